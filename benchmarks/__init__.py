@@ -1,0 +1,1 @@
+"""Benchmarks: what the agent promises, measured and gated on ratios."""

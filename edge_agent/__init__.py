@@ -1,0 +1,1 @@
+"""The on-board agent: a signed detector, MQTT in, assessments out."""

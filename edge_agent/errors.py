@@ -1,0 +1,73 @@
+"""Errors of edge_agent.
+
+AgentError
+├── ConfigError            agent.toml is unreadable or wrong
+├── WireError              an MQTT payload is not a frame
+├── LinkError              the broker cannot be reached or refuses us
+├── ScorerError            the model and the feature spec do not fit together
+└── BundleError            a bundle is refused; ``reason`` names the check
+    ├── BundleFormatError      not the archive or member layout we accept
+    ├── SignatureRejected      unsigned, forged, or signed by another key
+    ├── DigestMismatch         a member differs from what was signed
+    ├── PolicyRejected         signed, but not for this agent
+    ├── ModelRejected          the ONNX graph holds something we do not run
+    └── GoldenMismatch         this machine does not reproduce the golden vectors
+"""
+
+from __future__ import annotations
+
+
+class AgentError(Exception):
+    """Base of every error raised by edge_agent."""
+
+
+class ConfigError(AgentError):
+    """The agent's configuration is unreadable or wrong."""
+
+
+class WireError(AgentError):
+    """A payload is not a valid frame; ``reason`` is a short counter label."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class LinkError(AgentError):
+    """The broker cannot be reached or refuses the agent."""
+
+
+class ScorerError(AgentError):
+    """The model does not accept or return what the bundle promises."""
+
+
+class BundleError(AgentError):
+    """A bundle is refused; ``reason`` is a stable short label for logs and tests."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class BundleFormatError(BundleError):
+    """The archive or one of its members is not laid out as the format demands."""
+
+
+class SignatureRejected(BundleError):
+    """The bundle is unsigned, forged, or signed by a key that is not pinned."""
+
+
+class DigestMismatch(BundleError):
+    """The members are not exactly the signed ones."""
+
+
+class PolicyRejected(BundleError):
+    """The bundle is genuine, but this agent must not run it."""
+
+
+class ModelRejected(BundleError):
+    """The ONNX model holds external data, foreign operators or a wrong interface."""
+
+
+class GoldenMismatch(BundleError):
+    """Features or scores computed here differ from the golden vectors."""

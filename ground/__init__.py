@@ -1,0 +1,1 @@
+"""The ground: trains, gates, signs and replays detectors."""

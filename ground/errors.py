@@ -1,0 +1,45 @@
+"""Errors of ground.
+
+GroundError
+├── ConfigError          the YAML config is unreadable, contradictory or wrong
+├── DataError            recordings are missing, unreadable or malformed
+│   └── ContractError    recordings break the data contract
+├── SplitError           fit, calibration and test cannot be kept apart
+├── TrainingError        training cannot start, go on or converge
+├── GateError            a quality gate failed: no bundle is made
+└── SigningError         a key is missing or unfit
+"""
+
+from __future__ import annotations
+
+
+class GroundError(Exception):
+    """Base of every error raised by ground; its text is shown to the user as it is."""
+
+
+class ConfigError(GroundError):
+    """The YAML config is unreadable, contradictory or wrong."""
+
+
+class DataError(GroundError):
+    """Recordings are missing, unreadable or malformed."""
+
+
+class ContractError(DataError):
+    """Recordings break the data contract."""
+
+
+class SplitError(GroundError):
+    """Fit, calibration and test cannot be kept apart."""
+
+
+class TrainingError(GroundError):
+    """Training cannot start, go on or converge."""
+
+
+class GateError(GroundError):
+    """A quality gate failed; no bundle is made."""
+
+
+class SigningError(GroundError):
+    """A signing key is missing or unfit."""

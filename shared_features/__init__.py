@@ -1,0 +1,1 @@
+"""Vibration features that ground and edge compute alike, bit for bit."""

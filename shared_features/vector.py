@@ -1,0 +1,71 @@
+"""The feature vector of a spec: which numbers, in which order, and how a window becomes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_features.feature import LINEAR
+from shared_features.spectral import LineMaker, spectral_features
+from shared_features.time_domain import TIME_FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared_features.fold import Fold
+    from shared_features.spec import FeatureSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the feature vector: full name, unit, scale (``log`` or ``linear``) and formula."""
+
+    name: str
+    unit: str
+    scale: str
+    formula: str
+
+
+class VectorMaker:
+    """Computes feature vectors by one spec; holds constants, no state."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._time = TIME_FEATURES if spec.time.enabled else ()
+        self._spectral = spectral_features(spec) if spec.spectrum.enabled else ()
+        self._lines = LineMaker(spec)
+        self.per_channel = len(self._time) + len(self._spectral)
+
+    def vector(self, folds: Sequence[Fold], conditions: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The feature vector of one window.
+
+        Args:
+            folds: One fold a channel, in the order of the spec.
+            conditions: (n_condition,) mean operating conditions of the window.
+
+        Returns:
+            (n_feature,) float32, rounded once, from float64.
+        """
+        values: list[float] = []
+        for channel in folds:
+            values.extend(feature.compute(channel) for feature in self._time)
+            if self._spectral:
+                lines = self._lines.lines(channel.psd)
+                values.extend(feature.compute(lines) for feature in self._spectral)
+        values.extend(conditions.tolist())
+        return np.array(values, dtype=np.float64).astype(np.float32)
+
+
+def columns_of(spec: FeatureSpec) -> tuple[Column, ...]:
+    """The columns of the feature vector of ``spec``, in order."""
+    time = TIME_FEATURES if spec.time.enabled else ()
+    spectral = spectral_features(spec) if spec.spectrum.enabled else ()
+    columns = [
+        Column(f"{channel.name}.{feature.name}", feature.unit.format(u=channel.unit), feature.scale, feature.formula)
+        for channel in spec.channels
+        for feature in (*time, *spectral)
+    ]
+    columns += [Column(name, "Hz", LINEAR, "mean over the records") for name in spec.conditions]
+    return tuple(columns)
