@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from datetime import date
 from pathlib import Path
@@ -291,7 +292,7 @@ def _spectrum(rate_hz: float, features: FeaturesConfig) -> SpectrumGroup:
 
 
 def _filling_segment_n(record_n: int) -> int:
-    """The longest segment, at most a fifth of the record, whose half-overlapped copies fill the record; 0 if none does."""
+    """The longest segment, at most a fifth of the record, whose half-overlapped copies fill it; 0 if none does."""
     for half_segments in range(2 * _SEGMENTS_PER_RECORD, record_n + 1):
         segment_n, rest = divmod(2 * record_n, half_segments)
         if rest == 0 and segment_n % 2 == 0 and segment_n <= LONGEST_ROW_N:
@@ -307,4 +308,4 @@ def _log_bands(rate_hz: float, segment_n: int) -> tuple[tuple[float, float], ...
     highest = int(_HIGHEST_BAND_SHARE * rate_hz / 2.0 / line_hz)
     lowest = max(1, round(_LOWEST_BAND_HZ / line_hz))
     edges = np.unique(np.round(np.geomspace(lowest, highest, _DEFAULT_BANDS + 1)).astype(int)) * line_hz
-    return tuple((float(low), float(high)) for low, high in zip(edges[:-1], edges[1:], strict=True))
+    return tuple((float(low), float(high)) for low, high in itertools.pairwise(edges))

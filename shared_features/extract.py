@@ -56,7 +56,7 @@ class StreamingExtractor:
         self._vectors = VectorMaker(spec)
         self._n_channel = len(spec.channels)
         self._n_condition = len(spec.conditions)
-        self._n_feature = len(spec.channels) * self._vectors.per_channel + self._n_condition
+        self.n_feature = len(spec.channels) * self._vectors.per_channel + self._n_condition
         self._open = np.empty((spec.record_n, self._n_channel), dtype=np.float32)
         self._open_conditions = np.empty(self._n_condition)
         self._ring: deque[_RecordRow] = deque(maxlen=spec.window_records)
@@ -96,9 +96,13 @@ class StreamingExtractor:
 
     def _check(self, samples: NDArray[np.float32], conditions: NDArray[np.float64]) -> None:
         if samples.ndim != 2 or samples.shape[1] != self._n_channel:  # noqa: PLR2004 - rows and columns
-            raise SignalError(f"samples: expected shape (n, {self._n_channel}), got {samples.shape}; check the channels")
+            raise SignalError(
+                f"samples: expected shape (n, {self._n_channel}), got {samples.shape}; check the channels"
+            )
         if conditions.shape != (self._n_condition,):
-            raise SignalError(f"conditions: expected {self._n_condition} values, got {conditions.shape}; check the spec")
+            raise SignalError(
+                f"conditions: expected {self._n_condition} values, got {conditions.shape}; check the spec"
+            )
 
     def _fill(self, samples: NDArray[np.float32], conditions: NDArray[np.float64]) -> int:
         if self._open_n == 0:
@@ -129,7 +133,7 @@ class StreamingExtractor:
         if reason == ASSESSED and not np.isfinite(conditions).all():
             reason = NO_CONDITION
         if reason != ASSESSED:
-            return WindowFeatures(start_n, np.zeros(self._n_feature, dtype=np.float32), reason)
+            return WindowFeatures(start_n, np.zeros(self.n_feature, dtype=np.float32), reason)
         return WindowFeatures(start_n, self._vectors.vector(folds, conditions), ASSESSED)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from shared_features.errors import SpecError
@@ -28,7 +27,9 @@ def from_mapping(cls: type[T], document: Any, *, where: str) -> T:
         raise SpecError(f"{where}: expected an object, got {type(document).__name__}; correct the file")
     unknown = sorted(set(document) - set(fields))
     if unknown:
-        raise SpecError(f"{where}: expected only {', '.join(fields)}, got {', '.join(unknown)}; remove the unknown ones")
+        raise SpecError(
+            f"{where}: expected only {', '.join(fields)}, got {', '.join(unknown)}; remove the unknown ones"
+        )
     missing = [name for name in fields if name not in document]
     if missing:
         raise SpecError(f"{where}: expected {', '.join(missing)}, got nothing; add what is missing")
@@ -42,8 +43,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         return _tuple(get_args(kind), value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(kind, type) or isinstance(kind, types.GenericAlias) or type(value) is not kind:
-        raise SpecError(f"{where}: expected {getattr(kind, '__name__', kind)}, got {value!r}; correct the type")
+    if type(value) is not kind:
+        raise SpecError(f"{where}: expected {kind.__name__}, got {value!r}; correct the type")
     return value
 
 
@@ -54,4 +55,6 @@ def _tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
         return tuple(_value(kinds[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if len(value) != len(kinds):
         raise SpecError(f"{where}: expected {len(kinds)} values, got {len(value)}; correct the list")
-    return tuple(_value(kind, item, f"{where}[{index}]") for index, (kind, item) in enumerate(zip(kinds, value, strict=True)))
+    return tuple(
+        _value(kind, item, f"{where}[{index}]") for index, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )

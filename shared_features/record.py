@@ -91,7 +91,7 @@ class RecordMaker:
         )  # fmt: skip
 
     def _psd(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Welch's method (P. Welch, IEEE Trans. Audio Electroacoust. 15, 1967), constant detrend, mean over segments."""
+        """Welch's method (P. Welch, IEEE Trans. Audio Electroacoust. 15, 1967), segments without their means."""
         if not self._segments:
             return np.zeros(0)
         step = x.strides[0]
@@ -102,7 +102,8 @@ class RecordMaker:
         lines = np.fft.rfft(tapered, axis=1)
         power = lines.real * lines.real
         power += lines.imag * lines.imag
-        return np.add.reduce(power, axis=0) * self._scale
+        density: NDArray[np.float64] = np.add.reduce(power, axis=0) * self._scale
+        return density
 
 
 def hann(n: int) -> NDArray[np.float64]:

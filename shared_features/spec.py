@@ -25,6 +25,7 @@ LONGEST_ROW_N = 8192
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _WHOLE_TOLERANCE = 1e-9
+_SHORTEST_SEGMENT_N = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +254,10 @@ def _check_groups(spec: FeatureSpec) -> None:
 
 def _check_spectrum(spec: FeatureSpec) -> None:
     group = spec.spectrum
-    if not 8 <= group.segment_n <= min(spec.record_n, LONGEST_ROW_N):
+    if not _SHORTEST_SEGMENT_N <= group.segment_n <= min(spec.record_n, LONGEST_ROW_N):
         raise SpecError(
-            f"spectrum.segment_n: expected 8 to {min(spec.record_n, LONGEST_ROW_N)} samples, got {group.segment_n}; "
+            f"spectrum.segment_n: expected {_SHORTEST_SEGMENT_N} to {min(spec.record_n, LONGEST_ROW_N)} samples, "
+            f"got {group.segment_n}; "
             "a segment lies within one record"
         )
     if not 0 <= group.overlap_n < group.segment_n:

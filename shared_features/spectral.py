@@ -45,7 +45,7 @@ class LineMaker:
     def __init__(self, spec: FeatureSpec) -> None:
         n = spec.spectrum.segment_n
         self._line_hz = spec.sampling_rate_hz / n
-        self._frequency_hz = np.arange(1, n // 2 + 1) * self._line_hz
+        self._frequency_hz: NDArray[np.float64] = np.arange(1, n // 2 + 1, dtype=np.float64) * self._line_hz
 
     def lines(self, psd: NDArray[np.float64]) -> Lines:
         """Lines of one window.
@@ -86,7 +86,7 @@ def rolloff(lines: Lines, share: float) -> float:
 
 
 def flatness(lines: Lines) -> float:
-    """Geometric over arithmetic mean of the line powers: near 1 for white noise, near 0 for tones (J. D. Johnston, 1988)."""
+    """Geometric over arithmetic mean of the line powers: 1 for flat, near 0 for tones (J. D. Johnston, 1988)."""
     mean = lines.total / lines.power.size
     return _ratio(math.exp(_row_sum(np.log(np.maximum(lines.power, _TINY))) / lines.power.size), mean)
 

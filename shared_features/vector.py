@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_features.feature import LINEAR
+from shared_features.feature import LINEAR, Feature
 from shared_features.spectral import LineMaker, spectral_features
 from shared_features.time_domain import TIME_FEATURES
 
@@ -62,10 +62,11 @@ def columns_of(spec: FeatureSpec) -> tuple[Column, ...]:
     """The columns of the feature vector of ``spec``, in order."""
     time = TIME_FEATURES if spec.time.enabled else ()
     spectral = spectral_features(spec) if spec.spectrum.enabled else ()
+    features: list[Feature[Any]] = [*time, *spectral]
     columns = [
         Column(f"{channel.name}.{feature.name}", feature.unit.format(u=channel.unit), feature.scale, feature.formula)
         for channel in spec.channels
-        for feature in (*time, *spectral)
+        for feature in features
     ]
     columns += [Column(name, "Hz", LINEAR, "mean over the records") for name in spec.conditions]
     return tuple(columns)

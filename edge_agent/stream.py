@@ -1,0 +1,176 @@
+"""From frames to windows: gaps, order, phases. Pure: what comes out depends on the frames alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge_agent.frame import Frame, samples_ns
+from shared_features.extract import StreamingExtractor, WindowFeatures
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shared_features.spec import FeatureSpec
+
+GAP = "gap"
+PHASE_CHANGE = "phase_change"
+CHANNEL_MISMATCH = "channel_mismatch"
+RATE_MISMATCH = "rate_mismatch"
+UNIT_MISMATCH = "unit_mismatch"
+
+STEP_TOLERANCE_NS = 100_000_000
+"""Network and scheduler jitter on source stamps stays far below this; a lost frame of a common length does not."""
+LATE_FRAMES_UNTIL_RESTART = 3
+"""So many frames from the past in a row are no stragglers: the source has restarted with an older clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The features of one analysis span of one engine.
+
+    Attributes:
+        flight: Identity of the flight.
+        phase: Flight phase of the span, that of its last sample where it holds several.
+        start_ns: Source time of the first sample.
+        end_ns: Source time just after the last sample.
+        values: (n_feature,) float32 in physical units.
+        reason: Why the span cannot be assessed; empty when it can.
+    """
+
+    flight: str
+    phase: str
+    start_ns: int
+    end_ns: int
+    values: NDArray[np.float32]
+    reason: str
+
+
+class WindowStream:
+    """Windows of one engine out of its frames, by one spec.
+
+    Frames that overlap the past are dropped and counted in ``late_frames``. A gap (a sequence number or a stretch of
+    time is missing, or another flight begins) starts afresh, and what no window had covered is reported as a window
+    with the reason ``gap``.
+    """
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._spec = spec
+        self._extractor = StreamingExtractor(spec)
+        self._names = tuple(channel.name for channel in spec.channels)
+        self._units = frozenset(channel.unit for channel in spec.channels)
+        self._previous: tuple[str, int, int] = ("", -1, 0)
+        self._started = False
+        self._anchor_ns = 0
+        self._seen_n = 0
+        self._phases: deque[tuple[int, str]] = deque()
+        self._late_run = 0
+        self.late_frames = 0
+
+    def push(self, frame: Frame) -> list[Window]:
+        """Take the next frame and give the windows it completes, oldest first."""
+        reason = self._mismatch(frame)
+        if reason:
+            lost = self._break(frame)
+            return [*lost, self._unheard(frame, reason)]
+        if self._is_late(frame):
+            self.late_frames += 1
+            return []
+        windows = [] if self._continues(frame) else self._break(frame)
+        self._note(frame)
+        found = self._extractor.push(self._columns(frame), self._conditions(frame))
+        self._seen_n += len(frame.samples)
+        windows.extend(self._window(frame, features) for features in found)
+        return windows
+
+    def _mismatch(self, frame: Frame) -> str:
+        if not set(self._names) <= set(frame.channels):
+            return CHANNEL_MISMATCH
+        if frame.rate_hz != self._spec.sampling_rate_hz:
+            return RATE_MISMATCH
+        if self._units != {frame.unit}:
+            return UNIT_MISMATCH
+        return ""
+
+    def _is_late(self, frame: Frame) -> bool:
+        flight, seq, end_ns = self._previous
+        late = self._started and frame.flight == flight and frame.seq <= seq and frame.t_ns < end_ns - STEP_TOLERANCE_NS
+        duplicate = self._started and frame.flight == flight and frame.seq == seq
+        self._late_run = self._late_run + 1 if late or duplicate else 0
+        return (late or duplicate) and self._late_run < LATE_FRAMES_UNTIL_RESTART
+
+    def _continues(self, frame: Frame) -> bool:
+        flight, seq, end_ns = self._previous
+        in_order = self._started and frame.flight == flight and frame.seq == seq + 1
+        return in_order and abs(frame.t_ns - end_ns) <= STEP_TOLERANCE_NS
+
+    def _break(self, frame: Frame) -> list[Window]:
+        """Forget the past; report what of it no window covered."""
+        lost_n = self._extractor.uncovered_n
+        lost = []
+        if lost_n:
+            start_n = self._seen_n - lost_n
+            lost = [self._empty(self._previous[0], self._phase_at(self._seen_n), start_n, self._seen_n)]
+        self._extractor.reset()
+        self._phases.clear()
+        self._seen_n = 0
+        self._started = False
+        self._anchor_ns = frame.t_ns
+        return lost
+
+    def _note(self, frame: Frame) -> None:
+        drift_ns = frame.t_ns - (self._anchor_ns + samples_ns(self._seen_n, frame.rate_hz))
+        if abs(drift_ns) > STEP_TOLERANCE_NS:
+            # The sensor's clock runs off the stamps: follow the stamps, lest windows be dated hours away in a long run.
+            self._anchor_ns += drift_ns
+        if not self._phases or self._phases[-1][1] != frame.phase:
+            self._phases.append((self._seen_n, frame.phase))
+        self._previous = (frame.flight, frame.seq, frame.end_ns)
+        self._started = True
+
+    def _columns(self, frame: Frame) -> NDArray[np.float32]:
+        if frame.channels == self._names:
+            return frame.samples
+        return frame.samples[:, [frame.channels.index(name) for name in self._names]]
+
+    def _conditions(self, frame: Frame) -> NDArray[np.float64]:
+        shafts = (name.removesuffix("_hz") for name in self._spec.conditions)
+        return np.array([frame.speed_hz.get(shaft, np.nan) for shaft in shafts], dtype=np.float64)
+
+    def _window(self, frame: Frame, features: WindowFeatures) -> Window:
+        start_n = features.start_n
+        end_n = start_n + self._spec.window_n
+        while len(self._phases) > 1 and self._phases[1][0] <= start_n:
+            self._phases.popleft()
+        changes = len(self._phases) > 1 and self._phases[1][0] < end_n
+        return Window(
+            flight=frame.flight,
+            phase=self._phase_at(end_n),
+            start_ns=self._time_ns(start_n),
+            end_ns=self._time_ns(end_n),
+            values=features.values,
+            reason=features.reason or (PHASE_CHANGE if changes else ""),
+        )
+
+    def _phase_at(self, end_n: int) -> str:
+        return next(phase for start_n, phase in reversed(self._phases) if start_n < end_n)
+
+    def _time_ns(self, n: int) -> int:
+        return self._anchor_ns + samples_ns(n, self._spec.sampling_rate_hz)
+
+    def _empty(self, flight: str, phase: str, start_n: int, end_n: int) -> Window:
+        nothing = np.zeros(self._extractor.n_feature, dtype=np.float32)
+        return Window(
+            flight=flight, phase=phase, start_ns=self._time_ns(start_n), end_ns=self._time_ns(end_n), values=nothing,
+            reason=GAP,
+        )  # fmt: skip
+
+    def _unheard(self, frame: Frame, reason: str) -> Window:
+        nothing = np.zeros(self._extractor.n_feature, dtype=np.float32)
+        return Window(
+            flight=frame.flight, phase=frame.phase, start_ns=frame.t_ns, end_ns=frame.end_ns, values=nothing,
+            reason=reason,
+        )  # fmt: skip

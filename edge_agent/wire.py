@@ -1,0 +1,189 @@
+"""Bytes <-> Frame. Checks everything a payload can get wrong; whatever passes is safe to compute with.
+
+The format is described in docs/reference/payload.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.errors import WireError
+from edge_agent.frame import Frame
+
+SCHEMA = 1
+FLOAT32 = "f4"
+INT16 = "i2"
+MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
+MAX_CHANNELS = 64
+MAX_TEXT = 128
+
+_TEXTS = ("aircraft", "engine", "flight", "phase", "unit")
+_REQUIRED = ("schema", *_TEXTS, "t_ns", "seq", "rate_hz", "channels", "encoding", "samples")
+_OPTIONAL = ("scale", "speed_hz", "tach")
+_SEPARATORS = frozenset("/+#\x00")
+_MAX_INT = 2**63
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """A frame as a msgpack payload with float32 samples."""
+    document = {
+        "schema": SCHEMA,
+        **{name: getattr(frame, name) for name in _TEXTS},
+        "t_ns": frame.t_ns,
+        "seq": frame.seq,
+        "rate_hz": frame.rate_hz,
+        "channels": list(frame.channels),
+        "encoding": FLOAT32,
+        "samples": np.ascontiguousarray(frame.samples, dtype="<f4").tobytes(),
+        "speed_hz": dict(frame.speed_hz),
+    }
+    return bytes(msgpack.packb(document))
+
+
+def decode_frame(payload: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> Frame:
+    """Read and check one payload.
+
+    Args:
+        payload: msgpack, or JSON with the same fields (it then begins with ``{``; samples as base64 or as rows).
+        max_bytes: Longer payloads are refused unread.
+
+    Raises:
+        WireError: Not a frame; ``reason`` is a counter label, the text names the field.
+    """
+    if len(payload) > max_bytes:
+        raise WireError(
+            "too_large", f"payload: expected at most {max_bytes} bytes, got {len(payload)}; send less at once"
+        )
+    document = _parse(payload)
+    _check_fields(document)
+    channels = _channels(document["channels"])
+    return Frame(
+        **{name: _text(document, name) for name in _TEXTS},
+        t_ns=_whole(document, "t_ns"),
+        seq=_whole(document, "seq"),
+        rate_hz=_positive(document, "rate_hz"),
+        channels=channels,
+        samples=_samples(document, len(channels)),
+        speed_hz=_speeds(document.get("speed_hz", {})),
+    )
+
+
+def _parse(payload: bytes) -> Any:
+    try:
+        if payload[:1] == b"{":
+            return json.loads(payload)
+        return msgpack.unpackb(payload)
+    except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise WireError(
+            "not_msgpack", f"payload: expected a msgpack map or JSON, got {error}; see the format"
+        ) from error
+
+
+def _check_fields(document: Any) -> None:
+    if not isinstance(document, dict) or not all(isinstance(name, str) for name in document):
+        raise WireError("not_a_map", f"payload: expected a map, got {type(document).__name__}; see the format")
+    if document.get("schema") != SCHEMA:
+        raise WireError("schema", f"schema: expected {SCHEMA}, got {document.get('schema')!r:.40}; update the sender")
+    missing = [name for name in _REQUIRED if name not in document]
+    if missing:
+        raise WireError("missing_field", f"payload: expected {', '.join(missing)}, got nothing; add the fields")
+    unknown = sorted(set(document) - set(_REQUIRED) - set(_OPTIONAL))
+    if unknown:
+        raise WireError("unknown_field", f"payload: expected known fields, got {', '.join(unknown)[:80]}; remove them")
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    """A short identity; separators of topics are refused, because identities become parts of topics."""
+    value = document[name]
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not _is_plain(value, name):
+        raise WireError(
+            "bad_text", f"{name}: expected 1 to {MAX_TEXT} characters without / + #, got {value!r:.60}; rename it"
+        )
+    return value
+
+
+def _is_plain(value: str, name: str) -> bool:
+    return value.isprintable() and (name == "unit" or not _SEPARATORS.intersection(value))
+
+
+def _whole(document: Mapping[str, Any], name: str) -> int:
+    value = document[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MAX_INT:
+        raise WireError("bad_number", f"{name}: expected a whole number from 0 to 2^63, got {value!r:.40}; correct it")
+    return value
+
+
+def _positive(document: Mapping[str, Any], name: str) -> float:
+    value = document[name]
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0.0 < value < math.inf:
+        raise WireError("bad_number", f"{name}: expected a positive number, got {value!r:.40}; correct it")
+    return float(value)
+
+
+def _channels(value: Any) -> tuple[str, ...]:
+    good = isinstance(value, list) and 0 < len(value) <= MAX_CHANNELS and all(isinstance(name, str) for name in value)
+    if not good or len(set(value)) != len(value):
+        raise WireError(
+            "bad_channels", f"channels: expected 1 to {MAX_CHANNELS} different names, got {value!r:.60}; correct it"
+        )
+    return tuple(value)
+
+
+def _samples(document: Mapping[str, Any], n_channel: int) -> NDArray[np.float32]:
+    encoding = document["encoding"]
+    if encoding not in {FLOAT32, INT16}:
+        raise WireError("bad_encoding", f"encoding: expected {FLOAT32} or {INT16}, got {encoding!r:.40}; correct it")
+    raw = document["samples"]
+    if isinstance(raw, list):
+        return _rows(raw, n_channel)
+    data = _base64(raw) if isinstance(raw, str) else raw
+    width = n_channel * int(encoding[1])
+    if not isinstance(data, bytes) or not data or len(data) % width:
+        got = len(data) if isinstance(data, bytes) else type(data).__name__
+        raise WireError(
+            "bad_samples", f"samples: expected a multiple of {width} bytes ({n_channel} channels), got {got}; check it"
+        )
+    values = np.frombuffer(data, dtype=f"<{encoding}").reshape(-1, n_channel)
+    if encoding == FLOAT32:
+        return values.astype(np.float32, copy=False)
+    # The product is rounded once: in float64 it is exact up to that rounding.
+    return (values.astype(np.float64) * _positive(document, "scale")).astype(np.float32)
+
+
+def _rows(rows: list[Any], n_channel: int) -> NDArray[np.float32]:
+    try:
+        values = np.array(rows, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise WireError("bad_samples", f"samples: expected rows of numbers, got {error}; correct it") from error
+    if values.ndim != 2 or values.shape[1] != n_channel or not len(values):  # noqa: PLR2004 - rows and columns
+        raise WireError("bad_samples", f"samples: expected rows of {n_channel} numbers, got {values.shape}; correct it")
+    return values
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise WireError("bad_samples", f"samples: expected base64, got {error}; correct it") from error
+
+
+def _speeds(value: Any) -> dict[str, float]:
+    if not isinstance(value, dict) or not set(value) <= {"n1", "n2"}:
+        raise WireError("bad_speed", f"speed_hz: expected a map of n1 and n2, got {value!r:.60}; correct it")
+    speeds = {}
+    for shaft, speed in value.items():
+        if not isinstance(speed, int | float) or isinstance(speed, bool) or not 0.0 <= speed < math.inf:
+            raise WireError(
+                "bad_speed", f"speed_hz.{shaft}: expected a number from 0 on, got {speed!r:.40}; correct it"
+            )
+        speeds[shaft] = float(speed)
+    return speeds
