@@ -1,0 +1,64 @@
+"""Packing: members into one signed ``.bundle`` file, and back into a folder for people and public tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from edge_agent.archive import read_archive, write_archive
+from edge_agent.bundle import open_bundle
+from edge_agent.errors import BundleError
+from edge_agent.layout import MANIFEST, SIGNATURE
+from edge_agent.manifest import Manifest
+from edge_agent.policy import Policy
+from edge_agent.trust import TrustedKeys
+from ground.errors import SigningError
+from ground.sign import sign_members
+from ground.workspace import write_atomic
+
+
+def pack_bundle(members: Mapping[str, bytes], private_key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Sign the members and write the bundle, then open it as an agent would.
+
+    Args:
+        members: Content by member name, without ``bundle.sig``.
+        private_key: ECDSA P-256.
+
+    Returns:
+        The ``.bundle`` file; the same members and key give the same bytes.
+
+    Raises:
+        SigningError: No agent would accept the result; the text says why.
+    """
+    try:
+        manifest = Manifest.from_json(members.get(MANIFEST, b""))
+        signature = sign_members(manifest.bundle_id, members, private_key)
+        bundle = write_archive({**members, SIGNATURE: signature})
+        open_bundle(bundle, keys=TrustedKeys.of([private_key.public_key()]), policy=_addressee(manifest))
+    except BundleError as error:
+        raise SigningError(f"bundle: expected members that an agent accepts, got {error.reason}: {error}") from error
+    return bundle
+
+
+def unpack_bundle(bundle: bytes, folder: Path) -> None:
+    """Write the members of a bundle into a folder; verifies nothing.
+
+    Args:
+        bundle: A ``.bundle`` file.
+        folder: New or empty, so that the folder holds the members and nothing else.
+
+    Raises:
+        SigningError: The folder is not empty.
+        BundleFormatError: Not the archive of a bundle.
+    """
+    members = read_archive(bundle)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise SigningError(f"{folder}: expected a new or empty folder, got files in it; choose another one")
+    for name, content in members.items():
+        write_atomic(folder / name, content)
+
+
+def _addressee(manifest: Manifest) -> Policy:
+    return Policy(fleet=manifest.fleet, agent_version=manifest.min_agent_version, allow_development=True)
