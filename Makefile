@@ -1,0 +1,72 @@
+# The commands of the project. Each makes the environment it needs; nothing else has to be installed first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PACKAGES := shared_features edge_agent ground
+
+# The demo: `make demo`, or on recordings of your own `make demo DATA=folder SET=dataset`. BROKER=mosquitto uses that one.
+DATA ?=
+SET ?=
+BROKER ?= iotcore
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types bench docs lock clean-env-check clean
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(VENV)/.made:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "expected Python 3.11 or later; pass PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# torch goes in first and alone, so that nothing else asks for another build of it.
+$(VENV)/.ground: $(VENV)/.made constraints.txt $(PACKAGES:%=%/pyproject.toml)
+	@echo "installing the ground and its libraries into $(VENV) (once; a few minutes)"
+	$(PIP) install -c constraints.txt torch==2.13.0
+	$(PIP) install -c constraints.txt setuptools wheel
+	$(PIP) install -c constraints.txt --no-build-isolation -e shared_features -e edge_agent -e 'ground[demo]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.ground requirements-dev.txt
+	$(PIP) install -c constraints.txt -r requirements-dev.txt
+	touch $@
+
+setup: $(VENV)/.dev ## Make .venv with everything for development
+
+demo: $(VENV)/.ground ## Recordings -> detector -> signed bundle -> agent on a real broker -> alerts
+	$(BIN)/ground demo --data '$(DATA)' --set '$(SET)' --broker $(BROKER)
+
+test: $(VENV)/.dev ## The whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## Style and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(VENV)/.dev ## Static types, strict
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks/out
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.latency
+
+docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
+	$(BIN)/mkdocs build --strict --quiet
+
+lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
+	$(BIN)/uv pip compile packaging/edge.in -c constraints.txt --generate-hashes --no-header --universal \
+		--python-version 3.11 -o packaging/edge.lock
+
+clean-env-check: $(VENV)/.dev ## Install the edge wheels alone and show that nothing heavy came with them
+	$(BIN)/python packaging/check_edge_alone.py
+
+clean: ## Remove everything that was made
+	rm -rf $(VENV) .venv-* demo dist site benchmarks/out
