@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_agent.errors import ScorerError
+from edge_agent.io_schema import INPUT, RECONSTRUCTION, SCORE
 
 # Later versions than ours upload usage data unless this stands before the import; ours does not, and never shall.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -21,8 +22,7 @@ import onnxruntime as ort
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-INPUT = "input_features"
-OUTPUTS = ("reconstruction", "anomaly_score")
+OUTPUTS = (RECONSTRUCTION, SCORE)
 _FATAL_ONLY = 4
 
 
@@ -77,7 +77,7 @@ class Scorer:
         """Scores of (n, n_feature) feature vectors, (n,) float32."""
         if len(features) == 0:
             return np.zeros(0, dtype=np.float32)
-        outputs = self._session.run([OUTPUTS[1]], {INPUT: np.ascontiguousarray(features, dtype=np.float32)})
+        outputs = self._session.run([SCORE], {INPUT: np.ascontiguousarray(features, dtype=np.float32)})
         return np.asarray(outputs[0], dtype=np.float32)
 
     def _bind(self) -> Any:

@@ -1,0 +1,44 @@
+"""Golden vectors: does this machine compute what the ground computed?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge_agent.errors import GoldenMismatch, ScorerError
+from shared_features.extract import extract_windows
+
+if TYPE_CHECKING:
+    from edge_agent.golden_vectors import GoldenVectors
+    from edge_agent.scorer import Scorer
+    from shared_features.spec import FeatureSpec
+
+SCORE_TOLERANCE = 1e-5
+"""Relative: onnxruntime picks its kernels by processor, and their float32 sums differ in the last bits."""
+
+
+def replay_golden(golden: GoldenVectors, spec: FeatureSpec, scorer: Scorer) -> None:
+    """Compute every golden window here and compare: features to the bit, scores within ``SCORE_TOLERANCE``.
+
+    Raises:
+        GoldenMismatch: ``golden_features`` or ``golden_scores``; the text names the window and the numbers.
+        ScorerError: The model gives no finite score.
+    """
+    for index, samples in enumerate(golden.samples):
+        (window,) = extract_windows(spec, samples, golden.conditions[index])
+        expected = golden.features[index]
+        if window.values.tobytes() != expected.tobytes():
+            column = int(np.flatnonzero(window.values.view(np.uint32) != expected.view(np.uint32))[0])
+            raise GoldenMismatch(
+                "golden_features",
+                f"golden window {index}, feature {column}: expected {expected[column]!r}, got {window.values[column]!r}"
+                f"{f' ({window.reason})' if window.reason else ''}; this machine must not run the bundle: report it",
+            )
+        score = scorer.score(window.values).score
+        if abs(score - golden.scores[index]) > SCORE_TOLERANCE * abs(golden.scores[index]):
+            raise GoldenMismatch(
+                "golden_scores",
+                f"golden window {index}: expected score {golden.scores[index]!r}, got {score!r}; "
+                "this machine must not run the bundle: report it",
+            )
