@@ -27,7 +27,7 @@ class Assessment:
         engine: Identity of the engine.
         flight: Identity of the flight.
         phase: Flight phase of the window.
-        seq: Counts the assessments of one engine since the stream began.
+        seq: Counts the assessments of one flight of one engine.
         start_ns: Source time of the window's first sample.
         end_ns: Source time just after its last sample.
         state: ``normal``, ``warning``, ``alarm`` or ``not_assessed``.

@@ -61,6 +61,7 @@ class Detector:
         if window.flight != self._flight:
             self._decider.reset()
             self._flight = window.flight
+            self._seq = 0
         if window.reason:
             return self._assessment(frame, window, reason=window.reason)
         try:

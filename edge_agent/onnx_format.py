@@ -98,20 +98,17 @@ DOMAINS = ("", "ai.onnx")
 IR_VERSIONS = range(8, 12)
 OPSETS = range(17, 24)
 
+_ARITHMETIC = "Abs Add Clip Div Erf Exp Log Max Min Mul Neg Pow Reciprocal Sign Sqrt Sub"
+_LINEAR_MAPS = "BatchNormalization Einsum Gemm LayerNormalization MatMul"
+_ACTIVATIONS = "Elu Gelu HardSwish LeakyRelu LogSoftmax PRelu Relu Selu Sigmoid Softmax Softplus Softsign Tanh"
+_REDUCTIONS = "ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare"
+_SEARCH = "ArgMax ArgMin TopK"
+_COMPARISON = "And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Where"
+_SELECTION = "Concat Gather GatherElements GatherND Slice Split"
+_SHAPE = "Cast Constant Expand Flatten Identity Reshape Shape Squeeze Transpose Unsqueeze"
+
 OPERATORS = frozenset(
-    # Arithmetic
-    "Abs Add Clip Div Erf Exp Log Max Min Mul Neg Pow Reciprocal Sign Sqrt Sub "
-    # Linear maps and normalisation
-    "BatchNormalization Einsum Gemm LayerNormalization MatMul "
-    # Activations
-    "Elu Gelu HardSwish LeakyRelu LogSoftmax PRelu Relu Selu Sigmoid Softmax Softplus Softsign Tanh "
-    # Reductions and search
-    "ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare TopK "
-    # Comparison
-    "And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Where "
-    # Shape and type
-    "Cast Concat Constant Expand Flatten Gather GatherElements GatherND Identity Reshape Shape Slice Split Squeeze "
-    "Transpose Unsqueeze".split()  # noqa: SIM905 - a table by kind, not seventy lines
+    f"{_ARITHMETIC} {_LINEAR_MAPS} {_ACTIVATIONS} {_REDUCTIONS} {_SEARCH} {_COMPARISON} {_SELECTION} {_SHAPE}".split()
 )
 """Operators that compute from their inputs alone, in bounded time.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from edge_agent.errors import PolicyRejected
+from edge_agent.errors import ConfigError, PolicyRejected
 from edge_agent.manifest import DEVELOPMENT, Manifest
 from edge_agent.semver import Version
 
@@ -32,6 +32,9 @@ class Policy:
             of the installed bundle passes its own.
         today: Today, UTC, or ``CLOCK_UNKNOWN``.
         spec_digest: The only feature spec accepted, as hex sha256, or ``ANY_SPEC``.
+
+    Raises:
+        ConfigError: ``agent_version`` is not a version.
     """
 
     fleet: str
@@ -40,6 +43,12 @@ class Policy:
     minimum_sequence: int = 0
     today: date = CLOCK_UNKNOWN
     spec_digest: str = ANY_SPEC
+
+    def __post_init__(self) -> None:
+        try:
+            Version.parse(self.agent_version)
+        except ValueError as error:
+            raise ConfigError(f"agent_version: {error}") from error
 
     def check(self, manifest: Manifest) -> None:
         """Refuse a bundle that is not for this agent.
@@ -54,7 +63,7 @@ class Policy:
             raise PolicyRejected(
                 "development_not_allowed",
                 f"{manifest.bundle_id}: expected a release bundle, got a development one (not all of its gates are "
-                "decided); set allow_development = true in the agent's config to run it, never on an aircraft in service",
+                "decided); set allow_development = true in the agent's config to run it on a test bench",
             )
 
     def _check_address(self, manifest: Manifest) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,7 +23,7 @@ PREDICATE_TYPE = "https://model_signing/signature/v1.0"
 
 _ALGORITHM = "sha256"
 _WHERE = "bundle.sig payload"
-_DIGEST_HEX_N = 64
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _read(document: Any) -> Statement:
 
 
 def _digest(value: Any) -> str:
-    if not isinstance(value, str) or len(bytes.fromhex(value)) * 2 != _DIGEST_HEX_N:
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
         raise ValueError(value)
     return value
 

@@ -53,8 +53,8 @@ class WindowStream:
     """Windows of one engine out of its frames, by one spec.
 
     Frames that overlap the past are dropped and counted in ``late_frames``. A gap (a sequence number or a stretch of
-    time is missing, or another flight begins) starts afresh, and what no window had covered is reported as a window
-    with the reason ``gap``.
+    time is missing) starts afresh, and what no window had covered is reported as a window with the reason ``gap``.
+    Another flight starts afresh too, without a report, so that a flight's windows depend on that flight alone.
     """
 
     def __init__(self, spec: FeatureSpec) -> None:
@@ -111,7 +111,7 @@ class WindowStream:
         """Forget the past; report what of it no window covered."""
         lost_n = self._extractor.uncovered_n
         lost = []
-        if lost_n:
+        if lost_n and frame.flight == self._previous[0]:
             start_n = self._seen_n - lost_n
             lost = [self._empty(self._previous[0], self._phase_at(self._seen_n), start_n, self._seen_n)]
         self._extractor.reset()

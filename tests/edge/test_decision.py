@@ -83,6 +83,6 @@ def test_bad_thresholds_are_refused(spoil):
     """A threshold file that cannot be meant is refused with its label."""
     document = thresholds().to_document()
     spoil(document)
-    with pytest.raises(BundleFormatError, match="thresholds.json: expected") as caught:
+    with pytest.raises(BundleFormatError, match=r"thresholds\.json: expected") as caught:
         Thresholds.from_document(document)
     assert caught.value.reason == "thresholds"
