@@ -1,0 +1,123 @@
+"""Stages: run when their inputs, config or code version changed, skip otherwise, and leave a manifest of what they did."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ground.config import Config
+from ground.workspace import Workspace, write_atomic
+
+_PACKAGES = ("enginear-ground", "numpy", "torch", "onnx", "onnxruntime", "pandas", "pyarrow", "scipy", "scikit-learn")
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageManifest:
+    """What one run of a stage read and wrote.
+
+    Attributes:
+        stage: Name of the stage.
+        config_digest: sha256 of the sections of the config that the stage reads.
+        seed: The seed of the run.
+        versions: Versions of the libraries that shape results.
+        inputs: sha256 of each file read, by path in the workspace.
+        outputs: sha256 of each file written.
+    """
+
+    stage: str
+    config_digest: str
+    seed: int
+    versions: dict[str, str]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step from recordings to a bundle.
+
+    Attributes:
+        name: The command.
+        sections: The sections of the config it reads.
+        inputs: From the workspace and config to the files and folders it reads.
+        outputs: The same for what it writes.
+    """
+
+    name: str
+    sections: tuple[str, ...]
+    inputs: Callable[[Workspace, Config], tuple[Path, ...]]
+    outputs: Callable[[Workspace, Config], tuple[Path, ...]]
+
+
+def run_stage(stage: Stage, workspace: Workspace, config: Config, work: Callable[[], None], *, force: bool) -> bool:
+    """Run a stage unless nothing it depends on has changed.
+
+    Args:
+        stage: What it reads and writes.
+        workspace: Where.
+        config: The config.
+        work: Does it.
+        force: Run in any case.
+
+    Returns:
+        Whether it ran.
+    """
+    path = _manifest_path(workspace, stage)
+    before = _describe(stage, workspace, config)
+    if not force and path.is_file() and _same(path, before):
+        return False
+    path.unlink(missing_ok=True)
+    work()
+    outputs = hash_files(workspace.root, stage.outputs(workspace, config))
+    document = {**asdict(before), "outputs": outputs}
+    write_atomic(path, json.dumps(document, indent=1, sort_keys=True).encode())
+    return True
+
+
+def hash_files(root: Path, paths: tuple[Path, ...]) -> dict[str, str]:
+    """sha256 of every file in ``paths`` (folders: all files below), by path relative to ``root``; hidden ones left out."""
+    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    visible = [file for file in files if file.is_file() and not file.name.startswith(".")]
+    return {file.relative_to(root).as_posix(): _hash(file) for file in visible}
+
+
+def _manifest_path(workspace: Workspace, stage: Stage) -> Path:
+    return workspace.root / "stages" / f"{stage.name}.json"
+
+
+def _describe(stage: Stage, workspace: Workspace, config: Config) -> StageManifest:
+    return StageManifest(
+        stage=stage.name,
+        config_digest=_section_digest(config, stage.sections),
+        seed=config.seed,
+        versions={name: version(name) for name in _PACKAGES},
+        inputs=hash_files(workspace.root, stage.inputs(workspace, config)),
+        outputs=hash_files(workspace.root, stage.outputs(workspace, config)),
+    )
+
+
+def _same(path: Path, now: StageManifest) -> bool:
+    try:
+        return bool(json.loads(path.read_bytes()) == asdict(now))
+    except ValueError:
+        return False
+
+
+def _section_digest(config: Config, sections: tuple[str, ...]) -> str:
+    values: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
+    chosen = {name: values[name] for name in sections}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
