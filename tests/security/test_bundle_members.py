@@ -1,0 +1,262 @@
+"""The members: every flipped byte is seen, and signed nonsense is refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from edge_agent.archive import read_archive, write_archive
+from edge_agent.errors import BundleError, DigestMismatch
+from edge_agent.golden_vectors import GoldenVectors
+from edge_agent.io_schema import IoSchema
+from edge_agent.layout import (
+    FEATURE_SPEC,
+    GOLDEN_CONDITIONS,
+    GOLDEN_FEATURES,
+    GOLDEN_SAMPLES,
+    GOLDEN_SCORES,
+    IO_SCHEMA,
+    MEMBER_CAPS,
+    METRICS,
+    MODEL,
+    MODEL_CARD,
+    SCALER,
+    SIGNED_MEMBERS,
+    THRESHOLDS,
+)
+from edge_agent.npy import read_npy, write_npy
+from edge_agent.strict_json import canonical_json, parse_json
+from ground.errors import SigningError
+from ground.pack import pack_bundle
+
+if TYPE_CHECKING:
+    from conftest import Workshop
+
+SEED = 20261123
+FLIPS = 48
+
+
+@pytest.mark.parametrize("name", sorted(SIGNED_MEMBERS))
+def test_every_flipped_byte_is_a_digest_mismatch(workshop: Workshop, name: str) -> None:
+    """Bits flipped at seeded offsets of each member, the first and the last byte among them, are seen."""
+    members = read_archive(workshop.seal())
+    size = len(members[name])
+    offsets = np.random.default_rng(SEED).choice(size, size=min(size, FLIPS), replace=False).tolist()
+    for offset in {0, size - 1, *offsets}:
+        flipped = bytearray(members[name])
+        flipped[offset] ^= 1 << (offset % 8)
+        with pytest.raises(DigestMismatch) as refusal:
+            workshop.open(write_archive({**members, name: bytes(flipped)}))
+        assert refusal.value.reason == "digest_mismatch"
+        assert str(refusal.value).startswith(name)
+
+
+def test_flips_anywhere_in_the_file_are_refused(workshop: Workshop) -> None:
+    """Seeded flips over the whole file, wherever they fall: none gives a bundle."""
+    bundle = workshop.seal()
+    for offset in np.random.default_rng(SEED).choice(len(bundle), size=600, replace=False).tolist():
+        flipped = bytearray(bundle)
+        flipped[offset] ^= 1 << (offset % 8)
+        with pytest.raises(BundleError) as refusal:
+            workshop.open(bytes(flipped))
+        assert refusal.value.reason
+
+
+def npy_saved(array: Any) -> bytes:
+    """What ``np.save`` makes of an array."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=True)
+    return stream.getvalue()
+
+
+def npy_with_header(header: str, data: bytes = bytes(8)) -> bytes:
+    """A version 1.0 file with any header."""
+    text = header.encode()
+    padded = text + b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded + data
+
+
+def swap(member: str, **fields: Any) -> Callable[[Workshop], bytes]:
+    """A change of fields of a JSON member."""
+    return lambda workshop: canonical_json(parse_json(workshop.members[member], where=member) | fields)
+
+
+def reversed_names(workshop: Workshop) -> bytes:
+    """A scaler whose names are those of the features, in another order."""
+    names = parse_json(workshop.members[SCALER], where=SCALER)["names"]
+    return swap(SCALER, names=names[::-1])(workshop)
+
+
+# name: (member, its new content, reason); all of them signed with the pinned key
+SIGNED_NONSENSE: dict[str, tuple[str, Callable[[Workshop], bytes], str]] = {
+    "NaN threshold": (THRESHOLDS, lambda w: w.members[THRESHOLDS].replace(b"3.0", b"NaN"), "json_number"),
+    "infinite threshold": (THRESHOLDS, lambda w: w.members[THRESHOLDS].replace(b"3.0", b"Infinity"), "json_number"),
+    "overflowing threshold": (THRESHOLDS, lambda w: w.members[THRESHOLDS].replace(b"3.0", b"1e999"), "json_number"),
+    "duplicate key": (
+        THRESHOLDS,
+        lambda w: w.members[THRESHOLDS].replace(b'"pooled":3.0', b'"pooled":3.0,"pooled":9.0'),
+        "json_duplicate_key",
+    ),
+    "duplicate phase": (
+        THRESHOLDS,
+        lambda w: w.members[THRESHOLDS].replace(b'"cruise":2.5', b'"cruise":2.5,"cruise":9'),
+        "json_duplicate_key",
+    ),
+    "negative threshold": (THRESHOLDS, swap(THRESHOLDS, pooled=-1.0), "thresholds"),
+    "k above n": (THRESHOLDS, swap(THRESHOLDS, k=6), "thresholds"),
+    "empty thresholds": (THRESHOLDS, lambda _: b"", "json_syntax"),
+    "thresholds as YAML": (THRESHOLDS, lambda _: b"pooled: 3.0\n", "json_syntax"),
+    "infinite scale": (SCALER, lambda w: w.members[SCALER].replace(b"1.0", b"1e400", 1), "json_number"),
+    "zero scale": (SCALER, lambda w: w.members[SCALER].replace(b"1.0", b"0.0", 1), "scaler"),
+    "scaler of other features": (SCALER, reversed_names, "scaler"),
+    "scaler as a pickle": (SCALER, lambda _: b"\x80\x04N.", "json_text"),
+    "another feature spec": (FEATURE_SPEC, swap(FEATURE_SPEC, window_s=4.0), "spec_digest"),
+    "the same spec in another form": (FEATURE_SPEC, lambda w: w.members[FEATURE_SPEC] + b"\n", "spec_digest"),
+    "schema of other features": (IO_SCHEMA, lambda _: IoSchema.of(3).to_json(), "io_schema"),
+    "schema of another version": (IO_SCHEMA, swap(IO_SCHEMA, schema=2), "io_schema"),
+    "schema without outputs": (IO_SCHEMA, swap(IO_SCHEMA, outputs=[]), "io_schema"),
+    "schema with a comment": (IO_SCHEMA, swap(IO_SCHEMA, comment=""), "io_schema"),
+    "schema that is a list": (IO_SCHEMA, lambda _: b"[]", "io_schema"),
+    "no model": (MODEL, lambda _: b"", "onnx_ir_version"),
+    "metrics with NaN": (METRICS, lambda _: b'{"auc":NaN}', "json_number"),
+    "card that is no text": (MODEL_CARD, lambda _: b"\xff\xfe", "text"),
+    "pickled array": (GOLDEN_SCORES, lambda _: npy_saved(np.array([{}, []], dtype=object)), "npy_header"),
+    "archive of arrays": (GOLDEN_SCORES, lambda _: b"PK\x03\x04" + bytes(60), "npy_header"),
+    "empty array file": (GOLDEN_SCORES, lambda _: b"", "npy_header"),
+    "array of another dtype": (GOLDEN_SCORES, lambda _: npy_saved(np.zeros(2)), "npy_dtype"),
+    "array of integers": (GOLDEN_SCORES, lambda _: npy_saved(np.zeros(2, dtype=np.int32)), "npy_header"),
+    "array of big-endian numbers": (GOLDEN_SCORES, lambda _: npy_saved(np.zeros(2, dtype=">f4")), "npy_header"),
+    "array with a huge shape": (
+        GOLDEN_SCORES,
+        lambda _: npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (999999999,), }"),
+        "npy_size",
+    ),
+    "array with a negative shape": (
+        GOLDEN_SCORES,
+        lambda _: npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }"),
+        "npy_header",
+    ),
+    "array with code in its header": (
+        GOLDEN_SCORES,
+        lambda _: npy_with_header("__import__('os').abort()"),
+        "npy_header",
+    ),
+    "array with a header of 64 KiB": (
+        GOLDEN_SCORES,
+        lambda _: npy_with_header("(" * 65_000, b"")[:60_000],
+        "npy_header",
+    ),
+    "array that is cut": (GOLDEN_SCORES, lambda w: w.members[GOLDEN_SCORES][:-1], "npy_size"),
+    "array that goes on": (GOLDEN_SCORES, lambda w: w.members[GOLDEN_SCORES] + b"\x00", "npy_size"),
+    "array of NaN": (GOLDEN_SCORES, lambda _: npy_saved(np.full(2, np.nan, dtype=np.float32)), "npy_not_finite"),
+    "array of other axes": (GOLDEN_SCORES, lambda _: npy_saved(np.zeros((2, 1), dtype=np.float32)), "npy_shape"),
+    "array in Fortran order": (
+        GOLDEN_FEATURES,
+        lambda w: npy_saved(np.asfortranarray(golden(w).features)),
+        "npy_header",
+    ),
+    "one score too many": (GOLDEN_SCORES, lambda _: npy_saved(np.zeros(3, dtype=np.float32)), "golden_shape"),
+    "features of another spec": (
+        GOLDEN_FEATURES,
+        lambda _: npy_saved(np.zeros((2, 3), dtype=np.float32)),
+        "golden_shape",
+    ),
+    "conditions of another spec": (GOLDEN_CONDITIONS, lambda _: npy_saved(np.zeros((2, 2))), "golden_shape"),
+    "samples of another spec": (
+        GOLDEN_SAMPLES,
+        lambda _: npy_saved(np.zeros((2, 5, 1), dtype=np.float32)),
+        "golden_shape",
+    ),
+}
+
+
+def golden(workshop: Workshop) -> GoldenVectors:
+    """The honest golden vectors."""
+    return GoldenVectors.from_members(workshop.members)
+
+
+@pytest.mark.parametrize("name", SIGNED_NONSENSE)
+def test_signed_nonsense_is_refused(workshop: Workshop, name: str) -> None:
+    """A signature proves who made a member, not that it makes sense."""
+    member, change, reason = SIGNED_NONSENSE[name]
+    content = change(workshop)
+    assert content != workshop.members[member]
+    with pytest.raises(BundleError) as refusal:
+        workshop.open(workshop.seal({member: content}))
+    assert refusal.value.reason == reason
+
+
+def test_no_golden_vectors_are_refused(workshop: Workshop) -> None:
+    """A bundle that proves nothing on this machine is not opened, however neat its empty arrays are."""
+    honest = golden(workshop)
+    none = GoldenVectors(
+        samples=honest.samples[:0],
+        conditions=honest.conditions[:0],
+        features=honest.features[:0],
+        scores=honest.scores[:0],
+    )
+    with pytest.raises(BundleError) as refusal:
+        workshop.open(workshop.seal(none.to_members()))
+    assert refusal.value.reason == "golden_shape"
+
+
+@pytest.mark.parametrize("name", sorted(SIGNED_MEMBERS))
+def test_members_above_their_cap_are_refused(workshop: Workshop, name: str) -> None:
+    """The cap is looked at before the content is."""
+    with pytest.raises(BundleError) as refusal:
+        workshop.open(workshop.seal({name: bytes(MEMBER_CAPS[name] + 1)}))
+    assert refusal.value.reason in {"member_size", "bundle_size"}
+
+
+def test_an_honest_bundle_gives_what_went_in(workshop: Workshop) -> None:
+    """Every part of the bundle is what the members hold."""
+    bundle = workshop.open(workshop.seal())
+    assert bundle.spec.to_json() == workshop.members[FEATURE_SPEC]
+    assert bundle.manifest.spec_digest == bundle.spec.digest
+    assert bundle.scaler.to_json() == workshop.members[SCALER]
+    assert bundle.thresholds.to_json() == workshop.members[THRESHOLDS]
+    assert bundle.onnx_model == workshop.members[MODEL]
+    assert bundle.metrics == workshop.members[METRICS]
+    assert bundle.model_card.encode() == workshop.members[MODEL_CARD]
+    assert bundle.golden.to_members().items() <= workshop.members.items()
+
+
+def test_packing_twice_gives_the_same_file(workshop: Workshop) -> None:
+    """The ground's packer: same members and key, same bytes, whatever the order; the digest is that of the file."""
+    bundle = pack_bundle(workshop.members, workshop.key)
+    assert pack_bundle(dict(reversed(list(workshop.members.items()))), workshop.key) == bundle
+    assert workshop.open(bundle).digest == hashlib.sha256(bundle).hexdigest()
+
+
+def test_packing_refuses_a_model_that_no_agent_runs(workshop: Workshop) -> None:
+    """A mistake of the exporter is found on the ground, by the reason the agent would give."""
+    with pytest.raises(SigningError, match="onnx_ir_version"):
+        pack_bundle({**workshop.members, MODEL: b""}, workshop.key)
+
+
+def test_golden_arrays_cannot_be_written_to(workshop: Workshop) -> None:
+    """They are views of verified bytes; changing one would change what was verified."""
+    with pytest.raises(ValueError, match="read-only"):
+        workshop.open(workshop.seal()).golden.scores[0] = 1.0
+
+
+@pytest.mark.parametrize("shape", [(3,), (0,), (2, 3), (2, 0), (2, 3, 4)])
+def test_arrays_survive_a_round_trip(shape: tuple[int, ...]) -> None:
+    """Our writer is ``np.save``'s format, and our reader reads both."""
+    array = np.random.default_rng(SEED).standard_normal(shape).astype(np.float32)
+    assert write_npy(array) == npy_saved(array)
+    again = read_npy(write_npy(array), dtype=np.dtype("<f4"), ndim=len(shape), where="test")
+    assert again.shape == shape
+    assert again.tobytes() == array.tobytes()
+
+
+def test_numpy_agrees_on_what_is_read(workshop: Workshop) -> None:
+    """numpy, pickles forbidden, reads the same arrays from the same bytes."""
+    data = workshop.members[GOLDEN_SAMPLES]
+    expected = np.load(io.BytesIO(data), allow_pickle=False)
+    assert np.array_equal(golden(workshop).samples, expected)
