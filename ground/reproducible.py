@@ -1,0 +1,33 @@
+"""The settings under which torch gives the same bits again."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """Run a block seeded, with deterministic algorithms, on one thread; all three are as before afterwards.
+
+    One thread, because sums are split by threads: results would depend on the number of cores.
+
+    Args:
+        seed: Seeds torch's global generator, from which initial weights and the order of batches come.
+    """
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(deterministic)
