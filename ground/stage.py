@@ -1,4 +1,4 @@
-"""Stages: run when their inputs, config or code version changed, skip otherwise, and leave a manifest of what they did."""
+"""Stages: run when inputs, config or versions changed, skipped otherwise; each leaves a manifest of what it did."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ground.config import Config
+from ground.progress import Progress
 from ground.workspace import Workspace, write_atomic
 
 _PACKAGES = ("enginear-ground", "numpy", "torch", "onnx", "onnxruntime", "pandas", "pyarrow", "scipy", "scikit-learn")
 _CHUNK_BYTES = 1 << 20
+
+
+class Work(Protocol):
+    """What a stage does; it writes its outputs atomically and raises a ``GroundError`` for bad input."""
+
+    def __call__(self, config: Config, workspace: Workspace, *, progress: Progress) -> object:
+        """Do it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +55,24 @@ class Stage:
         sections: The sections of the config it reads.
         inputs: From the workspace and config to the files and folders it reads.
         outputs: The same for what it writes.
+        work: Does it.
     """
 
     name: str
     sections: tuple[str, ...]
     inputs: Callable[[Workspace, Config], tuple[Path, ...]]
     outputs: Callable[[Workspace, Config], tuple[Path, ...]]
+    work: Work
 
 
-def run_stage(stage: Stage, workspace: Workspace, config: Config, work: Callable[[], None], *, force: bool) -> bool:
+def run_stage(stage: Stage, workspace: Workspace, config: Config, *, progress: Progress, force: bool) -> bool:
     """Run a stage unless nothing it depends on has changed.
 
     Args:
-        stage: What it reads and writes.
+        stage: What to do.
         workspace: Where.
         config: The config.
-        work: Does it.
+        progress: Told by the work.
         force: Run in any case.
 
     Returns:
@@ -73,7 +83,7 @@ def run_stage(stage: Stage, workspace: Workspace, config: Config, work: Callable
     if not force and path.is_file() and _same(path, before):
         return False
     path.unlink(missing_ok=True)
-    work()
+    stage.work(config, workspace, progress=progress)
     outputs = hash_files(workspace.root, stage.outputs(workspace, config))
     document = {**asdict(before), "outputs": outputs}
     write_atomic(path, json.dumps(document, indent=1, sort_keys=True).encode())
@@ -81,7 +91,7 @@ def run_stage(stage: Stage, workspace: Workspace, config: Config, work: Callable
 
 
 def hash_files(root: Path, paths: tuple[Path, ...]) -> dict[str, str]:
-    """sha256 of every file in ``paths`` (folders: all files below), by path relative to ``root``; hidden ones left out."""
+    """sha256 of every visible file in ``paths`` (folders: all files below), by path relative to ``root``."""
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     visible = [file for file in files if file.is_file() and not file.name.startswith(".")]
     return {file.relative_to(root).as_posix(): _hash(file) for file in visible}

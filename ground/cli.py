@@ -1,0 +1,265 @@
+"""The command ``ground``: one subcommand a stage, each over a config and a workspace."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from edge_agent.errors import AgentError
+from ground.config import Config, load_config
+from ground.errors import GateError, GroundError
+from ground.progress import Progress
+from ground.workspace import Workspace
+from shared_features.errors import FeatureError
+
+EXIT_BAD_INPUT = 2
+EXIT_GATE_FAILED = 3
+EXIT_PARTLY_FAILED = 4
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Train, gate, sign and replay engine vibration detectors. Exit codes: 0 done, 2 bad input, 3 a gate failed, "
+    "4 some recordings could not be read.",
+)
+keys_app = typer.Typer(no_args_is_help=True, help="Signing keys.")
+app.add_typer(keys_app, name="keys")
+console = Console(stderr=True)
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", help="Folder that holds data/, models/ and evaluation/.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run even where nothing has changed.")]
+KeyOption = Annotated[
+    Path | None, typer.Option("--key", help="Signing key; default: keys/private.pem in the workspace.")
+]
+VersionOption = Annotated[str, typer.Option("--version", help="Version of the detector: MAJOR.MINOR.PATCH.")]
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the recordings.")],
+    *,
+    seed: Annotated[int, typer.Option(help="Seeds everything random.")] = 0,
+    healthy: Annotated[int, typer.Option(help="Healthy engines.")] = 180,
+    faulty: Annotated[int, typer.Option(help="Engines with a fault.")] = 64,
+    sensor_faulty: Annotated[int, typer.Option(help="Engines with a sensor fault.")] = 8,
+    flight_s: Annotated[float, typer.Option(help="Length of each flight, s.")] = 60.0,
+) -> None:
+    """Simulate a fleet from a physical model and write its recordings."""
+    from ground.simulate import FleetConfig, simulate_fleet
+
+    fleet = FleetConfig(seed=seed, n_healthy=healthy, n_faulty=faulty, n_sensor_faulty=sensor_faulty, flight_s=flight_s)
+    with _progress() as progress:
+        simulate_fleet(fleet, out, progress=lambda done, total: progress("simulate", done, total))
+    console.print(f"{fleet.n_engines * fleet.flights_per_engine} flights in {out}")
+
+
+@app.command("import")
+def import_(
+    data: Annotated[Path, typer.Option("--data", help="Folder with recordings.csv.")],
+    dataset: Annotated[str | None, typer.Option("--set", help="Which dataset of the folder.")] = None,
+    workspace: WorkspaceOption = Path(),
+) -> None:
+    """Read a folder of recordings into data/raw of a workspace."""
+    from ground.importer import import_recordings
+
+    with _progress() as progress:
+        report = import_recordings(data, Workspace(workspace).raw, dataset=dataset, progress=progress)
+    console.print(f"{report.recordings} recordings in {Workspace(workspace).raw}")
+
+
+@app.command()
+def preprocess(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
+    """Check recordings against the contract, synchronise them in time, mark what is missing or stands out."""
+    _run("PREPROCESS", config, workspace, force=force)
+
+
+@app.command()
+def featurize(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
+    """Compute the features of every window with the code that flies, deal roles, normalise."""
+    _run("FEATURIZE", config, workspace, force=force)
+
+
+@app.command()
+def train(
+    config: ConfigOption,
+    workspace: WorkspaceOption = Path(),
+    *,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints of an interrupted run.")] = False,
+    force: ForceOption = False,
+) -> None:
+    """Train the detector's model and its baselines on healthy windows."""
+    _run("TRAIN", config, workspace, force=force, resume=resume)
+
+
+@app.command()
+def evaluate(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
+    """Calibrate thresholds, measure on test flights, and hold the result against the gates."""
+    import json
+
+    from ground.export import release_class_of
+    from ground.report.table import gates_table
+
+    loaded = _run("EVALUATE", config, workspace, force=force)
+    metrics = json.loads((Workspace(workspace).evaluation / "metrics.json").read_bytes())
+    Console().print(gates_table(metrics))
+    release_class_of(loaded, metrics)
+
+
+@app.command()
+def export(
+    config: ConfigOption, version: VersionOption, workspace: WorkspaceOption = Path(), key: KeyOption = None
+) -> None:
+    """Make the signed bundle and the artefacts of a version."""
+    from ground.export import export as export_stage
+
+    report = export_stage(load_config(config), Workspace(workspace), version=version, key=_key(key, workspace))
+    console.print(f"{report.release_class} bundle: {report.bundle}")
+
+
+@app.command()
+def pipeline(
+    config: ConfigOption,
+    version: VersionOption,
+    workspace: WorkspaceOption = Path(),
+    key: KeyOption = None,
+    *,
+    force: ForceOption = False,
+) -> None:
+    """Run every stage, from raw recordings to the signed bundle."""
+    from ground.pipeline import run_pipeline
+
+    with _progress() as progress:
+        report = run_pipeline(
+            load_config(config),
+            Workspace(workspace),
+            version=version,
+            key=_key(key, workspace),
+            progress=progress,
+            force=force,
+        )
+    for reason in report.reasons:
+        console.print(f"not a release: {reason}", highlight=False)
+    console.print(f"{report.release_class} bundle: {report.bundle}")
+
+
+@app.command()
+def batch(
+    model: Annotated[Path, typer.Option("--model", help="models/<detector>/<version>, or a .bundle file.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder with recordings.csv.")],
+    output: Annotated[Path, typer.Option("--output", help="Parquet file for the results.")],
+    key: Annotated[
+        list[Path] | None,
+        typer.Option("--key", help="Public key(s); default: keys/public.pem of the model's workspace."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Assess recordings with the agent's own detector, on all cores."""
+    from ground.batch import ModelSource, run_batch
+
+    keys = tuple(key or [_default_public_key(model)])
+    with _progress() as progress:
+        report = run_batch(ModelSource(model, keys), data, output, progress=progress, workers=workers)
+    console.print(f"{report.assessments} windows, {report.alarms} alarms raised: {output}")
+    for failure in report.failures:
+        console.print(f"left out: {failure.text}", highlight=False)
+    if report.failures:
+        raise typer.Exit(EXIT_PARTLY_FAILED)
+
+
+@keys_app.command("new")
+def keys_new(out: Annotated[Path, typer.Option("--out", help="Folder for private.pem and public.pem.")]) -> None:
+    """Make a signing key pair (ECDSA P-256)."""
+    from ground.keys import new_key_pair
+
+    pair = new_key_pair(out)
+    console.print(f"sign with {pair.private}; give agents {pair.public}")
+
+
+@app.command()
+def sign(
+    folder: Annotated[Path, typer.Argument(help="Folder of the unpacked members of a bundle.")],
+    key: Annotated[Path, typer.Option("--key", help="Private signing key.")],
+    output: Annotated[Path, typer.Option("--output", help="The .bundle file to write.")],
+) -> None:
+    """Sign the unpacked members of a bundle (again) and pack them."""
+    from edge_agent.bundle_files import read_folder
+    from edge_agent.layout import SIGNATURE
+    from ground.keys import load_private_key
+    from ground.pack import pack_bundle
+    from ground.workspace import write_atomic
+
+    members = {name: content for name, content in read_folder(folder).items() if name != SIGNATURE}
+    write_atomic(output, pack_bundle(members, load_private_key(key)))
+    console.print(f"signed: {output}")
+
+
+@app.command()
+def demo(
+    data: Annotated[str, typer.Option("--data", help="Recordings folder; empty simulates a fleet.")] = "",
+    dataset: Annotated[str, typer.Option("--set", help="Which dataset of the folder.")] = "",
+    broker: Annotated[str, typer.Option(help="iotcore or mosquitto.")] = "iotcore",
+    out: Annotated[Path, typer.Option("--out", help="Folder for everything that is made.")] = Path("demo"),
+) -> None:
+    """The main job once, end to end: recordings, detector, signed bundle, agent on a real broker, alerts, report."""
+    from ground.demo import run_demo
+
+    with _progress() as progress:
+        outcome = run_demo(data=data, dataset=dataset, broker=broker, out=out, progress=progress)
+    for table in outcome.tables:
+        Console().print(table)
+    Console().print(f"report: {outcome.page}")
+
+
+def main() -> None:
+    """Run the command; bad input ends with its text and a code, never with a traceback."""
+    try:
+        app()
+    except GateError as error:
+        _fail(error, EXIT_GATE_FAILED)
+    except (GroundError, AgentError, FeatureError) as error:
+        _fail(error, EXIT_BAD_INPUT)
+
+
+def _fail(error: Exception, code: int) -> None:
+    console.print(f"error: {error}", style="red", highlight=False, markup=False)
+    sys.exit(code)
+
+
+def _run(name: str, config: Path, workspace: Path, *, force: bool, resume: bool = False) -> Config:
+    from ground import pipeline as stages
+    from ground.stage import run_stage
+
+    stage = getattr(stages, name)
+    chosen = replace(stage, work=stages.resume_training) if resume else stage
+    loaded = load_config(config)
+    with _progress() as progress:
+        ran = run_stage(chosen, Workspace(workspace), loaded, progress=progress, force=force)
+    console.print(f"{stage.name}: {'done' if ran else 'unchanged, skipped'}")
+    return loaded
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    from ground.progress_bar import shown_progress
+
+    with shown_progress(console) as progress:
+        yield progress
+
+
+def _key(key: Path | None, workspace: Path) -> Path:
+    return key or workspace / "keys" / "private.pem"
+
+
+def _default_public_key(model: Path) -> Path:
+    """``keys/public.pem`` of the workspace in which ``models/<detector>/<version>`` lies."""
+    folder = model if model.is_dir() else model.parent
+    return folder.resolve().parents[2] / "keys" / "public.pem"

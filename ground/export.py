@@ -1,0 +1,184 @@
+"""The export stage: from a gated candidate to the signed bundle and the artefacts of its version."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from edge_agent.bundle_files import BUNDLE_SUFFIX
+from edge_agent.io_schema import IoSchema
+from edge_agent.layout import FEATURE_SPEC, IO_SCHEMA, MANIFEST, METRICS, MODEL, MODEL_CARD, SCALER, THRESHOLDS
+from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
+from edge_agent.scorer import Scorer
+from ground.config import Config
+from ground.errors import ConfigError, DataError, GateError
+from ground.gates import FAIL, PASS
+from ground.golden import golden_vectors
+from ground.keys import load_private_key
+from ground.pack import pack_bundle, unpack_bundle
+from ground.report.model_card import ModelCardInput, model_card
+from ground.workspace import Workspace, write_atomic
+from shared_features.spec import FeatureSpec
+
+THRESHOLDS_YAML = "thresholds.yaml"
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What export made.
+
+    Attributes:
+        folder: ``models/<detector>/<version>``: the members unpacked, ``thresholds.yaml``, and the bundle.
+        bundle: The signed file.
+        release_class: ``release`` or ``development``.
+        reasons: Why it is not a release; empty for one.
+    """
+
+    folder: Path
+    bundle: Path
+    release_class: str
+    reasons: tuple[str, ...]
+
+
+def export(config: Config, workspace: Workspace, *, version: str, key: Path) -> ExportReport:
+    """Make the bundle of the evaluated candidate.
+
+    Args:
+        config: The config it was trained and evaluated with.
+        workspace: Holds the candidate and its evaluation.
+        version: Version of the detector, ``MAJOR.MINOR.PATCH``.
+        key: Private signing key, PEM.
+
+    Raises:
+        ConfigError: The version is no version, or exists with other content.
+        GateError: A gate failed: no bundle is made.
+        DataError: Not evaluated yet, or evaluated with another config.
+        SigningError: The key is missing or unfit.
+    """
+    if not _VERSION.fullmatch(version):
+        raise ConfigError(f"--version: expected MAJOR.MINOR.PATCH, got {version!r}; choose a version such as 1.0.0")
+    private_key = load_private_key(key)
+    metrics = _read_metrics(workspace, config)
+    release_class, reasons = release_class_of(config, metrics)
+    manifest = _manifest(config, version, release_class)
+    bundle = pack_bundle(_members(config, workspace, manifest, metrics), private_key)
+    folder = workspace.release(config.detector, version)
+    name = f"{config.detector}-{version}{BUNDLE_SUFFIX}"
+    _publish(folder, name, bundle, thresholds=_candidate_file(config, workspace, THRESHOLDS_YAML))
+    return ExportReport(folder, folder / name, release_class, reasons)
+
+
+def release_class_of(config: Config, metrics: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Whether the evidence makes a release or a development bundle, and why not the former.
+
+    Raises:
+        GateError: A gate failed.
+    """
+    verdict, reasons = metrics["verdict"]["verdict"], tuple(metrics["verdict"]["reasons"])
+    if verdict == FAIL:
+        raise GateError("gates: expected none to fail, got a failed one; no bundle is made:\n  " + "\n  ".join(reasons))
+    if not config.ecr:
+        reasons = (*reasons, "ecr: a release needs an Engineering Change Request, the config names none")
+    return (RELEASE if verdict == PASS and config.ecr else DEVELOPMENT), reasons
+
+
+def _read_metrics(workspace: Workspace, config: Config) -> dict[str, Any]:
+    path = workspace.evaluation / METRICS
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: expected the evaluation, got {error}; run `ground evaluate` first") from error
+    if metrics.get("config_digest") != config.digest:
+        raise DataError(
+            f"{path}: expected the evaluation of config {config.digest[:12]}, got that of "
+            f"{str(metrics.get('config_digest'))[:12]}; run `ground evaluate` again"
+        )
+    return metrics
+
+
+def _manifest(config: Config, version: str, release_class: str) -> Manifest:
+    settings = config.bundle
+    return Manifest(
+        detector=config.detector,
+        version=version,
+        fleet=settings.fleet,
+        sequence=settings.sequence,
+        release_class=release_class,
+        spec_digest=config.feature_spec().digest,
+        min_agent_version=settings.min_agent_version,
+        expires=settings.expires.isoformat() if settings.expires else "",
+        ecr=config.ecr,
+        part_number=settings.part_number,
+    )
+
+
+def _members(config: Config, workspace: Workspace, manifest: Manifest, metrics: dict[str, Any]) -> dict[str, bytes]:
+    spec = config.feature_spec()
+    model = _candidate_file(config, workspace, MODEL)
+    scaler = _read(workspace.processed / SCALER)
+    n_feature = len(json.loads(scaler)["names"])
+    golden = golden_vectors(workspace, spec, _windows(workspace, spec), Scorer(model, n_feature))
+    card = model_card(ModelCardInput(manifest=manifest, metrics=metrics))
+    return {
+        MANIFEST: manifest.to_json(),
+        MODEL: model,
+        FEATURE_SPEC: spec.to_json(),
+        SCALER: scaler,
+        THRESHOLDS: _candidate_file(config, workspace, THRESHOLDS),
+        IO_SCHEMA: IoSchema.of(n_feature).to_json(),
+        METRICS: _read(workspace.evaluation / METRICS),
+        MODEL_CARD: card.encode(),
+        **golden.to_members(),
+    }
+
+
+def _windows(workspace: Workspace, spec: FeatureSpec) -> Any:
+    path = workspace.features / "windows.parquet"
+    columns = ["recording_id", "phase", "start_ns", "label", "reason"]
+    try:
+        digest = pq.read_schema(path).metadata[b"spec_digest"].decode()
+        table = pq.read_table(path, columns=columns)
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: expected the feature table, got {error}; run `ground featurize` first") from error
+    if digest != spec.digest:
+        raise DataError(f"{path}: expected spec {spec.digest[:12]}, got {digest[:12]}; run `ground featurize` again")
+    return table.to_pandas()
+
+
+def _candidate_file(config: Config, workspace: Workspace, name: str) -> bytes:
+    return _read(workspace.candidate(config.detector) / name)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: expected a file, got {error}; run `ground evaluate` first") from error
+
+
+def _publish(folder: Path, name: str, bundle: bytes, *, thresholds: bytes) -> None:
+    """Put the version's folder in place whole; a version that exists is never replaced by another."""
+    existing = folder / name
+    if existing.is_file() and existing.read_bytes() == bundle:
+        return
+    if folder.exists():
+        raise ConfigError(f"{folder}: expected a new version, got one that exists; choose another --version")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        unpack_bundle(bundle, staging)
+        write_atomic(staging / THRESHOLDS_YAML, thresholds)
+        write_atomic(staging / name, bundle)
+        staging.chmod(0o755)
+        staging.rename(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise

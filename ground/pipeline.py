@@ -1,0 +1,98 @@
+"""The pipeline: every stage in order, each skipped where nothing it depends on has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_agent.layout import METRICS, MODEL, THRESHOLDS
+from ground.config import Config
+from ground.evaluate import evaluate
+from ground.export import THRESHOLDS_YAML, ExportReport, export
+from ground.featurize import featurize
+from ground.preprocess import preprocess
+from ground.progress import Progress
+from ground.stage import Stage, run_stage
+from ground.train import train
+from ground.workspace import Workspace
+
+SCORES = "scores.parquet"
+
+_DATA = ("signal", "preprocess", "contract", "seed")
+_FEATURES = (*_DATA, "features", "split")
+_TRAINING = (*_FEATURES, "detector", "model")
+
+
+def _train(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+    return train(config, workspace, resume=False, progress=progress)
+
+
+def resume_training(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+    """The work of the train stage, going on from the checkpoints of an interrupted run."""
+    return train(config, workspace, resume=True, progress=progress)
+
+
+def _candidates(workspace: Workspace, config: Config) -> tuple[Path, ...]:
+    families = sorted({config.model.family, *config.model.baselines})
+    return tuple(workspace.candidate(config.detector) / family for family in families)
+
+
+def _verdicts(workspace: Workspace, config: Config) -> tuple[Path, ...]:
+    candidate = workspace.candidate(config.detector)
+    return (
+        workspace.evaluation / METRICS,
+        workspace.evaluation / SCORES,
+        *(candidate / name for name in (MODEL, THRESHOLDS, THRESHOLDS_YAML)),
+    )
+
+
+PREPROCESS = Stage(
+    name="preprocess",
+    sections=(*_DATA, "features"),
+    inputs=lambda workspace, _: (workspace.raw,),
+    outputs=lambda workspace, _: (workspace.interim,),
+    work=preprocess,
+)
+FEATURIZE = Stage(
+    name="featurize",
+    sections=_FEATURES,
+    inputs=lambda workspace, _: (workspace.interim,),
+    outputs=lambda workspace, _: (workspace.features, workspace.processed),
+    work=featurize,
+)
+TRAIN = Stage(
+    name="train",
+    sections=_TRAINING,
+    inputs=lambda workspace, _: (workspace.processed,),
+    outputs=_candidates,
+    work=_train,
+)
+EVALUATE = Stage(
+    name="evaluate",
+    sections=(*_TRAINING, "ecr", "decision", "gates", "bundle"),
+    inputs=lambda workspace, config: (workspace.features, workspace.processed, *_candidates(workspace, config)),
+    outputs=_verdicts,
+    work=evaluate,
+)
+STAGES = (PREPROCESS, FEATURIZE, TRAIN, EVALUATE)
+
+
+def run_pipeline(
+    config: Config, workspace: Workspace, *, version: str, key: Path, progress: Progress, force: bool
+) -> ExportReport:
+    """From raw recordings to a signed bundle.
+
+    Args:
+        config: The config of the detector.
+        workspace: Holds ``data/raw``.
+        version: Version of the detector to make.
+        key: Private signing key.
+        progress: Told by each stage.
+        force: Run every stage, changed or not.
+
+    Raises:
+        GateError: A gate failed; no bundle is made.
+        GroundError: What a stage refuses.
+    """
+    for stage in STAGES:
+        run_stage(stage, workspace, config, progress=progress, force=force)
+    return export(config, workspace, version=version, key=key)
