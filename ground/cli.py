@@ -210,7 +210,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for everything that is made.")] = Path("demo"),
 ) -> None:
     """The main job once, end to end: recordings, detector, signed bundle, agent on a real broker, alerts, report."""
-    from ground.demo import run_demo
+    from ground.demo.run import run_demo
 
     with _progress() as progress:
         outcome = run_demo(data=data, dataset=dataset, broker=broker, out=out, progress=progress)

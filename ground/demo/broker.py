@@ -1,0 +1,110 @@
+"""A real broker on loopback for the length of a demo: iotcore (rumqttd in a wheel), or an installed mosquitto."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ground.errors import ConfigError, GroundError
+from ground.publish import Broker
+
+IOTCORE = "iotcore"
+MOSQUITTO = "mosquitto"
+LOOPBACK = "127.0.0.1"
+_PATIENCE_S = 15.0
+
+# The wheel's defaults take 20 kB a message and speak MQTT 3.1.1 only.
+_RUMQTTD_TOML = """\
+id = 0
+
+[router]
+id = 0
+max_connections = 64
+max_outgoing_packet_count = 200
+max_segment_size = 104857600
+max_segment_count = 10
+
+[v5.1]
+name = "demo"
+listen = "{host}:{port}"
+next_connection_delay_ms = 1
+
+[v5.1.connections]
+connection_timeout_ms = 60000
+max_payload_size = 16777216
+max_inflight_count = 500
+dynamic_filters = true
+"""
+
+
+@contextmanager
+def running_broker(kind: str, folder: Path) -> Iterator[Broker]:
+    """Run a broker on a free loopback port while the block runs.
+
+    Args:
+        kind: ``iotcore`` or ``mosquitto``.
+        folder: Receives the broker's config.
+
+    Raises:
+        ConfigError: Another kind, or mosquitto is not installed.
+        GroundError: It does not start.
+    """
+    port = free_port()
+    if kind == IOTCORE:
+        yield from _iotcore(folder, port)
+    elif kind == MOSQUITTO:
+        yield from _mosquitto(folder, port)
+    else:
+        raise ConfigError(f"--broker: expected {IOTCORE} or {MOSQUITTO}, got {kind!r}; choose one of them")
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _iotcore(folder: Path, port: int) -> Iterator[Broker]:
+    from iotcore import Broker as Embedded
+
+    config = folder / "rumqttd.toml"
+    config.write_text(_RUMQTTD_TOML.format(host=LOOPBACK, port=port))
+    try:
+        embedded = Embedded(config_path=str(config)).start()
+    except (OSError, RuntimeError) as error:
+        raise GroundError(f"iotcore: expected a running broker, got {error}; try BROKER=mosquitto") from error
+    try:
+        yield Broker(LOOPBACK, port)
+    finally:
+        embedded.stop()
+
+
+def _mosquitto(folder: Path, port: int) -> Iterator[Broker]:
+    program = shutil.which(MOSQUITTO, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if program is None:
+        raise ConfigError("--broker: expected mosquitto to be installed, got none; apt-get install mosquitto")
+    config = folder / "mosquitto.conf"
+    config.write_text(f"listener {port} {LOOPBACK}\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n")
+    process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for_port(port, process)
+        yield Broker(LOOPBACK, port)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex((LOOPBACK, port)) == 0:
+                return
+        time.sleep(0.02)
+    raise GroundError(f"mosquitto: expected it to listen on port {port}, got nothing; see its own log")

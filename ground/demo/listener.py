@@ -1,0 +1,80 @@
+"""A subscriber that keeps every result and alert it receives, as an operator's system would."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from ground.errors import GroundError
+from ground.publish import Broker
+
+RESULTS = "aircraft/+/engine/+/result"
+ALERTS = "aircraft/+/engine/+/alert"
+STATUS = "enginear/+/status"
+_PATIENCE_S = 30.0
+
+
+class Listener:
+    """What arrived so far; safe to read while messages come in."""
+
+    def __init__(self) -> None:
+        self.results: list[bytes] = []
+        self.alerts: list[bytes] = []
+        self.status: list[bytes] = []
+        self._changed = threading.Condition()
+
+    def on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        """Keep a message."""
+        kinds = {"result": self.results, "alert": self.alerts, "status": self.status}
+        with self._changed:
+            kinds[message.topic.rpartition("/")[2]].append(message.payload)
+            self._changed.notify_all()
+
+    def wait_for_results(self, count: int, *, patience_s: float = _PATIENCE_S) -> None:
+        """Wait until ``count`` results are there.
+
+        Raises:
+            GroundError: No new result for ``patience_s``.
+        """
+        with self._changed:
+            while (before := len(self.results)) < count:
+                self._changed.wait_for(lambda before=before: len(self.results) > before, timeout=patience_s)
+                if len(self.results) == before:
+                    raise GroundError(
+                        f"agent: expected {count} results, got {before} and then nothing for {patience_s:g} s; "
+                        "see agent.log beside agent.toml"
+                    )
+
+    def wait_for_status(self, word: bytes, *, patience_s: float = _PATIENCE_S) -> bool:
+        """Whether a status that holds ``word`` arrives in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: any(word in text for text in self.status), timeout=patience_s)
+
+
+@contextmanager
+def listening(broker: Broker) -> Iterator[Listener]:
+    """Subscribe to results, alerts and status while the block runs.
+
+    Raises:
+        GroundError: The broker does not confirm the subscription.
+    """
+    listener = Listener()
+    subscribed = threading.Event()
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.on_message = listener.on_message
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.connect(broker.host, broker.port)
+    client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in (RESULTS, ALERTS, STATUS)])
+    client.loop_start()
+    try:
+        if not subscribed.wait(_PATIENCE_S):
+            raise GroundError("broker: expected it to confirm a subscription, got nothing; try BROKER=mosquitto")
+        yield listener
+    finally:
+        client.disconnect()
+        client.loop_stop()

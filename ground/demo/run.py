@@ -1,0 +1,164 @@
+"""The story of the demo, in the order in which it happens."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from edge_agent.assessment import encode_assessment
+from edge_agent.result import decode_result
+from ground.batch import ModelSource, assess_recording, load_signed
+from ground.config import Config, load_config
+from ground.demo.agent import running_agent
+from ground.demo.broker import running_broker
+from ground.demo.flights import choose_flights
+from ground.demo.listener import Listener, listening
+from ground.demo.scenario import choose_scenario
+from ground.demo.stream_table import stream_table
+from ground.errors import GroundError
+from ground.export import ExportReport
+from ground.keys import PRIVATE_KEY, PUBLIC_KEY, new_key_pair
+from ground.pipeline import run_pipeline
+from ground.progress import Progress
+from ground.publish import Broker, PublishReport, publish_flights
+from ground.recordings import Recording, frames_of, load_recording, read_index
+from ground.report.page import write_page
+from ground.report.table import closing_table, gates_table
+from ground.workspace import Workspace, write_atomic
+
+VERSION = "1.0.0"
+SPEED = 20.0
+"""Times real time: fast enough for a demo, slow enough for each frame to be answered before the next arrives."""
+STREAM_TABLE = "stream.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOutcome:
+    """What the demo shows in the end: tables for the terminal and the page."""
+
+    tables: tuple[Table, ...]
+    page: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What the stream is made of."""
+
+    config: Config
+    workspace: Workspace
+    exported: ExportReport
+    flights: list[Recording]
+
+
+def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progress) -> DemoOutcome:
+    """Recordings -> detector -> signed bundle -> agent on a real broker -> alerts -> report.
+
+    Args:
+        data: Recordings folder; empty simulates a fleet.
+        dataset: Which dataset of the folder.
+        broker: ``iotcore`` or ``mosquitto``.
+        out: Everything that is made lies below; what an earlier demo left of the same scenario is removed.
+        progress: Told by each part.
+
+    Raises:
+        GroundError: Bad input, a failed gate, or a stream that differs from the batch.
+    """
+    scenario = choose_scenario(data, dataset)
+    config = load_config(scenario.config)
+    workspace = _fresh_workspace(out / scenario.name)
+    scenario.provide(workspace.raw, progress)
+    new_key_pair(workspace.root / "keys")
+    exported = run_pipeline(
+        config, workspace, version=VERSION, key=workspace.root / "keys" / PRIVATE_KEY, progress=progress, force=True
+    )
+    flights = _load_flights(config, workspace)
+    expected = _batch_results(workspace, exported, flights)
+    stage = _Stage(config, workspace, exported, flights)
+    listener, published = _stream(stage, len(expected), broker=broker, progress=progress)
+    _refuse_difference(expected, listener)
+    _keep_stream(workspace, listener)
+    page = write_page(workspace, config, out=workspace.root / "report.html")
+    metrics = json.loads((workspace.evaluation / "metrics.json").read_bytes())
+    summary = _summary(stage, listener, published)
+    return DemoOutcome((gates_table(metrics), closing_table(workspace), summary), page)
+
+
+def _fresh_workspace(folder: Path) -> Workspace:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return Workspace(folder)
+
+
+def _windows(workspace: Workspace) -> pd.DataFrame:
+    columns = ["recording_id", "flight", "start_ns", "label", "fault_type", "role"]
+    return pd.read_parquet(workspace.processed / "windows.parquet", columns=columns)
+
+
+def _load_flights(config: Config, workspace: Workspace) -> list[Recording]:
+    chosen = choose_flights(_windows(workspace))
+    infos = {info.recording_id: info for info in read_index(workspace.raw)}
+    return [load_recording(workspace.raw, infos[name], conditions=config.signal.conditions) for name in chosen]
+
+
+def _stream(stage: _Stage, expected: int, *, broker: str, progress: Progress) -> tuple[Listener, PublishReport]:
+    """Publish the flights to a real broker and collect what a real agent answers."""
+    folder = stage.workspace.root / "agent"
+    folder.mkdir()
+    with running_broker(broker, folder) as where, listening(where) as listener:
+        agent = running_agent(
+            folder,
+            bundle=stage.exported.bundle.resolve(),
+            key=(stage.workspace.root / "keys" / PUBLIC_KEY).resolve(),
+            fleet=stage.config.bundle.fleet,
+            broker=where,
+            listener=listener,
+        )
+        with agent:
+            published = _publish(stage, where, progress)
+            listener.wait_for_results(expected)
+    return listener, published
+
+
+def _publish(stage: _Stage, broker: Broker, progress: Progress) -> PublishReport:
+    frame_s = stage.config.features.record_s
+    named = ((flight.info.recording_id, frames_of(flight, frame_s=frame_s)) for flight in stage.flights)
+    return publish_flights(named, broker, speed=SPEED, total=len(stage.flights), progress=progress)
+
+
+def _batch_results(workspace: Workspace, exported: ExportReport, flights: list[Recording]) -> list[bytes]:
+    model = load_signed(ModelSource(exported.bundle, (workspace.root / "keys" / PUBLIC_KEY,)))
+    return [encode_assessment(item) for flight in flights for item in assess_recording(model, flight)]
+
+
+def _refuse_difference(expected: list[bytes], listener: Listener) -> None:
+    published = [encode_assessment(decode_result(payload).assessment) for payload in listener.results]
+    missing, extra = Counter(expected) - Counter(published), Counter(published) - Counter(expected)
+    if missing or extra:
+        raise GroundError(
+            f"stream: expected the {len(expected)} batch results byte for byte, got {len(published)}; "
+            f"{missing.total()} are missing and {extra.total()} are others; keep the folder and report it"
+        )
+
+
+def _keep_stream(workspace: Workspace, listener: Listener) -> None:
+    table = stream_table([decode_result(payload) for payload in listener.results], _windows(workspace))
+    sink = io.BytesIO()
+    table.to_parquet(sink, index=False)
+    write_atomic(workspace.evaluation / STREAM_TABLE, sink.getvalue())
+
+
+def _summary(stage: _Stage, listener: Listener, published: PublishReport) -> Table:
+    table = Table(title="On the wire", show_header=False)
+    table.add_row("bundle", f"{stage.exported.bundle} ({stage.exported.release_class})")
+    flights = f"{len(stage.flights)} flights at {SPEED:g} x real time"
+    table.add_row("streamed", f"{flights}: {published.frames} frames, {published.signal_s:.0f} s of signal")
+    table.add_row("answered", f"{len(listener.results)} results, {len(listener.alerts)} alerts")
+    table.add_row("stream = batch", f"all {len(listener.results)} results, byte for byte")
+    return table
