@@ -29,28 +29,30 @@ class Mahalanobis(Core):
     The reconstruction is each feature's conditional expectation given all the others,
     ``z_i - (P (z - mean))_i / P_ii`` with the precision matrix ``P``: the residual is what the others do not explain.
 
+    In float64: far from healthy, the float32 rounding of a reconstruction in z would show in its logarithmic features.
+
     Attributes:
         mean: (n_feature,) centre.
         whitening: (n_feature, n_feature) ``W`` with ``W W^T = P``.
-        residual_map: (n_feature, n_feature) ``P`` with column i divided by ``P_ii``.
+        regression: (n_feature, n_feature) ``-P_ji / P_ii`` in row j, column i, and zero for j = i.
     """
 
     mean: Tensor
     whitening: Tensor
-    residual_map: Tensor
+    regression: Tensor
 
     def __init__(self, n_feature: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(n_feature))
-        self.register_buffer("whitening", torch.eye(n_feature))
-        self.register_buffer("residual_map", torch.eye(n_feature))
+        self.register_buffer("mean", torch.zeros(n_feature, dtype=torch.float64))
+        self.register_buffer("whitening", torch.eye(n_feature, dtype=torch.float64))
+        self.register_buffer("regression", torch.zeros(n_feature, n_feature, dtype=torch.float64))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """See ``Core.forward``."""
-        centred = z - self.mean
-        # Not centred * (P centred): that difference of large terms can fall below zero in float32.
+        centred = z.double() - self.mean
+        # Not centred * (P centred): rounding can take that difference of large terms below zero.
         score = torch.sqrt(torch.mean(torch.square(centred @ self.whitening), dim=1))
-        return z - centred @ self.residual_map, score
+        return self.mean + centred @ self.regression, score.float()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def fit_mahalanobis(data: FitData, settings: ModelConfig, run: LoopRun) -> Fitte
         precision = whitening @ whitening.T
     core.mean.copy_(gaussian.mean)
     core.whitening.copy_(whitening)
-    core.residual_map.copy_(precision / precision.diagonal())
+    core.regression.copy_(torch.eye(data.n_feature) - precision / precision.diagonal())
     warnings = (*scarcity_warnings(data), *_constant_warnings(data), *_shrinkage_warnings(data, settings.shrinkage))
     return Fitted(core=core, losses=(), best_epoch=0, stop_reason=CLOSED_FORM, warnings=warnings)
 
