@@ -5,6 +5,7 @@ GroundError
 ├── DataError            recordings are missing, unreadable or malformed
 │   └── ContractError    recordings break the data contract
 ├── SplitError           fit, calibration and test cannot be kept apart
+├── CalibrationError     healthy flights give no threshold
 ├── TrainingError        training cannot start, go on or converge
 ├── GateError            a quality gate failed: no bundle is made
 └── SigningError         a key is missing or unfit
@@ -31,6 +32,10 @@ class ContractError(DataError):
 
 class SplitError(GroundError):
     """Fit, calibration and test cannot be kept apart."""
+
+
+class CalibrationError(GroundError):
+    """Healthy flights give no threshold."""
 
 
 class TrainingError(GroundError):

@@ -1,0 +1,279 @@
+"""Who learns, who sets the threshold, who is examined: roles of windows, with nothing shared between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from ground.config import SplitConfig
+from ground.errors import SplitError
+
+FIT: Final = "fit"
+VALIDATION: Final = "validation"
+CALIBRATION: Final = "calibration"
+TEST: Final = "test"
+UNUSED: Final = "unused"
+ROLES = (FIT, VALIDATION, CALIBRATION, TEST)
+BY_TIME: Final = "by_time"
+
+HEALTHY: Final = 0
+FAULTY: Final = 1
+UNLABELLED: Final = -1
+
+SENSOR_FAULT_PREFIX = "sensor_"
+"""Fault types of the measuring chain: the engine behind it is healthy, so they are examined and counted apart."""
+
+_IDS: Mapping[str, tuple[str, ...]] = {
+    # Not the flight: the engines of one aircraft share it.
+    "by_unit": ("unit_id", "recording_id", "group"),
+    BY_TIME: ("group",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What each window is used for.
+
+    Attributes:
+        group: (n,) what windows of one origin share and others do not: the unit, or ``<recording>@<role>`` by time.
+        role: (n,) one of ``ROLES`` or ``UNUSED``.
+    """
+
+    group: NDArray[np.object_]
+    role: NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Row numbers of one fold of a cross-validation."""
+
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def is_sensor_fault(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """(n,) whether a window is of a recording whose sensor, not engine, is faulty."""
+    return rows["fault_type"].str.startswith(SENSOR_FAULT_PREFIX).to_numpy(dtype=bool)
+
+
+def assign_roles(rows: pd.DataFrame, split: SplitConfig, *, validation_share: float, seed: int) -> Roles:
+    """Deal the windows.
+
+    ``by_unit``: units that are healthy throughout are dealt at random, whole; every other unit is examined.
+    ``by_time``: the healthy time of each recording is cut, in order, into fit, validation, calibration and test, with
+    at least one window's span between the parts; faulty time is examined. Unlabelled windows are unused; recordings
+    with a faulty sensor are examined.
+
+    Args:
+        rows: Columns recording_id, unit_id, start_ns, end_ns, label and fault_type.
+        split: The strategy and the shares.
+        validation_share: Share of the fit part that early stopping watches instead.
+        seed: Deals the units.
+
+    Raises:
+        SplitError: A role would have no healthy window; the text says what was found.
+    """
+    shares = _shares(split, validation_share)
+    by_time = split.strategy == BY_TIME
+    role = _roles_by_time(rows, shares) if by_time else _roles_by_unit(rows, shares, seed)
+    group = (
+        rows["recording_id"].to_numpy(dtype=object) + "@" + role if by_time else rows["unit_id"].to_numpy(dtype=object)
+    )
+    roles = Roles(group=group, role=role)
+    _check_filled(rows, roles, split)
+    return roles
+
+
+def deal(names: Sequence[str], shares: Mapping[str, float], *, seed: int) -> dict[str, str]:
+    """Deal names to roles at random, each role at least one.
+
+    Args:
+        names: Different names; their order does not matter.
+        shares: Share of each role; they need not add up to 1.
+        seed: Decides who goes where.
+
+    Returns:
+        Role by name.
+
+    Raises:
+        SplitError: Fewer names than roles.
+    """
+    if len(names) < len(shares):
+        raise SplitError(
+            f"healthy units: expected at least {len(shares)}, one each for {', '.join(shares)}, got {len(names)}; "
+            "record more healthy units, or set split.strategy: by_time"
+        )
+    order = np.random.default_rng(seed).permutation(len(names))
+    dealt = np.repeat(list(shares), _sizes(len(names), list(shares.values())))
+    ordered = sorted(names)
+    return {ordered[index]: str(role) for index, role in zip(order, dealt, strict=True)}
+
+
+def check_disjoint(rows: pd.DataFrame, roles: Roles, values: NDArray[np.float32], *, strategy: str) -> None:
+    """Check that fit, validation, calibration and test share nothing.
+
+    Args:
+        rows: Columns recording_id, unit_id, start_ns, end_ns and reason.
+        roles: The roles to check.
+        values: (n, n_feature) features: the same ones under two names are found too.
+        strategy: ``by_unit`` or ``by_time``.
+
+    Raises:
+        SplitError: An id, a stretch of time or a window's content is in two roles; the text names it.
+    """
+    used = roles.role != UNUSED
+    table = rows.assign(group=roles.group, role=roles.role)[used]
+    for column in _IDS[strategy]:
+        _check_column(table, column)
+    _check_time(table)
+    assessed = (table["reason"] == "").to_numpy()
+    _check_contents(table[assessed], values[used][assessed])
+
+
+def folds(labels: NDArray[np.int8], groups: NDArray[np.object_], *, n_folds: int, seed: int) -> tuple[Fold, ...]:
+    """Stratified folds that keep groups whole.
+
+    Args:
+        labels: (n,) 0 healthy or 1 faulty.
+        groups: (n,) ids that must not be torn apart.
+        n_folds: How many.
+        seed: Shuffles the groups.
+
+    Raises:
+        SplitError: Too few groups, or a fold whose test or training part lacks a class.
+    """
+    for label, name in ((HEALTHY, "healthy"), (FAULTY, "faulty")):
+        found = len(np.unique(groups[labels == label].astype(str)))
+        if found < n_folds:
+            raise SplitError(
+                f"split.folds: expected at least {n_folds} groups with {name} windows, got {found}; "
+                "record more or lower split.folds"
+            )
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    parts = tuple(Fold(train, test) for train, test in splitter.split(labels, labels, groups.astype(str)))
+    for number, fold in enumerate(parts, start=1):
+        for name, part in (("test", fold.test), ("training", fold.train)):
+            if len(np.unique(labels[part])) < len((HEALTHY, FAULTY)):
+                raise SplitError(
+                    f"split.folds: expected healthy and faulty windows in the {name} part of fold {number}, got one "
+                    "class; record more or lower split.folds"
+                )
+    return parts
+
+
+def _shares(split: SplitConfig, validation_share: float) -> dict[str, float]:
+    return {
+        FIT: split.fit * (1.0 - validation_share),
+        VALIDATION: split.fit * validation_share,
+        CALIBRATION: split.calibration,
+        TEST: 1.0 - split.fit - split.calibration,
+    }
+
+
+def _sizes(n: int, shares: Sequence[float]) -> NDArray[np.int64]:
+    """Whole sizes that add up to ``n >= len(shares)``: largest remainders, at least 1 each."""
+    exact = n * np.asarray(shares) / np.sum(shares)
+    sizes: NDArray[np.int64] = np.maximum(np.floor(exact).astype(np.int64), 1)
+    while sizes.sum() < n:
+        sizes[np.argmax(exact - sizes)] += 1
+    while sizes.sum() > n:
+        sizes[np.argmax(sizes)] -= 1
+    return sizes
+
+
+def _roles_by_unit(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> NDArray[np.object_]:
+    clean = (rows["label"].to_numpy() == HEALTHY) & ~is_sensor_fault(rows)
+    is_healthy = pd.Series(clean).groupby(rows["unit_id"].to_numpy()).all()
+    dealt = deal([str(unit) for unit in is_healthy.index[is_healthy]], shares, seed=seed)
+    role = np.array([dealt.get(unit, TEST) for unit in rows["unit_id"]], dtype=object)
+    role[_is_unlabelled(rows)] = UNUSED
+    return role
+
+
+def _roles_by_time(rows: pd.DataFrame, shares: Mapping[str, float]) -> NDArray[np.object_]:
+    role = np.full(len(rows), TEST, dtype=object)
+    role[_is_unlabelled(rows)] = UNUSED
+    healthy = (rows["label"].to_numpy() == HEALTHY) & ~is_sensor_fault(rows)
+    recordings = rows["recording_id"].to_numpy(dtype=str)
+    start_ns, end_ns = rows["start_ns"].to_numpy(), rows["end_ns"].to_numpy()
+    for recording in np.unique(recordings):
+        chosen = np.flatnonzero(healthy & (recordings == recording))
+        chosen = chosen[np.argsort(start_ns[chosen], kind="stable")]
+        role[chosen] = _cut(start_ns[chosen], end_ns[chosen], shares)
+    return role
+
+
+def _cut(start_ns: NDArray[np.int64], end_ns: NDArray[np.int64], shares: Mapping[str, float]) -> NDArray[np.object_]:
+    """Roles of one recording's healthy windows in time order; those too near to the part before are unused."""
+    n = len(start_ns)
+    edges = np.round(np.cumsum([0.0, *shares.values()]) * n).astype(int)
+    role = np.full(n, UNUSED, dtype=object)
+    open_from_ns = np.iinfo(np.int64).min
+    for name, first, end in zip(shares, edges[:-1], edges[1:], strict=True):
+        part = np.arange(first, end)
+        part = part[start_ns[part] >= open_from_ns]
+        role[part] = name
+        if len(part):
+            open_from_ns = int(end_ns[part[-1]] + (end_ns[part] - start_ns[part]).max())
+    return role
+
+
+def _is_unlabelled(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    return np.asarray(rows["label"].to_numpy() == UNLABELLED) & ~is_sensor_fault(rows)
+
+
+def _check_filled(rows: pd.DataFrame, roles: Roles, split: SplitConfig) -> None:
+    healthy = (rows["label"].to_numpy() == HEALTHY) & ~is_sensor_fault(rows)
+    found = {role: int(np.count_nonzero(healthy & (roles.role == role))) for role in ROLES}
+    empty = [role for role, n in found.items() if n == 0]
+    if empty:
+        counts = ", ".join(f"{role} {n}" for role, n in found.items())
+        raise SplitError(
+            f"split: expected healthy windows in every role, got {counts} (strategy {split.strategy}); "
+            f"record more healthy time or change the shares of {', '.join(empty)}"
+        )
+
+
+def _check_column(table: pd.DataFrame, column: str) -> None:
+    pairs = table[[column, "role"]].drop_duplicates()
+    shared = pairs[pairs.duplicated(column, keep=False)]
+    if len(shared):
+        name = shared[column].iloc[0]
+        roles = sorted(shared["role"][shared[column] == name])
+        raise SplitError(
+            f"split: expected {column} {name} in one role, got it in {' and '.join(roles)}; run `ground featurize` "
+            "again, and check recordings.csv for repeated ids"
+        )
+
+
+def _check_time(table: pd.DataFrame) -> None:
+    ordered = table.sort_values(["recording_id", "start_ns"], kind="stable")
+    before = ordered.shift(1)
+    same = ordered["recording_id"] == before["recording_id"]
+    torn = same & (ordered["role"] != before["role"]) & (ordered["start_ns"] < before["end_ns"])
+    if torn.any():
+        row = ordered[torn].iloc[0]
+        raise SplitError(
+            f"split: expected no sample of recording {row['recording_id']} in two roles, got a window of {row['role']} "
+            "that overlaps one of another role; run `ground featurize` again"
+        )
+
+
+def _check_contents(table: pd.DataFrame, values: NDArray[np.float32]) -> None:
+    rows = np.ascontiguousarray(values)
+    content = pd.DataFrame({"content": [row.tobytes() for row in rows], "role": table["role"].to_numpy()})
+    pairs = content.drop_duplicates()
+    shared = pairs[pairs.duplicated("content", keep=False)]
+    if len(shared):
+        same = (content["content"] == shared["content"].iloc[0]).to_numpy()
+        names = sorted(set(table["recording_id"][same]))
+        raise SplitError(
+            f"split: expected each window once, got equal features in several roles, in {' and '.join(names)}; "
+            "the same recording stands in recordings.csv twice: remove one"
+        )
