@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from edge_agent.decision import ALARM, Decider
+from edge_agent.golden import SCORE_TOLERANCE
 from ground.calibrate import FlightScores, calibrate, flight_value, persistent_values
 from ground.config import DecisionConfig
 from ground.errors import CalibrationError
@@ -69,6 +70,19 @@ def test_calibration_flights_alarm_as_often_as_the_rank_says(n_flights):
     calibration = calibrate(flights(rng, 30), population, decision, seed=1)
     alarms = sum(raises_alarm(calibration.thresholds, one) for one in population)
     assert alarms == n_flights - calibration.report.rank == {59: 0, 93: 1, 124: 2}[n_flights]
+
+
+def test_the_level_leaves_room_for_the_last_bits_of_a_score():
+    """Scores that differ by less than the golden tolerance, on another processor, do not raise the boundary flight."""
+    rng = np.random.default_rng(3)
+    decision = DecisionConfig(k=3, n=5)
+    population = flights(rng, 59)
+    calibration = calibrate(flights(rng, 30), population, decision, seed=1)
+    boundary = max(population, key=lambda one: value_of(calibration, one, decision))
+    for share, expected in ((0.9, False), (1.1, True)):
+        scores = boundary.scores * (1 + share * SCORE_TOLERANCE)
+        nudged = FlightScores(group=boundary.group, phases=boundary.phases, scores=scores)
+        assert raises_alarm(calibration.thresholds, nudged) is expected
 
 
 def test_persistent_values_by_hand():

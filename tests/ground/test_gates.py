@@ -44,7 +44,7 @@ SHARES = [
     (RECALL, 15.0, 18, INSUFFICIENT),
     # So bad that a few flights are enough.
     (ALARM_RATE, 4.0, 4, FAIL),
-    (ALARM_RATE, 1.6, 5, FAIL),
+    (ALARM_RATE, 2.0, 5, FAIL),
     (ALARM_RATE, 1.5, 5, INSUFFICIENT),
     (RECALL, 0.0, 2, FAIL),
     (RECALL, 0.0, 1, INSUFFICIENT),
