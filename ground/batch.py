@@ -116,13 +116,21 @@ def run_batch(
     """
     load_signed(source)
     infos = read_index(data)
-    tables, failures = [], []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_prepare, initargs=(source,)) as pool:
+    tables: list[pa.Table] = []
+    failures: list[Failure] = []
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_prepare, initargs=(source,)
+    ) as pool:
         for done, outcome in enumerate(pool.map(_assess, [data] * len(infos), infos), start=1):
-            (failures if isinstance(outcome, Failure) else tables).append(outcome)
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+            else:
+                tables.append(outcome)
             progress("batch", done, len(infos))
     if not tables:
-        raise DataError(f"{data}: expected a readable recording, got none; {failures[0].text if failures else 'add some'}")
+        raise DataError(
+            f"{data}: expected a readable recording, got none; {failures[0].text if failures else 'add some'}"
+        )
     results = pa.concat_tables(tables)
     sink = pa.BufferOutputStream()
     pq.write_table(results, sink, compression="zstd")

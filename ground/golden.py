@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S
 from edge_agent.golden_vectors import GoldenVectors
@@ -37,9 +38,9 @@ def golden_vectors(workspace: Workspace, spec: FeatureSpec, windows: pd.DataFram
     chosen = choose_windows(windows, _count(spec))
     infos = {info.recording_id: info for info in read_index(workspace.interim)}
     pieces = []
-    for row in chosen.itertuples():
-        recording = load_recording(workspace.interim, infos[str(row.recording_id)], conditions=spec.conditions)
-        pieces.append(_cut(recording, spec, int(row.start_ns)))
+    for name, start_ns in zip(chosen["recording_id"], chosen["start_ns"].to_numpy(np.int64), strict=True):
+        recording = load_recording(workspace.interim, infos[str(name)], conditions=spec.conditions)
+        pieces.append(_cut(recording, spec, int(start_ns)))
     vectors = [extract_windows(spec, samples, conditions)[0] for samples, conditions in pieces]
     return GoldenVectors(
         samples=np.stack([samples for samples, _ in pieces]),
@@ -62,7 +63,7 @@ def _count(spec: FeatureSpec) -> int:
     return max(1, min(GOLDEN_WINDOWS, GOLDEN_SAMPLES_CAP // (spec.window_n * len(spec.channels))))
 
 
-def _cut(recording: Recording, spec: FeatureSpec, start_ns: int) -> tuple[np.ndarray, np.ndarray]:
+def _cut(recording: Recording, spec: FeatureSpec, start_ns: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Samples of the window that begins at ``start_ns``, and the conditions at its middle."""
     stretch, first_n = _locate(recording.stretches, spec, start_ns, recording.info.recording_id)
     columns = [recording.info.channels.index(channel.name) for channel in spec.channels]

@@ -32,7 +32,7 @@ class Listener:
         """Keep a message."""
         kinds = {"result": self.results, "alert": self.alerts, "status": self.status}
         with self._changed:
-            kinds[message.topic.rpartition("/")[2]].append(message.payload)
+            kinds[message.topic.rpartition("/")[2]].append(bytes(message.payload))
             self._changed.notify_all()
 
     def wait_for_results(self, count: int, *, patience_s: float = _PATIENCE_S) -> None:
@@ -43,7 +43,7 @@ class Listener:
         """
         with self._changed:
             while (before := len(self.results)) < count:
-                self._changed.wait_for(lambda before=before: len(self.results) > before, timeout=patience_s)
+                self._changed.wait(patience_s)
                 if len(self.results) == before:
                     raise GroundError(
                         f"agent: expected {count} results, got {before} and then nothing for {patience_s:g} s; "
