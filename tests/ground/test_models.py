@@ -154,6 +154,15 @@ def test_autoencoder_learns_a_subspace() -> None:
     assert after == trained.losses[trained.best_epoch - 1].validation
 
 
+def test_autoencoder_cannot_extrapolate() -> None:
+    """A window 10,000 times stranger along a healthy direction is not rebuilt: its output is bounded."""
+    core = fit_core("autoencoder", _data(), SETTINGS, _run()).core
+    ways = np.vstack([_rows(20, 6), -_rows(20, 6)])
+    with torch.no_grad():
+        reconstruction = core(torch.tensor(Z_LIMIT * ways))[0].numpy()
+    assert np.abs(reconstruction).max() < 1e-2 * Z_LIMIT
+
+
 def test_autoencoder_scores_in_units_of_the_usual_residual() -> None:
     """On validation the mean squared score is 1, for the residual's mean square there is the unit."""
     data = _data()

@@ -229,9 +229,15 @@ def test_cores_do_not_matter_and_settings_come_back() -> None:
     before = torch.get_num_threads()
     state = torch.get_rng_state()
     wanted = _train(_run())
+    inside: set[tuple[int, bool]] = set()
+    watched = replace(
+        _run(),
+        progress=lambda *_: inside.add((torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())),
+    )
     try:
         torch.set_num_threads(2)
-        assert _train(_run()) == wanted
+        assert _train(watched) == wanted
+        assert inside == {(1, True)}
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
