@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,13 +138,19 @@ def test_a_folder_that_vanished_is_named(tmp_path: Path) -> None:
 
 
 def test_an_oversize_file_is_not_read_whole(tmp_path: Path) -> None:
-    """A sparse file far above the cap is refused after the cap."""
+    """Of a sparse file ten times above the cap no more than the cap is read into memory."""
     path = tmp_path / "huge.bundle"
     with path.open("wb") as stream:
-        stream.truncate(BUNDLE_CAP * 100)
-    with pytest.raises(BundleError) as refusal:
-        read_bundle_file(path)
+        stream.truncate(BUNDLE_CAP * 10)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError) as refusal:
+            read_bundle_file(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert refusal.value.reason == "bundle_size"
+    assert peak < 3 * BUNDLE_CAP
 
 
 def test_unpacking_needs_an_empty_folder(workshop: Workshop, folder: Path) -> None:

@@ -21,6 +21,7 @@ from edge_agent.layout import (
     GOLDEN_SAMPLES,
     GOLDEN_SCORES,
     IO_SCHEMA,
+    MANIFEST,
     MEMBER_CAPS,
     METRICS,
     MODEL,
@@ -151,6 +152,11 @@ SIGNED_NONSENSE: dict[str, tuple[str, Callable[[Workshop], bytes], str]] = {
         lambda _: npy_with_header("(" * 65_000, b"")[:60_000],
         "npy_header",
     ),
+    "array whose header is not aligned": (
+        GOLDEN_SCORES,
+        lambda w: w.members[GOLDEN_SCORES][:8] + b"\x75\x00" + w.members[GOLDEN_SCORES][11:],
+        "npy_header",
+    ),
     "array that is cut": (GOLDEN_SCORES, lambda w: w.members[GOLDEN_SCORES][:-1], "npy_size"),
     "array that goes on": (GOLDEN_SCORES, lambda w: w.members[GOLDEN_SCORES] + b"\x00", "npy_size"),
     "array of NaN": (GOLDEN_SCORES, lambda _: npy_saved(np.full(2, np.nan, dtype=np.float32)), "npy_not_finite"),
@@ -188,6 +194,35 @@ def test_signed_nonsense_is_refused(workshop: Workshop, name: str) -> None:
     assert content != workshop.members[member]
     with pytest.raises(BundleError) as refusal:
         workshop.open(workshop.seal({member: content}))
+    assert refusal.value.reason == reason
+
+
+# name: (the spec's new content, reason); the manifest names its digest, and all is signed with the pinned key
+SPECS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "no JSON": (lambda _: b"window_s: 10", "json_syntax"),
+    "nested too deep": (lambda _: b"[" * 30_000, "json_syntax"),
+    "duplicate key": (lambda good: b'{"window_s":4.0,' + good[1:], "json_duplicate_key"),
+    "NaN": (lambda good: good.replace(b"2.0", b"NaN"), "json_number"),
+    "another form": (lambda good: good.replace(b",", b", "), "feature_spec"),
+    "another way to write a number": (lambda good: good.replace(b"64.0", b"6.4e1"), "feature_spec"),
+    "unknown field": (lambda good: b'{"comment":"",' + good[1:], "feature_spec"),
+    "a list": (lambda _: b"[]", "feature_spec"),
+    "impossible rate": (lambda good: good.replace(b"64.0", b"-1.0"), "feature_spec"),
+    "rate beyond all numbers": (lambda good: good.replace(b"64.0", b"1e308"), "feature_spec"),
+    "rate of almost nothing": (lambda good: good.replace(b"64.0", b"1e-320"), "feature_spec"),
+    "text for a number": (lambda good: good.replace(b"64.0", b'"64"'), "feature_spec"),
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_signed_specs_that_make_no_sense_are_refused(workshop: Workshop, name: str) -> None:
+    """A feature spec has one form and must be possible, even where manifest and signature agree on it."""
+    change, reason = SPECS[name]
+    spec = change(workshop.members[FEATURE_SPEC])
+    assert spec != workshop.members[FEATURE_SPEC]
+    manifest = swap(MANIFEST, spec_digest=hashlib.sha256(spec).hexdigest())(workshop)
+    with pytest.raises(BundleError) as refusal:
+        workshop.open(workshop.seal({FEATURE_SPEC: spec, MANIFEST: manifest}))
     assert refusal.value.reason == reason
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -58,7 +57,8 @@ def honest() -> ModelProto:
 
 def scale_of(model: ModelProto) -> TensorProto:
     """The initializer ``scale``."""
-    return model.graph.initializer[0]
+    tensor: TensorProto = model.graph.initializer[0]
+    return tensor
 
 
 def external(location: str) -> Change:
@@ -448,6 +448,8 @@ def test_noise_only_raises_rejections() -> None:
 class Autoencoder(torch.nn.Module):
     """A network with normalisation inside."""
 
+    mean: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(N_FEATURE))
@@ -456,12 +458,15 @@ class Autoencoder(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Reconstruction and mean squared residual."""
         z = x - self.mean
-        again = self.net(z)
+        again: torch.Tensor = self.net(z)
         return again + self.mean, ((again - z) ** 2).mean(dim=1)
 
 
 class Mahalanobis(torch.nn.Module):
     """A quadratic form, its mean spread over the batch."""
+
+    mean: torch.Tensor
+    whitener: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -476,6 +481,8 @@ class Mahalanobis(torch.nn.Module):
 
 class Mixture(torch.nn.Module):
     """A Gaussian mixture: log-sum-exp over the parts, nearest mean as reconstruction."""
+
+    means: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -503,6 +510,4 @@ def test_accepts_what_torch_exports(family: type[torch.nn.Module]) -> None:
         dynamic_shapes={"x": {0: torch.export.Dim("batch")}},
     )
     assert program is not None
-    stream = io.BytesIO()
-    program.save(stream)
-    scan_onnx(stream.getvalue(), SCHEMA)
+    scan_onnx(program.model_proto.SerializeToString(), SCHEMA)
