@@ -4,6 +4,7 @@ AgentError
 ├── ConfigError            agent.toml is unreadable or wrong
 ├── WireError              an MQTT payload is not a frame
 ├── LinkError              the broker cannot be reached or refuses us
+├── FrameFileError         a file of frames is unreadable or cut short
 ├── ScorerError            the model and the feature spec do not fit together
 └── BundleError            a bundle is refused; ``reason`` names the check
     ├── BundleFormatError      not the archive or member layout we accept
@@ -35,6 +36,10 @@ class WireError(AgentError):
 
 class LinkError(AgentError):
     """The broker cannot be reached or refuses the agent."""
+
+
+class FrameFileError(AgentError):
+    """A file of frames is unreadable, cut short, or not such a file."""
 
 
 class ScorerError(AgentError):

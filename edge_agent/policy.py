@@ -16,6 +16,9 @@ An agent boots without a clock and must not refuse its bundle for that. An attac
 expired bundle of this fleet with a sequence that is still allowed, no more: ``minimum_sequence`` needs no clock.
 """
 
+ANY_FLEET = ""
+"""``Policy.fleet`` of someone who looks at a bundle and does not fly it."""
+
 ANY_SPEC = ""
 """``Policy.spec_digest`` of an agent that takes the feature spec from the bundle."""
 
@@ -25,7 +28,7 @@ class Policy:
     """What this agent accepts.
 
     Attributes:
-        fleet: The agent's fleet.
+        fleet: The agent's fleet, or ``ANY_FLEET``.
         agent_version: The agent's version (Semantic Versioning).
         allow_development: Whether bundles whose gates are not all decided may run here.
         minimum_sequence: Lowest sequence accepted. An installer passes the highest one proven so far plus one; a start
@@ -67,7 +70,7 @@ class Policy:
             )
 
     def _check_address(self, manifest: Manifest) -> None:
-        if manifest.fleet != self.fleet:
+        if self.fleet not in (ANY_FLEET, manifest.fleet):
             raise PolicyRejected(
                 "wrong_fleet",
                 f"{manifest.bundle_id}: expected fleet {self.fleet!r}, got {manifest.fleet!r}; "

@@ -1,0 +1,18 @@
+"""Exit codes of ``edge-agent``: stable, for scripts and for systemd."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended; documented in docs/reference/agent.md."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    BUNDLE_REFUSED = 3
+    NOT_RUNNING = 4
+    STALE = 5
+    BAD_INPUT = 6
+    SELFTEST_FAILED = 7

@@ -1,0 +1,159 @@
+"""What the agent knows of itself: counters, latencies, and the status document they make."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from edge_agent.clock import clock_quality
+from edge_agent.link_state import LinkState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edge_agent.config import AgentConfig
+    from edge_agent.detector import LoadedModel
+
+SCHEMA = 1
+
+STARTING: Final = "starting"
+ONLINE: Final = "online"
+STOPPING: Final = "stopping"
+OFFLINE: Final = "offline"
+
+LATENCY_BOUNDS_MS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0)
+"""Upper bounds of the latency histogram; what is longer falls into one more class."""
+
+
+class Counters:
+    """Numbers that only grow, by name; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, name: str, n: int = 1) -> None:
+        """Add ``n`` to the counter ``name``."""
+        with self._lock:
+            self._counts[name] += n
+
+    def snapshot(self) -> dict[str, int]:
+        """All counters, sorted by name."""
+        with self._lock:
+            return dict(sorted(self._counts.items()))
+
+
+class LatencyHistogram:
+    """How long results took, in classes of ``LATENCY_BOUNDS_MS``; filled by one thread, read by any."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(LATENCY_BOUNDS_MS) + 1)
+        self._longest_ms = 0.0
+        self._sum_ms = 0.0
+
+    def observe(self, latency_ms: float) -> None:
+        """Count one latency."""
+        self._counts[bisect_left(LATENCY_BOUNDS_MS, latency_ms)] += 1
+        self._sum_ms += latency_ms
+        self._longest_ms = max(self._longest_ms, latency_ms)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Counts by upper bound, number, sum and the longest."""
+        counts = list(self._counts)
+        bounds = [*map(str, LATENCY_BOUNDS_MS), "longer"]
+        return {
+            "n": sum(counts), "sum": self._sum_ms, "max": self._longest_ms,
+            "counts_up_to": dict(zip(bounds, counts, strict=True)),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What stays the same during one run of the agent.
+
+    Attributes:
+        agent: Name of the agent.
+        fleet: Its fleet.
+        run: Names this run.
+        version: Version of the agent.
+        pid: Process id.
+        since: Wall time of the start, ISO 8601, UTC.
+        bundle_id: Detector and version.
+        bundle_digest: sha256 of the bundle.
+        spec_digest: sha256 of the feature spec.
+        status_interval_s: Seconds between two status documents.
+    """
+
+    agent: str
+    fleet: str
+    run: str
+    version: str
+    pid: int
+    since: str
+    bundle_id: str
+    bundle_digest: str
+    spec_digest: str
+    status_interval_s: float
+
+    @classmethod
+    def of(cls, config: AgentConfig, model: LoadedModel, *, run: str, version: str) -> Identity:
+        """The identity of a run that starts now."""
+        return cls(
+            agent=config.agent.id,
+            fleet=config.agent.fleet,
+            run=run,
+            version=version,
+            pid=os.getpid(),
+            since=utc_now(),
+            bundle_id=model.bundle_id,
+            bundle_digest=model.bundle_digest,
+            spec_digest=model.spec.digest,
+            status_interval_s=config.agent.status_interval_s,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Health:
+    """Everything a status document is made of.
+
+    Attributes:
+        identity: What stays the same.
+        state: ``starting``, ``online``, ``stopping`` or ``offline``.
+        reason: Why it is offline; empty otherwise.
+        link: How the link to the broker is.
+        counters: Counters of all parts.
+        latency: Arrival of a frame to the decision about its windows.
+    """
+
+    identity: Identity
+    state: str = STARTING
+    reason: str = ""
+    link: LinkState = field(default_factory=LinkState)
+    counters: Counters = field(default_factory=Counters)
+    latency: LatencyHistogram = field(default_factory=LatencyHistogram)
+
+    def document(self, gauges: Mapping[str, int]) -> dict[str, Any]:
+        """The status document of this moment; ``gauges`` are further counts, read from their owners."""
+        return {
+            "schema": SCHEMA,
+            "state": self.state,
+            "reason": self.reason,
+            **asdict(self.identity),
+            "updated": utc_now(),
+            "monotonic_ns": time.monotonic_ns(),
+            "clock": clock_quality(),
+            "link": asdict(self.link),
+            "counters": {**self.counters.snapshot(), **gauges},
+            "latency_ms": self.latency.snapshot(),
+        }
+
+
+def utc_now() -> str:
+    """The wall time, ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

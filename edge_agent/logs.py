@@ -1,0 +1,44 @@
+"""Logging: one JSON object a line, to standard error, where journald takes it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+import structlog
+
+
+class _CalmStream:
+    """A stream that never fails: a log that nobody reads must not stop the agent."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def configure_logs(level: str) -> None:
+    """Send all logs of ``level`` and above to standard error.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``.
+    """
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(file=_CalmStream(sys.stderr)),  # type: ignore[arg-type]
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,193 @@
+"""The pipeline: from an arrival to the publications it causes. Plain calls, no thread, no socket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from edge_agent.clock import clock_quality
+from edge_agent.config import AIRCRAFT, ENGINE
+from edge_agent.decision import NO_EVENT
+from edge_agent.errors import WireError
+from edge_agent.outbox import Publication
+from edge_agent.result import Latency, Result, Runtime, encode_result
+from edge_agent.streams import TOO_MANY_ENGINES, UNKNOWN_ENGINE, Streams, name_of
+from edge_agent.topics import TopicTemplate
+from edge_agent.wire import decode_frame
+
+if TYPE_CHECKING:
+    from edge_agent.assessment import Assessment
+    from edge_agent.config import AgentConfig
+    from edge_agent.detector import LoadedModel
+    from edge_agent.frame import Frame
+    from edge_agent.health import Health
+    from edge_agent.inbox import Arrival
+
+RETAINED = "retained"
+TOPIC_MISMATCH = "topic_mismatch"
+
+_NS_PER_MS = 1e6
+_REFUSALS_LOGGED = 1_000
+"""Different refusals that are logged; further ones are only counted, lest a bad sender fill memory and disk."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Monotonic times of one arrival's way."""
+
+    received_ns: int
+    taken_ns: int
+    decoded_ns: int
+    decided_ns: int
+
+    @property
+    def latency(self) -> Latency:
+        return Latency(
+            queue=(self.taken_ns - self.received_ns) / _NS_PER_MS,
+            decode=(self.decoded_ns - self.taken_ns) / _NS_PER_MS,
+            detect=(self.decided_ns - self.decoded_ns) / _NS_PER_MS,
+        )
+
+
+class Pipeline:
+    """Handles arrivals one after the other.
+
+    Args:
+        config: The agent's config.
+        model: The loaded bundle.
+        health: Receives counts and latencies.
+        now_ns: The monotonic clock.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        model: LoadedModel,
+        health: Health,
+        *,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._config = config
+        self._health = health
+        self._now_ns = now_ns
+        self._streams = Streams(model, engines=config.agent.engines, limit=config.limits.max_streams)
+        self._inputs = config.topics.inputs
+        self._result_topic = TopicTemplate(config.topics.result)
+        self._alert_topic = TopicTemplate(config.topics.alert)
+        self._logged: set[tuple[str, str]] = set()
+
+    @property
+    def streams(self) -> Streams:
+        """The engines that are followed."""
+        return self._streams
+
+    def handle(self, arrival: Arrival) -> list[Publication]:
+        """What is to be published because of ``arrival``; a payload that is refused is counted and causes nothing."""
+        taken_ns = self._now_ns()
+        self._health.counters.add("frames_received")
+        try:
+            frame = self._read(arrival)
+        except WireError as error:
+            self._refuse(error, arrival.topic)
+            return []
+        try:
+            detector = self._streams.detector_of(frame)
+        except WireError as error:
+            self._refuse(error, name_of(frame))
+            return []
+        decoded_ns = self._now_ns()
+        try:
+            assessments = detector.push(frame)
+        except Exception:
+            self._streams.forget(frame)
+            raise
+        times = _Times(arrival.received_ns, taken_ns, decoded_ns, self._now_ns())
+        return self._publications(assessments, times) if assessments else []
+
+    def _read(self, arrival: Arrival) -> Frame:
+        if arrival.retained:
+            raise WireError(
+                RETAINED, f"{arrival.topic}: expected live frames, got a retained one; publish without retain"
+            )
+        frame = decode_frame(arrival.payload, max_bytes=self._config.limits.max_payload_bytes)
+        for template in self._inputs:
+            _check_identities(template.identities(arrival.topic), frame, arrival.topic)
+        return frame
+
+    def _refuse(self, error: WireError, subject: str) -> None:
+        self._health.counters.add(f"frames_refused.{error.reason}")
+        key = (error.reason, subject)
+        if key not in self._logged and len(self._logged) < _REFUSALS_LOGGED:
+            self._logged.add(key)
+            kind = "engine" if error.reason in {UNKNOWN_ENGINE, TOO_MANY_ENGINES} else "topic"
+            _log.warning("frame refused", reason=error.reason, error=str(error), **{kind: subject})
+
+    def _publications(self, assessments: Sequence[Assessment], times: _Times) -> list[Publication]:
+        latency = times.latency
+        missed = latency.total > self._config.agent.deadline_ms
+        runtime = Runtime(
+            agent=self._health.identity.agent,
+            run=self._health.identity.run,
+            monotonic_ns=times.decided_ns,
+            clock=clock_quality(),
+            latency_ms=latency,
+            deadline_missed=missed,
+        )
+        publications: list[Publication] = []
+        for assessment in assessments:
+            self._count(assessment, latency.total, missed=missed)
+            publications += self._messages(assessment, encode_result(Result(assessment, runtime)))
+        return publications
+
+    def _messages(self, assessment: Assessment, payload: bytes) -> list[Publication]:
+        templates = [self._result_topic]
+        if assessment.event != NO_EVENT:
+            templates.append(self._alert_topic)
+            _log_alert(assessment)
+        return [
+            Publication(
+                topic=template.fill(aircraft=assessment.aircraft, engine=assessment.engine),
+                payload=payload,
+                expiry_s=self._config.broker.message_expiry_s,
+            )
+            for template in templates
+        ]
+
+    def _count(self, assessment: Assessment, latency_ms: float, *, missed: bool) -> None:
+        counters = self._health.counters
+        counters.add(f"windows.{assessment.state}")
+        if assessment.reason:
+            counters.add(f"windows_not_assessed.{assessment.reason}")
+        if assessment.event != NO_EVENT:
+            counters.add(f"alerts.{assessment.event}")
+        if missed:
+            counters.add("deadline_missed")
+        self._health.latency.observe(latency_ms)
+
+
+def _log_alert(assessment: Assessment) -> None:
+    _log.warning(
+        f"alert {assessment.event}",
+        aircraft=assessment.aircraft,
+        engine=assessment.engine,
+        flight=assessment.flight,
+        phase=assessment.phase,
+        score=assessment.score,
+        threshold=assessment.threshold,
+        features=[part.feature for part in assessment.contributions],
+    )
+
+
+def _check_identities(claimed: dict[str, str], frame: Frame, topic: str) -> None:
+    """Hold what the topic says against the frame: a broker's access rules are by topic."""
+    for name, own in ((AIRCRAFT, frame.aircraft), (ENGINE, frame.engine)):
+        if claimed.get(name, own) != own:
+            raise WireError(
+                TOPIC_MISMATCH, f"{topic}: expected {name} {claimed[name]!r} as in the topic, got {own!r}; correct one"
+            )

@@ -1,0 +1,79 @@
+"""``status.json`` in the state folder: written so that a reader sees the old document or the new one."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from edge_agent.errors import ConfigError
+from edge_agent.frame import NS_PER_S
+from edge_agent.health import OFFLINE, SCHEMA
+
+STATUS_FILE = "status.json"
+_MISSED_INTERVALS = 3
+"""So many intervals without a new document, and the agent counts as dead or stuck."""
+
+
+def encode_status(document: dict[str, Any]) -> bytes:
+    """A status document as JSON."""
+    return json.dumps(document, indent=1).encode()
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the state folder and see that it can be written to.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, str(error.strerror)) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _not_writable(folder, "no permission to write")
+
+
+def write_status(folder: Path, document: dict[str, Any]) -> None:
+    """Replace ``status.json``.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    temporary = folder / f".{STATUS_FILE}.new"
+    with temporary.open("wb") as stream:
+        stream.write(encode_status(document))
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(folder / STATUS_FILE)
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """Read ``status.json``; empty when there is none that can be read."""
+    try:
+        document = json.loads((folder / STATUS_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) and document.get("schema") == SCHEMA else {}
+
+
+def is_stopped(document: dict[str, Any]) -> bool:
+    """Whether a status document says that no agent runs."""
+    return not document or document["state"] == OFFLINE
+
+
+def is_stale(document: dict[str, Any]) -> bool:
+    """Whether a status document is older than an agent that works would leave it.
+
+    Monotonic time is the machine's, not the process's; after a reboot it is smaller than the document's.
+    """
+    age_ns = time.monotonic_ns() - int(document["monotonic_ns"])
+    return not 0 <= age_ns <= _MISSED_INTERVALS * float(document["status_interval_s"]) * NS_PER_S
+
+
+def _not_writable(folder: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"agent.state_dir: expected a folder that can be written, got {folder}: {why}; make it, or choose another one"
+    )
