@@ -17,12 +17,13 @@ from ground.models.candidate import (
     ScoreSummary,
     TrainingRecord,
     candidate_folder,
+    settings_digest,
     write_candidate,
 )
 from ground.models.families import fit_core
 from ground.tracking import TrackedRun, track
 from ground.training_data import TrainingData, read_training_data
-from ground.training_loop import LoopRun, Progress
+from ground.training_loop import LoopRun
 from ground.weights import module_arrays, pack
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ground.config import Config
     from ground.models.family import Core, Fitted
+    from ground.progress import Progress
     from ground.workspace import Workspace
 
 
@@ -85,7 +87,7 @@ def _record(config: Config, family: str, data: TrainingData, fitted: Fitted, wei
     return TrainingRecord(
         family=family,
         detector=config.detector,
-        config_digest=config.digest,
+        settings_digest=settings_digest(config),
         spec_digest=data.spec_digest,
         scaler_digest=data.scaler_digest,
         data_digest=data.digest,
@@ -139,7 +141,8 @@ def _tracked(config: Config, folder: Path, record: TrainingRecord) -> TrackedRun
             "validation_loss": [losses.validation for losses in record.losses],
         },
         tags={
-            "config_digest": record.config_digest,
+            "config_digest": config.digest,
+            "settings_digest": record.settings_digest,
             "spec_digest": record.spec_digest,
             "data_digest": record.data_digest,
             "weights_digest": record.weights_digest,

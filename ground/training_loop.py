@@ -19,8 +19,8 @@ from ground.weights import load_arrays, module_arrays, pack
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Progress = Callable[[str, int, int], None]
-"""(what is being done, steps done, steps at most)."""
+    from ground.progress import Progress
+
 Loss = Callable[[Tensor], Tensor]
 """From (batch, n_feature) rows to the mean loss of the batch, a scalar."""
 

@@ -46,7 +46,7 @@ class TrainingRecord:
     Attributes:
         family: Name of the model family.
         detector: Name of the detector.
-        config_digest: Config it was trained with.
+        settings_digest: Settings of its training; see ``settings_digest``.
         spec_digest: FeatureSpec of its features.
         scaler_digest: sha256 (hex) of the scaler's file.
         data_digest: sha256 (hex) of the rows it was fitted to and stopped by.
@@ -65,7 +65,7 @@ class TrainingRecord:
 
     family: str
     detector: str
-    config_digest: str
+    settings_digest: str
     spec_digest: str
     scaler_digest: str
     data_digest: str
@@ -119,6 +119,12 @@ def candidate_folder(config: Config, workspace: Workspace, family: str) -> Path:
     return workspace.candidate(config.detector) / family
 
 
+def settings_digest(config: Config) -> str:
+    """sha256 (hex) of what shapes a model besides its data; which families are trained at all is no part of it."""
+    settings = config.model.model_dump(mode="json", exclude={"family", "baselines"}) | {"seed": config.seed}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode("ascii")).hexdigest()
+
+
 def write_candidate(folder: Path, weights: bytes, record: TrainingRecord) -> None:
     """Write weights, then the record that names their digest."""
     write_atomic(folder / WEIGHTS, weights)
@@ -134,7 +140,7 @@ def load_candidate(config: Config, workspace: Workspace, family: str) -> Candida
         family: Name of the model family.
 
     Raises:
-        TrainingError: It is missing, damaged, or was trained with other features, another scaler or architecture.
+        TrainingError: It is missing, damaged, or was trained with other features, settings or scaler.
         DataError: The scaler is missing or malformed.
     """
     folder = candidate_folder(config, workspace, family)
@@ -145,6 +151,7 @@ def load_candidate(config: Config, workspace: Workspace, family: str) -> Candida
     scaler = read_scaler(scaler_path, spec)
     for what, expected, got in (
         ("weights", record.weights_digest, hashlib.sha256(weights).hexdigest()),
+        ("settings", record.settings_digest, settings_digest(config)),
         ("features of spec", record.spec_digest, spec.digest),
         ("scaler", record.scaler_digest, hashlib.sha256(scaler_path.read_bytes()).hexdigest()),
     ):

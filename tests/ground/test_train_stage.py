@@ -217,7 +217,7 @@ def test_candidate_loads_with_its_scaler(workspace: Workspace) -> None:
         ("schema", "training.json: expected schema 1, got 2"),
         ("json", "training.json: expected a training record"),
         ("gone", "weights.npz: expected a trained model, got .*No such file.* run `ground train` first"),
-        ("architecture", "weights.npz: expected the arrays of this config's model"),
+        ("settings", "expected settings .* as when it was trained"),
         ("spec", "expected the .* features of this config"),
     ],
 )
@@ -238,7 +238,7 @@ def test_damaged_candidate_is_refused(workspace: Workspace, damage: str, text: s
         (folder / RECORD).write_text("[1")
     elif damage == "gone":
         (folder / WEIGHTS).unlink()
-    elif damage == "architecture":
+    elif damage == "settings":
         config = _config(hidden=[13])
     else:
         config = CONFIG.model_copy(update={"features": CONFIG.features.model_copy(update={"time": False})})
