@@ -154,7 +154,7 @@ SIGNED_NONSENSE: dict[str, tuple[str, Callable[[Workshop], bytes], str]] = {
     ),
     "array whose header is not aligned": (
         GOLDEN_SCORES,
-        lambda w: w.members[GOLDEN_SCORES][:8] + b"\x75\x00" + w.members[GOLDEN_SCORES][11:],
+        lambda w: w.members[GOLDEN_SCORES].replace(b" \n", b"\n").replace(b"\x76\x00{", b"\x75\x00{"),
         "npy_header",
     ),
     "array that is cut": (GOLDEN_SCORES, lambda w: w.members[GOLDEN_SCORES][:-1], "npy_size"),
@@ -209,6 +209,10 @@ SPECS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a list": (lambda _: b"[]", "feature_spec"),
     "impossible rate": (lambda good: good.replace(b"64.0", b"-1.0"), "feature_spec"),
     "rate beyond all numbers": (lambda good: good.replace(b"64.0", b"1e308"), "feature_spec"),
+    "samples beyond all numbers": (
+        lambda good: good.replace(b"64.0", b"1e308").replace(b'"record_s":1.0', b'"record_s":1e308'),
+        "feature_spec",
+    ),
     "rate of almost nothing": (lambda good: good.replace(b"64.0", b"1e-320"), "feature_spec"),
     "text for a number": (lambda good: good.replace(b"64.0", b'"64"'), "feature_spec"),
 }
