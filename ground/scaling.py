@@ -1,0 +1,53 @@
+"""Fitting the scaler: what is usual for each feature on healthy engines."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.scaler import LOG_FLOOR, Scaler
+from ground.errors import DataError
+from shared_features.feature import LOG
+from shared_features.spec import FeatureSpec
+from shared_features.vector import columns_of
+
+CONSTANT_RATIO = 1e-6
+"""A spread below this share of the mean (or, of a logarithm, below this) is float32 rounding, not behaviour."""
+CONSTANT_STD = 1.0
+"""Spread granted to a feature that is constant on healthy data: nothing is known of it, so one unit counts as one."""
+
+
+def fit_scaler(spec: FeatureSpec, values: NDArray[np.float32]) -> Scaler:
+    """Mean and standard deviation of every feature, of its logarithm where its scale is ``log``.
+
+    Args:
+        spec: Names and scales of the features.
+        values: (n, n_feature) physical features of healthy windows, none of them an outlier.
+
+    Raises:
+        DataError: No window, or a value that is not finite.
+    """
+    if not len(values):
+        raise DataError(
+            "fit: expected healthy windows that can be assessed, got none; look into data/interim/report.md for what "
+            "preprocessing marked"
+        )
+    columns = columns_of(spec)
+    is_log = np.array([column.scale == LOG for column in columns])
+    physical = values.astype(np.float64)
+    scaled = np.where(is_log, np.log(np.maximum(physical, LOG_FLOOR)), physical)
+    if not np.isfinite(scaled).all():
+        row, column = np.argwhere(~np.isfinite(scaled))[0]
+        raise DataError(
+            f"fit: expected finite features, got {values[row, column]} in {columns[column].name}; "
+            "check the unit and range of the samples"
+        )
+    mean = scaled.mean(axis=0)
+    std = scaled.std(axis=0)
+    floor = CONSTANT_RATIO * np.where(is_log, 1.0, np.abs(mean))
+    return Scaler(
+        names=tuple(column.name for column in columns),
+        scales=tuple(column.scale for column in columns),
+        mean=tuple(mean.tolist()),
+        std=tuple(np.where(std > floor, std, CONSTANT_STD).tolist()),
+    )
