@@ -37,8 +37,8 @@ class Core(nn.Module):
             z: (batch, n_feature) float32, finite.
 
         Returns:
-            (batch, n_feature) reconstruction in z-space, float32 or float64, and (batch,) float32 score: about 1 on
-            healthy windows, growing without bound as any feature leaves its healthy range in either direction.
+            (batch, n_feature) reconstruction in z-space, float32 or float64, and (batch,) float32 score: of order 1
+            on healthy windows, growing without bound as any feature leaves its healthy range in either direction.
         """
         raise NotImplementedError
 

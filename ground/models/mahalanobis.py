@@ -24,7 +24,9 @@ CLOSED_FORM = "closed form"
 
 
 class Mahalanobis(Core):
-    """Score ``sqrt(d^2 / n_feature)``: the root mean square of the whitened features, about 1 on healthy windows.
+    """Score ``sqrt(d^2 / n_feature)``: the root mean square of the whitened features.
+
+    On healthy windows it is about 1, and less the more shrinkage takes from correlations between features.
 
     The reconstruction is each feature's conditional expectation given all the others,
     ``z_i - (P (z - mean))_i / P_ii`` with the precision matrix ``P``: the residual is what the others do not explain.

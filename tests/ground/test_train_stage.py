@@ -246,42 +246,28 @@ def test_damaged_candidate_is_refused(workspace: Workspace, damage: str, text: s
         load_candidate(config, workspace, "autoencoder")
 
 
-def _too_few(columns: dict[str, Any]) -> None:
-    columns["role"] = ["fit"] * 15 + ["validation"] * (N_ROW - 15)
-
-
-def _no_validation(columns: dict[str, Any]) -> None:
-    columns["role"] = ["fit"] * N_ROW
-
-
-def _not_finite(columns: dict[str, Any]) -> None:
-    columns[NAMES[3]][7] = np.inf
-
-
-def _no_role(columns: dict[str, Any]) -> None:
-    del columns["role"]
-
-
-def _no_feature(columns: dict[str, Any]) -> None:
-    del columns[NAMES[1]]
+INFINITE = np.full(N_ROW, np.inf, dtype=np.float32)
 
 
 @pytest.mark.usefixtures("untracked")
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        (_too_few, TrainingError, "fit rows: expected at least 16 healthy windows, got 15; add healthy recordings"),
-        (_no_validation, TrainingError, "validation rows: expected at least 8 healthy windows, got 0"),
-        (_not_finite, TrainingError, "expected finite features, got inf in acc"),
-        (_no_role, DataError, "windows.parquet: expected column role, got none; run `ground featurize` again"),
-        (_no_feature, DataError, f"windows.parquet: expected column {NAMES[1]}, got none"),
+        (
+            {"role": ["fit"] * 15 + ["validation"] * (N_ROW - 15)},
+            TrainingError,
+            "fit rows: expected at least 16 healthy windows, got 15; add healthy recordings",
+        ),
+        ({"role": ["fit"] * N_ROW}, TrainingError, "validation rows: expected at least 8 healthy windows, got 0"),
+        ({NAMES[3]: INFINITE}, TrainingError, f"expected finite features, got inf in {NAMES[3]} of row 0"),
+        ({"role": ()}, DataError, r"windows\.parquet: expected column role, got none; run `ground featurize` again"),
+        ({NAMES[1]: ()}, DataError, rf"windows\.parquet: expected column {NAMES[1]}, got none"),
     ],
 )
 def test_unfit_tables_are_refused(workspace: Workspace, change: Any, error: type[Exception], text: str) -> None:
-    """A named error that says what to do, and no model."""
-    columns = _columns()
-    change(columns)
-    _write(workspace, columns)
+    """A named error that says what to do, and no model; an empty column stands for one that is missing."""
+    columns = _columns() | change
+    _write(workspace, {name: values for name, values in columns.items() if len(values)})
     with pytest.raises(error, match=text):
         _train(workspace)
     assert _files(workspace) == {}
