@@ -1,0 +1,7 @@
+"""Errors of the benchmarks."""
+
+from __future__ import annotations
+
+
+class BenchmarkError(Exception):
+    """A benchmark cannot measure; its text is shown as it is."""
