@@ -1,0 +1,211 @@
+"""`ground import`: bring a folder of recordings into the workspace, checked, whole or not at all."""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ground.errors import DataError
+from ground.progress import Progress
+from ground.recording_files import SampleFile, read_samples
+from ground.recording_index import INDEX_NAME, IndexTable, RecordingInfo, parse_row, read_table, table_bytes
+from ground.workspace import write_atomic
+
+READ_STEP = "import: read"
+COPY_STEP = "import: copy"
+
+_MOST_ERRORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        dataset: The dataset that was taken; may be empty.
+        added: Recordings that are new in the workspace.
+        unchanged: Recordings that were there already, byte for byte.
+    """
+
+    dataset: str
+    added: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+    @property
+    def recordings(self) -> int:
+        """Recordings of the dataset."""
+        return len(self.added) + len(self.unchanged)
+
+
+def import_recordings(source: Path, raw: Path, *, dataset: str | None, progress: Progress) -> ImportReport:
+    """Copy one dataset of a recordings folder into ``raw``.
+
+    Every file is read through before anything is copied. Files are copied, never linked, so that nothing done to the
+    workspace reaches the source; the index comes last. Recordings already in ``raw`` stay beside the new ones.
+
+    Args:
+        source: Folder with ``recordings.csv``.
+        raw: Folder to fill; made when missing.
+        dataset: Which dataset; None takes the only one there is.
+        progress: Told after each file that was read, then after each that was copied.
+
+    Raises:
+        DataError: Unknown dataset, or a broken index or file: the text names each, and nothing was copied. Or the disk
+            refused.
+    """
+    table = read_table(source / INDEX_NAME)
+    chosen = _choose(table, dataset)
+    rows = [row for row in table.rows if row.get("dataset", "") == chosen]
+    old = _old_table(raw)
+    infos = _Reader(table.path, source, raw, {row["recording_id"]: row["file"] for row in old.rows}).read(
+        rows, progress
+    )
+    added: list[str] = []
+    unchanged: list[str] = []
+    try:
+        for done, info in enumerate(infos, start=1):
+            is_new = _copy(source / info.file, raw / info.file)
+            (added if is_new else unchanged).append(info.recording_id)
+            progress(COPY_STEP, done, len(infos))
+        write_atomic(raw / INDEX_NAME, _merged(old, table, rows))
+    except OSError as error:
+        raise DataError(f"{raw}: expected a writable folder, got {error}; check path and disk space") from error
+    return ImportReport(chosen, tuple(added), tuple(unchanged))
+
+
+def _choose(table: IndexTable, dataset: str | None) -> str:
+    there = sorted({row.get("dataset", "") for row in table.rows})
+    if not there:
+        raise DataError(f"{table.path}: expected recordings, got none; add a row for each")
+    if dataset is None and len(there) == 1:
+        return there[0]
+    if dataset is None or dataset not in there:
+        names = ", ".join(name or "(no name)" for name in there)
+        got = "none chosen" if dataset is None else repr(dataset)
+        raise DataError(f"{table.path}: dataset: expected one of {names}, got {got}; choose one")
+    return dataset
+
+
+def _old_table(raw: Path) -> IndexTable:
+    path = raw / INDEX_NAME
+    return read_table(path) if path.exists() else IndexTable(path, (), ())
+
+
+def _merged(old: IndexTable, new: IndexTable, rows: Sequence[Mapping[str, str]]) -> bytes:
+    """The index of both; a row that comes again replaces the old one, so that corrected labels arrive."""
+    names = {row["recording_id"] for row in rows}
+    kept = [row for row in old.rows if row["recording_id"] not in names]
+    return table_bytes(tuple(dict.fromkeys((*old.columns, *new.columns))), [*kept, *rows])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads recordings through before they are copied.
+
+    Attributes:
+        index: Index of the source, named in errors.
+        source: Folder to read.
+        raw: Folder that will be filled.
+        old_files: Files of the recordings that ``raw`` holds already, by recording.
+    """
+
+    index: Path
+    source: Path
+    raw: Path
+    old_files: Mapping[str, str]
+
+    def read(self, rows: Sequence[Mapping[str, str]], progress: Progress) -> list[RecordingInfo]:
+        """Read every recording; all that is wrong comes in one error."""
+        infos: list[RecordingInfo] = []
+        errors = []
+        for done, row in enumerate(rows, start=1):
+            try:
+                infos.append(self._read(row, infos))
+            except DataError as error:
+                errors.append(str(error))
+            progress(READ_STEP, done, len(rows))
+        if errors:
+            rest = [f"... and {len(errors) - _MOST_ERRORS} more"] if len(errors) > _MOST_ERRORS else []
+            raise DataError("\n".join([*errors[:_MOST_ERRORS], *rest]))
+        return infos
+
+    def _read(self, row: Mapping[str, str], others: Sequence[RecordingInfo]) -> RecordingInfo:
+        info = parse_row(row, self.index)
+        for name in ("recording_id", "file"):
+            value = getattr(info, name)
+            if any(getattr(other, name) == value for other in others):
+                raise DataError(
+                    f"{self.index}: {name}: expected different values, got {value} twice; rename or remove one"
+                )
+        check_samples(info, read_samples(self.source / info.file, info.channels))
+        self._check_old(info)
+        return info
+
+    def _check_old(self, info: RecordingInfo) -> None:
+        """Recordings in the workspace never change under their name, and no two share a file."""
+        target = self.raw / info.file
+        owner = next((name for name, file in self.old_files.items() if file == info.file), info.recording_id)
+        if owner != info.recording_id:
+            raise DataError(
+                f"{target}: expected a file of {info.recording_id}, got one of {owner} that is there already; "
+                "rename one, or use another workspace"
+            )
+        is_old = info.recording_id in self.old_files
+        moved = is_old and self.old_files[info.recording_id] != info.file
+        if moved or (is_old and target.exists() and not filecmp.cmp(self.source / info.file, target, shallow=False)):
+            raise DataError(
+                f"{target}: expected the samples of {info.recording_id} that are there already, got others; "
+                "rename the new recording, or use another workspace"
+            )
+
+
+def check_samples(info: RecordingInfo, file: SampleFile) -> None:
+    """Hold a file against what the index states of it.
+
+    Raises:
+        DataError: A channel is missing, there are no samples, or their number or checksum differs.
+    """
+    columns = [file.numbers(name) for name in info.channels]
+    if not file.n_samples:
+        raise DataError(f"{file.path}: expected samples, got none; remove the recording or export it again")
+    if info.n_samples not in {0, file.n_samples}:
+        raise DataError(
+            f"{file.path}: expected {info.n_samples} samples, as n_samples of the index, got {file.n_samples}; "
+            "copy the file again or correct the index"
+        )
+    digest = hashlib.sha256()
+    for column in columns if info.data_sha256 else []:
+        digest.update(np.ascontiguousarray(column, dtype=np.float32).tobytes())
+    if info.data_sha256 and not digest.hexdigest().startswith(info.data_sha256.lower()):
+        raise DataError(
+            f"{file.path}: expected samples with data_sha256 {info.data_sha256}, as in the index, got "
+            f"{digest.hexdigest()[: len(info.data_sha256)]}; copy the file again"
+        )
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copy a file so that a crash leaves all or nothing of it; whether it was not there before."""
+    if target.exists() and filecmp.cmp(source, target, shallow=False):
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as copy, source.open("rb") as original:
+            shutil.copyfileobj(original, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return True

@@ -1,0 +1,56 @@
+"""A recording in memory: gapless stretches of samples with their times, phases and labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ground.recording_index import RecordingInfo
+
+LABEL_HEALTHY = 0
+LABEL_FAULTY = 1
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRun:
+    """From its first sample, counted within the stretch, a phase holds until the next run."""
+
+    first_n: int
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Samples without a gap between them; all arrays are read-only.
+
+    Attributes:
+        start_ns: Source time of the first sample, nanoseconds since 1970 UTC.
+        samples: (n, n_channel) float32, n >= 1, in the units of the recording.
+        conditions: (n, n_condition) float64 in the order of ``Recording.conditions``, NaN where unknown.
+        phases: At least one run; the first begins at 0.
+        labels: (n,) int8: 0 healthy, 1 faulty, -1 unlabelled.
+    """
+
+    start_ns: int
+    samples: NDArray[np.float32]
+    conditions: NDArray[np.float64]
+    phases: tuple[PhaseRun, ...]
+    labels: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording.
+
+    Attributes:
+        info: Its row of the index.
+        conditions: Names of the condition columns, out of ``shared_features.spec.CONDITIONS``.
+        stretches: In the order of time; a gap or a segment border lies between two of them.
+    """
+
+    info: RecordingInfo
+    conditions: tuple[str, ...]
+    stretches: tuple[Stretch, ...]

@@ -1,0 +1,124 @@
+"""Sample files: Parquet or CSV into one Arrow table of the columns we know."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ground.errors import DataError
+from ground.index_cells import PARQUET
+from shared_features.spec import CONDITIONS
+
+SEGMENT = "segment"
+TIME = "time_s"
+ANOMALY = "anomaly"
+PHASE = "phase"
+STRETCH = "stretch"
+KNOWN_COLUMNS = (SEGMENT, TIME, ANOMALY, PHASE, STRETCH, *CONDITIONS)
+
+INTERIM_KEY = b"enginear"
+_RATE_KEY = b"sampling_rate_hz"
+_PHASE_TYPE = pa.dictionary(pa.int32(), pa.string())
+_CSV_TYPES = {SEGMENT: pa.int64(), ANOMALY: pa.int64(), PHASE: _PHASE_TYPE}
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFile:
+    """The known columns of one file, as they are stored.
+
+    Attributes:
+        path: The file, named in errors.
+        columns: All its columns, the unknown ones included.
+        table: The channels asked for and the known columns, as far as the file has them.
+        stated_rate: Sampling rate that a Parquet file states in its metadata; empty where it states none.
+        interim: Metadata that ``ground preprocess`` left; empty in a raw file.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    table: pa.Table
+    stated_rate: str
+    interim: bytes
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of each column."""
+        return int(self.table.num_rows)
+
+    def has(self, column: str) -> bool:
+        """Whether the file has that column."""
+        return column in self.table.column_names
+
+    def numbers(self, column: str) -> NDArray[np.generic]:
+        """A column of numbers, (n,), in its own type; NaN (and float64 for integers) where a value is missing.
+
+        Raises:
+            DataError: No such column, or one of another kind.
+        """
+        if not self.has(column):
+            raise DataError(
+                f"{self.path}: {column}: expected a column of numbers, got columns {', '.join(self.columns)}; "
+                "add it or correct the index"
+            )
+        values = self.table.column(column)
+        if not _is_number(values.type):
+            raise DataError(f"{self.path}: {column}: expected numbers, got {values.type}; convert the column")
+        return np.asarray(values.to_numpy())
+
+
+def unreadable(path: Path) -> SampleFile:
+    """Stands for a file that cannot be read: no columns, no samples."""
+    return SampleFile(path, (), pa.table({}), "", b"")
+
+
+def read_samples(path: Path, channels: Sequence[str]) -> SampleFile:
+    """Read the channels and the known columns of a file.
+
+    Args:
+        path: A Parquet file, or CSV with one header line and empty cells or NaN for missing values.
+        channels: Names of the sample columns.
+
+    Raises:
+        DataError: Missing, empty, truncated, or not of its format.
+    """
+    read = _read_parquet if path.suffix.lower() == PARQUET else _read_csv
+    try:
+        return read(path, (*channels, *KNOWN_COLUMNS))
+    except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+        kind = "Parquet" if path.suffix.lower() == PARQUET else "CSV"
+        got = " ".join(str(error).split()).removesuffix(".")
+        raise DataError(f"{path}: expected a complete {kind} file, got {got}; export or copy it again") from error
+
+
+def _read_parquet(path: Path, wanted: Sequence[str]) -> SampleFile:
+    schema = pq.read_schema(path)
+    columns = tuple(schema.names)
+    metadata = schema.metadata or {}
+    with pq.ParquetFile(path, read_dictionary=[PHASE] if PHASE in columns else None) as file:
+        table = file.read([name for name in dict.fromkeys(wanted) if name in columns])
+    rate = metadata.get(_RATE_KEY, b"").decode("utf-8", "replace")
+    return SampleFile(path, columns, table, rate, metadata.get(INTERIM_KEY, b""))
+
+
+def _read_csv(path: Path, wanted: Sequence[str]) -> SampleFile:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        columns = tuple(next(csv.reader(stream), ()))
+    if len(set(columns)) != len(columns):
+        raise DataError(f"{path}: expected different column names, got {', '.join(columns)}; rename them")
+    names = [name for name in dict.fromkeys(wanted) if name in columns]
+    # Types are stated, for Arrow guesses them from the first block: whole numbers there would refuse 0.5 further down.
+    types = {name: _CSV_TYPES.get(name, pa.float64()) for name in names}
+    options = pyarrow.csv.ConvertOptions(column_types=types, include_columns=names)
+    return SampleFile(path, columns, pyarrow.csv.read_csv(path, convert_options=options), "", b"")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))

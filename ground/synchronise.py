@@ -1,0 +1,270 @@
+"""From a raw sample file to a recording: stretches, phases, labels, and conditions on the sample grid. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ground.errors import DataError
+from ground.index_cells import FAULTY, HEALTHY, MIXED
+from ground.recording import LABEL_FAULTY, LABEL_HEALTHY, UNLABELLED, PhaseRun, Recording, Stretch
+from ground.recording_files import ANOMALY, PHASE, SEGMENT, TIME, SampleFile
+from ground.recording_index import RecordingInfo
+from ground.timeline import (
+    RATE_TOLERANCE,
+    ClockSettings,
+    Timeline,
+    counted_timeline,
+    order_error,
+    overlap_error,
+    rate_error,
+    segment_error,
+    segment_timeline,
+    stamped_timeline,
+)
+
+DEFAULT_PHASE = "steady"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCondition:
+    """What was done to one operating condition.
+
+    Attributes:
+        name: ``n1_hz`` or ``n2_hz``.
+        held_n: Samples without a value that took the last known one of their stretch.
+        unknown_n: Samples before the first value of their stretch; they stay unknown.
+        longest_hold_s: Longest time that one value was held.
+    """
+
+    name: str
+    held_n: int
+    unknown_n: int
+    longest_hold_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Synchronised:
+    """A recording, and what it took to bring it onto one time base."""
+
+    recording: Recording
+    timeline: Timeline
+    held: tuple[HeldCondition, ...]
+
+
+def synchronise(
+    info: RecordingInfo, file: SampleFile, *, conditions: Sequence[str], gap_tolerance_s: float
+) -> Synchronised:
+    """Bring the columns of a raw file onto one time base; samples are taken as they are.
+
+    Args:
+        info: The recording; its channels become the sample columns, in their order.
+        file: Its raw file.
+        conditions: Which operating conditions to add, out of ``shared_features.spec.CONDITIONS``.
+        gap_tolerance_s: Step between stamps, beyond the sampling interval, from which there is a gap.
+
+    Raises:
+        DataError: A missing column, no samples, time or segments that go back, or a rate that is not the stated one.
+    """
+    samples = sample_matrix(info, file)
+    timeline = make_timeline(info, file, gap_tolerance_s)
+    columns: list[NDArray[np.float64]] = []
+    held: list[HeldCondition] = []
+    for name in conditions:
+        values, hold = _condition(info, file, name, timeline)
+        columns.append(values)
+        held.extend(hold)
+    recording = Recording(
+        info,
+        tuple(conditions),
+        cut(
+            timeline,
+            samples=samples,
+            conditions=join_columns(columns, len(samples), np.float64),
+            phases=phase_runs(file),
+            labels=_labels(info, file),
+        ),
+    )
+    return Synchronised(recording, timeline, tuple(held))
+
+
+def clock_of(info: RecordingInfo, gap_tolerance_s: float) -> ClockSettings:
+    """The clock that the index states for a recording."""
+    return ClockSettings(
+        rate_hz=info.sampling_rate_hz,
+        start_ns=info.start_ns,
+        segment_period_s=info.segment_period_s,
+        gap_tolerance_s=gap_tolerance_s,
+    )
+
+
+def make_timeline(info: RecordingInfo, file: SampleFile, gap_tolerance_s: float) -> Timeline:
+    """The stretches of a raw file in time: by its stamps, else by its segments, else by the count of samples.
+
+    Raises:
+        DataError: Time or segments go back, overlap, or tell another rate than the index.
+    """
+    clock = clock_of(info, gap_tolerance_s)
+    changes = np.zeros(file.n_samples - 1, dtype=np.bool_)
+    if file.has(SEGMENT):
+        segment = file.numbers(SEGMENT)
+        _refuse(file, SEGMENT, "numbers from 0 on that never go back", segment_error(segment))
+        changes = np.diff(segment) != 0
+    if file.has(TIME):
+        time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
+        _refuse(file, TIME, "seconds that increase from row to row", order_error(time_s))
+        rate = f"steps of a rate within {RATE_TOLERANCE:.0%} of {clock.rate_hz:g} Hz"
+        _refuse(file, TIME, rate, rate_error(time_s, clock))
+        return stamped_timeline(time_s, changes, clock)
+    if not file.has(SEGMENT):
+        return counted_timeline(file.n_samples, clock)
+    timeline = segment_timeline(segment, clock)
+    _refuse(file, SEGMENT, "segments that end before the next begins", overlap_error(timeline, clock.rate_hz))
+    return timeline
+
+
+def sample_matrix(info: RecordingInfo, file: SampleFile) -> NDArray[np.float32]:
+    """The channels of a file, (n, n_channel) float32.
+
+    Raises:
+        DataError: A channel is missing or no number, or there are no samples.
+    """
+    if not file.n_samples:
+        raise DataError(f"{file.path}: expected samples, got none; remove the recording or export it again")
+    return join_columns([file.numbers(name) for name in info.channels], file.n_samples, np.float32)
+
+
+def join_columns(columns: Sequence[NDArray[np.generic]], n: int, dtype: type[np.floating]) -> NDArray[np.floating]:
+    """Columns (n,) side by side, (n, n_column), in ``dtype``."""
+    joined = np.empty((n, len(columns)), dtype=dtype)
+    for index, column in enumerate(columns):
+        joined[:, index] = column
+    return joined
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRuns:
+    """Runs of one phase over a whole file: first samples, ascending from 0, and the phase of each."""
+
+    first_n: NDArray[np.int64]
+    phases: tuple[str, ...]
+
+
+def phase_runs(file: SampleFile) -> PhaseRuns:
+    """The phases of a file; one run of the default where it has none.
+
+    Raises:
+        DataError: A sample without a phase, or a column of another kind.
+    """
+    if not file.has(PHASE):
+        return PhaseRuns(np.zeros(1, dtype=np.int64), (DEFAULT_PHASE,))
+    column = file.table.column(PHASE).unify_dictionaries().combine_chunks()
+    if not pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type.value_type):
+        raise DataError(f"{file.path}: {PHASE}: expected strings, got {column.type}; convert the column")
+    if column.null_count:
+        raise DataError(
+            f"{file.path}: {PHASE}: expected a phase for each sample, got {column.null_count} without; add it"
+        )
+    codes = column.indices.to_numpy()
+    names = column.dictionary.to_pylist()
+    first_n = np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1]).astype(np.int64)
+    return PhaseRuns(first_n, tuple(str(names[code]) for code in codes[first_n]))
+
+
+def cut(
+    timeline: Timeline,
+    *,
+    samples: NDArray[np.floating],
+    conditions: NDArray[np.floating],
+    phases: PhaseRuns,
+    labels: NDArray[np.int8],
+) -> tuple[Stretch, ...]:
+    """Cut the columns of a file into its stretches; these share the memory and can only be read."""
+    for array in (samples, conditions, labels):
+        array.flags.writeable = False
+    return tuple(
+        Stretch(
+            start_ns=int(start_ns),
+            samples=samples[first:last].astype(np.float32, copy=False),
+            conditions=conditions[first:last].astype(np.float64, copy=False),
+            phases=_runs_between(phases, int(first), int(last)),
+            labels=labels[first:last],
+        )
+        for start_ns, first, last in zip(timeline.start_ns, timeline.first_n, timeline.last_n, strict=True)
+    )
+
+
+def _runs_between(runs: PhaseRuns, first_n: int, last_n: int) -> tuple[PhaseRun, ...]:
+    start = int(np.searchsorted(runs.first_n, first_n, side="right")) - 1
+    stop = int(np.searchsorted(runs.first_n, last_n, side="left"))
+    return tuple(PhaseRun(max(0, int(runs.first_n[run]) - first_n), runs.phases[run]) for run in range(start, stop))
+
+
+def _condition(
+    info: RecordingInfo, file: SampleFile, name: str, timeline: Timeline
+) -> tuple[NDArray[np.float64], tuple[HeldCondition, ...]]:
+    if file.has(name):
+        values = np.asarray(file.numbers(name), dtype=np.float64)
+        filled, last_known = hold(values, timeline.first_n)
+        return filled, (_describe_hold(name, values, last_known, info.sampling_rate_hz),)
+    constant = info.speed_hz.get(name.removesuffix("_hz"), np.nan)
+    return np.full(timeline.n_samples, constant), ()
+
+
+def hold(values: NDArray[np.float64], first_n: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Hold each known value until the next one of its stretch, as a receiver on board does that cannot look ahead.
+
+    Args:
+        values: (n,), NaN where unknown.
+        first_n: (n_stretch,) index of each stretch's first sample.
+
+    Returns:
+        The held values, NaN before the first known one of a stretch, and (n,) the index each was taken from.
+    """
+    rows = np.arange(len(values))
+    if np.isfinite(values).all():
+        return values, rows
+    last_known = np.maximum.accumulate(np.where(np.isfinite(values), rows, -1))
+    starts = np.repeat(first_n, np.diff(np.append(first_n, len(values))))
+    known = last_known >= starts
+    return np.where(known, values[last_known], np.nan), np.where(known, last_known, rows)
+
+
+def _describe_hold(
+    name: str, values: NDArray[np.float64], last_known: NDArray[np.int64], rate_hz: float
+) -> HeldCondition:
+    distance = np.arange(len(values)) - last_known
+    missing_n = int(np.count_nonzero(~np.isfinite(values)))
+    held_n = int(np.count_nonzero(distance))
+    return HeldCondition(name, held_n, missing_n - held_n, int(distance.max()) / rate_hz)
+
+
+def _labels(info: RecordingInfo, file: SampleFile) -> NDArray[np.int8]:
+    if info.label == HEALTHY:
+        return np.full(file.n_samples, LABEL_HEALTHY, dtype=np.int8)
+    if info.label == FAULTY:
+        return np.full(file.n_samples, LABEL_FAULTY, dtype=np.int8)
+    if info.label == MIXED:
+        anomaly = file.numbers(ANOMALY)
+        if not np.isin(anomaly, (LABEL_HEALTHY, LABEL_FAULTY)).all():
+            raise DataError(f"{file.path}: {ANOMALY}: expected 0 or 1 a sample, got other values; correct them")
+        return anomaly.astype(np.int8)
+    return _labels_by_segment(info, np.asarray(file.numbers(SEGMENT)))
+
+
+def _labels_by_segment(info: RecordingInfo, segment: NDArray[np.generic]) -> NDArray[np.int8]:
+    labels = np.full(len(segment), UNLABELLED, dtype=np.int8)
+    for value, spans in ((LABEL_HEALTHY, info.healthy_segments), (LABEL_FAULTY, info.faulty_segments)):
+        for first, last in spans:
+            # Segments never go back, so a span is one slice: no comparison of every sample.
+            labels[slice(*np.searchsorted(segment, (first, last)))] = value
+    return labels
+
+
+def _refuse(file: SampleFile, column: str, expected: str, got: str) -> None:
+    if got:
+        raise DataError(f"{file.path}: {column}: expected {expected}, got {got}; correct the recorder's export")

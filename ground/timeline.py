@@ -1,0 +1,201 @@
+"""Time synchronisation: where stretches begin, when, and how well the sample clock keeps the stated time. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.frame import NS_PER_S, samples_ns
+from ground.errors import DataError
+
+COUNTED = "counted"
+SEGMENTS = "segment"
+STAMPS = "time_s"
+RATE_TOLERANCE = 0.01
+"""Share by which the measured sampling rate may differ from the stated one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeGap:
+    """Time without samples inside a recording that has stamps."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The stretches of one recording in time.
+
+    Attributes:
+        source: What the times come from: ``time_s``, ``segment`` or, with neither, the count of samples.
+        first_n: (n_stretch,) int64, index of each stretch's first sample.
+        start_ns: (n_stretch,) int64, source time of it.
+        n_samples: Samples in all.
+        gaps: Gaps that the stamps show; segment borders are no gaps of the recorder and not among them.
+        measured_rate_hz: Rate by the stamps; the stated one where there are none.
+        drift_ppm: By how much the measured rate exceeds the stated one.
+        largest_error_s: Largest distance between a stamp and the time that its stretch's sample count gives.
+    """
+
+    source: str
+    first_n: NDArray[np.int64]
+    start_ns: NDArray[np.int64]
+    n_samples: int
+    gaps: tuple[TimeGap, ...] = ()
+    measured_rate_hz: float
+    drift_ppm: float = 0.0
+    largest_error_s: float = 0.0
+
+    @property
+    def last_n(self) -> NDArray[np.int64]:
+        """(n_stretch,) index just after each stretch."""
+        return np.append(self.first_n[1:], self.n_samples)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSettings:
+    """What a timeline is made with.
+
+    Attributes:
+        rate_hz: Stated sampling rate.
+        start_ns: Source time of time 0 and of segment 0.
+        segment_period_s: From the start of one segment to that of the next; 0 where not stated.
+        gap_tolerance_s: Step between stamps, beyond the sampling interval, from which there is a gap.
+    """
+
+    rate_hz: float
+    start_ns: int
+    segment_period_s: float
+    gap_tolerance_s: float
+
+
+def order_error(time_s: NDArray[np.float64]) -> str:
+    """What is wrong with the order of the stamps (n,), or nothing: each must be known and later than the one before."""
+    unknown = np.flatnonzero(~np.isfinite(time_s))
+    if unknown.size:
+        return f"{time_s[unknown[0]]} in row {unknown[0]}"
+    late = np.flatnonzero(np.diff(time_s) <= 0.0)
+    if not late.size:
+        return ""
+    row = int(late[0]) + 1
+    return f"{float(time_s[row])!r} after {float(time_s[row - 1])!r} in row {row} ({late.size} such rows)"
+
+
+def rate_error(time_s: NDArray[np.float64], clock: ClockSettings, tolerance: float = RATE_TOLERANCE) -> str:
+    """What is wrong with the rate by the stamps, or nothing: it may be off the stated one by ``tolerance``, a share."""
+    measured_hz = _measured_rate_hz(time_s, clock)
+    if abs(measured_hz / clock.rate_hz - 1.0) <= tolerance:
+        return ""
+    return f"{measured_hz:.6g} Hz"
+
+
+def segment_error(segment: NDArray[np.generic]) -> str:
+    """What is wrong with the segment numbers (n,), or nothing: known, from 0 on, never going back."""
+    numbers = np.asarray(segment, dtype=np.float64)
+    bad = np.flatnonzero(~(numbers >= 0.0) | (numbers != np.floor(numbers)))
+    if bad.size:
+        return f"{numbers[bad[0]]} in row {bad[0]}"
+    back = np.flatnonzero(np.diff(numbers) < 0.0)
+    if not back.size:
+        return ""
+    row = int(back[0]) + 1
+    return f"{int(numbers[row])} after {int(numbers[row - 1])} in row {row}"
+
+
+def overlap_error(timeline: Timeline, rate_hz: float) -> str:
+    """What is wrong with the segments' period, or nothing: no segment may begin before the one before has ended."""
+    length_ns = [samples_ns(int(n), rate_hz) for n in np.diff(timeline.first_n)]
+    overlap_ns = timeline.start_ns[:-1] + np.array(length_ns, dtype=np.int64) - timeline.start_ns[1:]
+    if not overlap_ns.size or overlap_ns.max() <= samples_ns(1, rate_hz):
+        return ""
+    worst = int(np.argmax(overlap_ns))
+    return f"one that begins {overlap_ns[worst] / NS_PER_S:.6g} s too early in row {timeline.first_n[worst + 1]}"
+
+
+def counted_timeline(n_samples: int, clock: ClockSettings) -> Timeline:
+    """One stretch from the start on, for a file with neither stamps nor segments."""
+    return Timeline(
+        source=COUNTED,
+        first_n=np.zeros(1, dtype=np.int64),
+        start_ns=np.array([clock.start_ns], dtype=np.int64),
+        n_samples=n_samples,
+        measured_rate_hz=clock.rate_hz,
+    )
+
+
+def segment_timeline(segment: NDArray[np.generic], clock: ClockSettings) -> Timeline:
+    """One stretch a segment, ``segment_period_s`` apart by their numbers.
+
+    Raises:
+        DataError: There are several segments, and the index states no period.
+    """
+    first_n = _borders(np.diff(segment) != 0)
+    if len(first_n) > 1 and not clock.segment_period_s:
+        raise DataError(
+            f"segment_period_s: expected the time between segments in the index, got nothing for {len(first_n)} "
+            "segments; add it, or a column time_s"
+        )
+    period_ns = round(clock.segment_period_s * NS_PER_S)
+    return Timeline(
+        source=SEGMENTS,
+        first_n=first_n,
+        start_ns=clock.start_ns + segment[first_n].astype(np.int64) * period_ns,
+        n_samples=len(segment),
+        measured_rate_hz=clock.rate_hz,
+    )
+
+
+def stamped_timeline(time_s: NDArray[np.float64], changes: NDArray[np.bool_], clock: ClockSettings) -> Timeline:
+    """One stretch between gaps of the stamps.
+
+    Args:
+        time_s: (n,) seconds since ``clock.start_ns``, increasing.
+        changes: (n - 1,) where a segment border lies between two samples.
+        clock: Rate and tolerance.
+    """
+    is_gap = np.diff(time_s) > 1.0 / clock.rate_hz + clock.gap_tolerance_s
+    first_n = _borders(is_gap | changes)
+    start_ns = clock.start_ns + np.round(time_s[first_n] * NS_PER_S).astype(np.int64)
+    interval_ns = samples_ns(1, clock.rate_hz)
+    after = np.flatnonzero(is_gap & ~changes) + 1
+    gaps = tuple(
+        TimeGap(
+            clock.start_ns + round(float(time_s[row - 1]) * NS_PER_S) + interval_ns,
+            clock.start_ns + round(float(time_s[row]) * NS_PER_S),
+        )
+        for row in after
+    )
+    measured_hz = _measured_rate_hz(time_s, clock)
+    return Timeline(
+        source=STAMPS,
+        first_n=first_n,
+        start_ns=start_ns,
+        n_samples=len(time_s),
+        gaps=gaps,
+        measured_rate_hz=measured_hz,
+        drift_ppm=(measured_hz / clock.rate_hz - 1.0) * 1e6,
+        largest_error_s=_largest_error_s(time_s, first_n, clock.rate_hz),
+    )
+
+
+def _borders(changes: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.flatnonzero(changes) + 1]).astype(np.int64)
+
+
+def _measured_rate_hz(time_s: NDArray[np.float64], clock: ClockSettings) -> float:
+    """The mean rate between gaps; by the median step where every step looks like a gap, as at a quite wrong rate."""
+    steps = np.diff(time_s)
+    if not steps.size:
+        return clock.rate_hz
+    within = steps[steps <= 1.0 / clock.rate_hz + clock.gap_tolerance_s]
+    step = float(np.mean(within)) if within.size else float(np.median(steps))
+    return 1.0 / step if step > 0.0 else float("inf")
+
+
+def _largest_error_s(time_s: NDArray[np.float64], first_n: NDArray[np.int64], rate_hz: float) -> float:
+    lengths = np.diff(np.append(first_n, len(time_s)))
+    counted_s = (np.arange(len(time_s)) - np.repeat(first_n, lengths)) / rate_hz
+    return float(np.max(np.abs(time_s - np.repeat(time_s[first_n], lengths) - counted_s)))
