@@ -76,7 +76,7 @@ def read_archive(data: bytes) -> dict[str, bytes]:
     if data[offset:] != END:
         raise BundleFormatError(
             "archive_end",
-            f"bundle: expected two empty blocks at its end, got {len(data) - offset} bytes of something else",
+            f"bundle: expected two empty blocks at its end, got {len(data) - offset} more bytes; copy it again",
         )
     check_names(members)
     return members
@@ -112,12 +112,16 @@ def check_member(name: str, size: int) -> None:
             "unexpected_member", f"bundle: expected only the known members, got {name!r}; remove it"
         )
     if size > MEMBER_CAPS[name]:
-        raise BundleFormatError("member_size", f"{name}: expected at most {MEMBER_CAPS[name]} bytes, got {size}")
+        raise BundleFormatError(
+            "member_size", f"{name}: expected at most {MEMBER_CAPS[name]} bytes, got {size}; make it smaller"
+        )
 
 
 def _check_size(data: bytes) -> None:
     if len(data) > BUNDLE_CAP:
-        raise BundleFormatError("bundle_size", f"bundle: expected at most {BUNDLE_CAP} bytes, got {len(data)}")
+        raise BundleFormatError(
+            "bundle_size", f"bundle: expected at most {BUNDLE_CAP} bytes, got {len(data)}; make it smaller"
+        )
     if data.startswith(_COMPRESSED):
         raise BundleFormatError(
             "compressed", "bundle: expected an uncompressed USTAR file, got a compressed one; unpack it"
@@ -144,18 +148,24 @@ def _read_header(header: bytes, *, after: str) -> tuple[str, int]:
     size = _read_size(header[_SIZE], name)
     check_member(name, size)
     if header != _header(name, size):
-        raise BundleFormatError("header_form", f"{name}: expected mode 0644, owner 0, time 0, got another header")
+        raise BundleFormatError(
+            "header_form", f"{name}: expected mode 0644, owner 0, time 0, got another header; pack with ground"
+        )
     if name == after:
         raise BundleFormatError("duplicate_member", f"{name}: expected it once, got it again; do not use this file")
     if name < after:
-        raise BundleFormatError("member_order", f"{name}: expected members sorted by name, got it after {after}")
+        raise BundleFormatError(
+            "member_order", f"{name}: expected members sorted by name, got it after {after}; pack with ground"
+        )
     return name, size
 
 
 def _read_size(field: bytes, name: str) -> int:
     digits = field[:-1]
     if field[-1:] != b"\x00" or not digits.isdigit() or b"8" in digits or b"9" in digits:
-        raise BundleFormatError("header_form", f"{name}: expected a size of eleven octal digits, got {field!r}")
+        raise BundleFormatError(
+            "header_form", f"{name}: expected a size of eleven octal digits, got {field!r}; pack with ground"
+        )
     return int(digits, 8)
 
 
@@ -166,7 +176,9 @@ def _read_content(data: bytes, offset: int, size: int, name: str) -> bytes:
             "truncated", f"{name}: expected {size} bytes, got a file that ends before; copy it again"
         )
     if any(data[offset + size : padding_end]):
-        raise BundleFormatError("padding", f"{name}: expected zeros up to the next block, got other bytes")
+        raise BundleFormatError(
+            "padding", f"{name}: expected zeros up to the next block, got other bytes; pack with ground"
+        )
     return data[offset : offset + size]
 
 
@@ -182,7 +194,10 @@ def _header(name: str, size: int) -> bytes:
         (_REGULAR, 1),
         (b"", 100),
         (_USTAR, 8),
-        (b"", BLOCK - 265),
+        (b"", 64),
+        (b"0000000", 8),
+        (b"0000000", 8),
+        (b"", 167),
     )
     header = b"".join(value.ljust(width, b"\x00") for value, width in fields)
     return header[: _CHECKSUM.start] + _checksum(header) + header[_CHECKSUM.stop :]

@@ -123,7 +123,8 @@ def _read_spec(data: bytes, expected_digest: str) -> FeatureSpec:
     digest = hashlib.sha256(data).hexdigest()
     if digest != expected_digest:
         raise DigestMismatch(
-            "spec_digest", f"{FEATURE_SPEC}: expected digest {expected_digest} as {MANIFEST} says, got {digest}"
+            "spec_digest",
+            f"{FEATURE_SPEC}: expected digest {expected_digest} as {MANIFEST} says, got {digest}; export again",
         )
     parse_json(data, where=FEATURE_SPEC)
     try:
@@ -132,7 +133,9 @@ def _read_spec(data: bytes, expected_digest: str) -> FeatureSpec:
     except (ValueError, ArithmeticError) as error:
         raise BundleFormatError("feature_spec", f"{FEATURE_SPEC}: {error}") from error
     if not canonical:
-        raise BundleFormatError("feature_spec", f"{FEATURE_SPEC}: expected its canonical JSON, got another form of it")
+        raise BundleFormatError(
+            "feature_spec", f"{FEATURE_SPEC}: expected its canonical JSON, got another form of it; export it again"
+        )
     return spec
 
 
@@ -148,7 +151,8 @@ def _check_fit(bundle: Bundle, schema: IoSchema) -> None:
     names = tuple(column.name for column in columns_of(bundle.spec))
     if bundle.scaler.names != names:
         raise BundleFormatError(
-            "scaler", f"{SCALER}: expected the {len(names)} features of {FEATURE_SPEC} in their order, got others"
+            "scaler",
+            f"{SCALER}: expected the {len(names)} features of {FEATURE_SPEC} in their order, got others; export again",
         )
     schema.check(len(names))
     scan_onnx(bundle.onnx_model, schema)

@@ -75,7 +75,9 @@ def _read_file(path: Path, *, cap: int, reason: str) -> bytes:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-                raise BundleFormatError("not_a_file", f"{path}: expected a regular file of one name, got another kind")
+                raise BundleFormatError(
+                    "not_a_file", f"{path}: expected a regular file of one name, got another kind; copy the file itself"
+                )
             data = stream.read(cap + 1)
     except OSError as error:
         raise _unreadable(path, error) from error

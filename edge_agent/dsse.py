@@ -69,7 +69,9 @@ class Envelope:
         )
         if envelope.to_json() != data:
             # One form only: a signature that could be written in two ways would give one bundle two digests.
-            raise SignatureRejected("signature_form", f"{SIGNATURE}: expected its canonical JSON, got another form")
+            raise SignatureRejected(
+                "signature_form", f"{SIGNATURE}: expected its canonical JSON, got another form; sign it again"
+            )
         return envelope
 
 
@@ -109,4 +111,6 @@ def _decode(text: Any, where: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, TypeError, ValueError) as error:
-        raise SignatureRejected("signature_form", f"{SIGNATURE}.{where}: expected base64, got {error}") from error
+        raise SignatureRejected(
+            "signature_form", f"{SIGNATURE}.{where}: expected base64, got {error}; sign it again"
+        ) from error

@@ -65,7 +65,8 @@ class GoldenVectors:
         if len(lengths) != 1 or lengths == {0}:
             raise BundleFormatError(
                 "golden_shape",
-                f"golden: expected as many samples, conditions, features and scores, got {sorted(lengths)}",
+                f"golden: expected equally many samples, conditions, features and scores, got {sorted(lengths)}; "
+                "export again",
             )
         return golden
 

@@ -47,7 +47,9 @@ def read_npy(data: bytes, *, dtype: np.dtype[np.floating], ndim: int, where: str
     start = _LENGTH_END + int.from_bytes(data[len(_MAGIC) : _LENGTH_END], "little")
     match = _HEADER.fullmatch(data[_LENGTH_END:start]) if data.startswith(_MAGIC) and start % _ALIGNMENT == 0 else None
     if match is None:
-        raise BundleFormatError("npy_header", f"{where}: expected a .npy file of floats in C order, got another header")
+        raise BundleFormatError(
+            "npy_header", f"{where}: expected a .npy file of floats in C order, got another one; export it again"
+        )
     shape = tuple(int(part) for part in match[2].rstrip(b",").split(b","))
     if np.dtype(match[1].decode("ascii")) != dtype:
         raise BundleFormatError(
@@ -57,7 +59,7 @@ def read_npy(data: bytes, *, dtype: np.dtype[np.floating], ndim: int, where: str
         raise BundleFormatError("npy_shape", f"{where}: expected {ndim} axes, got shape {shape}; export it again")
     if math.prod(shape) * dtype.itemsize != len(data) - start:
         raise BundleFormatError(
-            "npy_size", f"{where}: expected the data of shape {shape}, got {len(data) - start} bytes"
+            "npy_size", f"{where}: expected the data of shape {shape}, got {len(data) - start} bytes; copy it again"
         )
     array = np.frombuffer(data, dtype=dtype, offset=start).reshape(shape)
     if not np.isfinite(array).all():

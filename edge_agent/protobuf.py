@@ -93,9 +93,13 @@ def decode(data: memoryview, kind: MessageType) -> Message:
         seen.append(value)
         count += 1
         if len(seen) > 1 and not field.repeated:
-            raise ModelRejected("onnx_duplicate_field", f"model.onnx: expected field {field.name} once, got it again")
+            raise ModelRejected(
+                "onnx_duplicate_field", f"model.onnx: expected field {field.name} once, got it again; export it anew"
+            )
         if count > _FIELDS_CAP:
-            raise ModelRejected("onnx_malformed", f"model.onnx: expected at most {_FIELDS_CAP} fields a message")
+            raise ModelRejected(
+                "onnx_malformed", f"model.onnx: expected at most {_FIELDS_CAP} fields a message, got more; shrink it"
+            )
     return Message(values)
 
 
@@ -110,7 +114,7 @@ def _read_tag(data: memoryview, offset: int, kind: MessageType) -> tuple[Field, 
     if number not in kind or wire not in kind[number].wires:
         raise ModelRejected(
             "onnx_unknown_field",
-            f"model.onnx: expected only fields this agent knows, got field {number} of wire type {wire}",
+            f"model.onnx: expected only fields this agent knows, got field {number} ({wire}); export it again",
         )
     return kind[number], wire, offset
 

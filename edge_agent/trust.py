@@ -86,7 +86,7 @@ def verify_signature(signature: bytes, keys: TrustedKeys) -> bytes:
     except InvalidSignature as error:
         raise SignatureRejected(
             "bad_signature",
-            f"{SIGNATURE}: expected a signature by key {envelope.hint[:16]}, got one that does not verify",
+            f"{SIGNATURE}: expected a signature by key {envelope.hint[:16]}, got a forged one; do not use this file",
         ) from error
     return envelope.payload
 
@@ -97,7 +97,7 @@ def _check_low_s(signature: bytes) -> None:
         _, s = decode_dss_signature(signature)
     except ValueError as error:
         raise SignatureRejected(
-            "bad_signature", f"{SIGNATURE}: expected an ECDSA signature in DER, got {error}"
+            "bad_signature", f"{SIGNATURE}: expected an ECDSA signature in DER, got {error}; sign it again"
         ) from error
     if s > P256_ORDER // 2:
         raise SignatureRejected(

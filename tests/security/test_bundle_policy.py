@@ -12,7 +12,7 @@ import pytest
 from edge_agent.errors import BundleFormatError, ConfigError, PolicyRejected
 from edge_agent.layout import MANIFEST
 from edge_agent.manifest import Manifest
-from edge_agent.policy import CLOCK_UNKNOWN, Policy
+from edge_agent.policy import ANY_FLEET, CLOCK_UNKNOWN, Policy
 from edge_agent.semver import Version
 from edge_agent.strict_json import canonical_json, parse_json
 
@@ -45,6 +45,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
 
 ACCEPTED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "as it is": ({}, {}),
+    "any fleet, for someone who only looks": ({}, {"fleet": ANY_FLEET}),
     "equal sequence": ({}, {"minimum_sequence": 7}),
     "newer agent": ({}, {"agent_version": "1.0.0"}),
     "last day": ({}, {"today": date(2027, 3, 1)}),
