@@ -6,18 +6,17 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from edge_agent.errors import AgentError
+from edge_agent.layout import SCALER
 from edge_agent.scaler import Scaler
 from ground.errors import DataError
 from ground.models.family import FitData
-from shared_features.vector import columns_of
+from ground.splits import FIT, HEALTHY, VALIDATION
+from ground.window_table import WINDOWS, WindowTable, feature_names, read_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,13 +24,6 @@ if TYPE_CHECKING:
     from ground.config import Config
     from ground.workspace import Workspace
     from shared_features.spec import FeatureSpec
-
-WINDOWS = "windows.parquet"
-SCALER = "scaler.json"
-FIT, VALIDATION = "fit", "validation"
-_SPEC_DIGEST = b"spec_digest"
-_MARKS = ("role", "reason", "label", "outlier")
-_HEALTHY = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +60,8 @@ def read_training_data(config: Config, workspace: Workspace) -> TrainingData:
     scaler_path = workspace.processed / SCALER
     scaler_json = _read(scaler_path)
     scaler = _scaler(scaler_path, scaler_json, spec)
-    table = _table(workspace.processed / WINDOWS, spec)
-    names = feature_names(spec)
-    rows = FitData(names=names, fit=_rows(table, FIT, names), validation=_rows(table, VALIDATION, names))
+    table = _read_table(workspace.processed / WINDOWS, spec)
+    rows = FitData(names=feature_names(spec), fit=_rows(table, FIT), validation=_rows(table, VALIDATION))
     return TrainingData(
         rows=rows,
         scaler=scaler,
@@ -78,11 +69,6 @@ def read_training_data(config: Config, workspace: Workspace) -> TrainingData:
         scaler_digest=hashlib.sha256(scaler_json).hexdigest(),
         digest=hashlib.sha256(rows.fit.tobytes() + rows.validation.tobytes()).hexdigest(),
     )
-
-
-def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
-    """Full names of the features of ``spec``, in the order of the vector."""
-    return tuple(column.name for column in columns_of(spec))
 
 
 def read_scaler(path: Path, spec: FeatureSpec) -> Scaler:
@@ -117,31 +103,15 @@ def _scaler(path: Path, data: bytes, spec: FeatureSpec) -> Scaler:
     return scaler
 
 
-def _table(path: Path, spec: FeatureSpec) -> pa.Table:
-    try:
-        schema = pq.read_schema(path)
-        _check_schema(path, schema, spec)
-        return pq.read_table(path, columns=[*_MARKS, *feature_names(spec)])
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: expected the processed features, got {error}; run `ground featurize`") from error
+def _read_table(path: Path, spec: FeatureSpec) -> WindowTable:
+    table = read_table(path, spec)
+    if "role" not in table.rows.columns:
+        raise DataError(f"{path}: expected column role, got none; run `ground featurize` again")
+    return table
 
 
-def _check_schema(path: Path, schema: pa.Schema, spec: FeatureSpec) -> None:
-    found = (schema.metadata or {}).get(_SPEC_DIGEST, b"none").decode("ascii", "replace")
-    if found != spec.digest:
-        raise DataError(
-            f"{path}: expected features of spec {spec.digest[:12]} (this config's), got {found[:12]}; "
-            "run `ground featurize` with this config"
-        )
-    missing = [name for name in (*_MARKS, *feature_names(spec)) if name not in schema.names]
-    if missing:
-        raise DataError(f"{path}: expected column {missing[0]}, got none; run `ground featurize` again")
-
-
-def _rows(table: pa.Table, role: str, names: tuple[str, ...]) -> NDArray[np.float32]:
+def _rows(table: WindowTable, role: str) -> NDArray[np.float32]:
     """(n, n_feature) float32 of the healthy, assessable windows of ``role`` that are no outliers."""
-    healthy = pc.and_(pc.equal(table["label"], _HEALTHY), pc.invert(table["outlier"]))
-    chosen = pc.and_(pc.and_(pc.equal(table["role"], role), pc.equal(table["reason"], "")), healthy)
-    rows = table.filter(chosen)
-    columns: list[Any] = [rows[name].to_numpy() for name in names]
-    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+    rows = table.rows
+    chosen = (rows["role"] == role) & (rows["label"] == HEALTHY) & (rows["reason"] == "") & ~rows["outlier"]
+    return np.ascontiguousarray(table.values[chosen.to_numpy()])

@@ -7,10 +7,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from edge_agent.layout import SCALER
 from ground.errors import TrainingError
 from ground.models.detector_module import DetectorModule
 from ground.models.families import load_core
-from ground.training_data import SCALER, read_scaler
+from ground.training_data import read_scaler
 from ground.training_loop import EpochLosses
 from ground.workspace import write_atomic
 from shared_features.errors import SpecError

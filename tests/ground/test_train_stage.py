@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from edge_agent.layout import SCALER
 from edge_agent.scaler import Scaler
 from ground.config import Config
 from ground.errors import DataError, GroundError, TrainingError
 from ground.models.candidate import CHECKPOINT, RECORD, WEIGHTS, TrainingRecord, candidate_folder, load_candidate
 from ground.train import families_of, train
+from ground.window_table import ROLE_COLUMNS, SPEC_DIGEST, WINDOW_COLUMNS, WINDOWS
 from ground.workspace import Workspace
 from shared_features.vector import columns_of
 
@@ -58,10 +60,10 @@ def _columns() -> dict[str, Any]:
     random = np.random.default_rng(0)
     loud = random.normal(size=(N_ROW, 1))
     z = 0.7 * loud + 0.7 * random.normal(size=(N_ROW, len(NAMES)))
-    marks = {
+    marks: dict[str, Any] = {field.name: [""] * N_ROW for field in (*WINDOW_COLUMNS, *ROLE_COLUMNS)}
+    marks |= {
         "recording_id": [f"r{index // 60}" for index in range(N_ROW)],
         "role": [ROLES[index // 60] for index in range(N_ROW)],
-        "reason": [""] * N_ROW,
         "label": np.zeros(N_ROW, dtype=np.int8),
         "outlier": np.zeros(N_ROW, dtype=bool),
     }
@@ -70,9 +72,9 @@ def _columns() -> dict[str, Any]:
 
 def _write(workspace: Workspace, columns: dict[str, Any], spec_digest: str = CONFIG.feature_spec().digest) -> None:
     workspace.processed.mkdir(parents=True, exist_ok=True)
-    table = pa.table(columns).replace_schema_metadata({"spec_digest": spec_digest})
-    pq.write_table(table, workspace.processed / "windows.parquet")
-    (workspace.processed / "scaler.json").write_bytes(_scaler().to_json())
+    table = pa.table(columns).replace_schema_metadata({SPEC_DIGEST: spec_digest})
+    pq.write_table(table, workspace.processed / WINDOWS)
+    (workspace.processed / SCALER).write_bytes(_scaler().to_json())
 
 
 def _files(workspace: Workspace) -> dict[str, str]:
@@ -227,7 +229,7 @@ def test_damaged_candidate_is_refused(workspace: Workspace, damage: str, text: s
     config = CONFIG
     folder = candidate_folder(CONFIG, workspace, "autoencoder")
     record = json.loads((folder / RECORD).read_bytes())
-    scaler = workspace.processed / "scaler.json"
+    scaler = workspace.processed / SCALER
     if damage == "weights":
         (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes() + b"\0")
     elif damage == "scaler":
@@ -282,7 +284,7 @@ def test_table_of_another_spec_is_refused(workspace: Workspace) -> None:
 
 
 @pytest.mark.usefixtures("untracked")
-@pytest.mark.parametrize("name", ["windows.parquet", "scaler.json"])
+@pytest.mark.parametrize("name", [WINDOWS, SCALER])
 @pytest.mark.parametrize("damage", ["missing", "rubbish"])
 def test_missing_or_damaged_input_is_refused(workspace: Workspace, name: str, damage: str) -> None:
     """Both files of ``data/processed`` are needed; the error names the file and the command that makes it."""
