@@ -23,11 +23,11 @@ from ground.gates import FAIL, PASS
 from ground.golden import golden_vectors
 from ground.keys import load_private_key
 from ground.pack import pack_bundle, unpack_bundle
+from ground.pipeline import THRESHOLDS_YAML
 from ground.report.model_card import ModelCardInput, model_card
 from ground.workspace import Workspace, write_atomic
 from shared_features.spec import FeatureSpec
 
-THRESHOLDS_YAML = "thresholds.yaml"
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 

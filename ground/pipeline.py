@@ -1,34 +1,59 @@
-"""The pipeline: every stage in order, each skipped where nothing it depends on has changed."""
+"""The pipeline: every stage in order, each skipped where nothing it depends on has changed.
+
+A stage's own module is imported when it runs: torch alone takes seconds that `ground preprocess` need not wait for.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_agent.layout import METRICS, MODEL, THRESHOLDS
 from ground.config import Config
-from ground.evaluate import evaluate
-from ground.export import THRESHOLDS_YAML, ExportReport, export
-from ground.featurize import featurize
-from ground.preprocess import preprocess
 from ground.progress import Progress
 from ground.stage import Stage, run_stage
-from ground.train import train
 from ground.workspace import Workspace
 
+if TYPE_CHECKING:
+    from ground.export import ExportReport
+
 SCORES = "scores.parquet"
+THRESHOLDS_YAML = "thresholds.yaml"
 
 _DATA = ("signal", "preprocess", "contract", "seed")
 _FEATURES = (*_DATA, "features", "split")
 _TRAINING = (*_FEATURES, "detector", "model")
 
 
+def _preprocess(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+    from ground.preprocess import preprocess
+
+    return preprocess(config, workspace, progress=progress)
+
+
+def _featurize(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+    from ground.featurize import featurize
+
+    return featurize(config, workspace, progress=progress)
+
+
 def _train(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+    from ground.train import train
+
     return train(config, workspace, resume=False, progress=progress)
 
 
 def resume_training(config: Config, workspace: Workspace, *, progress: Progress) -> object:
     """The work of the train stage, going on from the checkpoints of an interrupted run."""
+    from ground.train import train
+
     return train(config, workspace, resume=True, progress=progress)
+
+
+def _evaluate(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+    from ground.evaluate import evaluate
+
+    return evaluate(config, workspace, progress=progress)
 
 
 def _candidates(workspace: Workspace, config: Config) -> tuple[Path, ...]:
@@ -50,14 +75,14 @@ PREPROCESS = Stage(
     sections=(*_DATA, "features"),
     inputs=lambda workspace, _: (workspace.raw,),
     outputs=lambda workspace, _: (workspace.interim,),
-    work=preprocess,
+    work=_preprocess,
 )
 FEATURIZE = Stage(
     name="featurize",
     sections=_FEATURES,
     inputs=lambda workspace, _: (workspace.interim,),
     outputs=lambda workspace, _: (workspace.features, workspace.processed),
-    work=featurize,
+    work=_featurize,
 )
 TRAIN = Stage(
     name="train",
@@ -71,7 +96,7 @@ EVALUATE = Stage(
     sections=(*_TRAINING, "ecr", "decision", "gates", "bundle"),
     inputs=lambda workspace, config: (workspace.features, workspace.processed, *_candidates(workspace, config)),
     outputs=_verdicts,
-    work=evaluate,
+    work=_evaluate,
 )
 STAGES = (PREPROCESS, FEATURIZE, TRAIN, EVALUATE)
 
@@ -93,6 +118,8 @@ def run_pipeline(
         GateError: A gate failed; no bundle is made.
         GroundError: What a stage refuses.
     """
+    from ground.export import export
+
     for stage in STAGES:
         run_stage(stage, workspace, config, progress=progress, force=force)
     return export(config, workspace, version=version, key=key)
