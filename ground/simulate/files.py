@@ -57,7 +57,7 @@ class IndexRow:
 
 def index_row(config: FleetConfig, plan: FlightPlan, record: FlightRecord) -> IndexRow:
     """Describe one flight."""
-    duration_s = f"{config.n_samples / config.sampling_rate_hz:g}"
+    duration_s = f"{config.n_samples / config.sampling_rate_hz:.12g}"
     return IndexRow(
         recording_id=plan.recording_id,
         file=f"{DATASET}/{plan.recording_id}.parquet",
@@ -68,7 +68,7 @@ def index_row(config: FleetConfig, plan: FlightPlan, record: FlightRecord) -> In
         engine=plan.unit_id,
         flight=plan.recording_id,
         start_ns=str(plan.start_ns),
-        sampling_rate_hz=f"{config.sampling_rate_hz:g}",
+        sampling_rate_hz=f"{config.sampling_rate_hz:.12g}",
         n_samples=str(config.n_samples),
         duration_s=duration_s,
         n_segments="1",

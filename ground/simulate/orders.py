@@ -11,7 +11,7 @@ from ground.simulate.profile import N1_RATED_HZ, N2_RATED_HZ, Conditions
 
 GEAR_RATIO = 0.31
 """Accessory gear speed over N2."""
-GEAR_TEETH = 41
+GEAR_TEETH = 37
 PASS_BAND = 0.45
 """Edge of the anti-aliasing filter over the sampling rate; no order above it is ever made."""
 

@@ -45,8 +45,8 @@ class Location:
 
 
 LOCATIONS = (
-    Location(fan=1.0, core=0.8, gear=0.6, mode_hz=(140.0, 480.0, 1350.0, 2900.0)),
-    Location(fan=0.5, core=1.0, gear=1.0, mode_hz=(115.0, 390.0, 1120.0, 2450.0)),
+    Location(fan=1.0, core=0.8, gear=0.9, mode_hz=(140.0, 480.0, 1350.0, 2900.0)),
+    Location(fan=0.5, core=1.0, gear=0.5, mode_hz=(115.0, 390.0, 1120.0, 2450.0)),
 )
 MODE_DAMPING = (0.05, 0.04, 0.03, 0.03)
 MODE_GAIN = (0.20, 0.20, 0.15, 0.12)
