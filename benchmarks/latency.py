@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from benchmarks.mqtt_pair import connected_pair
 from benchmarks.paced import Load, PacedRun, run_paced
 from benchmarks.report import Report, Row, Target, at_most, publish
 from ground.demo.broker import MOSQUITTO, running_broker
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LIMIT_MS = 50.0
 """The promise of the agent; the design's targets are far below it."""
@@ -103,7 +107,7 @@ def _measure(scenario: Scenario, windows: int) -> PacedRun:
             return run_paced(load, pair, agent)
 
 
-def _cal() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _cal() -> NDArray[np.float64]:
     cal = make_cal()
     return time_interleaved([Case("cal", lambda: cal, _CAL_ROUNDS)], seed=0)["cal"]
 

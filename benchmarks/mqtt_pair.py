@@ -116,6 +116,11 @@ class MqttPair:
             self._receipts.append(Receipt(received_ns, decode_result(bytes(message.payload))))
 
 
+def due_in(seconds: float) -> int:
+    """The monotonic time, ns, that many seconds from now."""
+    return time.monotonic_ns() + round(seconds * NS_PER_S)
+
+
 @contextmanager
 def connected_pair(broker: Broker) -> Iterator[MqttPair]:
     """Connect, subscribe to results and status, and disconnect in the end.
@@ -125,7 +130,7 @@ def connected_pair(broker: Broker) -> Iterator[MqttPair]:
     """
     pair = MqttPair(sensor := _connected(broker), listener := _connected(broker))
     try:
-        if not pair.serve_until(_in(_CONNECT_TIMEOUT_S), pair.is_connected):
+        if not pair.serve_until(due_in(_CONNECT_TIMEOUT_S), pair.is_connected):
             raise BenchmarkError(f"{broker.host}:{broker.port}: expected an MQTT broker, got no answer; see its log")
         pair.subscribe()
         yield pair
@@ -152,7 +157,3 @@ def _socket_of(client: Client) -> Any:
     if opened is None:
         raise BenchmarkError("broker: expected it to keep its connections, got a closed one; see its log")
     return opened
-
-
-def _in(seconds: float) -> int:
-    return time.monotonic_ns() + round(seconds * NS_PER_S)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.measure import collector_off
+from benchmarks.mqtt_pair import due_in
 from benchmarks.vibration import AIRCRAFT, FRAME_S, FrameSource, vibration
 from edge_agent.decision import NOT_ASSESSED
 from edge_agent.frame import NS_PER_S
-from edge_agent.result import Latency
 from edge_agent.wire import encode_frame
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from benchmarks.mqtt_pair import MqttPair, Receipt
     from benchmarks.processes import Program
+    from edge_agent.result import Latency
     from shared_features.spec import FeatureSpec
 
 _HEAD_START_S = 0.5
 _ONLINE_TIMEOUT_S = 60.0
 _LAST_RESULT_TIMEOUT_S = 10.0
-NO_LATENCY = Latency(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def run_paced(load: Load, pair: MqttPair, agent: Program) -> PacedRun:
     sources = [FrameSource(load.spec, samples, engine=str(stream)) for stream in range(load.streams)]
     with collector_off():
         sent, late_s = _send_all(load, sources, pair)
-        pair.serve_until(_in(_LAST_RESULT_TIMEOUT_S), lambda: pair.received >= len(sent))
+        pair.serve_until(due_in(_LAST_RESULT_TIMEOUT_S), lambda: pair.received >= len(sent))
     agent.check_alive()
     return _outcome(sent, pair.take_receipts(), late_s)
 
@@ -118,7 +118,7 @@ def schedule(load: Load, start_ns: int) -> list[_Send]:
 
 def _wait_until_online(pair: MqttPair, agent: Program) -> None:
     ended = agent.process.poll
-    pair.serve_until(_in(_ONLINE_TIMEOUT_S), lambda: pair.agent_online or ended() is not None)
+    pair.serve_until(due_in(_ONLINE_TIMEOUT_S), lambda: pair.agent_online or ended() is not None)
     agent.check_alive()
     if not pair.agent_online:
         raise agent.failed(f"to be online within {_ONLINE_TIMEOUT_S:g} s")
@@ -128,7 +128,7 @@ def _send_all(load: Load, sources: list[FrameSource], pair: MqttPair) -> tuple[M
     """Send each frame when it is due; gives when those that complete windows went out, and the delays of all."""
     sent: dict[_WindowKey, int] = {}
     late_s = []
-    for send in schedule(load, _in(_HEAD_START_S)):
+    for send in schedule(load, due_in(_HEAD_START_S)):
         frame = sources[send.stream].frame(send.index)
         payload = encode_frame(frame)
         pair.serve_until(send.due_ns)
@@ -158,7 +158,3 @@ def _outcome(sent: Mapping[_WindowKey, int], receipts: Iterable[Receipt], late_s
         deadline_missed=sum(runtime.deadline_missed for runtime in runtimes),
         pacing_late_s=np.array(late_s),
     )
-
-
-def _in(seconds: float) -> int:
-    return time.monotonic_ns() + round(seconds * NS_PER_S)

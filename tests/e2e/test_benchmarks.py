@@ -286,13 +286,18 @@ def test_sigterm_leaves_no_process(tmp_path):
         [sys.executable, "-m", "benchmarks.latency", "--quick", "--out", str(tmp_path)],
         cwd=ROOT, env={**os.environ, "TMPDIR": str(folder)}, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    deadline_s = time.monotonic() + 120.0
-    while len(processes_of_session(benchmark.pid)) < 3:
-        assert benchmark.poll() is None
-        assert time.monotonic() < deadline_s, "waited for the broker and the agent"
-        time.sleep(0.05)
-    benchmark.terminate()
-    assert benchmark.wait(60) == 128 + signal.SIGTERM
-    assert processes_of_session(benchmark.pid) == []
-    # By the prefix of tempfile: torch leaves a cache folder of its own there.
-    assert list(folder.glob("tmp*")) == []
+    try:
+        deadline_s = time.monotonic() + 120.0
+        while len(processes_of_session(benchmark.pid)) < 3:
+            assert benchmark.poll() is None
+            assert time.monotonic() < deadline_s, "waited for the broker and the agent"
+            time.sleep(0.05)
+        benchmark.terminate()
+        assert benchmark.wait(60) == 128 + signal.SIGTERM
+        assert processes_of_session(benchmark.pid) == []
+        # By the prefix of tempfile: torch leaves a cache folder of its own there.
+        assert list(folder.glob("tmp*")) == []
+    finally:
+        for left in processes_of_session(benchmark.pid):
+            os.kill(left, signal.SIGKILL)
+        benchmark.wait()
