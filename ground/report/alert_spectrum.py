@@ -1,0 +1,106 @@
+"""The figure of an alert: the spectrum of its window against the healthy windows of its phase."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ground.errors import GroundError
+from ground.report import words
+from ground.report.alerts import Alert, Archive
+from ground.report.spectra import SpectrumReader, healthy_band, spread_choice
+from ground.report.spectrum_plot import SpectrumView, spectrum_plot
+from ground.report.view import Absent, Figure, picture
+
+FEWEST_HEALTHY = 20
+"""Fewer windows have no meaningful 5 % quantile."""
+_RECORDINGS = 30
+_WINDOWS_EACH = 10
+
+_READING = (
+    "Where the orange line leaves the blue band, the engine sounds as it rarely or never does when healthy; ticks at the "
+    "bottom are the edges of the feature bands, and the bands that the alert names are shaded. Each point is the strongest "
+    "line within 1/48 octave, for the alert and the healthy windows alike."
+)
+
+
+def alert_spectrum(alert: Alert, archive: Archive) -> Figure:
+    """Draw the spectrum, or say why there is none."""
+    if not archive.spec.spectrum.enabled:
+        return Absent("No spectrum: the feature spec of this detector has no spectrum group.")
+    channel = channel_of(alert, archive)
+    reader = SpectrumReader(archive.spec, channel)
+    try:
+        own = _own(alert, archive, reader)
+        healthy = _healthy(alert, archive, reader)
+    except GroundError as error:
+        return Absent(f"No spectrum: {error}")
+    if not len(own) or len(healthy) < FEWEST_HEALTHY:
+        found = "is there" if len(own) else "is not there"
+        return Absent(
+            f"No spectrum: it takes the samples of the window, which {found}, and {FEWEST_HEALTHY} healthy windows of "
+            f"other recordings in phase {words.spaced(alert.phase)}, of which there are {len(healthy)}."
+        )
+    return _picture(alert, _view(alert, archive, reader, channel, own, healthy), channel)
+
+
+def channel_of(alert: Alert, archive: Archive) -> str:
+    """The channel of the first feature that the alert names; the spec's first where it names none."""
+    known = [channel.name for channel in archive.spec.channels]
+    named = [words.channel_of(part.feature) for part in alert.contributions]
+    return next((name for name in named if name in known), known[0])
+
+
+def _own(alert: Alert, archive: Archive, reader: SpectrumReader) -> NDArray[np.float64]:
+    span = archive.span_of(alert)
+    return reader.density(archive.recordings.load(span.recording_id), span.start_ns)
+
+
+def _healthy(alert: Alert, archive: Archive, reader: SpectrumReader) -> list[NDArray[np.float64]]:
+    rows = archive.windows.healthy(alert.phase, apart_from=archive.span_of(alert).recording_id)
+    chosen = spread_choice(archive.windows.spans(rows), recordings=_RECORDINGS, windows_each=_WINDOWS_EACH)
+    densities = [
+        reader.density(archive.recordings.load(name), span.start_ns)
+        for name, spans in itertools.groupby(chosen, key=lambda span: span.recording_id)
+        for span in spans
+    ]
+    return [density for density in densities if len(density)]
+
+
+def _view(
+    alert: Alert,
+    archive: Archive,
+    reader: SpectrumReader,
+    channel: str,
+    own: NDArray[np.float64],
+    healthy: list[NDArray[np.float64]],
+) -> SpectrumView:
+    band = healthy_band(healthy)
+    named = [words.band_of(part.feature) for part in alert.contributions if words.channel_of(part.feature) == channel]
+    return SpectrumView(
+        frequency_hz=reader.frequency_hz,
+        density=own,
+        healthy_low=band.low,
+        healthy_median=band.median,
+        healthy_high=band.high,
+        bands_hz=archive.spec.spectrum.bands_hz,
+        marked_bands_hz=tuple(found for found in named if found is not None),
+        unit=next(item.unit for item in archive.spec.channels if item.name == channel),
+        n_healthy=len(healthy),
+    )
+
+
+def _picture(alert: Alert, view: SpectrumView, channel: str) -> Figure:
+    excess_db = 10.0 * np.log10(view.density / view.healthy_high)
+    strongest = int(np.argmax(excess_db))
+    side = "above" if excess_db[strongest] >= 0.0 else "below"
+    return picture(
+        lambda width: spectrum_plot(view, width=width),
+        title=f"Spectrum of {channel} in the window of the alert, against healthy windows in phase {words.spaced(alert.phase)}",
+        alt=f"Power spectral density over frequency. {np.mean(excess_db > 0.0):.0%} of the alert's curve lies above the "
+        f"healthy band; where it stands out most, at {words.hertz(float(view.frequency_hz[strongest]))} Hz, it is "
+        f"{abs(excess_db[strongest]):.0f} dB {side} the band's upper edge.",
+        reading=_READING,
+    )
