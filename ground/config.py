@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from ground.errors import ConfigError
 from shared_features.errors import SpecError
@@ -202,6 +202,12 @@ class Config(_Section):
     decision: DecisionConfig = DecisionConfig()
     gates: GatesConfig = GatesConfig()
     bundle: BundleConfig = BundleConfig()
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the config file, which ``contract`` is relative to; the current one for a config made in memory."""
+        return self._folder
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -260,9 +266,11 @@ def load_config(path: Path) -> Config:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: expected YAML, got {error}; correct the syntax") from error
     try:
-        return Config.model_validate(document)
+        config = Config.model_validate(document)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(path, detail) for detail in error.errors())) from error
+    config._folder = path.parent  # noqa: SLF001 - no part of the config's values, and so of its digest
+    return config
 
 
 def _explain(path: Path, detail: object) -> str:

@@ -28,7 +28,7 @@ _TRAINING = (*_FEATURES, "detector", "model")
 def _preprocess(config: Config, workspace: Workspace, *, progress: Progress) -> object:
     from ground.preprocess import preprocess
 
-    return preprocess(config, workspace, progress=progress)
+    return preprocess(config, workspace, progress=progress, base=config.folder)
 
 
 def _featurize(config: Config, workspace: Workspace, *, progress: Progress) -> object:
@@ -73,7 +73,7 @@ def _verdicts(workspace: Workspace, config: Config) -> tuple[Path, ...]:
 PREPROCESS = Stage(
     name="preprocess",
     sections=(*_DATA, "features"),
-    inputs=lambda workspace, _: (workspace.raw,),
+    inputs=lambda workspace, config: (workspace.raw, *([config.folder / config.contract] if config.contract else [])),
     outputs=lambda workspace, _: (workspace.interim,),
     work=_preprocess,
 )

@@ -91,10 +91,14 @@ def run_stage(stage: Stage, workspace: Workspace, config: Config, *, progress: P
 
 
 def hash_files(root: Path, paths: tuple[Path, ...]) -> dict[str, str]:
-    """sha256 of every visible file in ``paths`` (folders: all files below), by path relative to ``root``."""
+    """sha256 of every visible file in ``paths`` (folders: all files below), by path relative to ``root`` (outside it: by name)."""
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     visible = [file for file in files if file.is_file() and not file.name.startswith(".")]
-    return {file.relative_to(root).as_posix(): _hash(file) for file in visible}
+    return {_name(root, file): _hash(file) for file in visible}
+
+
+def _name(root: Path, file: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
 
 
 def _manifest_path(workspace: Workspace, stage: Stage) -> Path:
