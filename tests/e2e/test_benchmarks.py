@@ -56,11 +56,6 @@ def run_benchmark(name, *options):
     )
 
 
-def read_report(folder, name):
-    """The JSON report of a benchmark."""
-    return json.loads((folder / f"{name}.json").read_text())
-
-
 def processes_of_session(session):
     """Process ids of a session that still run: the sixth field of /proc/PID/stat, zombies left out."""
     found = []
@@ -247,7 +242,7 @@ def test_throughput_reports_every_cost(tmp_path):
     """The smallest run writes the promised keys, and judges by the design's targets."""
     done = run_benchmark("throughput", "--quick", "--rounds", 3, "--out", tmp_path)
     assert done.returncode == command.EXIT_OK, done.stderr
-    document = read_report(tmp_path, "throughput")
+    document = json.loads((tmp_path / "throughput.json").read_text())
     assert set(document["cal"]) == NUMBERS
     assert len(document["rows"]) == 5
     assert all(set(row) >= NUMBERS for row in document["rows"])
@@ -264,7 +259,7 @@ def test_latency_over_the_limit_fails(tmp_path):
     done = run_benchmark("latency", "--quick", "--windows", 1, "--limit-ms", 0.0001, "--out", tmp_path)
     assert done.returncode == command.EXIT_LIMIT, done.stderr
     assert "expected p99 <= 0.0001 ms" in done.stderr
-    document = read_report(tmp_path, "latency")
+    document = json.loads((tmp_path / "latency.json").read_text())
     whole, *others = document["rows"]
     assert set(document["machine"]) >= {"cores", "python", "numpy", "onnxruntime"}
     assert all(set(row) >= NUMBERS for row in (whole, *others))
