@@ -72,7 +72,7 @@ def check_equal(module: DetectorModule, model: bytes, features: NDArray[np.float
 
     Returns:
         The largest relative error over scores and reconstructions. A reconstruction is compared relative to its own
-        size or, where that is smaller, to the root mean square of that feature's reconstructions.
+        size or, where that is smaller, to that feature's usual size on healthy windows.
 
     Raises:
         TrainingError: It exceeds ``LARGEST_RELATIVE_ERROR``, or onnxruntime refuses the model.
@@ -80,8 +80,10 @@ def check_equal(module: DetectorModule, model: bytes, features: NDArray[np.float
     expected = module.outputs(features)
     got = _scored(model, features)
     errors = {
-        SCORE: _relative_error(got.score[:, None], expected.score[:, None]),
-        RECONSTRUCTION: _relative_error(got.reconstruction, expected.reconstruction),
+        SCORE: _relative_error(got.score, expected.score, least=float(np.finfo(np.float32).tiny)),
+        RECONSTRUCTION: _relative_error(
+            got.reconstruction, expected.reconstruction, least=module.normaliser.usual_size()
+        ),
     }
     name, largest = max(errors.items(), key=lambda item: item[1])
     if not largest <= LARGEST_RELATIVE_ERROR:
@@ -180,9 +182,9 @@ def _scored(model: bytes, features: NDArray[np.float32]) -> ModelOutputs:
     return ModelOutputs(np.stack([row.reconstruction for row in scored]), scores)
 
 
-def _relative_error(got: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """The largest error relative to the value or, where that is smaller, to the column's root mean square."""
+def _relative_error(
+    got: NDArray[np.float32], expected: NDArray[np.float32], *, least: float | NDArray[np.float64]
+) -> float:
+    """The largest error, each relative to the expected value or, where that is smaller, to ``least``."""
     wanted = expected.astype(np.float64)
-    typical = np.sqrt(np.mean(np.square(wanted), axis=0))
-    scale = np.maximum(np.maximum(np.abs(wanted), typical), np.finfo(np.float32).tiny)
-    return float(np.max(np.abs(got.astype(np.float64) - wanted) / scale))
+    return float(np.max(np.abs(got.astype(np.float64) - wanted) / np.maximum(np.abs(wanted), least)))

@@ -11,6 +11,9 @@ from edge_agent.scaler import LOG_FLOOR
 from shared_features.feature import LOG
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edge_agent.scaler import Scaler
 
 Z_LIMIT = 1e4
@@ -62,3 +65,7 @@ class Normaliser(nn.Module):
         scaled = z.double() * self.std + self.mean
         physical = torch.where(self.is_log, torch.exp(scaled), scaled)
         return torch.clamp(physical, -PHYSICAL_LIMIT, PHYSICAL_LIMIT).float()
+
+    def usual_size(self) -> NDArray[np.float64]:
+        """(n_feature,) magnitude on healthy windows, in physical units: geometric mean or root mean square."""
+        return torch.where(self.is_log, torch.exp(self.mean), torch.hypot(self.mean, self.std)).numpy()

@@ -178,6 +178,12 @@ def test_normaliser_is_the_scaler() -> None:
     np.testing.assert_allclose(got, wanted, rtol=1.2e-7)
 
 
+def test_usual_size_is_that_of_healthy_features() -> None:
+    """Geometric mean exp(mean) of a logarithmic feature, root mean square sqrt(mean^2 + std^2) of a linear one."""
+    sizes = Normaliser(_scaler()).usual_size()
+    assert sizes[[0, 2]].tolist() == pytest.approx([np.exp(-4.0), np.sqrt(0.01**2 + 0.2**2)])
+
+
 def test_normaliser_inverts() -> None:
     """There and back again within float32: a z of 1 is known to the features' own rounding over their spread."""
     normaliser = Normaliser(_scaler())
