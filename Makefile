@@ -11,6 +11,9 @@ DATA ?=
 SET ?=
 BROKER ?= iotcore
 
+# The benchmarks: quick ones by default; `make bench BENCH=` runs them at full length (10,000 windows, ten minutes).
+BENCH ?= --quick
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format types bench docs lock clean-env-check clean
 
@@ -55,8 +58,8 @@ types: $(VENV)/.dev ## Static types, strict
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks/out
-	$(BIN)/python -m benchmarks.throughput
-	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.throughput $(BENCH)
+	$(BIN)/python -m benchmarks.latency $(BENCH)
 
 docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 	$(BIN)/mkdocs build --strict --quiet

@@ -91,7 +91,7 @@ def run_stage(stage: Stage, workspace: Workspace, config: Config, *, progress: P
 
 
 def hash_files(root: Path, paths: tuple[Path, ...]) -> dict[str, str]:
-    """sha256 of every visible file in ``paths`` (folders: all files below), by path relative to ``root`` (outside it: by name)."""
+    """sha256 of every visible file in ``paths`` (folders: all below), by path in ``root``, by name outside it."""
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     visible = [file for file in files if file.is_file() and not file.name.startswith(".")]
     return {_name(root, file): _hash(file) for file in visible}

@@ -17,6 +17,7 @@ IOTCORE = "iotcore"
 MOSQUITTO = "mosquitto"
 LOOPBACK = "127.0.0.1"
 _PATIENCE_S = 15.0
+_ROOT_PATH = "/usr/sbin:/usr/local/sbin"
 
 # The wheel's defaults take 20 kB a message and speak MQTT 3.1.1 only.
 _RUMQTTD_TOML = """\
@@ -86,9 +87,10 @@ def _iotcore(folder: Path, port: int) -> Iterator[Broker]:
 
 
 def _mosquitto(folder: Path, port: int) -> Iterator[Broker]:
-    program = shutil.which(MOSQUITTO, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    # Debian puts it where only root's PATH looks.
+    program = shutil.which(MOSQUITTO) or shutil.which(MOSQUITTO, path=_ROOT_PATH)
     if program is None:
-        raise ConfigError("--broker: expected mosquitto to be installed, got none; apt-get install mosquitto")
+        raise ConfigError("mosquitto: expected it to be installed, got none; apt-get install mosquitto")
     config = folder / "mosquitto.conf"
     config.write_text(f"listener {port} {LOOPBACK}\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n")
     process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -97,7 +99,11 @@ def _mosquitto(folder: Path, port: int) -> Iterator[Broker]:
         yield Broker(LOOPBACK, port)
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
