@@ -13,12 +13,20 @@ from open_data_contract_standard.model import DataQuality
 
 from ground.config import Config
 from ground.contract_rule import Rule, broken, numbers
-from ground.errors import ContractError, DataError
+from ground.errors import ContractError
 from ground.index_cells import MIXED, RUN_TO_FAILURE, names_of, units_of
 from ground.recording_files import TIME, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.synchronise import clock_of
-from ground.timeline import RATE_TOLERANCE, order_error, overlap_error, rate_error, segment_error, segment_timeline
+from ground.timeline import (
+    RATE_TOLERANCE,
+    order_error,
+    overlap_error,
+    period_error,
+    rate_error,
+    segment_error,
+    segment_timeline,
+)
 
 ENGINE = "enginear"
 _NAME_KEY = "check"
@@ -207,10 +215,7 @@ def _find_overlap(context: SamplesContext, column: pd.Series) -> str:
     if not segment.size or not np.isfinite(segment).all():
         return ""
     clock = clock_of(context.info, context.config.preprocess.gap_tolerance_s)
-    try:
-        return overlap_error(segment_timeline(segment, clock), clock.rate_hz)
-    except DataError:
-        return "no segment_period_s for several segments"
+    return period_error(segment, clock) or overlap_error(segment_timeline(segment, clock), clock.rate_hz)
 
 
 INDEX_CHECKS: Mapping[str, Callable[[CustomCheck, IndexContext], Rule]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ KNOWN_COLUMNS = (SEGMENT, TIME, ANOMALY, PHASE, STRETCH, *CONDITIONS)
 
 INTERIM_KEY = b"enginear"
 _RATE_KEY = b"sampling_rate_hz"
+_COLUMN_NUMBER = re.compile(r"In CSV column #(\d+): ")
 _PHASE_TYPE = pa.dictionary(pa.int32(), pa.string())
 _CSV_TYPES = {SEGMENT: pa.int64(), ANOMALY: pa.int64(), PHASE: _PHASE_TYPE}
 
@@ -94,13 +96,13 @@ def read_samples(path: Path, channels: Sequence[str]) -> SampleFile:
         return read(path, (*channels, *KNOWN_COLUMNS))
     except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
         kind = "Parquet" if path.suffix.lower() == PARQUET else "CSV"
-        got = " ".join(str(error).split()).removesuffix(".")
+        got = _readable(error, path)
         raise DataError(f"{path}: expected a complete {kind} file, got {got}; export or copy it again") from error
 
 
 def _read_parquet(path: Path, wanted: Sequence[str]) -> SampleFile:
     schema = pq.read_schema(path)
-    columns = tuple(schema.names)
+    columns = _different(path, tuple(schema.names))
     metadata = schema.metadata or {}
     with pq.ParquetFile(path, read_dictionary=[PHASE] if PHASE in columns else None) as file:
         table = file.read([name for name in dict.fromkeys(wanted) if name in columns])
@@ -109,15 +111,35 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> SampleFile:
 
 
 def _read_csv(path: Path, wanted: Sequence[str]) -> SampleFile:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        columns = tuple(next(csv.reader(stream), ()))
-    if len(set(columns)) != len(columns):
-        raise DataError(f"{path}: expected different column names, got {', '.join(columns)}; rename them")
+    columns = _different(path, _csv_header(path))
     names = [name for name in dict.fromkeys(wanted) if name in columns]
     # Types are stated, for Arrow guesses them from the first block: whole numbers there would refuse 0.5 further down.
     types = {name: _CSV_TYPES.get(name, pa.float64()) for name in names}
-    options = pyarrow.csv.ConvertOptions(column_types=types, include_columns=names)
-    return SampleFile(path, columns, pyarrow.csv.read_csv(path, convert_options=options), "", b"")
+    convert = pyarrow.csv.ConvertOptions(column_types=types, include_columns=names)
+    # In a single column an empty line is a missing value; to skip it would shift all time after it.
+    parse = pyarrow.csv.ParseOptions(ignore_empty_lines=len(columns) > 1)
+    table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
+    return SampleFile(path, columns, table, "", b"")
+
+
+def _different(path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(columns)) != len(columns):
+        raise DataError(f"{path}: expected different column names, got {', '.join(columns)}; rename them")
+    return columns
+
+
+def _csv_header(path: Path) -> tuple[str, ...]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return tuple(next(csv.reader(stream), ()))
+
+
+def _readable(error: Exception, path: Path) -> str:
+    """The library's words in one line, with the name of a column in place of its number."""
+    text = " ".join(str(error).split()).removesuffix(".")
+    numbered = _COLUMN_NUMBER.match(text)
+    if not numbered:
+        return text
+    return f"{_csv_header(path)[int(numbered[1])]}: {text[numbered.end() :]}"
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -21,6 +21,7 @@ from ground.timeline import (
     counted_timeline,
     order_error,
     overlap_error,
+    period_error,
     rate_error,
     segment_error,
     segment_timeline,
@@ -122,6 +123,7 @@ def make_timeline(info: RecordingInfo, file: SampleFile, gap_tolerance_s: float)
         return stamped_timeline(time_s, changes, clock)
     if not file.has(SEGMENT):
         return counted_timeline(file.n_samples, clock)
+    _refuse(file, "segment_period_s of the index", "the time between segments", period_error(segment, clock))
     timeline = segment_timeline(segment, clock)
     _refuse(file, SEGMENT, "segments that end before the next begins", overlap_error(timeline, clock.rate_hz))
     return timeline
@@ -163,7 +165,7 @@ def phase_runs(file: SampleFile) -> PhaseRuns:
     if not file.has(PHASE):
         return PhaseRuns(np.zeros(1, dtype=np.int64), (DEFAULT_PHASE,))
     column = file.table.column(PHASE).unify_dictionaries().combine_chunks()
-    if not pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type.value_type):
+    if not pa.types.is_dictionary(column.type) or not _is_text(column.type.value_type):
         raise DataError(f"{file.path}: {PHASE}: expected strings, got {column.type}; convert the column")
     if column.null_count:
         raise DataError(
@@ -173,6 +175,10 @@ def phase_runs(file: SampleFile) -> PhaseRuns:
     names = column.dictionary.to_pylist()
     first_n = np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1]).astype(np.int64)
     return PhaseRuns(first_n, tuple(str(names[code]) for code in codes[first_n]))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def cut(

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S, samples_ns
-from ground.errors import DataError
 
 COUNTED = "counted"
 SEGMENTS = "segment"
@@ -105,6 +104,12 @@ def segment_error(segment: NDArray[np.generic]) -> str:
     return f"{int(numbers[row])} after {int(numbers[row - 1])} in row {row}"
 
 
+def period_error(segment: NDArray[np.generic], clock: ClockSettings) -> str:
+    """What is wrong with the segments' period, or nothing: several segments need one."""
+    segments = 1 + int(np.count_nonzero(np.diff(segment)))
+    return "" if clock.segment_period_s or segments == 1 else f"nothing for {segments} segments"
+
+
 def overlap_error(timeline: Timeline, rate_hz: float) -> str:
     """What is wrong with the segments' period, or nothing: no segment may begin before the one before has ended."""
     length_ns = [samples_ns(int(n), rate_hz) for n in np.diff(timeline.first_n)]
@@ -127,17 +132,8 @@ def counted_timeline(n_samples: int, clock: ClockSettings) -> Timeline:
 
 
 def segment_timeline(segment: NDArray[np.generic], clock: ClockSettings) -> Timeline:
-    """One stretch a segment, ``segment_period_s`` apart by their numbers.
-
-    Raises:
-        DataError: There are several segments, and the index states no period.
-    """
+    """One stretch a segment, ``segment_period_s`` apart by their numbers."""
     first_n = _borders(np.diff(segment) != 0)
-    if len(first_n) > 1 and not clock.segment_period_s:
-        raise DataError(
-            f"segment_period_s: expected the time between segments in the index, got nothing for {len(first_n)} "
-            "segments; add it, or a column time_s"
-        )
     period_ns = round(clock.segment_period_s * NS_PER_S)
     return Timeline(
         source=SEGMENTS,
