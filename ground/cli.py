@@ -59,7 +59,7 @@ def simulate(
     fleet = FleetConfig(seed=seed, n_healthy=healthy, n_faulty=faulty, n_sensor_faulty=sensor_faulty, flight_s=flight_s)
     with _progress() as progress:
         simulate_fleet(fleet, out, progress=lambda done, total: progress("simulate", done, total))
-    console.print(f"{fleet.n_engines * fleet.flights_per_engine} flights in {out}")
+    _say(f"{fleet.n_engines * fleet.flights_per_engine} flights in {out}")
 
 
 @app.command("import")
@@ -73,7 +73,7 @@ def import_(
 
     with _progress() as progress:
         report = import_recordings(data, Workspace(workspace).raw, dataset=dataset, progress=progress)
-    console.print(f"{report.recordings} recordings in {Workspace(workspace).raw}")
+    _say(f"{report.recordings} recordings in {Workspace(workspace).raw}")
 
 
 @app.command()
@@ -122,7 +122,7 @@ def export(
     from ground.export import export as export_stage
 
     report = export_stage(load_config(config), Workspace(workspace), version=version, key=_key(key, workspace))
-    console.print(f"{report.release_class} bundle: {report.bundle}")
+    _say(f"{report.release_class} bundle: {report.bundle}")
 
 
 @app.command()
@@ -146,9 +146,11 @@ def pipeline(
             progress=progress,
             force=force,
         )
-    for reason in report.reasons:
-        console.print(f"not a release: {reason}", highlight=False)
-    console.print(f"{report.release_class} bundle: {report.bundle}")
+    for note in report.notes:
+        _say(note)
+    for reason in report.export.reasons:
+        _say(f"not a release: {reason}")
+    _say(f"{report.export.release_class} bundle: {report.export.bundle}")
 
 
 @app.command()
@@ -168,9 +170,9 @@ def batch(
     keys = tuple(key or [_default_public_key(model)])
     with _progress() as progress:
         report = run_batch(ModelSource(model, keys), data, output, progress=progress, workers=workers)
-    console.print(f"{report.assessments} windows, {report.alarms} alarms raised: {output}")
+    _say(f"{report.assessments} windows, {report.alarms} alarms raised: {output}")
     for failure in report.failures:
-        console.print(f"left out: {failure.text}", highlight=False)
+        _say(f"left out: {failure.text}")
     if report.failures:
         raise typer.Exit(EXIT_PARTLY_FAILED)
 
@@ -181,7 +183,7 @@ def keys_new(out: Annotated[Path, typer.Option("--out", help="Folder for private
     from ground.keys import new_key_pair
 
     pair = new_key_pair(out)
-    console.print(f"sign with {pair.private}; give agents {pair.public}")
+    _say(f"sign with {pair.private}; give agents {pair.public}")
 
 
 @app.command()
@@ -199,7 +201,7 @@ def sign(
 
     members = {name: content for name, content in read_folder(folder).items() if name != SIGNATURE}
     write_atomic(output, pack_bundle(members, load_private_key(key)))
-    console.print(f"signed: {output}")
+    _say(f"signed: {output}")
 
 
 @app.command()
@@ -229,8 +231,13 @@ def main() -> None:
         _fail(error, EXIT_BAD_INPUT)
 
 
+def _say(text: str, *, style: str = "") -> None:
+    """Print a line as it is: paths and lists in brackets are no markup, and are not wrapped."""
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
 def _fail(error: Exception, code: int) -> None:
-    console.print(f"error: {error}", style="red", highlight=False, markup=False)
+    _say(f"error: {error}", style="red")
     sys.exit(code)
 
 
@@ -242,8 +249,10 @@ def _run(name: str, config: Path, workspace: Path, *, force: bool, resume: bool 
     chosen = replace(stage, work=stages.resume_training) if resume else stage
     loaded = load_config(config)
     with _progress() as progress:
-        ran = run_stage(chosen, Workspace(workspace), loaded, progress=progress, force=force)
-    console.print(f"{stage.name}: {'done' if ran else 'unchanged, skipped'}")
+        outcome = run_stage(chosen, Workspace(workspace), loaded, progress=progress, force=force)
+    for note in outcome.notes:
+        _say(note)
+    _say(f"{stage.name}: {'done' if outcome.ran else 'unchanged, skipped'}")
     return loaded
 
 

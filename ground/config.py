@@ -123,7 +123,7 @@ class ModelConfig(_Section):
     family: Literal["autoencoder", "mahalanobis"] = "mahalanobis"
     baselines: tuple[Literal["autoencoder", "mahalanobis"], ...] = ("mahalanobis", "autoencoder")
     shrinkage: Share = 0.05
-    hidden: tuple[int, ...] = (32, 16)
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 16), min_length=1)
     bottleneck: int = Field(default=8, ge=1)
     max_epochs: int = Field(default=200, ge=1)
     patience: int = Field(default=20, ge=1)

@@ -25,6 +25,7 @@ from ground.keys import load_private_key
 from ground.pack import pack_bundle, unpack_bundle
 from ground.pipeline import THRESHOLDS_YAML
 from ground.report.model_card import ModelCardInput, model_card
+from ground.window_table import WINDOWS
 from ground.workspace import Workspace, write_atomic
 from shared_features.spec import FeatureSpec
 
@@ -141,7 +142,7 @@ def _members(config: Config, workspace: Workspace, manifest: Manifest, metrics: 
 
 
 def _windows(workspace: Workspace, spec: FeatureSpec) -> Any:
-    path = workspace.features / "windows.parquet"
+    path = workspace.features / WINDOWS
     columns = ["recording_id", "phase", "start_ns", "label", "reason"]
     try:
         digest = pq.read_schema(path).metadata[b"spec_digest"].decode()

@@ -5,6 +5,7 @@ A stage's own module is imported when it runs: torch alone takes seconds that `g
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,35 +26,42 @@ _FEATURES = (*_DATA, "features", "split")
 _TRAINING = (*_FEATURES, "detector", "model")
 
 
-def _preprocess(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+def _preprocess(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
     from ground.preprocess import preprocess
 
-    return preprocess(config, workspace, progress=progress, base=config.folder)
+    preprocess(config, workspace, progress=progress, base=config.folder)
+    return ()
 
 
-def _featurize(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+def _featurize(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
     from ground.featurize import featurize
 
-    return featurize(config, workspace, progress=progress)
+    featurize(config, workspace, progress=progress)
+    return ()
 
 
-def _train(config: Config, workspace: Workspace, *, progress: Progress) -> object:
-    from ground.train import train
-
-    return train(config, workspace, resume=False, progress=progress)
+def _train(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
+    return _trained(config, workspace, resume=False, progress=progress)
 
 
-def resume_training(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+def resume_training(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
     """The work of the train stage, going on from the checkpoints of an interrupted run."""
+    return _trained(config, workspace, resume=True, progress=progress)
+
+
+def _trained(config: Config, workspace: Workspace, *, resume: bool, progress: Progress) -> tuple[str, ...]:
     from ground.train import train
 
-    return train(config, workspace, resume=True, progress=progress)
+    report = train(config, workspace, resume=resume, progress=progress)
+    warnings = [f"{record.family}: {warning}" for record in report.records for warning in record.warnings]
+    return (*warnings, *(f"not tracked: {error}" for error in report.tracking_errors))
 
 
-def _evaluate(config: Config, workspace: Workspace, *, progress: Progress) -> object:
+def _evaluate(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
     from ground.evaluate import evaluate
 
-    return evaluate(config, workspace, progress=progress)
+    evaluate(config, workspace, progress=progress)
+    return ()
 
 
 def _candidates(workspace: Workspace, config: Config) -> tuple[Path, ...]:
@@ -101,9 +109,17 @@ EVALUATE = Stage(
 STAGES = (PREPROCESS, FEATURIZE, TRAIN, EVALUATE)
 
 
+@dataclass(frozen=True, slots=True)
+class PipelineReport:
+    """What the pipeline made, and what a person should know of its stages."""
+
+    export: ExportReport
+    notes: tuple[str, ...]
+
+
 def run_pipeline(
     config: Config, workspace: Workspace, *, version: str, key: Path, progress: Progress, force: bool
-) -> ExportReport:
+) -> PipelineReport:
     """From raw recordings to a signed bundle.
 
     Args:
@@ -120,6 +136,7 @@ def run_pipeline(
     """
     from ground.export import export
 
+    notes: list[str] = []
     for stage in STAGES:
-        run_stage(stage, workspace, config, progress=progress, force=force)
-    return export(config, workspace, version=version, key=key)
+        notes.extend(run_stage(stage, workspace, config, progress=progress, force=force).notes)
+    return PipelineReport(export(config, workspace, version=version, key=key), tuple(notes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,8 +21,8 @@ _CHUNK_BYTES = 1 << 20
 class Work(Protocol):
     """What a stage does; it writes its outputs atomically and raises a ``GroundError`` for bad input."""
 
-    def __call__(self, config: Config, workspace: Workspace, *, progress: Progress) -> object:
-        """Do it."""
+    def __call__(self, config: Config, workspace: Workspace, *, progress: Progress) -> Iterable[str]:
+        """Do it, and say what a person should know of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,14 @@ class StageManifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StageOutcome:
+    """What became of a stage: whether it ran, and what a person should know of the run."""
+
+    ran: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One step from recordings to a bundle.
 
@@ -65,7 +73,7 @@ class Stage:
     work: Work
 
 
-def run_stage(stage: Stage, workspace: Workspace, config: Config, *, progress: Progress, force: bool) -> bool:
+def run_stage(stage: Stage, workspace: Workspace, config: Config, *, progress: Progress, force: bool) -> StageOutcome:
     """Run a stage unless nothing it depends on has changed.
 
     Args:
@@ -76,18 +84,18 @@ def run_stage(stage: Stage, workspace: Workspace, config: Config, *, progress: P
         force: Run in any case.
 
     Returns:
-        Whether it ran.
+        Whether it ran, and what there is to tell.
     """
     path = _manifest_path(workspace, stage)
     before = _describe(stage, workspace, config)
     if not force and path.is_file() and _same(path, before):
-        return False
+        return StageOutcome(ran=False)
     path.unlink(missing_ok=True)
-    stage.work(config, workspace, progress=progress)
+    notes = stage.work(config, workspace, progress=progress)
     outputs = hash_files(workspace.root, stage.outputs(workspace, config))
     document = {**asdict(before), "outputs": outputs}
     write_atomic(path, json.dumps(document, indent=1, sort_keys=True).encode())
-    return True
+    return StageOutcome(ran=True, notes=tuple(notes))
 
 
 def hash_files(root: Path, paths: tuple[Path, ...]) -> dict[str, str]:

@@ -31,6 +31,7 @@ from ground.publish import Broker, PublishReport, publish_flights
 from ground.recordings import Recording, frames_of, load_recording, read_index
 from ground.report.page import write_page
 from ground.report.table import closing_table, gates_table
+from ground.window_table import WINDOWS
 from ground.workspace import Workspace, write_atomic
 
 VERSION = "1.0.0"
@@ -77,7 +78,7 @@ def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progr
     new_key_pair(workspace.root / "keys")
     exported = run_pipeline(
         config, workspace, version=VERSION, key=workspace.root / "keys" / PRIVATE_KEY, progress=progress, force=True
-    )
+    ).export
     flights = _load_flights(config, workspace)
     expected = _batch_results(workspace, exported, flights)
     stage = _Stage(config, workspace, exported, flights)
@@ -98,7 +99,7 @@ def _fresh_workspace(folder: Path) -> Workspace:
 
 def _windows(workspace: Workspace) -> pd.DataFrame:
     columns = ["recording_id", "flight", "start_ns", "label", "fault_type", "role"]
-    return pd.read_parquet(workspace.processed / "windows.parquet", columns=columns)
+    return pd.read_parquet(workspace.processed / WINDOWS, columns=columns)
 
 
 def _load_flights(config: Config, workspace: Workspace) -> list[Recording]:

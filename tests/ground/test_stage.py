@@ -33,6 +33,7 @@ class Copy:
         self.runs += 1
         progress("copy", 1, 1)
         write_atomic(workspace.interim / "out", (workspace.raw / "in").read_bytes())
+        return [f"run {self.runs}"]
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def copy(tmp_path):
     config = load_config(EXAMPLE)
 
     def run(config: Config = config, *, force: bool = False) -> bool:
-        return run_stage(stage.stage, workspace, config, progress=lambda *_: None, force=force)
+        return run_stage(stage.stage, workspace, config, progress=lambda *_: None, force=force).ran
 
     stage.run, stage.workspace, stage.config = run, workspace, config
     return stage
