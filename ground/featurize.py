@@ -22,7 +22,7 @@ from ground.marks import EXCLUDED_FROM_FIT, MARKS_NAME, Mark, read_marks
 from ground.progress import Progress
 from ground.recording_index import RecordingInfo, read_index
 from ground.scaling import fit_scaler
-from ground.splits import FIT, HEALTHY, assign_roles, check_disjoint
+from ground.splits import FIT, HEALTHY, assign_roles, check_disjoint, shares_of
 from ground.window_extraction import RecordingWindows, Span, extract_windows_of
 from ground.window_table import WINDOWS, WindowTable, table_bytes
 from ground.workspace import Workspace, write_atomic
@@ -83,8 +83,9 @@ def featurize(
         parts.append(part)
         progress(STAGE, len(parts), len(infos))
     features = _join(parts, spec)
-    roles = assign_roles(features.rows, config.split, validation_share=config.model.validation_share, seed=config.seed)
-    check_disjoint(features.rows, roles, features.values, strategy=config.split.strategy)
+    shares, strategy = shares_of(config.split, config.model.validation_share), config.split.strategy
+    roles = assign_roles(features.rows, shares, strategy=strategy, seed=config.seed)
+    check_disjoint(features.rows, roles, features.values, strategy=strategy)
     rows = features.rows.assign(group=roles.group, role=roles.role)
     fitted = _is_fitted(rows)
     scaler = fit_scaler(spec, features.values[fitted])

@@ -152,6 +152,17 @@ def precision_at(recall: float, false_alarm_rate: float, prevalence: float) -> f
     return _ratio(true, true + (1.0 - prevalence) * false_alarm_rate)
 
 
+def group_means(groups: NDArray[np.str_], flags: Bools) -> Floats:
+    """Share of true flags of each group, in the order of the groups' names.
+
+    Args:
+        groups: (n,) names.
+        flags: (n,) flags.
+    """
+    _, group, n = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(np.bincount(group, weights=flags, minlength=len(n)) / n)
+
+
 def covered_hours(start_ns: Ints, end_ns: Ints) -> float:
     """Hours of signal that some spans cover together, overlaps once.
 

@@ -62,7 +62,22 @@ def is_sensor_fault(rows: pd.DataFrame) -> NDArray[np.bool_]:
     return rows["fault_type"].str.startswith(SENSOR_FAULT_PREFIX).to_numpy(dtype=bool)
 
 
-def assign_roles(rows: pd.DataFrame, split: SplitConfig, *, validation_share: float, seed: int) -> Roles:
+def shares_of(split: SplitConfig, validation_share: float) -> dict[str, float]:
+    """Share of the healthy units or time for each role.
+
+    Args:
+        split: The shares of fit and calibration; test takes the rest.
+        validation_share: Share of the fit part that early stopping watches instead.
+    """
+    return {
+        FIT: split.fit * (1.0 - validation_share),
+        VALIDATION: split.fit * validation_share,
+        CALIBRATION: split.calibration,
+        TEST: 1.0 - split.fit - split.calibration,
+    }
+
+
+def assign_roles(rows: pd.DataFrame, shares: Mapping[str, float], *, strategy: str, seed: int) -> Roles:
     """Deal the windows.
 
     ``by_unit``: units that are healthy throughout are dealt at random, whole; every other unit is examined.
@@ -72,21 +87,18 @@ def assign_roles(rows: pd.DataFrame, split: SplitConfig, *, validation_share: fl
 
     Args:
         rows: Columns recording_id, unit_id, start_ns, end_ns, label and fault_type.
-        split: The strategy and the shares.
-        validation_share: Share of the fit part that early stopping watches instead.
+        shares: Share of each role; what is examined anyway needs none.
+        strategy: ``by_unit`` or ``by_time``.
         seed: Deals the units.
 
     Raises:
         SplitError: A role would have no healthy window; the text says what was found.
     """
-    shares = _shares(split, validation_share)
-    by_time = split.strategy == BY_TIME
+    by_time = strategy == BY_TIME
     role = _roles_by_time(rows, shares) if by_time else _roles_by_unit(rows, shares, seed)
-    group = (
-        rows["recording_id"].to_numpy(dtype=object) + "@" + role if by_time else rows["unit_id"].to_numpy(dtype=object)
-    )
-    roles = Roles(group=group, role=role)
-    _check_filled(rows, roles, split)
+    origin = rows["recording_id" if by_time else "unit_id"].to_numpy(dtype=object)
+    roles = Roles(group=origin + "@" + role if by_time else origin, role=role)
+    _check_filled(rows, roles, shares, strategy)
     return roles
 
 
@@ -167,15 +179,6 @@ def folds(labels: NDArray[np.int8], groups: NDArray[np.object_], *, n_folds: int
     return parts
 
 
-def _shares(split: SplitConfig, validation_share: float) -> dict[str, float]:
-    return {
-        FIT: split.fit * (1.0 - validation_share),
-        VALIDATION: split.fit * validation_share,
-        CALIBRATION: split.calibration,
-        TEST: 1.0 - split.fit - split.calibration,
-    }
-
-
 def _sizes(n: int, shares: Sequence[float]) -> NDArray[np.int64]:
     """Whole sizes that add up to ``n >= len(shares)``: largest remainders, at least 1 each."""
     exact = n * np.asarray(shares) / np.sum(shares)
@@ -212,7 +215,8 @@ def _roles_by_time(rows: pd.DataFrame, shares: Mapping[str, float]) -> NDArray[n
 def _cut(start_ns: NDArray[np.int64], end_ns: NDArray[np.int64], shares: Mapping[str, float]) -> NDArray[np.object_]:
     """Roles of one recording's healthy windows in time order; those too near to the part before are unused."""
     n = len(start_ns)
-    edges = np.round(np.cumsum([0.0, *shares.values()]) * n).astype(int)
+    parts = np.cumsum([0.0, *shares.values()])
+    edges = np.round(parts / parts[-1] * n).astype(int)
     role = np.full(n, UNUSED, dtype=object)
     open_from_ns = np.iinfo(np.int64).min
     for name, first, end in zip(shares, edges[:-1], edges[1:], strict=True):
@@ -228,14 +232,14 @@ def _is_unlabelled(rows: pd.DataFrame) -> NDArray[np.bool_]:
     return np.asarray(rows["label"].to_numpy() == UNLABELLED) & ~is_sensor_fault(rows)
 
 
-def _check_filled(rows: pd.DataFrame, roles: Roles, split: SplitConfig) -> None:
+def _check_filled(rows: pd.DataFrame, roles: Roles, shares: Mapping[str, float], strategy: str) -> None:
     healthy = (rows["label"].to_numpy() == HEALTHY) & ~is_sensor_fault(rows)
-    found = {role: int(np.count_nonzero(healthy & (roles.role == role))) for role in ROLES}
+    found = {role: int(np.count_nonzero(healthy & (roles.role == role))) for role in shares}
     empty = [role for role, n in found.items() if n == 0]
     if empty:
         counts = ", ".join(f"{role} {n}" for role, n in found.items())
         raise SplitError(
-            f"split: expected healthy windows in every role, got {counts} (strategy {split.strategy}); "
+            f"split: expected healthy windows in every role, got {counts} (strategy {strategy}); "
             f"record more healthy time or change the shares of {', '.join(empty)}"
         )
 

@@ -1,0 +1,102 @@
+"""Negative controls: an evaluation that praises noise, or does not see a leak, proves nothing.
+
+Two scorers that know nothing must not pass the AUC gate, and a recording planted into two roles must be found, under
+its own name and under another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ground import metrics
+from ground.config import Config
+from ground.detection import GroupFractions, group_fractions
+from ground.errors import SplitError
+from ground.gates import PASS, auc_gate
+from ground.replay import Replay
+from ground.splits import FIT, TEST, Roles, check_disjoint
+from ground.window_table import WindowTable
+
+FOUND = "found"
+MISSED = "missed"
+ALIAS = "planted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """One negative control.
+
+    Attributes:
+        name: What was done.
+        outcome: A verdict of the AUC gate, or ``found`` or ``missed``.
+        auc: AUC that the control reached; NaN where there is none.
+        detail: What happened, for the reader.
+        holds: Whether it went as it must.
+    """
+
+    name: str
+    outcome: str
+    auc: float
+    detail: str
+    holds: bool
+
+
+def scoring_controls(answers: Replay, config: Config) -> tuple[Control, ...]:
+    """Shuffled labels and random scores, held against the AUC gate.
+
+    Args:
+        answers: Replayed flights of the detector that ships.
+        config: Gates and seed.
+    """
+    judged, fractions = answers.select(answers.judged), group_fractions(answers)
+    rng = np.random.default_rng(config.seed)
+    shuffled = metrics.auc(rng.permutation(judged.faulty), judged.ratio)
+    random = metrics.auc(judged.faulty, rng.random(len(judged.ratio)))
+    return tuple(
+        _scored(name, auc, fractions, config)
+        for name, auc in (("shuffled_labels", shuffled), ("random_scores", random))
+    )
+
+
+def leak_controls(table: WindowTable, *, strategy: str) -> tuple[Control, ...]:
+    """Plant a recording that is fitted to into the test, under its own name and under another, and look for it.
+
+    Args:
+        table: Every window in physical units, with its roles.
+        strategy: How the roles were dealt.
+    """
+    return (
+        _planted("leaked_recording", table, strategy, renamed=False),
+        _planted("renamed_recording", table, strategy, renamed=True),
+    )
+
+
+def _scored(name: str, auc: float, fractions: GroupFractions, config: Config) -> Control:
+    settings = config.gates
+    gate = auc_gate(
+        auc,
+        n_healthy=len(fractions.false_alarm_rate),
+        n_faulty=len(fractions.recall),
+        limit=settings.auc_min,
+        confidence=settings.confidence,
+    )
+    return Control(name=name, outcome=gate.verdict, auc=auc, detail=gate.reason, holds=gate.verdict != PASS)
+
+
+def _planted(name: str, table: WindowTable, strategy: str, *, renamed: bool) -> Control:
+    rows = table.rows
+    source = rows["recording_id"][rows["role"] == FIT].iloc[0]
+    chosen = ((rows["recording_id"] == source) & (rows["role"] == FIT)).to_numpy()
+    copy = rows[chosen].assign(role=TEST)
+    if renamed:
+        copy = copy.assign(recording_id=ALIAS, unit_id=ALIAS, group=ALIAS)
+    leaked = pd.concat([rows, copy], ignore_index=True)
+    roles = Roles(group=leaked["group"].to_numpy(dtype=object), role=leaked["role"].to_numpy(dtype=object))
+    try:
+        check_disjoint(leaked, roles, np.concatenate([table.values, table.values[chosen]]), strategy=strategy)
+    except SplitError as error:
+        return Control(name=name, outcome=FOUND, auc=np.nan, detail=str(error), holds=True)
+    return Control(name=name, outcome=MISSED, auc=np.nan, detail=f"{source} lies in fit and test unseen", holds=False)
