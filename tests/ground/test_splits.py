@@ -20,6 +20,7 @@ from ground.splits import (
     check_disjoint,
     deal,
     folds,
+    shares_of,
 )
 
 S = 10**9
@@ -61,7 +62,7 @@ def values_of(rows):
 
 def assigned(rows, split=BY_UNIT, *, validation_share=0.25, seed=1):
     """Roles with the usual settings."""
-    return assign_roles(rows, split, validation_share=validation_share, seed=seed)
+    return assign_roles(rows, shares_of(split, validation_share), strategy=split.strategy, seed=seed)
 
 
 def test_units_are_dealt_whole_and_share_nothing():
