@@ -91,12 +91,12 @@ class Contract:
             for terms in self.index.columns
         )
         rules = TableRules(self.index.name, columns, (*self.index.rules, *map(custom, self.index.customs)))
-        return run_rules(rules, _index_frame(table), table.path.name)
+        return run_rules(rules, _index_frame(table), where=table.path.name, columns=table.columns)
 
     def check_samples(self, file: SampleFile, info: RecordingInfo, config: Config) -> tuple[CheckResult, ...]:
         """Check one sample file against contract, config and its row of the index."""
         rules = self._sample_rules(SamplesContext(config, info, file))
-        return run_rules(rules, file.table.to_pandas(split_blocks=True), info.file)
+        return run_rules(rules, file.table.to_pandas(split_blocks=True), where=info.file, columns=file.columns)
 
     def skip_samples(self, file: SampleFile, info: RecordingInfo, config: Config) -> tuple[CheckResult, ...]:
         """The results for a file that cannot be read: no check ran."""
@@ -158,12 +158,15 @@ def parse_contract(data: bytes, where: str) -> Contract:
 
 def _table_terms(part: SchemaObject, known: Mapping[str, Any], where: str) -> TableTerms:
     place = f"{where}: {part.name}"
-    columns = tuple(_column_terms(column, known, f"{place}.{column.name}") for column in part.properties or [])
+    is_index = part.name == RECORDINGS
+    columns = tuple(
+        _column_terms(column, known, f"{place}.{column.name}", of_text=is_index) for column in part.properties or []
+    )
     rules, customs = _quality(part.quality, known, place)
     return TableTerms(str(part.name), columns, rules, customs)
 
 
-def _column_terms(part: SchemaProperty, known: Mapping[str, Any], where: str) -> ColumnTerms:
+def _column_terms(part: SchemaProperty, known: Mapping[str, Any], where: str, *, of_text: bool) -> ColumnTerms:
     presence = custom_property(part.customProperties, "presence", ALWAYS)
     if presence not in PRESENCES:
         raise ContractError(f"{where}.presence: expected one of {', '.join(PRESENCES)}, got {presence!r}; correct it")
@@ -172,7 +175,9 @@ def _column_terms(part: SchemaProperty, known: Mapping[str, Any], where: str) ->
     names = [*(rule.name for rule in rules), *(check.name for check in customs)]
     if len(set(names)) != len(names):
         raise ContractError(f"{where}.quality: expected a different name for each check, got {names}; rename them")
-    return ColumnTerms(part.physicalName or str(part.name), presence, type_rule(part, where), rules, customs)
+    return ColumnTerms(
+        part.physicalName or str(part.name), presence, type_rule(part, where, of_text=of_text), rules, customs
+    )
 
 
 def _quality(

@@ -41,8 +41,13 @@ _FLAGS = ("required", "unique")
 _UNCHECKED = frozenset({"enum", "relationships", "properties", "items", "map"})
 
 
-def type_rule(part: SchemaProperty, where: str) -> Rule:
+def type_rule(part: SchemaProperty, where: str, *, of_text: bool) -> Rule:
     """The rule of a property's ``logicalType``.
+
+    Args:
+        part: The property.
+        where: Its place in the contract, for errors.
+        of_text: Whether the table comes as text, as an index does: then text that reads as a number is one.
 
     Raises:
         ContractError: A type that we do not check.
@@ -51,8 +56,8 @@ def type_rule(part: SchemaProperty, where: str) -> Rule:
         raise ContractError(
             f"{where}.logicalType: expected one of {', '.join(_TYPES)}, got {part.logicalType!r}; correct the contract"
         )
-    expected, find = _TYPES[part.logicalType]
-    return Rule("type", expected, "convert the column", find)
+    expected, find, find_in_text = _TYPES[part.logicalType]
+    return Rule("type", expected, "convert the column", find_in_text if of_text else find)
 
 
 def property_rules(part: SchemaProperty, where: str) -> tuple[Rule, ...]:
@@ -203,14 +208,24 @@ def _find_repeated(column: pd.Series) -> str:
 
 
 def _find_no_number(column: pd.Series) -> str:
-    if column.dtype.kind in "fiu":
-        return ""
-    return broken(column, np.isnan(numbers(column)) & known(column)) if column.dtype.kind != "b" else "booleans"
+    return "" if column.dtype.kind in "fiu" else f"type {column.dtype}"
 
 
 def _find_no_integer(column: pd.Series) -> str:
+    return _find_no_number(column) or _find_fraction(column)
+
+
+def _find_no_number_in_text(column: pd.Series) -> str:
+    return broken(column, np.isnan(numbers(column)) & known(column))
+
+
+def _find_no_integer_in_text(column: pd.Series) -> str:
+    return _find_no_number_in_text(column) or _find_fraction(column)
+
+
+def _find_fraction(column: pd.Series) -> str:
     values = numbers(column)
-    return _find_no_number(column) or broken(column, (values != np.floor(values)) & known(column))
+    return broken(column, (values != np.floor(values)) & known(column))
 
 
 def _find_no_text(column: pd.Series) -> str:
@@ -218,10 +233,10 @@ def _find_no_text(column: pd.Series) -> str:
     return "" if pd.api.types.is_string_dtype(kind) else f"type {kind}"
 
 
-_TYPES: Mapping[str, tuple[str, Find]] = {
-    "string": ("text", _find_no_text),
-    "number": ("numbers", _find_no_number),
-    "integer": ("whole numbers", _find_no_integer),
+_TYPES: Mapping[str, tuple[str, Find, Find]] = {
+    "string": ("text", _find_no_text, _find_no_text),
+    "number": ("numbers", _find_no_number, _find_no_number_in_text),
+    "integer": ("whole numbers", _find_no_integer, _find_no_integer_in_text),
 }
 _FLAG_RULES = {
     "required": Rule("required", "a value in each row", "fill it in", _find_missing),

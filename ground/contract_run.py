@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,16 +85,18 @@ class _Notes:
             return not found
 
         # A plain function: pandera copies a schema in depth, and a bound method would note into the copy.
-        return pa.Check(run, name=rule.name, error=rule.expected)
+        # ignore_na would hide the missing values that some rules are about.
+        return pa.Check(run, name=rule.name, error=rule.expected, ignore_na=False)
 
 
-def run_rules(rules: TableRules, frame: pd.DataFrame, where: str) -> tuple[CheckResult, ...]:
+def run_rules(rules: TableRules, frame: pd.DataFrame, *, where: str, columns: Sequence[str]) -> tuple[CheckResult, ...]:
     """Run every rule over a table.
 
     Args:
         rules: What to check.
         frame: The table.
         where: The file, as errors name it.
+        columns: All columns of the file, those that are not checked included; an error lists them.
 
     Raises:
         ContractError: pandera did not run a check it was given, or a check raised.
@@ -102,16 +104,16 @@ def run_rules(rules: TableRules, frame: pd.DataFrame, where: str) -> tuple[Check
     notes = _Notes()
     _validate(frame, {part.column: _column(part, notes, (part.type_rule,)) for part in rules.columns}, [])
     typed = [part for part in rules.columns if notes.found.get((part.column, part.type_rule.name)) == ""]
-    columns = {part.column: _column(part, notes, part.rules) for part in typed}
-    _validate(frame, columns, [notes.check("", rule) for rule in rules.whole if not rule.skip])
-    writer = _Writer(rules.table, where, notes)
+    checks = {part.column: _column(part, notes, part.rules) for part in typed}
+    _validate(frame, checks, [notes.check("", rule) for rule in rules.whole if not rule.skip])
+    writer = _Writer(rules.table, where, tuple(columns), notes)
     results = [writer.result("", rule, rule.skip) for rule in rules.whole]
-    return (*results, *(result for part in rules.columns for result in writer.column(part, frame)))
+    return (*results, *(result for part in rules.columns for result in writer.column(part, frame.columns)))
 
 
 def not_run(rules: TableRules, where: str, why: str) -> tuple[CheckResult, ...]:
     """The results of rules that could not run because the table cannot be read."""
-    writer = _Writer(rules.table, where, _Notes())
+    writer = _Writer(rules.table, where, (), _Notes())
     whole = [writer.result("", rule, why) for rule in rules.whole]
     parts = [(part.column, rule) for part in rules.columns for rule in (part.type_rule, *part.rules)]
     return (*whole, *(writer.result(column, rule, why) for column, rule in parts))
@@ -139,28 +141,28 @@ class _Writer:
 
     table: str
     where: str
+    columns: tuple[str, ...]
     notes: _Notes
 
-    def column(self, part: ColumnRules, frame: pd.DataFrame) -> list[CheckResult]:
+    def column(self, part: ColumnRules, present: pd.Index) -> list[CheckResult]:
         """The results of one column; those of an optional one that is absent did not run."""
-        absent = part.column not in frame.columns
+        absent = part.column not in present
         why = f"no column {part.column}" if absent else ""
-        results = [self.presence(part, frame)] if part.needed or not absent else []
+        results = [self.presence(part.column, absent=absent)] if part.needed or not absent else []
         results.append(self.result(part.column, part.type_rule, why))
         why = why or ("the type is wrong" if self.notes.found[part.column, part.type_rule.name] else "")
         return results + [self.result(part.column, rule, why or rule.skip) for rule in part.rules]
 
-    def presence(self, part: ColumnRules, frame: pd.DataFrame) -> CheckResult:
+    def presence(self, column: str, *, absent: bool) -> CheckResult:
         """Whether a column is there."""
-        absent = part.column not in frame.columns
         return CheckResult(
             table=self.table,
             where=self.where,
-            column=part.column,
+            column=column,
             check=PRESENCE,
             status=FAILED if absent else PASSED,
             expected="this column",
-            got=f"columns {', '.join(map(str, frame.columns)) or 'none'}" if absent else "",
+            got=f"columns {', '.join(self.columns) or 'none'}" if absent else "",
             advice="add it, or correct the names in config and index",
         )
 

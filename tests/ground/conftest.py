@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ground.config import Config
+from ground.preprocess import preprocess
 from ground.recording_index import INDEX_NAME, read_table, table_bytes
 from ground.recordings import read_index
 from ground.workspace import Workspace
@@ -152,7 +153,7 @@ def tiny_config():
     """A config for the tiny recordings; arguments change sections."""
 
     def make(**sections):
-        return Config.model_validate(json.loads(json.dumps({**tiny_document(), **sections})))
+        return Config.model_validate({**tiny_document(), **sections})
 
     return make
 
@@ -167,6 +168,29 @@ def tiny_workspace(tmp_path):
 def tiny_raw(tiny_workspace):
     """The tiny recordings as the raw ones of the tiny workspace."""
     return TinyRecordings(tiny_workspace.raw)
+
+
+class TinyStage:
+    """Preprocessing of the tiny recordings: ``raw`` to break, ``run`` to run, ``workspace`` to look into."""
+
+    def __init__(self, workspace, raw):
+        self.workspace = workspace
+        self.raw = raw
+
+    def run(self, base=Path(), **sections):
+        """Preprocess with the tiny config; arguments change its sections."""
+        config = Config.model_validate({**tiny_document(), **sections})
+        return preprocess(config, self.workspace, progress=lambda _step, _done, _total: None, base=base)
+
+    def report(self):
+        """The report of the last run."""
+        return json.loads((self.workspace.interim / "report.json").read_text())
+
+
+@pytest.fixture
+def tiny_stage(tiny_workspace, tiny_raw):
+    """Preprocessing of the tiny recordings."""
+    return TinyStage(tiny_workspace, tiny_raw)
 
 
 @pytest.fixture
