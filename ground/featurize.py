@@ -131,10 +131,11 @@ def _extract(
 def _join(parts: Sequence[RecordingWindows], spec: FeatureSpec) -> WindowTable:
     frames = [_rows(part) for part in parts]
     rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-    if rows.empty:
+    if rows.empty or (rows["reason"] != "").all():
+        reasons = ", ".join(f"{name} {n}" for name, n in Counter(rows.get("reason", ())).items())
         raise DataError(
-            f"data/interim: expected recordings of at least one window ({spec.window_s:g} s without a gap), got none; "
-            "shorten features.window_s or record longer"
+            f"data/interim: expected a window of {spec.window_s:g} s that can be assessed, got none"
+            f"{f' ({reasons})' if reasons else ''}; shorten features.window_s or record longer without a gap"
         )
     return WindowTable(rows, np.stack([window.values for part in parts for window in part.windows]))
 

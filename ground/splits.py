@@ -86,13 +86,13 @@ def assign_roles(rows: pd.DataFrame, shares: Mapping[str, float], *, strategy: s
     with a faulty sensor are examined.
 
     Args:
-        rows: Columns recording_id, unit_id, start_ns, end_ns, label and fault_type.
+        rows: Columns recording_id, unit_id, start_ns, end_ns, label, fault_type and reason.
         shares: Share of each role; what is examined anyway needs none.
         strategy: ``by_unit`` or ``by_time``.
         seed: Deals the units.
 
     Raises:
-        SplitError: A role would have no healthy window; the text says what was found.
+        SplitError: A role would have no healthy window that was assessed; the text says what was found.
     """
     by_time = strategy == BY_TIME
     role = _roles_by_time(rows, shares) if by_time else _roles_by_unit(rows, shares, seed)
@@ -233,13 +233,14 @@ def _is_unlabelled(rows: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _check_filled(rows: pd.DataFrame, roles: Roles, shares: Mapping[str, float], strategy: str) -> None:
-    healthy = (rows["label"].to_numpy() == HEALTHY) & ~is_sensor_fault(rows)
+    assessed = (rows["reason"] == "").to_numpy()
+    healthy = (rows["label"].to_numpy() == HEALTHY) & ~is_sensor_fault(rows) & assessed
     found = {role: int(np.count_nonzero(healthy & (roles.role == role))) for role in shares}
     empty = [role for role, n in found.items() if n == 0]
     if empty:
         counts = ", ".join(f"{role} {n}" for role, n in found.items())
         raise SplitError(
-            f"split: expected healthy windows in every role, got {counts} (strategy {strategy}); "
+            f"split: expected healthy, assessed windows in every role, got {counts} (strategy {strategy}); "
             f"record more healthy time or change the shares of {', '.join(empty)}"
         )
 

@@ -146,6 +146,14 @@ def test_snapshots_far_apart_need_no_guard():
     assert UNUSED not in assigned(rows, BY_TIME).role
 
 
+def test_windows_that_were_not_assessed_fill_no_role():
+    """A role of gaps alone is an empty one."""
+    rows = recording("r", "u", [0] * 100)
+    rows.loc[40:69, "reason"] = "flatline"
+    with pytest.raises(SplitError, match="calibration 0, test 25"):
+        assigned(rows, BY_TIME)
+
+
 def test_an_empty_role_is_an_error_that_counts():
     """Six windows leave nothing for calibration after the guard."""
     with pytest.raises(SplitError, match=r"every role, got fit 2, validation 0, .*change the shares of validation"):
@@ -201,8 +209,9 @@ def test_windows_that_share_samples_are_found():
 
 def test_empty_windows_are_no_leak():
     """Windows that were not assessed all hold zeros."""
-    rows = fleet().assign(reason="gap")
-    check_disjoint(rows, assigned(rows), np.zeros((len(rows), 3), dtype=np.float32), strategy="by_unit")
+    rows = fleet()
+    roles, nothing = assigned(rows), np.zeros((len(rows), 3), dtype=np.float32)
+    check_disjoint(rows.assign(reason="gap"), roles, nothing, strategy="by_unit")
 
 
 def test_folds_keep_groups_whole_and_hold_both_classes():
