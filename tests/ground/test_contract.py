@@ -181,6 +181,12 @@ BAD_RECORDINGS = {
         "not_all_missing",
         ("acc_1: expected less than 100 percent without a value, got 100 percent",),
     ),
+    "channel of infinity": (
+        column("acc_1", "flight", lambda values: values * 0 + np.inf),
+        "acc_1",
+        "not_all_missing",
+        ("got 100 percent: inf in row 0 and in 20479 more",),
+    ),
     "phases as numbers": (column("phase", "flight", lambda values: values.cat.codes), "phase", "type", ("text, got",)),
     "sample without phase": (
         column("phase", "flight", lambda values: values.where(values.index > 5)),
