@@ -204,7 +204,9 @@ def test_the_others_go_the_same_way(evaluation):
     assert [(one.name, one.kind) for one in contenders] == [
         ("mahalanobis", SHIPPED), ("autoencoder", OTHER), ("rms", BASELINE),
     ]  # fmt: skip
-    assert len({one.calibration.n_flights for one in contenders}) == 1
+    groups = {role.role: role.groups for role in evaluation.evidence.roles}
+    assert groups["calibration"] != groups["fit"]
+    assert {one.calibration.n_flights for one in contenders} == {groups["calibration"]}
     assert contenders[0].windows.auc > contenders[2].windows.auc > 0.5
     assert {one.windows.healthy for one in contenders} == {contenders[0].windows.healthy}
 
