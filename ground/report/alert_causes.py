@@ -20,8 +20,9 @@ def circumstances(alert: Alert) -> str:
     """One sentence: when, in which phase, by how much."""
     score, threshold = float(alert.flight.score[alert.index]), float(alert.flight.threshold[alert.index])
     return (
-        f"{words.duration(alert.time_s)} into flight {alert.flight.name}, in phase {words.spaced(alert.phase)}: the score "
-        f"is {words.number(score)}, {words.number(score / threshold)} times its threshold of {words.number(threshold)}."
+        f"{words.duration(alert.time_s)} into flight {alert.flight.name}, in phase {words.spaced(alert.phase)}: the "
+        f"score is {words.number(score)}, {words.number(score / threshold)} times its threshold of "
+        f"{words.number(threshold)}."
     )
 
 
@@ -74,4 +75,4 @@ def compared(found: FeatureRange, *, is_log: bool) -> str:
     side = "above" if is_above else "below"
     if not is_log or min(found.value, found.low) <= 0.0:
         return side
-    return f"{side}, {words.number(found.value / found.high if is_above else found.low / found.value)}-fold"
+    return f"{side}, by a factor of {words.number(found.value / found.high if is_above else found.low / found.value)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,19 @@ _RECORDINGS = 30
 _WINDOWS_EACH = 10
 
 _READING = (
-    "Where the orange line leaves the blue band, the engine sounds as it rarely or never does when healthy; ticks at the "
-    "bottom are the edges of the feature bands, and the bands that the alert names are shaded. Each point is the strongest "
-    "line within 1/48 octave, for the alert and the healthy windows alike."
+    "Where the orange line leaves the blue band, the engine sounds as it rarely or never does when healthy; ticks at "
+    "the bottom are the edges of the feature bands, and the bands that the alert names are shaded. Each point is the "
+    "strongest line within 1/48 octave, for the alert and the healthy windows alike."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Spectra:
+    """Densities of the alert's window and of healthy ones, (n,) each, at ``frequency_hz``."""
+
+    frequency_hz: NDArray[np.float64]
+    own: NDArray[np.float64]
+    healthy: list[NDArray[np.float64]]
 
 
 def alert_spectrum(alert: Alert, archive: Archive) -> Figure:
@@ -43,7 +53,8 @@ def alert_spectrum(alert: Alert, archive: Archive) -> Figure:
             f"No spectrum: it takes the samples of the window, which {found}, and {FEWEST_HEALTHY} healthy windows of "
             f"other recordings in phase {words.spaced(alert.phase)}, of which there are {len(healthy)}."
         )
-    return _picture(alert, _view(alert, archive, reader, channel, own, healthy), channel)
+    spectra = _Spectra(reader.frequency_hz, own, healthy)
+    return _picture(alert, _view(alert, archive, spectra, channel), channel)
 
 
 def channel_of(alert: Alert, archive: Archive) -> str:
@@ -69,26 +80,19 @@ def _healthy(alert: Alert, archive: Archive, reader: SpectrumReader) -> list[NDA
     return [density for density in densities if len(density)]
 
 
-def _view(
-    alert: Alert,
-    archive: Archive,
-    reader: SpectrumReader,
-    channel: str,
-    own: NDArray[np.float64],
-    healthy: list[NDArray[np.float64]],
-) -> SpectrumView:
-    band = healthy_band(healthy)
+def _view(alert: Alert, archive: Archive, spectra: _Spectra, channel: str) -> SpectrumView:
+    band = healthy_band(spectra.healthy)
     named = [words.band_of(part.feature) for part in alert.contributions if words.channel_of(part.feature) == channel]
     return SpectrumView(
-        frequency_hz=reader.frequency_hz,
-        density=own,
+        frequency_hz=spectra.frequency_hz,
+        density=spectra.own,
         healthy_low=band.low,
         healthy_median=band.median,
         healthy_high=band.high,
         bands_hz=archive.spec.spectrum.bands_hz,
         marked_bands_hz=tuple(found for found in named if found is not None),
         unit=next(item.unit for item in archive.spec.channels if item.name == channel),
-        n_healthy=len(healthy),
+        n_healthy=len(spectra.healthy),
     )
 
 
@@ -98,9 +102,10 @@ def _picture(alert: Alert, view: SpectrumView, channel: str) -> Figure:
     side = "above" if excess_db[strongest] >= 0.0 else "below"
     return picture(
         lambda width: spectrum_plot(view, width=width),
-        title=f"Spectrum of {channel} in the window of the alert, against healthy windows in phase {words.spaced(alert.phase)}",
-        alt=f"Power spectral density over frequency. {np.mean(excess_db > 0.0):.0%} of the alert's curve lies above the "
-        f"healthy band; where it stands out most, at {words.hertz(float(view.frequency_hz[strongest]))} Hz, it is "
+        title=f"Spectrum of {channel} in the window of the alert, against healthy windows in phase "
+        f"{words.spaced(alert.phase)}",
+        alt=f"Power spectral density over frequency. {np.mean(excess_db > 0.0):.0%} of the alert's curve lies above "
+        f"the healthy band; where it stands out most, at {words.hertz(float(view.frequency_hz[strongest]))} Hz, it is "
         f"{abs(excess_db[strongest]):.0f} dB {side} the band's upper edge.",
         reading=_READING,
     )

@@ -135,7 +135,8 @@ def read_stream(path: Path) -> Stream:
     keys = _keys(columns, ("aircraft", "engine", "flight"))
     raised = columns["event"] == RAISED
     flights = tuple(
-        _flight(" · ".join(key), key, columns, rows, raised, columns["contributions"]) for key, rows in keys
+        _flight(columns, rows, name=_name(*key), source=key, raised=raised, contributions=columns["contributions"])
+        for key, rows in keys
     )
     return Stream(
         flights=flights,
@@ -160,7 +161,10 @@ def read_scores(path: Path) -> tuple[Flight, ...]:
     columns = {name: _column(table, name) for name in _SCORES_COLUMNS}
     nothing = np.full(table.num_rows, "", dtype=object)
     keys = _keys(columns, ("recording_id",))
-    return tuple(_flight(key[0], key, columns, rows, _onsets(columns, rows), nothing) for key, rows in keys)
+    return tuple(
+        _flight(columns, rows, name=key[0], source=key, raised=_onsets(columns, rows), contributions=nothing)
+        for key, rows in keys
+    )
 
 
 def parse_contributions(text: str) -> tuple[Contribution, ...]:
@@ -199,6 +203,11 @@ def _keys(
     return [(key, np.array(found, dtype=np.int64)) for key, found in rows.items()]
 
 
+def _name(_aircraft: str, engine: str, flight: str) -> str:
+    """The flight, with its engine where its own name does not say it."""
+    return flight if engine in flight else f"{flight} of {engine}"
+
+
 def _onsets(columns: dict[str, NDArray[np.generic]], rows: NDArray[np.int64]) -> Flags:
     """All rows, true where an alarm of this recording begins."""
     flags = np.zeros(len(columns["state"]), dtype=bool)
@@ -207,10 +216,11 @@ def _onsets(columns: dict[str, NDArray[np.generic]], rows: NDArray[np.int64]) ->
 
 
 def _flight(
-    name: str,
-    source: tuple[str, ...],
     columns: dict[str, NDArray[np.generic]],
     rows: NDArray[np.int64],
+    *,
+    name: str,
+    source: tuple[str, ...],
     raised: NDArray[np.generic],
     contributions: NDArray[np.generic],
 ) -> Flight:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_agent.stream import PHASE_CHANGE
 from ground.metrics import covered_hours
 from ground.report.answers import NS_PER_S, Flight
 
@@ -20,7 +21,7 @@ class Detection:
         flight: Its name.
         fault_type: What was wrong.
         detected: Whether the state was alarm in any window labelled faulty.
-        delay_s: From the onset, to within one hop, to the end of the first such window; NaN when there was none.
+        delay_s: From the onset, at most one hop too long, to the end of the first such window; NaN when there was none.
         faulty_s: How long the faulty part lasted.
     """
 
@@ -38,12 +39,14 @@ class SensorFlight:
     Attributes:
         flight: Its name.
         fault_type: What was wrong.
-        not_assessed: Share of the windows labelled faulty that are not assessed; NaN without such windows.
+        windows: Answers in the whole flight.
+        not_assessed: Share of them that are not assessed, changes of phase left aside.
         alerts: Alerts in the whole flight.
     """
 
     flight: str
     fault_type: str
+    windows: int
     not_assessed: float
     alerts: int
 
@@ -107,10 +110,7 @@ def events_of(flights: Sequence[Flight]) -> Events:
 
 def _detection(flight: Flight) -> Detection:
     faulty = np.flatnonzero(flight.faulty)
-    first = int(faulty[0])
-    # Before this window, labels said nothing of a fault: it began in the part that no window had covered.
-    seen_ns = int(flight.end_ns[first - 1]) if first else int(flight.start_ns[first])
-    onset_ns = max(int(flight.start_ns[first]), seen_ns)
+    onset_ns = _onset_ns(flight, int(faulty[0]))
     found = np.flatnonzero(flight.faulty & flight.alarm)
     delay_s = float(flight.end_ns[found[0]] - onset_ns) / NS_PER_S if len(found) else float("nan")
     return Detection(
@@ -122,12 +122,26 @@ def _detection(flight: Flight) -> Detection:
     )
 
 
+def _onset_ns(flight: Flight, first: int) -> int:
+    """When the fault began: a window is labelled faulty as soon as more than half of it is.
+
+    So the onset lies up to one hop before the middle of the first such window; the hop is counted against the detector.
+    A flight that begins with such a window is faulty from its start.
+    """
+    start_ns, end_ns = int(flight.start_ns[first]), int(flight.end_ns[first])
+    if first == 0:
+        return start_ns
+    hop_ns = start_ns - int(flight.start_ns[first - 1])
+    return max(start_ns, (start_ns + end_ns) // 2 - hop_ns)
+
+
 def _sensor_flight(flight: Flight) -> SensorFlight:
-    silent = ~flight.assessed[flight.faulty]
+    silent = ~flight.assessed & (flight.reason != PHASE_CHANGE)
     return SensorFlight(
         flight=flight.name,
         fault_type=flight.fault_type,
-        not_assessed=float(np.mean(silent)) if len(silent) else float("nan"),
+        windows=len(silent),
+        not_assessed=float(np.mean(silent)),
         alerts=int(flight.raised.sum()),
     )
 

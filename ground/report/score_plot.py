@@ -10,12 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from ground.report.figure import (
     BLUE,
-    GREY,
     INK,
     ORANGE,
     VERMILLION,
@@ -35,7 +34,13 @@ _FLIGHTS_IN_ONE_COLUMN = 6
 _TITLE_LETTERS = 46
 _LOWEST_RATIO = 0.01
 _HIGHEST_RATIO = 1000.0
+_LEAST_RANGE = (0.3, 5.0)
+_SHOWN_FROM, _SHOWN_TO = 0.002, 0.97
+_MARGIN = 1.25
+_EDGE = 1.06
+_TICKS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 _HATCH = "////"
+_HATCH_COLOUR = "#AAB4BE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +83,13 @@ def score_plot(traces: Sequence[Trace], *, width: Width) -> Figure:
     figure = new_figure(width, _FRAME_IN + _ROW_IN * n_row)
     # Down the first column, then down the second.
     grid = figure.subplots(n_row, n_column, sharex=True, sharey=True, squeeze=False).T.ravel()
+    limits = _limits(traces)
     for axes, trace in zip(grid, traces, strict=False):
-        _band(axes, trace, unit, min(_POINTS // len(traces), _MOST_POINTS_A_FLIGHT))
+        _band(axes, trace, unit, limits, min(_POINTS // len(traces), _MOST_POINTS_A_FLIGHT))
     for index, axes in enumerate(grid):
         axes.set_visible(index < len(traces))
         axes.tick_params(bottom=(index + 1) % n_row == 0, left=index < n_row)
-    grid[0].set_ylim(*_limits(traces))
+    grid[0].set_ylim(*limits)
     grid[0].set_xlim(left=0.0)
     figure.supxlabel(f"time since the start of the flight ({unit.name})", fontsize=9.5)
     figure.supylabel("score / threshold (1)", fontsize=9.5)
@@ -106,16 +112,21 @@ def spans_of(
     return [(float(new_s[first]), float(end_s[last - 1])) for first, last in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _band(axes: Axes, trace: Trace, unit: TimeUnit, points: int) -> None:
+def _band(axes: Axes, trace: Trace, unit: TimeUnit, limits: tuple[float, float], points: int) -> None:
     for first, last in spans_of(trace.faulty, trace.start_s, trace.end_s):
         axes.axvspan(first / unit.seconds, last / unit.seconds, color=ORANGE, alpha=0.22, linewidth=0)
     for first, last in spans_of(np.isnan(trace.ratio), trace.start_s, trace.end_s):
         axes.axvspan(
-            first / unit.seconds, last / unit.seconds, facecolor="none", edgecolor=GREY, hatch=_HATCH, linewidth=0
+            first / unit.seconds,
+            last / unit.seconds,
+            facecolor="none",
+            edgecolor=_HATCH_COLOUR,
+            hatch=_HATCH,
+            linewidth=0,
         )
     axes.axhline(1.0, color=INK, linestyle=(0, (4, 2)), linewidth=1.0)
     time = trace.end_s / unit.seconds
-    ratio = np.clip(trace.ratio, _LOWEST_RATIO, _HIGHEST_RATIO)
+    ratio = np.clip(trace.ratio, *_inside(limits))
     axes.plot(*thinned(time, ratio, points=points), color=BLUE)
     axes.plot(*thinned(time, np.where(trace.alarm, ratio, np.nan), points=points), color=VERMILLION, linewidth=2.6)
     (alerts,) = axes.plot(
@@ -125,7 +136,7 @@ def _band(axes: Axes, trace: Trace, unit: TimeUnit, points: int) -> None:
     alerts.set_in_layout(False)  # with no alert its box lies at the figure's corner and squeezes the axes
     axes.grid(visible=False)  # thirty bands of grid lines are more ink than the scores
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(numticks=4))
+    axes.yaxis.set_major_locator(FixedLocator(_TICKS))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     title = trace.title if len(trace.title) <= _TITLE_LETTERS else trace.title[: _TITLE_LETTERS - 1] + "…"
@@ -133,12 +144,21 @@ def _band(axes: Axes, trace: Trace, unit: TimeUnit, points: int) -> None:
 
 
 def _limits(traces: Sequence[Trace]) -> tuple[float, float]:
-    """Half a decade around the threshold at least, whatever was seen beyond."""
+    """A decade around the threshold at least, and nearly all that was seen: a few giants do not flatten the rest."""
     seen = np.concatenate([trace.ratio[np.isfinite(trace.ratio)] for trace in traces])
     if not len(seen):
-        return 0.1, 10.0
-    low = float(np.clip(seen.min() * 0.8, _LOWEST_RATIO, 0.3))
-    return low, float(np.clip(seen.max() * 2.0, 3.0, 2.0 * _HIGHEST_RATIO))
+        return _LEAST_RANGE
+    low, high = np.quantile(seen, (_SHOWN_FROM, _SHOWN_TO)).tolist()
+    return (
+        float(np.clip(low / _MARGIN, _LOWEST_RATIO, _LEAST_RANGE[0])),
+        float(np.clip(high * _MARGIN, _LEAST_RANGE[1], _HIGHEST_RATIO)),
+    )
+
+
+def _inside(limits: tuple[float, float]) -> tuple[float, float]:
+    """A little within the axes, so that a line at their edge keeps its width."""
+    low, high = limits
+    return low * _EDGE, high / _EDGE
 
 
 def _legend() -> list[Line2D | Patch]:
@@ -147,5 +167,5 @@ def _legend() -> list[Line2D | Patch]:
         Line2D([], [], color=INK, linestyle=(0, (4, 2)), linewidth=1.0, label="threshold"),
         Line2D([], [], color=VERMILLION, marker="v", linewidth=2.6, label="alarm, ▼ alert"),
         Patch(facecolor=ORANGE, alpha=0.3, label="labelled faulty"),
-        Patch(facecolor="white", edgecolor=GREY, hatch=_HATCH, label="not assessed"),
+        Patch(facecolor="white", edgecolor=_HATCH_COLOUR, hatch=_HATCH, label="not assessed"),
     ]

@@ -76,7 +76,7 @@ class RangeBar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateLine:
-    """One gate."""
+    """One gate; ``bars`` holds its picture, or nothing where nothing was measured."""
 
     name: str
     limit: str
@@ -84,7 +84,7 @@ class GateLine:
     bounds: str
     n: str
     verdict: str
-    bar: RangeBar
+    bars: tuple[RangeBar, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,20 +113,52 @@ class AlertStory:
     """One alert: when, why, and what the spectrum looked like."""
 
     title: str
-    sentence: str
+    sentences: tuple[str, ...]
     lines: tuple[ContributionLine, ...]
     spectrum: Figure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixCell:
+    """A share with its bounds and observations; empty where there were none."""
+
+    value: str = ""
+    bounds: str = ""
+    n: str = ""
+    percent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixRow:
+    """One kind of fault over all phases; in a healthy row a high share is bad."""
+
+    name: str
+    auc: str
+    is_healthy: bool
+    cells: tuple[MatrixCell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """Faults against phases; the first two columns are the fault and its AUC."""
+
+    columns: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the page: sentences, then tables, then figures."""
+    """A part of the page: sentences, a list, figures, tables; ``nav`` is its name in the list of sections."""
 
     key: str
     title: str
+    nav: str = ""
     sentences: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
     grids: tuple[Grid, ...] = ()
     figures: tuple[Figure, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
 
 
 def picture(make: Callable[[Width], str], *, title: str, alt: str, reading: str) -> Picture:
@@ -143,3 +175,40 @@ def picture(make: Callable[[Width], str], *, title: str, alt: str, reading: str)
 
 def _uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The whole page.
+
+    Attributes:
+        detector: Name of the detector.
+        subtitle: Family, config and change request.
+        verdict: ``PASS``, ``FAIL`` or ``INSUFFICIENT``.
+        release_class: What may be made of the evidence.
+        meaning: The verdict in a sentence or two.
+        tiles: The headline's numbers.
+        gates_sentence: What counts as an observation.
+        gates: The table of gates.
+        gates_note: How the verdicts come about.
+        flights: The section about flights.
+        alerts_sentence: Which alerts are told about.
+        alerts: Their stories.
+        sections: The rest, in order.
+        origin: Files and digests that the numbers come from.
+    """
+
+    detector: str
+    subtitle: str
+    verdict: str
+    release_class: str
+    meaning: str
+    tiles: tuple[Tile, ...]
+    gates_sentence: str
+    gates: tuple[GateLine, ...]
+    gates_note: str
+    flights: Section
+    alerts_sentence: str
+    alerts: tuple[AlertStory, ...]
+    sections: tuple[Section, ...]
+    origin: str

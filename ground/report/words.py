@@ -54,8 +54,8 @@ def number(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share as per cent, one decimal."""
-    return f"{100.0 * value:.1f} %" if math.isfinite(value) else NOTHING
+    """A share as per cent, one decimal; the space does not break."""
+    return f"{100.0 * value:.1f}\u00a0%" if math.isfinite(value) else NOTHING
 
 
 def score(value: float) -> str:

@@ -1,0 +1,88 @@
+"""The part of the page about what the run does not show: open gates, rare faults, the unseen."""
+
+from __future__ import annotations
+
+import math
+
+from ground import metrics
+from ground.breakdown import ALL, NO_FAULT
+from ground.config import Config
+from ground.evidence import Evidence
+from ground.gates import FAIL, INSUFFICIENT, PASS, Gate
+from ground.report import words
+from ground.report.headline import gate_bounds, gate_limit, gate_name, gate_value
+from ground.report.view import Section
+
+_FALSE_ALARM_RATE = "false_alarm_rate"
+
+
+def limits_section(evidence: Evidence, config: Config) -> Section:
+    """What failed, what is open, and what no run of this kind can show."""
+    failed = evidence.verdict.verdict == FAIL
+    return Section(
+        key="limits",
+        title="Why it failed, and what this run does not show" if failed else "What this run does not show",
+        nav="Limits",
+        points=(*open_points(evidence), *_rare_faults(evidence), *_unseen(evidence, config)),
+    )
+
+
+def open_points(evidence: Evidence) -> tuple[str, ...]:
+    """Gates that did not pass, and every other reason of the verdict, a sentence each."""
+    of_gates = {gate.reason for gate in evidence.gates}
+    others = [reason for reason in evidence.verdict.reasons if reason not in of_gates]
+    return (*(_gate_point(gate) for gate in evidence.gates if gate.verdict != PASS), *others)
+
+
+def _gate_point(gate: Gate) -> str:
+    name = gate_name(gate)
+    measured = (
+        f"{name[0].upper()}{name[1:]} is {gate_value(gate, gate.point)} (bounds {gate_bounds(gate)}, from "
+        f"{words.count(gate.n, 'observation')}); the gate is {gate_limit(gate)}"
+    )
+    if gate.verdict == INSUFFICIENT:
+        return (
+            f"Undecided. {measured}. A flawless detector would need {words.count(gate.needed_n, 'observation')} to "
+            "pass."
+        )
+    return f"Failed. {measured}."
+
+
+def _rare_faults(evidence: Evidence) -> tuple[str, ...]:
+    """Precision depends on how common faults are, and a test set has far more of them than service."""
+    rates = [gate.bounds.upper for gate in evidence.gates if gate.name == _FALSE_ALARM_RATE]
+    windows = [contender.windows for contender in evidence.contenders[:1]]
+    if not rates or not windows or not math.isfinite(windows[0].recall) or not windows[0].faulty:
+        return ()
+    prevalence = windows[0].faulty / (windows[0].faulty + windows[0].healthy)
+    rarer = [share for share in metrics.PREVALENCES if share < prevalence]
+    parts = [
+        f"{words.share(metrics.precision_at(windows[0].recall, rates[0], share))} where {share:.0%} are"
+        for share in rarer
+    ]
+    return (
+        (
+            f"How often an alarm is right in service: {words.share(prevalence)} of the test windows are faulty, and in "
+            f"service far fewer. At this recall, with a false-alarm rate at its upper bound ({words.share(rates[0])}), "
+            f"the precision would be {words.listed(parts)}."
+        ),
+    )
+
+
+def _unseen(evidence: Evidence, config: Config) -> tuple[str, ...]:
+    faults = sorted({row.fault_type for row in evidence.breakdown} - {ALL, NO_FAULT})
+    phases = sorted({row.phase for row in evidence.breakdown} - {ALL})
+    tested = words.listed([words.spaced(name) for name in faults]) or "none"
+    flown = words.listed([words.spaced(name) for name in phases]) or "none"
+    conditions = words.listed([words.feature_name(name) for name in config.signal.conditions])
+    unseen = (
+        (
+            f"Faults tested: {tested}. Phases tested: {flown}. Nothing here speaks for other faults, phases, sensors "
+            "or mountings."
+        ),
+    )
+    return (
+        unseen
+        if conditions
+        else (*unseen, "The model is told no shaft speed, so a change of speed may look like a fault.")
+    )

@@ -1,0 +1,181 @@
+"""The page about a run: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from ground.config import Config
+from ground.errors import GroundError
+from ground.evidence import Evidence
+from ground.report import words
+from ground.report.alert_causes import causes, circumstances, contribution_lines
+from ground.report.alert_spectrum import alert_spectrum
+from ground.report.alerts import Alert, Archive, first_alerts
+from ground.report.answers import SCORES, STREAM, Flight, Stream, read_scores, read_stream
+from ground.report.breakdown_section import breakdown_section
+from ground.report.certainty_section import certainty_section
+from ground.report.contenders_section import contenders_section
+from ground.report.data_section import data_section
+from ground.report.events import events_of
+from ground.report.evidence_file import read_evidence
+from ground.report.flights_section import KEY, flights_section
+from ground.report.headline import gate_lines, gates_sentence, meaning, release_class, tiles
+from ground.report.latency_section import latency_section, latency_tile
+from ground.report.library import RecordingLibrary, WindowLibrary
+from ground.report.limits_section import limits_section
+from ground.report.view import Absent, AlertStory, ContributionLine, Figure, Page, Section
+from ground.window_table import WINDOWS
+from ground.workspace import Workspace, write_atomic
+
+REPORT_NAME = "report.json"
+_NOTHING_STREAMED = Stream(
+    flights=(), latency_ms=np.zeros(0), deadlines_missed=0, bundle_id="", bundle_digest="", spec_digest=""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The answers that the page tells about, and where they come from."""
+
+    stream: Stream
+    flights: tuple[Flight, ...]
+    missing: str
+
+
+def write_page(workspace: Workspace, config: Config, *, out: Path) -> Path:
+    """Write the page about the last evaluation and, where there is one, the last stream.
+
+    Args:
+        workspace: Holds ``evaluation/metrics.json``; all else is optional, and the page says what is missing.
+        config: The config of the run.
+        out: The HTML file to write.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        DataError: Not evaluated yet, or a file of the evaluation is damaged.
+    """
+    evidence = read_evidence(workspace)
+    page = make_page(workspace, config, evidence)
+    write_atomic(out, render(page).encode())
+    return out
+
+
+def make_page(workspace: Workspace, config: Config, evidence: Evidence) -> Page:
+    """Everything that the page shows, ready to print; see ``write_page``."""
+    answers = _read_answers(workspace)
+    stream, budget_ms = answers.stream, config.gates.latency_p99_max_ms
+    alerts = first_alerts(answers.flights)
+    return Page(
+        detector=config.detector,
+        subtitle=f"{words.spaced(evidence.family)}, {config.ecr or 'no change request'}, config "
+        f"{words.digest(config.digest)}",
+        verdict=evidence.verdict.verdict,
+        release_class=release_class(evidence),
+        meaning=meaning(evidence),
+        tiles=tiles(evidence, latency_tile(evidence, stream.latency_ms, budget_ms=budget_ms)),
+        gates_sentence=gates_sentence(evidence),
+        gates=gate_lines(evidence.gates),
+        gates_note=_gates_note(config),
+        flights=_flights(answers),
+        alerts_sentence=_alerts_sentence(alerts),
+        alerts=_stories(alerts, workspace, config),
+        sections=(
+            contenders_section(evidence),
+            breakdown_section(evidence, answers.flights),
+            latency_section(evidence, stream.latency_ms, deadlines_missed=stream.deadlines_missed, budget_ms=budget_ms),
+            certainty_section(evidence, config),
+            data_section(evidence, workspace.interim / REPORT_NAME),
+            limits_section(evidence, config),
+        ),
+        origin=_origin(workspace, evidence, stream),
+    )
+
+
+def render(page: Page) -> str:
+    """The page as HTML; every text is escaped."""
+    folder = files("ground.report")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((folder / "page.html").read_text(encoding="utf-8"))
+    style = (folder / "style.css").read_text(encoding="utf-8")
+    return template.render(page=page, style=Markup(style))  # noqa: S704 - our own file
+
+
+def _read_answers(workspace: Workspace) -> _Answers:
+    """The stream where there is one, else the replayed test flights, else the reason why there are none."""
+    stream_path, scores_path = workspace.evaluation / STREAM, workspace.evaluation / SCORES
+    if stream_path.is_file():
+        stream = read_stream(stream_path)
+        return _Answers(stream, stream.flights, "")
+    if scores_path.is_file():
+        return _Answers(_NOTHING_STREAMED, read_scores(scores_path), "")
+    return _Answers(_NOTHING_STREAMED, (), f"No scores over time: neither {STREAM} nor {SCORES} is in this workspace.")
+
+
+def _flights(answers: _Answers) -> Section:
+    if not answers.flights:
+        return Section(key=KEY, title="Flights", figures=(Absent(answers.missing),))
+    return flights_section(answers.flights, events_of(answers.flights), streamed=bool(answers.stream.flights))
+
+
+def _stories(alerts: tuple[Alert, ...], workspace: Workspace, config: Config) -> tuple[AlertStory, ...]:
+    try:
+        archive = _archive(workspace, config)
+    except GroundError as error:
+        absent = Absent(f"No spectrum and no measured values: {error}")
+        return tuple(_story(alert, (), absent) for alert in alerts)
+    return tuple(_story(alert, contribution_lines(alert, archive), alert_spectrum(alert, archive)) for alert in alerts)
+
+
+def _story(alert: Alert, lines: tuple[ContributionLine, ...], spectrum: Figure) -> AlertStory:
+    title = alert.kind[0].upper() + alert.kind[1:]
+    return AlertStory(title=title, sentences=(circumstances(alert), causes(alert)), lines=lines, spectrum=spectrum)
+
+
+def _archive(workspace: Workspace, config: Config) -> Archive:
+    spec = config.feature_spec()
+    return Archive(spec, RecordingLibrary(workspace.interim), WindowLibrary(workspace.features / WINDOWS, spec))
+
+
+def _alerts_sentence(alerts: tuple[Alert, ...]) -> str:
+    if not alerts:
+        return "No alert was raised in these flights, so there is none to explain."
+    return (
+        "The first alert of each kind, in the order of time; a false alarm, where there is one, comes last. The "
+        "rule alone has chosen them."
+    )
+
+
+def _gates_note(config: Config) -> str:
+    return (
+        f"On its scale: the line is the limit, the dot the estimate, the bar its bounds, each one-sided at confidence "
+        f"{config.gates.confidence:g}. PASS: the unfavourable bound reaches the limit. FAIL: the favourable bound "
+        "misses it, or the estimate does although there were observations enough. INSUFFICIENT: anything else, too "
+        "few to decide."
+    )
+
+
+def _origin(workspace: Workspace, evidence: Evidence, stream: Stream) -> str:
+    names = ("metrics.json", SCORES, STREAM)
+    paths = [workspace.evaluation / name for name in names]
+    read = [f"{path.name} {words.digest(_sha256(path))}" for path in paths if path.is_file()]
+    parts = [
+        f"Every number on this page is read from {words.listed(read)} (sha256)",
+        f"config {words.digest(evidence.config_digest)}, feature spec {words.digest(evidence.spec_digest)}",
+        f"model {words.digest(evidence.model_digest)}, seed {evidence.seed}",
+        *((f"bundle {stream.bundle_id} {words.digest(stream.bundle_digest)}",) if stream.bundle_id else ()),
+        words.listed([f"{name} {version}" for name, version in sorted(evidence.versions.items())]),
+    ]
+    return "; ".join(part for part in parts if part) + "."
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
