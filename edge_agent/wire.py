@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +30,14 @@ _TEXTS = ("aircraft", "engine", "flight", "phase", "unit")
 _REQUIRED = ("schema", *_TEXTS, "t_ns", "seq", "rate_hz", "channels", "encoding", "samples")
 _OPTIONAL = ("scale", "speed_hz", "tach")
 _SEPARATORS = frozenset("/+#\x00")
-_MAX_INT = 2**63
+_MAX_SEQ = 2**63 - 1
+_MAX_T_NS = 2**62
+"""In the year 2116; the end of the longest frame still fits 64 bits."""
+_RATES_HZ = (1e-3, 1e9)
+_SCALES = (1e-30, 1e30)
+_MAX_SPEED_HZ = 1e6
+_NUMERIC = frozenset("iuf")
+"""numpy's kinds of whole and real numbers; texts, truth values and nothing are others."""
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -68,9 +75,9 @@ def decode_frame(payload: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> Frame
     channels = _channels(document["channels"])
     return Frame(
         **{name: _text(document, name) for name in _TEXTS},
-        t_ns=_whole(document, "t_ns"),
-        seq=_whole(document, "seq"),
-        rate_hz=_positive(document, "rate_hz"),
+        t_ns=_whole(document, "t_ns", high=_MAX_T_NS),
+        seq=_whole(document, "seq", high=_MAX_SEQ),
+        rate_hz=_number(document["rate_hz"], "rate_hz", *_RATES_HZ, reason="bad_number"),
         channels=channels,
         samples=_samples(document, len(channels)),
         speed_hz=_speeds(document.get("speed_hz", {})),
@@ -91,8 +98,9 @@ def _parse(payload: bytes) -> Any:
 def _check_fields(document: Any) -> None:
     if not isinstance(document, dict) or not all(isinstance(name, str) for name in document):
         raise WireError("not_a_map", f"payload: expected a map, got {type(document).__name__}; see the format")
-    if document.get("schema") != SCHEMA:
-        raise WireError("schema", f"schema: expected {SCHEMA}, got {document.get('schema')!r:.40}; update the sender")
+    schema = document.get("schema")
+    if type(schema) is not int or schema != SCHEMA:
+        raise WireError("schema", f"schema: expected {SCHEMA}, got {_shown(schema)}; update the sender")
     missing = [name for name in _REQUIRED if name not in document]
     if missing:
         raise WireError("missing_field", f"payload: expected {', '.join(missing)}, got nothing; add the fields")
@@ -106,7 +114,7 @@ def _text(document: Mapping[str, Any], name: str) -> str:
     value = document[name]
     if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not _is_plain(value, name):
         raise WireError(
-            "bad_text", f"{name}: expected 1 to {MAX_TEXT} characters without / + #, got {value!r:.60}; rename it"
+            "bad_text", f"{name}: expected 1 to {MAX_TEXT} characters without / + #, got {_shown(value)}; rename it"
         )
     return value
 
@@ -115,17 +123,19 @@ def _is_plain(value: str, name: str) -> bool:
     return value.isprintable() and (name == "unit" or not _SEPARATORS.intersection(value))
 
 
-def _whole(document: Mapping[str, Any], name: str) -> int:
+def _whole(document: Mapping[str, Any], name: str, *, high: int) -> int:
     value = document[name]
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MAX_INT:
-        raise WireError("bad_number", f"{name}: expected a whole number from 0 to 2^63, got {value!r:.40}; correct it")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= high:
+        raise WireError(
+            "bad_number", f"{name}: expected a whole number from 0 to {high}, got {_shown(value)}; correct it"
+        )
     return value
 
 
-def _positive(document: Mapping[str, Any], name: str) -> float:
-    value = document[name]
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0.0 < value < math.inf:
-        raise WireError("bad_number", f"{name}: expected a positive number, got {value!r:.40}; correct it")
+def _number(value: Any, name: str, low: float, high: float, *, reason: str) -> float:
+    # Compared before it becomes a float: an integer of msgpack or JSON may be longer than any float.
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+        raise WireError(reason, f"{name}: expected a number from {low:g} to {high:g}, got {_shown(value)}; correct it")
     return float(value)
 
 
@@ -133,15 +143,16 @@ def _channels(value: Any) -> tuple[str, ...]:
     good = isinstance(value, list) and 0 < len(value) <= MAX_CHANNELS and all(isinstance(name, str) for name in value)
     if not good or len(set(value)) != len(value):
         raise WireError(
-            "bad_channels", f"channels: expected 1 to {MAX_CHANNELS} different names, got {value!r:.60}; correct it"
+            "bad_channels", f"channels: expected 1 to {MAX_CHANNELS} different names, got {_shown(value)}; correct it"
         )
     return tuple(value)
 
 
 def _samples(document: Mapping[str, Any], n_channel: int) -> NDArray[np.float32]:
     encoding = document["encoding"]
-    if encoding not in {FLOAT32, INT16}:
-        raise WireError("bad_encoding", f"encoding: expected {FLOAT32} or {INT16}, got {encoding!r:.40}; correct it")
+    # A tuple, not a set: what was sent need not be hashable.
+    if encoding not in (FLOAT32, INT16):
+        raise WireError("bad_encoding", f"encoding: expected {FLOAT32} or {INT16}, got {_shown(encoding)}; correct it")
     raw = document["samples"]
     if isinstance(raw, list):
         return _rows(raw, n_channel)
@@ -156,17 +167,22 @@ def _samples(document: Mapping[str, Any], n_channel: int) -> NDArray[np.float32]
     if encoding == FLOAT32:
         return values.astype(np.float32, copy=False)
     # The product is rounded once: in float64 it is exact up to that rounding.
-    return (values.astype(np.float64) * _positive(document, "scale")).astype(np.float32)
+    scale = _number(document.get("scale"), "scale", *_SCALES, reason="bad_number")
+    return (values.astype(np.float64) * scale).astype(np.float32)
 
 
 def _rows(rows: list[Any], n_channel: int) -> NDArray[np.float32]:
     try:
-        values = np.array(rows, dtype=np.float32)
+        values = np.array(rows)
     except (ValueError, TypeError, OverflowError) as error:
         raise WireError("bad_samples", f"samples: expected rows of numbers, got {error}; correct it") from error
-    if values.ndim != 2 or values.shape[1] != n_channel or not len(values):  # noqa: PLR2004 - rows and columns
-        raise WireError("bad_samples", f"samples: expected rows of {n_channel} numbers, got {values.shape}; correct it")
-    return values
+    if values.ndim != 2 or values.shape[1] != n_channel or values.dtype.kind not in _NUMERIC:  # noqa: PLR2004 - a table
+        raise WireError(
+            "bad_samples", f"samples: expected rows of {n_channel} numbers, got shape {values.shape}; correct it"
+        )
+    # What float32 cannot hold becomes infinite, and the record is then not assessed.
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
 
 
 def _base64(text: str) -> bytes:
@@ -178,12 +194,13 @@ def _base64(text: str) -> bytes:
 
 def _speeds(value: Any) -> dict[str, float]:
     if not isinstance(value, dict) or not set(value) <= {"n1", "n2"}:
-        raise WireError("bad_speed", f"speed_hz: expected a map of n1 and n2, got {value!r:.60}; correct it")
-    speeds = {}
-    for shaft, speed in value.items():
-        if not isinstance(speed, int | float) or isinstance(speed, bool) or not 0.0 <= speed < math.inf:
-            raise WireError(
-                "bad_speed", f"speed_hz.{shaft}: expected a number from 0 on, got {speed!r:.40}; correct it"
-            )
-        speeds[shaft] = float(speed)
-    return speeds
+        raise WireError("bad_speed", f"speed_hz: expected a map of n1 and n2, got {_shown(value)}; correct it")
+    return {
+        shaft: _number(speed, f"speed_hz.{shaft}", 0.0, _MAX_SPEED_HZ, reason="bad_speed")
+        for shaft, speed in value.items()
+    }
+
+
+def _shown(value: Any) -> str:
+    """``value`` for an error text: writing out a list of a million items would cost more than the frame."""
+    return reprlib.repr(value)

@@ -205,7 +205,7 @@ def small_spec() -> FeatureSpec:
 
 def small_members(spec: FeatureSpec, **manifest: Any) -> dict[str, bytes]:
     """Members of a bundle that any agent of fleet ``test`` accepts, unsigned."""
-    windows = extract_windows(spec, noise(np.random.default_rng(1), 100 * 1024), np.zeros(0))
+    windows = extract_windows(spec, noise(np.random.default_rng(1), round(100 * spec.sampling_rate_hz)), np.zeros(0))
     features = np.stack([window.values for window in windows])
     mean, std = features.mean(axis=0), features.std(axis=0)
     model = z_score_model(mean, std)
