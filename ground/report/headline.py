@@ -32,7 +32,7 @@ def meaning(evidence: Evidence) -> str:
     if evidence.verdict.verdict == FAIL:
         return f"{failed} failed, so no bundle is made. The reasons stand at the end of this page."
     if evidence.verdict.verdict == INSUFFICIENT:
-        what = f"{words.count(undecided, 'gate')} cannot be decided" if undecided else "the promise is not yet proven"
+        what = f"{words.count(undecided, 'gate')} cannot be decided" if undecided else "the evidence is too thin"
         return f"No gate failed, but with the recordings at hand {what}. {only_in_tests}"
     reached = "Every gate is reached even at the unfavourable end of its confidence bounds"
     if not evidence.ecr:
@@ -118,19 +118,23 @@ def gate_bounds(gate: Gate) -> str:
     return f"from {gate_value(gate, low)}, open above" if math.isfinite(low) else words.NOTHING
 
 
+def gate_observations(gate: Gate) -> str:
+    """How many there are, and how many a flawless detector needs where there are fewer."""
+    return f"{gate.n:,} of {gate.needed_n:,} needed" if gate.n < gate.needed_n else f"{gate.n:,}"
+
+
 def _beside(others: tuple[ContenderEvidence, ...]) -> str:
     named = [f"{contender_name(other)} {words.score(other.windows.auc)}" for other in others]
     return ", ".join(named) or "nothing to compare with"
 
 
 def _gate_line(gate: Gate) -> GateLine:
-    needed = f" of {gate.needed_n:,} needed" if gate.verdict == INSUFFICIENT and gate.n < gate.needed_n else ""
     return GateLine(
         name=gate_name(gate),
         limit=gate_limit(gate),
         point=gate_value(gate, gate.point),
         bounds=gate_bounds(gate),
-        n=f"{gate.n:,}{needed}",
+        n=gate_observations(gate),
         verdict=gate.verdict,
         bars=_bars(gate),
     )

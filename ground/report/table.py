@@ -1,0 +1,122 @@
+"""The tables that the terminal shows: gates with verdicts, and what the stream brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from ground.evidence import BASELINE, Evidence
+from ground.gates import FAIL, INSUFFICIENT, PASS
+from ground.report import words
+from ground.report.answers import STREAM, Stream, read_stream
+from ground.report.events import Detection, Events, events_of
+from ground.report.evidence_file import evidence_of, read_evidence
+from ground.report.headline import (
+    contender_name,
+    gate_bounds,
+    gate_limit,
+    gate_name,
+    gate_observations,
+    gate_value,
+    release_class,
+)
+from ground.report.latency_section import quantiles_ms
+from ground.workspace import Workspace
+
+_STYLES = {PASS: "green", FAIL: "bold red", INSUFFICIENT: "yellow"}
+_LATENCY = "latency_p99"
+_NOT_FOUND = "not found"
+
+
+def gates_table(metrics: dict[str, Any]) -> Table:
+    """The gates of an evaluation, with their verdicts; the caption holds the run's, and the AUC of the others.
+
+    Args:
+        metrics: The parsed ``metrics.json``.
+
+    Raises:
+        DataError: It is no evaluation.
+    """
+    evidence = evidence_of(metrics)
+    caption = f"{evidence.verdict.verdict}: {release_class(evidence)}. {_compared(evidence)}"
+    table = Table(title="Gates", caption=caption.rstrip(), caption_justify="left")
+    for name in ("gate", "limit", "measured", "bounds", "observations", "verdict"):
+        table.add_column(name, justify="left" if name in {"gate", "verdict"} else "right", no_wrap=name == "verdict")
+    for gate in evidence.gates:
+        table.add_row(
+            gate_name(gate), gate_limit(gate), gate_value(gate, gate.point), gate_bounds(gate), gate_observations(gate),
+            Text(gate.verdict, _STYLES.get(gate.verdict, "")),
+        )  # fmt: skip
+    return table
+
+
+def closing_table(workspace: Workspace) -> Table:
+    """What the agent answered on the stream.
+
+    Args:
+        workspace: Holds ``evaluation/metrics.json`` and ``evaluation/stream.parquet``.
+
+    Raises:
+        DataError: One of them is missing or damaged.
+    """
+    evidence = read_evidence(workspace)
+    stream = read_stream(workspace.evaluation / STREAM)
+    events = events_of(stream.flights)
+    table = Table(title="Stream", show_header=False)
+    table.add_column("what", no_wrap=True)
+    table.add_column("value")
+    for rows in (_counts(stream, events), _delays(events), _sensors(events), _latencies(stream, evidence)):
+        for row in rows:
+            table.add_row(*row)
+        table.add_section()
+    return table
+
+
+def _compared(evidence: Evidence) -> str:
+    names = [f"{contender_name(one)} {words.score(one.windows.auc)}" for one in evidence.contenders]
+    has_rms = any(one.kind == BASELINE for one in evidence.contenders)
+    return f"AUC: {', '.join(names)}" if has_rms else ""
+
+
+def _counts(stream: Stream, events: Events) -> Iterator[tuple[str, str]]:
+    silent = sum(events.not_assessed.values())
+    yield "flights", f"{len(stream.flights):,}"
+    yield "windows", f"{events.windows:,}, of them {silent:,} not assessed"
+    yield "alerts", f"{events.alerts:,}"
+    yield (
+        "false alerts",
+        (
+            f"{events.false_alerts:,} in {words.number(events.healthy_hours)} healthy hours: "
+            f"{words.number(events.false_alerts_per_hour)} an hour"
+        ),
+    )
+
+
+def _delays(events: Events) -> Iterator[tuple[str, str]]:
+    if not events.detections:
+        return
+    yield "faulty flights found", f"{events.detected} of {len(events.detections)}"
+    kinds: dict[str, list[Detection]] = {}
+    for detection in events.detections:
+        kinds.setdefault(detection.fault_type, []).append(detection)
+    for kind, detections in sorted(kinds.items()):
+        yield (
+            f"  delay, {words.fault_name(kind, healthy='fault')}",
+            ", ".join(words.duration(one.delay_s) if one.detected else _NOT_FOUND for one in detections),
+        )
+
+
+def _sensors(events: Events) -> Iterator[tuple[str, str]]:
+    for flight in events.sensor_flights:
+        alerts = words.count(flight.alerts, "alert")
+        yield f"{words.fault_name(flight.fault_type)}", f"{words.share(flight.not_assessed)} not assessed, {alerts}"
+
+
+def _latencies(stream: Stream, evidence: Evidence) -> Iterator[tuple[str, str]]:
+    median, p99, longest = map(words.number, quantiles_ms(stream.latency_ms))
+    limits = [f", budget {gate.limit:g} ms" for gate in evidence.gates if gate.name == _LATENCY]
+    yield "latency p50 / p99 / max", f"{median} / {p99} / {longest} ms{''.join(limits)}"
+    yield "deadlines missed", f"{stream.deadlines_missed:,}"
