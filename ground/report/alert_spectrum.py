@@ -100,12 +100,14 @@ def _picture(alert: Alert, view: SpectrumView, channel: str) -> Figure:
     excess_db = 10.0 * np.log10(view.density / view.healthy_high)
     strongest = int(np.argmax(excess_db))
     side = "above" if excess_db[strongest] >= 0.0 else "below"
+    finding = (
+        f"It stands out most at {words.hertz(float(view.frequency_hz[strongest]))} Hz, "
+        f"{abs(excess_db[strongest]):.0f} dB {side} the upper edge of the healthy band."
+    )
+    phase = words.spaced(alert.phase)
     return picture(
         lambda width: spectrum_plot(view, width=width),
-        title=f"Spectrum of {channel} in the window of the alert, against healthy windows in phase "
-        f"{words.spaced(alert.phase)}",
-        alt=f"Power spectral density over frequency. {np.mean(excess_db > 0.0):.0%} of the alert's curve lies above "
-        f"the healthy band; where it stands out most, at {words.hertz(float(view.frequency_hz[strongest]))} Hz, it is "
-        f"{abs(excess_db[strongest]):.0f} dB {side} the band's upper edge.",
-        reading=_READING,
+        title=f"Spectrum of {channel} in the window of the alert, against healthy windows in phase {phase}",
+        alt=f"{np.mean(excess_db > 0.0):.0%} of the alert's curve lies above the healthy band. {finding}",
+        reading=f"{finding} {_READING}",
     )

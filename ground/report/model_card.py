@@ -66,7 +66,7 @@ def _identity(manifest: Manifest, evidence: Evidence) -> Lines:
     yield f"# {_plain(manifest.bundle_id)}"
     yield ""
     if manifest.release_class != RELEASE:
-        yield "**Development bundle: its evidence does not carry a release. An agent runs it only where its config allows that.**"
+        yield "**Development bundle: no release. An agent runs it only where its own config allows that.**"
         yield ""
     yield from _table(
         ("", ""),
@@ -194,8 +194,8 @@ def _thresholds(evidence: Evidence) -> Lines:
 
 
 def _promise(thresholds: Thresholds) -> Lines:
-    yield f"An alarm begins when {thresholds.k} of the last {thresholds.n} assessed windows are above their threshold, and"
-    yield f"ends when all {thresholds.n} are below {words.share(thresholds.release_ratio)} of it. Declared: at most"
+    yield f"An alarm begins when {thresholds.k} of the last {thresholds.n} assessed windows are above their threshold,"
+    yield f"and ends when all {thresholds.n} are below {words.share(thresholds.release_ratio)} of it. Declared: at most"
     yield f"{words.share(thresholds.false_alarm_rate)} of healthy flights raise an alarm. Confidence reached:"
     yield f"{thresholds.confidence:.3f}. The promise holds for flights like those of the calibration only."
 

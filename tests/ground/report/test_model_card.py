@@ -1,0 +1,92 @@
+"""The model card: complete, from the evidence alone, and with clear gaps for people."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from edge_agent.layout import MEMBER_CAPS, MODEL_CARD
+from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
+from ground.errors import DataError
+from ground.report.model_card import TO_FILL, ModelCardInput, model_card
+
+SECTIONS = [
+    "Intended use", "Data", "Gates", "Measured on test flights, beside other scorers", "By fault, all phases",
+    "Thresholds and what they promise", "Cross-validation", "Limits", "Origin", "Sign-off",
+]  # fmt: skip
+
+
+def manifest(**changes):
+    """A manifest with some fields changed."""
+    fields = {
+        "detector": "tiny_detector", "version": "1.2.3", "fleet": "demo", "sequence": 7, "release_class": RELEASE,
+        "spec_digest": "a" * 64, "min_agent_version": "0.1.0", "ecr": "ECR-1", "part_number": "P|1 <b>",
+    }  # fmt: skip
+    return Manifest(**{**fields, **changes})
+
+
+@pytest.fixture(scope="session")
+def metrics(evaluated):
+    """The metrics of the tiny fleet."""
+    return json.loads((evaluated.evaluation / "metrics.json").read_bytes())
+
+
+@pytest.fixture
+def card(metrics):
+    """Its card."""
+    return model_card(ModelCardInput(manifest=manifest(), metrics=metrics))
+
+
+def test_card_has_every_section_in_order(card):
+    """As the reference page lists them."""
+    assert re.findall(r"^## (.*)$", card, flags=re.MULTILINE) == SECTIONS
+    assert card.startswith("# tiny_detector/1.2.3\n")
+
+
+def test_card_holds_what_was_measured_and_what_is_promised(card, evidence):
+    """Gates with verdicts, intervals, thresholds, digests, the change request."""
+    for gate in evidence.gates:
+        assert f"| {gate.verdict} |" in card
+    assert evidence.contenders[0].calibration.summary in card
+    for digest in (evidence.config_digest, evidence.model_digest, evidence.scaler_digest, "a" * 64):
+        assert digest in card
+    for text in ("ECR-1", "plain RMS (baseline)", "any other"):
+        assert text in card
+
+
+def test_every_table_keeps_its_columns(card):
+    """A bar or a tag in a name breaks neither table nor page."""
+    lines = [line for line in card.splitlines() if line.startswith("|")]
+    blocks = re.split(r"\n(?!\|)", card)
+    for block in blocks:
+        rows = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) <= 1
+    assert lines
+    assert "P\\|1 &lt;b>" in card
+
+
+def test_gaps_for_people_are_marked(card):
+    """What no file knows is asked for, one line each."""
+    assert card.count(TO_FILL) == 5
+    assert all(line.startswith("> ") for line in card.splitlines() if TO_FILL in line)
+
+
+@pytest.mark.parametrize(("release_class", "is_marked"), [(RELEASE, False), (DEVELOPMENT, True)])
+def test_development_bundle_says_so_first(metrics, release_class, is_marked):
+    """Nobody takes it for a release."""
+    card = model_card(ModelCardInput(manifest=manifest(release_class=release_class), metrics=metrics))
+    assert ("Development bundle" in card.splitlines()[2]) is is_marked
+
+
+def test_card_is_the_same_text_every_time_and_fits_the_bundle(card, metrics):
+    """It is a signed member: same input, same bytes, under its cap."""
+    assert model_card(ModelCardInput(manifest=manifest(), metrics=metrics)) == card
+    assert len(card.encode()) < MEMBER_CAPS[MODEL_CARD]
+
+
+def test_metrics_of_something_else_are_refused():
+    """A card is never made of nothing."""
+    with pytest.raises(DataError, match="expected schema 1"):
+        model_card(ModelCardInput(manifest=manifest(), metrics={}))

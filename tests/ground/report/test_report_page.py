@@ -1,0 +1,277 @@
+"""The page: whole, self-contained, true to its inputs, and honest about what is missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from edge_agent.manifest import DEVELOPMENT, RELEASE
+from ground.errors import DataError
+from ground.evidence import Evidence
+from ground.gates import FAIL, INSUFFICIENT, PASS, RunVerdict
+from ground.report.evidence_file import evidence_of, read_evidence
+from ground.report.headline import NO_BUNDLE, gate_lines, meaning, release_class
+from ground.report.page import make_page, render, write_page
+from ground.report.view import Absent
+
+LARGEST_PAGE = 3_000_000
+LARGEST_FIGURE = 200_000
+VOID = {"meta", "link", "img", "source", "br", "rect", "circle"}
+
+
+class Reader(HTMLParser):
+    """Collects what a page links to, and checks that its elements close in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.images, self.captions = [], [], [], [], 0
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        """Note ids, links and images."""
+        found = dict(attrs)
+        self.ids += [found["id"]] if "id" in found else []
+        self.links += [found[name] for name in ("href", "src", "srcset", "action") if name in found]
+        self.images += [found] if tag == "img" else []
+        self.captions += tag == "figcaption"
+        assert tag not in {"script", "iframe", "object", "form"}
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        """An element that closes itself."""
+
+    def handle_endtag(self, tag):
+        """Elements close in the order in which they opened."""
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="session")
+def html(streamed, report_config, tmp_path_factory):
+    """The page about the tiny fleet."""
+    out = tmp_path_factory.mktemp("page") / "report.html"
+    return write_page(streamed, report_config, out=out).read_text(encoding="utf-8")
+
+
+def read(workspace, config, tmp_path):
+    """The page of a workspace."""
+    return write_page(workspace, config, out=tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_page_is_whole_and_needs_nothing_else(html):
+    """Elements are balanced, ids unique, links inside the page or data, and no script runs."""
+    reader = Reader(html)
+    assert reader.open == []
+    assert len(set(reader.ids)) == len(reader.ids)
+    targets = {link[1:] for link in reader.links if link.startswith("#")}
+    assert targets <= set(reader.ids)
+    assert {"gates", "flights", "alerts", "compared", "breakdown", "latency", "certainty", "data", "limits"} <= targets
+    assert all(link.startswith(("#", "data:")) for link in reader.links)
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_every_figure_has_alt_text_and_a_reading_aid(html):
+    """For those who do not see it, and for those who see such a figure for the first time."""
+    reader = Reader(html)
+    assert len(reader.images) == reader.captions >= 4
+    assert all(len(image["alt"]) > 60 for image in reader.images)
+
+
+def test_page_and_figures_stay_small(html):
+    """It goes by mail: under 3 MB, each figure under 200 kB."""
+    assert len(html.encode()) < LARGEST_PAGE
+    figures = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", html)
+    assert figures
+    assert max(len(base64.b64decode(figure)) for figure in figures) < LARGEST_FIGURE
+
+
+def test_page_is_the_same_bytes_every_time(html, streamed, report_config, tmp_path):
+    """The same files give the same page."""
+    assert read(streamed, report_config, tmp_path) == html
+
+
+def test_alert_is_shown_with_the_tone_that_was_planted(streamed, report_config):
+    """A tone of 300 Hz: the spectrum stands out there and the caption says so; named features come with values."""
+    page = make_page(streamed, report_config, read_evidence(streamed))
+    story = page.alerts[0]
+    assert story.title == "Bearing ball"
+    stands_out = re.search(r"most at ([\d,]+) Hz, (\d+) dB above", story.spectrum.reading)
+    assert float(stands_out[1]) == pytest.approx(300.0, rel=0.03)
+    assert float(stands_out[2]) > 10.0
+    assert len(story.lines) == 5
+    assert sum(line.percent for line in story.lines) <= 100.0
+    assert {line.verdict for line in story.lines} - {"usual by itself"}
+    assert all(re.match(r"-?[\d.,]+", line.measured) and " to " in line.usual for line in story.lines)
+
+
+def test_flights_are_told_as_they_went(streamed, report_config):
+    """Both planted tones are found, neither weak fault; the flat sensor is silent, for it fails after 5 of 12 s."""
+    page = make_page(streamed, report_config, read_evidence(streamed))
+    faults, sensors = page.flights.grids
+    assert [row[:3] for row in faults.rows] == [("bearing ball", "2", "2"), ("looseness", "2", "0")]
+    (row,) = sensors.rows
+    assert row[0] == "sensor flatline"
+    assert 40.0 < float(row[3].split("\u00a0")[0]) < 75.0
+    assert row[4] == "0"
+    assert "sent frame by frame" in page.flights.sentences[0]
+
+
+def test_numbers_come_from_the_files(workspace, report_config, tmp_path):
+    """A changed number in metrics.json is the number on the page."""
+    path = workspace.evaluation / "metrics.json"
+    document = json.loads(path.read_bytes())
+    document["gates"][0]["point"] = 0.4321
+    document["contenders"][-1]["windows"]["auc"] = 0.1234
+    path.write_text(json.dumps(document))
+    html = read(workspace, report_config, tmp_path)
+    assert "<b>0.432</b>" in html
+    assert "plain RMS 0.123" in html
+
+
+def test_names_from_files_are_escaped(workspace, report_config, tmp_path):
+    """A fault named by a stranger runs no script and breaks no table."""
+    path = workspace.evaluation / "stream.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table["fault_type"] == "bearing_ball", "fault_type"] = '<script>alert("x")</script>'
+    table.to_parquet(path, index=False)
+    html = read(workspace, report_config, tmp_path)
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+def forget(*names):
+    """Remove files or folders."""
+
+    def remove(root):
+        for name in names:
+            path = root / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return remove
+
+
+STREAM, SCORES = "evaluation/stream.parquet", "evaluation/scores.parquet"
+MISSING = {
+    "no stream": (forget(STREAM), "No histogram: nothing was streamed"),
+    "no answers": (forget(STREAM, SCORES), "No scores over time: neither stream.parquet nor scores.parquet"),
+    "no answers, so no alert": (forget(STREAM, SCORES), "No alert was raised in these flights"),
+    "no interim": (forget("data/interim"), "No spectrum and no measured values"),
+    "no features": (forget("data/features"), "No spectrum and no measured values"),
+    "no preprocessing report": (forget("data/interim/report.json"), "There is no preprocessing report"),
+    "no recording of the alert": (
+        forget("data/interim/ball-0.parquet", "data/interim/ball-1.parquet"),
+        "No spectrum: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_missing_parts_leave_a_sentence(workspace, report_config, tmp_path, name):
+    """Whatever optional file is absent, the page is written and says so."""
+    remove, sentence = MISSING[name]
+    remove(workspace.root)
+    html = read(workspace, report_config, tmp_path)
+    assert sentence in html
+    assert Reader(html).open == []
+
+
+def test_without_a_stream_the_replayed_test_flights_are_shown(evaluated, report_config, tmp_path):
+    """The page of ``ground pipeline``, before anything is streamed."""
+    html = read(evaluated, report_config, tmp_path)
+    assert "Test flights" in html
+    assert "latency in process, p99" in html
+    assert "kept without their contributions" in html
+
+
+def test_one_class_only_leaves_a_sentence_for_the_curves(streamed, report_config, evidence):
+    """Without faulty windows there is no ROC."""
+    bare = [replace(one, roc=_empty(one.roc), pr=_empty(one.pr)) for one in evidence.contenders]
+    page = make_page(streamed, report_config, replace(evidence, contenders=tuple(bare)))
+    (figure,) = next(section for section in page.sections if section.key == "compared").figures
+    assert isinstance(figure, Absent)
+    assert "one kind is absent" in figure.text
+
+
+def test_evidence_without_any_optional_part_still_makes_a_page(tmp_path, report_config):
+    """Only the schema is there: every number is n/a, and nothing crashes."""
+    from ground.workspace import Workspace
+
+    page = make_page(Workspace(tmp_path), report_config, evidence_of({"schema": 1}))
+    assert Reader(render(page)).open == []
+
+
+def _empty(curve):
+    return replace(curve, level=curve.level[:0], x=curve.x[:0], y=curve.y[:0])
+
+
+BAD = {
+    "no metrics": lambda root: (root / "evaluation/metrics.json").unlink(),
+    "no json": lambda root: (root / "evaluation/metrics.json").write_text("{"),
+    "a list": lambda root: (root / "evaluation/metrics.json").write_text("[]"),
+    "another schema": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 99}'),
+    "another shape": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 1, "gates": [7]}'),
+    "a text for a number": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 1, "seed": "x"}'),
+    "a broken stream": lambda root: (root / STREAM).write_bytes(b"PAR1"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_damaged_files_are_refused_by_name(workspace, report_config, tmp_path, name):
+    """What is there must be whole: the text names the file, and no half page is left."""
+    BAD[name](workspace.root)
+    with pytest.raises(DataError, match=r"(metrics\.json|stream\.parquet): expected"):
+        write_page(workspace, report_config, out=tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_evidence_survives_the_file(evaluated):
+    """Reading ``metrics.json`` back and writing it again gives the same bytes, so nothing of it was lost."""
+    evidence = read_evidence(evaluated)
+    assert isinstance(evidence, Evidence)
+    assert evidence.to_json() == (evaluated.evaluation / "metrics.json").read_bytes()
+
+
+VERDICTS = [
+    (PASS, "ECR-1", RELEASE, "may be released under ECR-1"),
+    (PASS, "", DEVELOPMENT, "no Engineering Change Request"),
+    (INSUFFICIENT, "ECR-1", DEVELOPMENT, "marked development"),
+    (FAIL, "ECR-1", NO_BUNDLE, "no bundle is made"),
+]
+
+
+@pytest.mark.parametrize(("verdict", "ecr", "expected", "sentence"), VERDICTS)
+def test_verdict_in_one_sentence(evidence, verdict, ecr, expected, sentence):
+    """What may be made of the run, as export decides it."""
+    changed = replace(evidence, verdict=RunVerdict(verdict, ()), ecr=ecr)
+    assert release_class(changed) == expected
+    assert sentence in meaning(changed)
+
+
+def test_release_class_is_the_one_that_export_decides(evidence, report_config):
+    """Both rules are one rule."""
+    from ground.export import release_class_of
+
+    for verdict, ecr in [(PASS, "ECR-1"), (PASS, ""), (INSUFFICIENT, "ECR-1")]:
+        changed = replace(evidence, verdict=RunVerdict(verdict, ()), ecr=ecr)
+        config = report_config.model_copy(update={"ecr": ecr})
+        assert release_class(changed) == release_class_of(config, json.loads(changed.to_json()))[0]
+
+
+def test_gate_bars_stay_on_their_scale(evidence):
+    """Whatever the bounds, the picture lies between 0 and 100; a gate without a measurement has none."""
+    wild = [replace(gate, point=9e9, bounds=replace(gate.bounds, upper=float("inf"))) for gate in evidence.gates]
+    for line in gate_lines((*evidence.gates, *wild)):
+        for bar in line.bars:
+            assert all(0.0 <= value <= 100.0 for value in (bar.lower, bar.upper, bar.point, bar.limit))
+    unknown = replace(evidence.gates[0], point=float("nan"))
+    assert gate_lines((unknown,))[0].bars == ()
+    assert gate_lines((unknown,))[0].point == "n/a"

@@ -1,0 +1,53 @@
+"""The tables of the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from ground.errors import DataError
+from ground.report.table import closing_table, gates_table
+
+
+def shown(table):
+    """The table as a terminal of 120 columns shows it."""
+    sink = io.StringIO()
+    Console(file=sink, width=120, color_system=None).print(table)
+    return sink.getvalue().replace("\u00a0", " ")
+
+
+def test_gates_stand_with_verdicts_and_the_auc_of_plain_rms(evaluated, evidence):
+    """Every gate, every verdict, the release class, and what a level meter would reach."""
+    metrics = json.loads((evaluated.evaluation / "metrics.json").read_bytes())
+    text = shown(gates_table(metrics))
+    for gate in evidence.gates:
+        assert gate.verdict in text
+    assert f"{evidence.verdict.verdict}: " in text
+    rms = evidence.contenders[-1].windows.auc
+    assert f"plain RMS {rms:.3f}" in text
+
+
+def test_closing_table_counts_the_stream(streamed):
+    """Delays of what was found, what was not, the silent sensor, and latencies against the budget."""
+    text = shown(closing_table(streamed))
+    assert "faulty flights found" in text
+    assert "2 of 4" in text
+    assert "not found, not found" in text
+    assert "sensor flatline" in text
+    assert "budget 50 ms" in text
+    assert "an hour" in text
+
+
+def test_closing_table_without_a_stream_names_the_file(evaluated):
+    """A clear error, no traceback of a library."""
+    with pytest.raises(DataError, match=r"stream\.parquet: expected"):
+        closing_table(evaluated)
+
+
+def test_gates_of_something_else_are_refused():
+    """Not every JSON file is an evaluation."""
+    with pytest.raises(DataError, match="expected schema 1"):
+        gates_table({})
