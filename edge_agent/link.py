@@ -95,8 +95,8 @@ class Link:
         try:
             connection.open()
             while connection.turn():
-                if connection.accepted and not self._state.connected:
-                    self._note(LinkState(True, connection.version, self._state.connections + 1))
+                if connection.subscribed and not self._state.connected:
+                    self._note(LinkState(True, connection.version, self._state.connections + 1, connection.error))
                 if self._is_done(connection):
                     connection.leave()
         except (OSError, LinkError, UnicodeError) as error:

@@ -14,10 +14,10 @@ class LinkState:
     """How the link to the broker is.
 
     Attributes:
-        connected: Whether the broker has accepted us and the connection stands.
+        connected: Whether the connection stands and the broker has answered our subscriptions.
         protocol: ``5`` or ``3.1.1``; that of the last attempt while not connected.
         connections: Connections that stood since the agent's start.
-        error: Why the last attempt or connection ended; empty while connected.
+        error: Why the last attempt or connection ended, or which subscription was refused.
     """
 
     connected: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from contextlib import suppress
 from typing import TextIO
 
@@ -41,4 +42,11 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(file=_CalmStream(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
+    )
+    warnings.showwarning = _log_warning  # type: ignore[assignment]
+
+
+def _log_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    structlog.get_logger(__name__).warning(
+        "warning of a library", text=str(message), kind=category.__name__, place=f"{filename}:{lineno}"
     )

@@ -61,8 +61,9 @@ class Connection:
 
     Attributes:
         accepted: Whether the broker has accepted us.
+        subscribed: Whether it has answered our subscriptions: only from then on do frames come.
         version_refused: Whether the broker knows no such version, as far as one can tell.
-        error: Why the connection ended, or was refused.
+        error: Why the connection ended, or was refused, or what is wrong with it.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Connection:
         self._poll = select.poll()
         self._said: set[str] = set()
         self.accepted = False
+        self.subscribed = False
         self.version_refused = False
         self.error = ""
         self._client = self._new_client()
@@ -155,7 +157,7 @@ class Connection:
         if opened is not None:
             opened.close()
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> _CappedClient:
         client = _CappedClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._config.client_id,
@@ -221,27 +223,25 @@ class Connection:
         self._outbox.add_first(self._listener.birth())
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        if not self._leaving and not self.error:
-            self.error = f"connection ended: {reason}"
+        if not self._leaving and (self.subscribed or not self.error):
+            self.error = self._client.complaint or f"connection ended: {reason}"
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         received_ns = time.monotonic_ns()
         self._listener.on_arrival(Arrival(_topic(message), bytes(message.payload), received_ns, message.retain))
 
     def _on_publish(self, _client: Client, _data: Any, number: int, reason: ReasonCode, _properties: Any) -> None:
-        if reason.is_failure:
-            self._say_once("broker refused a message", str(reason))
+        if reason.is_failure and str(reason) not in self._said:
+            self._said.add(str(reason))
+            _log.error("broker refused a message", error=str(reason))
         self._outbox.acknowledge(number)
 
     def _on_subscribe(self, _client: Client, _data: Any, _number: int, reasons: Any, _properties: Any) -> None:
-        for topic, reason in zip(self._config.topics.input, reasons, strict=True):
-            if reason.is_failure:
-                self._say_once(f"broker refused the subscription to {topic}", str(reason))
-
-    def _say_once(self, event: str, error: str) -> None:
-        if event not in self._said:
-            self._said.add(event)
-            _log.error(event, error=error)
+        refused = [t for t, reason in zip(self._config.topics.input, reasons, strict=True) if reason.is_failure]
+        if refused:
+            self.error = f"broker refused the subscription to {', '.join(refused)}"
+            _log.error("broker refused a subscription", topics=refused)
+        self.subscribed = True
 
 
 class _CappedClient(Client):
@@ -252,10 +252,12 @@ class _CappedClient(Client):
     """
 
     longest = 0
+    complaint = ""
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > self.longest:
-            raise OSError(f"packet of {bufsize} bytes")
+            self.complaint = f"broker sent {bufsize} bytes at once, expected at most {self.longest}; limit the sender"
+            raise OSError(self.complaint)
         return super()._sock_recv(bufsize)
 
 

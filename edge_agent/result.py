@@ -6,7 +6,6 @@ replay are compared. The format is described in docs/reference/payload.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -89,8 +88,8 @@ def decode_result(payload: bytes) -> Result:
         raise WireError("result", f"result: expected schema {SCHEMA}, got {error!r:.200}; see the format") from error
 
 
-def _assessment(document: Mapping[str, Any]) -> Assessment:
+def _assessment(document: Any) -> Assessment:
+    if not isinstance(document, dict) or document["schema"] != SCHEMA:
+        raise ValueError("another document")
     fields = {name: value for name, value in document.items() if name not in ("schema", RUNTIME, "contributions")}
-    if document["schema"] != SCHEMA:
-        raise ValueError(f"schema {document['schema']!r}")
     return Assessment(**fields, contributions=tuple(Contribution(*part) for part in document["contributions"]))

@@ -30,6 +30,9 @@ class Worker:
         heartbeat: Fed by every turn.
         on_fault: Told of a message that made the pipeline fail.
         on_end: Told when the thread ends, wanted or not.
+
+    Attributes:
+        wait_s: Longest wait for an arrival: an idle worker turns, too.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class Worker:
         self._heartbeat = heartbeat
         self._on_fault = on_fault
         self._on_end = on_end
-        self._wait_s = min(_LONGEST_WAIT_S, heartbeat.interval_s)
+        self.wait_s = min(_LONGEST_WAIT_S, heartbeat.interval_s)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
 
@@ -73,7 +76,7 @@ class Worker:
 
     def _turn(self) -> None:
         try:
-            arrival = self._inbox.take(self._wait_s)
+            arrival = self._inbox.take(self.wait_s)
         except Empty:
             return
         try:

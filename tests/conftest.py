@@ -192,14 +192,14 @@ def z_score_model(mean: NDArray[np.float32], std: NDArray[np.float32]) -> bytes:
 
 
 def small_spec() -> FeatureSpec:
-    """One channel at 1,024 Hz, windows of 2 s every second."""
+    """One channel at 1,000 Hz, windows of 2 s every second."""
     return FeatureSpec(
-        sampling_rate_hz=1024.0,
+        sampling_rate_hz=1000.0,
         record_s=1.0,
         window_s=2.0,
         hop_s=1.0,
         channels=(ChannelSpec("acc_1", "g"),),
-        spectrum=SpectrumGroup(segment_n=256, overlap_n=128, bands_hz=((8.0, 128.0), (128.0, 512.0))),
+        spectrum=SpectrumGroup(segment_n=250, overlap_n=125, bands_hz=((8.0, 128.0), (128.0, 500.0))),
     )
 
 
@@ -279,6 +279,20 @@ def peer(broker: Broker) -> Iterator[Peer]:
     peer = Peer(broker.port)
     yield peer
     peer.close()
+
+
+@pytest.fixture
+def new_peer(broker: Broker) -> Iterator[Callable[[], Peer]]:
+    """Makes clients of the broker, for after a restart."""
+    made: list[Peer] = []
+
+    def make() -> Peer:
+        made.append(Peer(broker.port))
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.close()
 
 
 @pytest.fixture(scope="session")

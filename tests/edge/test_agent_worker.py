@@ -1,0 +1,116 @@
+"""The worker: survives any message, finishes what it has in hand, and feeds the watchdog by its turns alone."""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from edge_agent.inbox import Arrival, Inbox
+from edge_agent.outbox import Publication
+from edge_agent.sdnotify import Heartbeat, Notifier
+from edge_agent.worker import Worker
+
+WAIT_S = 30.0
+
+
+class Scripted:
+    """A pipeline, a link and a heartbeat in one: does what the payload says, and notes what the worker does."""
+
+    interval_s = float("inf")
+
+    def __init__(self) -> None:
+        self.published: SimpleQueue[Publication] = SimpleQueue()
+        self.ended = threading.Event()
+        self.faults = 0
+        self.beats = 0
+        self.begun = threading.Event()
+        self.may_finish = threading.Event()
+
+    def handle(self, arrival: Arrival) -> list[Publication]:
+        """Fail, wait, or answer."""
+        if arrival.payload == b"fail":
+            raise ZeroDivisionError
+        if arrival.payload == b"wait":
+            self.begun.set()
+            assert self.may_finish.wait(WAIT_S)
+        return [Publication(topic=arrival.topic, payload=arrival.payload)]
+
+    def publish(self, *publications: Publication) -> None:
+        """Note what is published."""
+        for publication in publications:
+            self.published.put(publication)
+
+    def beat(self) -> None:
+        """Note a turn."""
+        self.beats += 1
+
+    def fault(self) -> None:
+        """Note a fault."""
+        self.faults += 1
+
+
+def make_worker(scripted: Any, inbox: Inbox) -> Worker:
+    """A worker around the script."""
+    return Worker(inbox, scripted, scripted, scripted, on_fault=scripted.fault, on_end=scripted.ended.set)
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    """A roomy inbox."""
+    return Inbox(max_frames=100, max_bytes=1_000)
+
+
+def test_a_message_never_ends_the_worker(inbox: Inbox, log_lines: list[Any]) -> None:
+    """After a message that made the pipeline fail, the next one is handled; the fault is counted and logged."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    inbox.put(Arrival("a", b"fail", 0))
+    inbox.put(Arrival("b", b"fine", 0))
+    worker.start()
+    assert scripted.published.get(timeout=WAIT_S).topic == "b"
+    assert worker.stop(WAIT_S)
+    assert scripted.faults == 1
+    assert [(line["event"], line["topic"]) for line in log_lines] == [("message failed", "a")]
+
+
+def test_stop_finishes_the_frame_in_hand(inbox: Inbox) -> None:
+    """The frame in hand is finished and published; what still waits is dropped."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    inbox.put(Arrival("a", b"wait", 0))
+    worker.start()
+    assert scripted.begun.wait(WAIT_S)
+    inbox.put(Arrival("b", b"fine", 0))
+    assert not worker.stop(timeout_s=0.0)
+    scripted.may_finish.set()
+    assert scripted.ended.wait(WAIT_S)
+    assert scripted.published.get(timeout=WAIT_S).topic == "a"
+    assert scripted.published.empty()
+    assert inbox.dropped == 1
+
+
+def test_every_turn_is_a_beat(inbox: Inbox) -> None:
+    """Good and bad messages are progress alike; a frame that is not finished is none."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    for payload in (b"fine", b"fail", b"wait"):
+        inbox.put(Arrival("a", payload, 0))
+    worker.start()
+    assert scripted.begun.wait(WAIT_S)
+    assert scripted.beats == 2
+    scripted.may_finish.set()
+    assert worker.stop(WAIT_S)
+    assert scripted.beats >= 3
+
+
+def test_idle_turns_come_in_time_for_the_watchdog(inbox: Inbox) -> None:
+    """Without frames the worker still turns several times within the watchdog's timeout."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    assert worker.wait_s == 1.0
+    heartbeat: Any = Heartbeat(Notifier("x", watchdog_s=2.0))
+    watched = Worker(inbox, Any, Any, heartbeat, on_fault=scripted.fault, on_end=scripted.ended.set)  # type: ignore[arg-type]
+    assert watched.wait_s == 0.5

@@ -1,0 +1,393 @@
+"""The link against a real mosquitto: sessions, refusals, sizes, reconnects, and the goodbye."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_agent.bell import Bell
+from edge_agent.config import AgentConfig
+from edge_agent.inbox import Arrival
+from edge_agent.link import Link
+from edge_agent.link_state import LinkListener, LinkState
+from edge_agent.mqtt import V311, Connection
+from edge_agent.outbox import JSON, Outbox, Publication
+
+WAIT_S = 30.0
+STATUS = "enginear/a1/status"
+INPUT = "aircraft/A/engine/1/vibration"
+MIB = 1024 * 1024
+
+
+class Ends:
+    """Both ends of a link: what arrived, how the link changed, and what is to be sent."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        self.arrivals: SimpleQueue[Arrival] = SimpleQueue()
+        self.changes: SimpleQueue[LinkState] = SimpleQueue()
+        self.outbox = Outbox(1_000)
+        self.listener = LinkListener(
+            on_arrival=self.arrivals.put,
+            on_change=self.changes.put,
+            birth=lambda: Publication(topic=STATUS, payload=b"birth", content_type=JSON, retain=True),
+            will=Publication(topic=STATUS, payload=b"will", content_type=JSON, retain=True),
+        )
+        self.link = Link(config, self.outbox, self.listener)
+
+    def wait_for(self, wanted: Callable[[LinkState], bool]) -> LinkState:
+        """The next change that is wanted."""
+        while not wanted(state := self.changes.get(timeout=WAIT_S)):
+            pass
+        return state
+
+    def wait_for_up(self) -> LinkState:
+        """The next time the link comes up."""
+        return self.wait_for(lambda state: state.connected)
+
+
+@pytest.fixture
+def make_ends(make_config: Callable[..., AgentConfig]) -> Iterator[Callable[..., Ends]]:
+    """Makes links to a port, and stops them."""
+    made: list[Ends] = []
+
+    def make(port: int, *, start: bool = True, **tables: Any) -> Ends:
+        tables["broker"] = {"port": port, "keepalive_s": 2, **tables.get("broker", {})}
+        ends = Ends(make_config(**tables))
+        if start:
+            ends.link.start()
+            made.append(ends)
+        return ends
+
+    yield make
+    for ends in made:
+        ends.link.stop(0.0)
+
+
+def test_birth_is_retained(broker: Any, peer: Any, make_ends: Any) -> None:
+    """At every connection the status is published, retained, as JSON; version 5 is spoken where it is known."""
+    state = make_ends(broker.port).wait_for_up()
+    assert (state.protocol, state.connections, state.error) == ("5", 1, "")
+    peer.subscribe(STATUS)
+    message = peer.next()
+    assert (message.payload, message.properties.ContentType) == (b"birth", JSON)
+
+
+def test_results_carry_expiry_and_type(broker: Any, peer: Any, make_ends: Any) -> None:
+    """Content type and expiry go with a result; it arrives at least once."""
+    ends = make_ends(broker.port)
+    peer.subscribe("r")
+    ends.link.publish(Publication(topic="r", payload=b"1", expiry_s=60))
+    message = peer.next()
+    assert (message.qos, message.payload, message.retain) == (1, b"1", False)
+    assert message.properties.ContentType == "application/msgpack"
+    assert message.properties.MessageExpiryInterval <= 60
+
+
+def test_order_of_many_results(broker: Any, peer: Any, make_ends: Any) -> None:
+    """Many more results than may be in flight arrive in order, also those queued before the link stood."""
+    ends = make_ends(broker.port, start=False)
+    peer.subscribe("r")
+    ends.link.publish(*(Publication(topic="r", payload=str(number).encode()) for number in range(300)))
+    ends.link.start()
+    assert [peer.next().payload for _ in range(300)] == [str(number).encode() for number in range(300)]
+    assert ends.link.stop(WAIT_S)
+    assert (ends.outbox.acknowledged, len(ends.outbox)) == (301, 0)
+
+
+@pytest.mark.parametrize("topic", ["aircraft/A/engine/vibration", INPUT])
+def test_arrival(broker: Any, peer: Any, make_ends: Any, topic: str) -> None:
+    """Frames come on both of the default topics, with a monotonic time."""
+    ends = make_ends(broker.port)
+    ends.wait_for_up()
+    peer.publish(topic, b"x" * 1_000)
+    arrival = ends.arrivals.get(timeout=WAIT_S)
+    assert (arrival.topic, arrival.payload, arrival.retained) == (topic, b"x" * 1_000, False)
+    assert arrival.received_ns > 0
+
+
+def test_retained_frames_are_not_asked_for(broker: Any, peer: Any, make_ends: Any) -> None:
+    """A frame that the broker kept tells of the past and is left there."""
+    peer.publish(INPUT, b"old", retain=True)
+    ends = make_ends(broker.port)
+    ends.wait_for_up()
+    peer.publish(INPUT, b"new")
+    assert ends.arrivals.get(timeout=WAIT_S).payload == b"new"
+
+
+def test_no_nagle(broker: Any, make_ends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The socket sends at once."""
+    opened: list[socket.socket] = []
+    plain = socket.create_connection
+
+    def remember(*arguments: Any, **options: Any) -> socket.socket:
+        opened.append(plain(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(socket, "create_connection", remember)
+    make_ends(broker.port).wait_for_up()
+    assert opened[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_will(broker: Any, peer: Any, make_ends: Any) -> None:
+    """When the agent vanishes, the broker publishes its will, retained."""
+    peer.subscribe(STATUS)
+    ends = make_ends(broker.port, start=False)
+    connection = Connection(config_of(ends), V311, ends.outbox, ends.listener, Bell(), first=True)
+    connection.open()
+    while not connection.accepted:
+        assert connection.turn()
+    connection.close()
+    assert peer.next_where(lambda message: message.payload == b"will")
+
+
+def config_of(ends: Ends) -> AgentConfig:
+    """The config that the ends were made with."""
+    return ends.link._config
+
+
+def test_goodbye_leaves_no_will(broker: Any, peer: Any, make_ends: Any) -> None:
+    """After a clean stop the last word is ours, and the broker keeps no session."""
+    peer.subscribe(STATUS)
+    ends = make_ends(broker.port)
+    ends.wait_for_up()
+    ends.link.publish(Publication(topic=STATUS, payload=b"bye", retain=True))
+    assert ends.link.stop(WAIT_S)
+    peer.publish(STATUS, b"end of test")
+    assert [peer.next().payload for _ in range(3)] == [b"birth", b"bye", b"end of test"]
+
+
+def test_broker_absent_at_start(stopped_broker: Any, make_ends: Any) -> None:
+    """A broker that is not there is waited for; the reason is known meanwhile."""
+    ends = make_ends(stopped_broker.port)
+    assert "Connection refused" in ends.wait_for(lambda state: not state.connected).error
+    stopped_broker.start()
+    assert ends.wait_for_up().connections == 1
+
+
+def test_broker_restarts(broker: Any, make_ends: Any, new_peer: Any) -> None:
+    """After a restart the link comes back, subscribes again, and delivers what was queued meanwhile."""
+    ends = make_ends(broker.port)
+    ends.wait_for_up()
+    broker.kill()
+    assert ends.wait_for(lambda state: not state.connected).error
+    ends.link.publish(Publication(topic="r", payload=b"meanwhile", retain=True))
+    broker.start()
+    assert ends.wait_for_up().connections == 2
+    peer = new_peer()
+    peer.subscribe("r")
+    assert peer.next().payload == b"meanwhile"
+    peer.publish(INPUT, b"after")
+    assert ends.arrivals.get(timeout=WAIT_S).payload == b"after"
+
+
+def test_session_bridges_a_short_break(broker: Any, peer: Any, make_ends: Any) -> None:
+    """While only the link is down, the broker keeps frames for us."""
+    with relay(broker.port) as way:
+        ends = make_ends(way.port)
+        ends.wait_for_up()
+        way.cut()
+        ends.wait_for(lambda state: not state.connected)
+        peer.publish(INPUT, b"meanwhile")
+        way.mend()
+        assert ends.wait_for_up().connections == 2
+        assert ends.arrivals.get(timeout=WAIT_S).payload == b"meanwhile"
+
+
+def test_falls_back_to_3_1_1(broker: Any, peer: Any, make_ends: Any) -> None:
+    """A broker that hangs up on version 5 is spoken to in 3.1.1; results and frames pass."""
+    with relay(broker.port, refuse_v5=True) as way:
+        ends = make_ends(way.port)
+        assert ends.wait_for_up().protocol == "3.1.1"
+        peer.subscribe("r")
+        ends.link.publish(Publication(topic="r", payload=b"1", expiry_s=60))
+        assert peer.next().payload == b"1"
+        peer.publish(INPUT, b"frame")
+        assert ends.arrivals.get(timeout=WAIT_S).payload == b"frame"
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_hundred_megabytes(broker: Any, peer: Any, make_ends: Any, version: str) -> None:
+    """A payload of 100 MB never gets into our memory: the broker keeps it (5), or we hang up on it (3.1.1)."""
+    with relay(broker.port, refuse_v5=version == "3.1.1") as way:
+        ends = make_ends(way.port)
+        assert ends.wait_for_up().protocol == version
+        before = resident_mib()
+        peer.publish(INPUT, bytes(100 * MIB))
+        if version == "3.1.1":
+            error = ends.wait_for(lambda state: not state.connected).error
+            assert re.match(r"broker sent 1048\d+ bytes at once, expected at most 42\d+;", error)
+            ends.wait_for_up()
+        peer.publish(INPUT, b"next")
+        assert ends.arrivals.get(timeout=WAIT_S).payload == b"next"
+        # The test's own copies of the payload are freed by now; those of the link would be there.
+        assert resident_mib() - before < 80
+
+
+def resident_mib() -> float:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MIB
+
+
+def test_wrong_password(broker: Any, make_ends: Any, tmp_path: Any, log_lines: list[Any]) -> None:
+    """A refusal of the broker is named, logged once, and tried again with the password file read anew."""
+    broker.kill()
+    passwords = tmp_path / "broker-passwords"
+    # The format of mosquitto_passwd, sha512 of password and salt; made by `mosquitto_passwd -H sha512`.
+    passwords.write_text(f"edge:{mosquitto_hash('secret')}\n")
+    passwords.chmod(0o600)
+    broker.start("allow_anonymous false", f"password_file {passwords}")
+    secret = tmp_path / "secret"
+    secret.write_text("wrong\n")
+    ends = make_ends(broker.port, broker={"username": "edge", "password_file": str(secret)})
+    assert "Not authorized" in ends.wait_for(lambda state: not state.connected).error
+    secret.write_text("secret\n")
+    assert ends.wait_for_up().connections == 1
+    assert [line["event"] for line in log_lines] == ["link down", "link up"]
+
+
+def mosquitto_hash(password: str) -> str:
+    """The entry of mosquitto's password file: ``$6$`` salt ``$`` sha512(password + salt), both base64."""
+    salt = b"123456789012"
+    digest = hashlib.sha512(password.encode() + salt).digest()
+    return f"$6${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+
+
+def test_missing_password_file(broker: Any, make_ends: Any, tmp_path: Any) -> None:
+    """A password file that is missing is named as the reason."""
+    ends = make_ends(broker.port, broker={"username": "edge", "password_file": str(tmp_path / "none")})
+    assert "broker.password_file" in ends.wait_for(lambda state: not state.connected).error
+
+
+def test_refused_messages_are_logged_once(broker: Any, make_ends: Any, tmp_path: Any, log_lines: list[Any]) -> None:
+    """A broker whose rules forbid our results says so; they are not sent for ever, and the link stands."""
+    broker.kill()
+    rules = tmp_path / "acl"
+    rules.write_text("topic read #\ntopic write enginear/#\n")
+    rules.chmod(0o600)
+    broker.start(f"acl_file {rules}")
+    ends = make_ends(broker.port)
+    ends.wait_for_up()
+    ends.link.publish(*(Publication(topic="r", payload=b"1") for _ in range(3)))
+    assert ends.link.stop(WAIT_S)
+    assert [line["event"] for line in log_lines] == ["link up", "broker refused a message"]
+
+
+def test_refused_subscription_is_named(make_ends: Any, log_lines: list[Any]) -> None:
+    """A link on which no frames can come says so: connected and silent is not well."""
+    ends = make_ends(1, start=False)
+    connection = Connection(config_of(ends), V311, ends.outbox, ends.listener, Bell(), first=True)
+    granted, refused = ReasonCode(PacketTypes.SUBACK, "Granted QoS 1"), ReasonCode(PacketTypes.SUBACK, "Not authorized")
+    connection._on_subscribe(connection._client, None, 1, [refused, granted], None)
+    assert connection.error == "broker refused the subscription to aircraft/+/engine/vibration"
+    assert [line["topics"] for line in log_lines] == [["aircraft/+/engine/vibration"]]
+
+
+def test_silence_instead_of_an_answer(make_ends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that takes the connection and says nothing is given up."""
+    monkeypatch.setattr("edge_agent.mqtt._HANDSHAKE_TIMEOUT_S", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ends = make_ends(silent.getsockname()[1])
+        assert "expected an answer" in ends.wait_for(lambda state: not state.connected).error
+
+
+def test_stop_without_a_broker(stopped_broker: Any, make_ends: Any) -> None:
+    """A link that never stood stops at once and says that something is left."""
+    ends = make_ends(stopped_broker.port)
+    ends.link.publish(Publication(topic="r", payload=b"1"))
+    assert not ends.link.stop(WAIT_S)
+    assert len(ends.outbox) == 1
+
+
+def test_no_tcp_port_is_opened(broker: Any, make_ends: Any) -> None:
+    """The link's only socket is the one to the broker: the library's own thread would open a loopback port."""
+    before = sockets()
+    make_ends(broker.port).wait_for_up()
+    assert len(sockets() - before) == 1
+
+
+def sockets() -> set[str]:
+    """The open sockets of this process."""
+    names = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            names.add(str(descriptor.readlink()))
+    return {name for name in names if name.startswith("socket:")}
+
+
+class Relay:
+    """A way to the broker that can be cut, and that can hang up on version 5 as an old broker does."""
+
+    def __init__(self, target: int, *, refuse_v5: bool) -> None:
+        self._target = target
+        self._refuse_v5 = refuse_v5
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._whole = threading.Event()
+        self._whole.set()
+        self.port: int = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Break all connections, and let no new one through."""
+        self._whole.clear()
+        for pair in self._pairs:
+            for end in pair:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        """Let connections through again."""
+        self._whole.set()
+
+    def close(self) -> None:
+        """End it."""
+        self.cut()
+        self._server.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                if not self._whole.is_set():
+                    near.close()
+                    continue
+                first = near.recv(65_536)
+                # CONNECT: type, length of one or two bytes, then 00 04 "MQTT" and the protocol level.
+                if self._refuse_v5 and first[first.index(b"MQTT") + 4] == 5:
+                    near.close()
+                    continue
+                far = socket.create_connection(("127.0.0.1", self._target))
+                far.sendall(first)
+                self._pairs.append((near, far))
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _copy(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def relay(target: int, *, refuse_v5: bool = False) -> Iterator[Relay]:
+    """A relay to a port of this machine."""
+    way = Relay(target, refuse_v5=refuse_v5)
+    yield way
+    way.close()
