@@ -114,6 +114,11 @@ class Peer:
             properties.MessageExpiryInterval = expiry_s
         self._client.publish(topic, payload, qos=1, retain=retain, properties=properties).wait_for_publish(WAIT_S)
 
+    def flood(self, topic: str, payloads: list[bytes]) -> None:
+        """Publish without waiting for anything."""
+        for payload in payloads:
+            self._client.publish(topic, payload, qos=1)
+
     def next(self) -> MQTTMessage:
         """The next message."""
         return self._messages.get(timeout=WAIT_S)
@@ -282,11 +287,11 @@ def peer(broker: Broker) -> Iterator[Peer]:
 
 
 @pytest.fixture
-def new_peer(broker: Broker) -> Iterator[Callable[[], Peer]]:
-    """Makes clients of the broker, for after a restart."""
+def peer_of() -> Iterator[Callable[[Broker], Peer]]:
+    """Makes clients of a broker, also of one that was restarted."""
     made: list[Peer] = []
 
-    def make() -> Peer:
+    def make(broker: Broker) -> Peer:
         made.append(Peer(broker.port))
         return made[-1]
 

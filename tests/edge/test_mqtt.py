@@ -177,7 +177,7 @@ def test_broker_absent_at_start(stopped_broker: Any, make_ends: Any) -> None:
     assert ends.wait_for_up().connections == 1
 
 
-def test_broker_restarts(broker: Any, make_ends: Any, new_peer: Any) -> None:
+def test_broker_restarts(broker: Any, make_ends: Any, peer_of: Any) -> None:
     """After a restart the link comes back, subscribes again, and delivers what was queued meanwhile."""
     ends = make_ends(broker.port)
     ends.wait_for_up()
@@ -186,7 +186,7 @@ def test_broker_restarts(broker: Any, make_ends: Any, new_peer: Any) -> None:
     ends.link.publish(Publication(topic="r", payload=b"meanwhile", retain=True))
     broker.start()
     assert ends.wait_for_up().connections == 2
-    peer = new_peer()
+    peer = peer_of(broker)
     peer.subscribe("r")
     assert peer.next().payload == b"meanwhile"
     peer.publish(INPUT, b"after")
