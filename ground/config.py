@@ -28,7 +28,6 @@ from shared_features.spec import (
 SCHEMA = 1
 _LOWEST_BAND_HZ = 10.0
 _HIGHEST_BAND_SHARE = 0.9
-_DEFAULT_BANDS = 12
 _SEGMENTS_PER_RECORD = 5
 
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -54,11 +53,12 @@ class SignalConfig(_Section):
 
 
 class SpectrumConfig(_Section):
-    """Welch spectrum; without ``segment_n`` a fifth of a record, without ``bands_hz`` twelve log-spaced bands."""
+    """Welch spectrum; without ``segment_n`` a fifth of a record, without ``bands_hz`` ``n_bands`` log-spaced ones."""
 
     enabled: bool = True
     segment_n: int = Field(default=0, ge=0)
     overlap_n: int = Field(default=0, ge=0)
+    n_bands: int = Field(default=12, ge=1, le=256)
     bands_hz: tuple[tuple[float, float], ...] = ()
     rolloff: Share = 0.85
 
@@ -293,7 +293,7 @@ def _spectrum(rate_hz: float, features: FeaturesConfig) -> SpectrumGroup:
     return SpectrumGroup(
         segment_n=segment_n,
         overlap_n=overlap_n,
-        bands_hz=group.bands_hz or _log_bands(rate_hz, segment_n),
+        bands_hz=group.bands_hz or _log_bands(rate_hz, segment_n, group.n_bands),
         enabled=group.enabled,
         rolloff=group.rolloff,
     )
@@ -308,12 +308,12 @@ def _filling_segment_n(record_n: int) -> int:
     return 0
 
 
-def _log_bands(rate_hz: float, segment_n: int) -> tuple[tuple[float, float], ...]:
+def _log_bands(rate_hz: float, segment_n: int, n_bands: int) -> tuple[tuple[float, float], ...]:
     """Log-spaced bands on whole spectral lines, from a few lines above zero to a little below Nyquist."""
     if segment_n == 0:
         return ()
     line_hz = rate_hz / segment_n
     highest = int(_HIGHEST_BAND_SHARE * rate_hz / 2.0 / line_hz)
     lowest = max(1, round(_LOWEST_BAND_HZ / line_hz))
-    edges = np.unique(np.round(np.geomspace(lowest, highest, _DEFAULT_BANDS + 1)).astype(int)) * line_hz
+    edges = np.unique(np.round(np.geomspace(lowest, highest, n_bands + 1)).astype(int)) * line_hz
     return tuple((float(low), float(high)) for low, high in itertools.pairwise(edges))
