@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from edge_agent.assessment import Contribution
 from edge_agent.decision import ALARM, NOT_ASSESSED, RAISED
 from ground.errors import DataError
 from ground.recording import LABEL_FAULTY, LABEL_HEALTHY
-from ground.splits import SENSOR_FAULT_PREFIX
+from ground.splits import CALIBRATION, FIT, SENSOR_FAULT_PREFIX, VALIDATION
 
 NS_PER_S = 1e9
 STREAM = "stream.parquet"
@@ -27,6 +29,8 @@ _STREAM_COLUMNS = (
     "bundle_digest", "spec_digest",
 )  # fmt: skip
 _SCORES_COLUMNS = (*_COMMON, "recording_id", "unit_id")
+
+_SEEN_ROLES = (FIT, VALIDATION, CALIBRATION)
 
 Texts = NDArray[np.object_]
 Flags = NDArray[np.bool_]
@@ -108,6 +112,7 @@ class Stream:
         flights: In the order of their first window.
         latency_ms: (n,) total latency of each result.
         deadlines_missed: Results that the agent itself marked as late.
+        trained_on: Results about windows that training or calibration has seen, as far as the table has roles.
         bundle_id: Detector and version that answered.
         bundle_digest: sha256 of its bundle.
         spec_digest: sha256 of its FeatureSpec.
@@ -116,6 +121,7 @@ class Stream:
     flights: tuple[Flight, ...]
     latency_ms: NDArray[np.float64]
     deadlines_missed: int
+    trained_on: int
     bundle_id: str
     bundle_digest: str
     spec_digest: str
@@ -133,15 +139,18 @@ def read_stream(path: Path) -> Stream:
     table = _read(path, _STREAM_COLUMNS)
     columns = {name: _column(table, name) for name in _STREAM_COLUMNS}
     keys = _keys(columns, ("aircraft", "engine", "flight"))
+    names = _names([key for key, _ in keys])
+    roles = table.column("role").to_pylist() if "role" in table.column_names else []
     raised = columns["event"] == RAISED
     flights = tuple(
-        _flight(columns, rows, name=_name(*key), source=key, raised=raised, contributions=columns["contributions"])
+        _flight(columns, rows, name=names[key], source=key, raised=raised, contributions=columns["contributions"])
         for key, rows in keys
     )
     return Stream(
         flights=flights,
         latency_ms=columns["total_ms"].astype(np.float64),
         deadlines_missed=int(np.count_nonzero(columns["deadline_missed"])),
+        trained_on=sum(role in _SEEN_ROLES for role in roles),
         bundle_id=str(columns["bundle_id"][-1]),
         bundle_digest=str(columns["bundle_digest"][-1]),
         spec_digest=str(columns["spec_digest"][-1]),
@@ -203,9 +212,13 @@ def _keys(
     return [(key, np.array(found, dtype=np.int64)) for key, found in rows.items()]
 
 
-def _name(_aircraft: str, engine: str, flight: str) -> str:
-    """The flight, with its engine where its own name does not say it."""
-    return flight if engine in flight else f"{flight} of {engine}"
+def _names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """The flight by its own name, with its engine where several engines share it."""
+    shared = Counter(flight for _, _, flight in keys)
+    return {
+        (aircraft, engine, flight): flight if shared[flight] == 1 else f"{flight} of {engine}"
+        for aircraft, engine, flight in keys
+    }
 
 
 def _onsets(columns: dict[str, NDArray[np.generic]], rows: NDArray[np.int64]) -> Flags:

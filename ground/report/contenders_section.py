@@ -56,7 +56,8 @@ def _sentences(evidence: Evidence) -> tuple[str, ...]:
     if not rms or not np.isfinite([evidence.contenders[0].windows.auc, rms[0].windows.auc]).all():
         return ()
     gain = evidence.contenders[0].windows.auc - rms[0].windows.auc
-    verdict = f"{words.score(abs(gain))} {'more' if gain >= 0.0 else 'less'} than"
+    amount = words.score(abs(gain))
+    verdict = f"{amount} {'more' if gain > 0.0 else 'less'} than" if float(amount) else "the same as"
     return (
         (
             "What does the model add to a plain level meter? Its AUC is "

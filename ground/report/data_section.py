@@ -73,12 +73,17 @@ def _found(path: Path) -> Grid:
         *((title, f"{_total(recordings, name):,}") for name, title in _TOTALS),
         *((f"contract checks {name}", f"{_outcomes(checks, name):,}") for name in ("passed", "failed")),
     ]
-    contract = document.get("contract", {}) if isinstance(document, dict) else {}
+    contract = _contract(document)
     note = (
         f"Contract {contract.get('name', '')} {contract.get('version', '')}, sha256 "
         f"{words.digest(str(contract.get('sha256', '')))}."
     )
     return Grid(columns, tuple(counted), note)
+
+
+def _contract(document: Any) -> dict[str, Any]:
+    found = document.get("contract") if isinstance(document, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _rows(document: Any, name: str) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from edge_agent.stream import PHASE_CHANGE
 from ground.metrics import covered_hours
 from ground.report.answers import NS_PER_S, Flight
 
+_SECONDS_AN_HOUR = 3600.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
@@ -77,6 +79,11 @@ class Events:
     def false_alerts_per_hour(self) -> float:
         """NaN without healthy time."""
         return self.false_alerts / self.healthy_hours if self.healthy_hours else float("nan")
+
+    @property
+    def healthy_s(self) -> float:
+        """``healthy_hours`` in seconds."""
+        return _SECONDS_AN_HOUR * self.healthy_hours
 
     @property
     def detected(self) -> int:

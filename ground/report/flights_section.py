@@ -23,19 +23,20 @@ _READING = (
 )
 
 
-def flights_section(flights: Sequence[Flight], events: Events, *, streamed: bool) -> Section:
+def flights_section(flights: Sequence[Flight], events: Events, *, streamed: bool, trained_on: int) -> Section:
     """The section.
 
     Args:
         flights: All of them.
         events: What happened in them.
         streamed: Whether an agent published these answers; otherwise the evaluation replayed them.
+        trained_on: Windows of these flights that training or calibration has seen.
     """
     return Section(
         key=KEY,
         title="Flights streamed through the agent" if streamed else "Test flights",
         nav="Flights",
-        sentences=(_origin(len(flights), streamed=streamed), *_sentences(events)),
+        sentences=(_origin(len(flights), streamed=streamed), *_seen(trained_on, events), *_sentences(events)),
         figures=(_figure(flights),),
         grids=tuple(grid for grid in (_detections(events), _sensors(events)) if grid.rows),
     )
@@ -57,7 +58,7 @@ def trace_of(flight: Flight) -> Trace:
     """A flight as the figure draws it."""
     begin_ns = int(flight.start_ns[0])
     return Trace(
-        title=f"{flight.name}: {words.fault_name(flight.fault_type)}",
+        title=f"{words.fault_name(flight.fault_type)}, {flight.name}",
         start_s=(flight.start_ns - begin_ns) / NS_PER_S,
         end_s=(flight.end_ns - begin_ns) / NS_PER_S,
         ratio=flight.ratio,
@@ -77,6 +78,17 @@ def _origin(n_flight: int, *, streamed: bool) -> str:
     return f"{flights} that no training has seen, replayed by the evaluation through the agent's own decision code."
 
 
+def _seen(trained_on: int, events: Events) -> tuple[str, ...]:
+    if not trained_on:
+        return ()
+    return (
+        (
+            f"{trained_on:,} of the {events.windows:,} windows lie in time that training or calibration has seen, so "
+            "false alerts are rarer here than in service."
+        ),
+    )
+
+
 def _sentences(events: Events) -> list[str]:
     sentences = []
     if events.detections:
@@ -90,8 +102,8 @@ def _sentences(events: Events) -> list[str]:
     if events.healthy_hours:
         rate = words.number(events.false_alerts_per_hour)
         sentences.append(
-            f"{words.count(events.false_alerts, 'false alert')} in {words.number(events.healthy_hours)} healthy "
-            f"hours: {rate} an hour."
+            f"{words.count(events.false_alerts, 'false alert')} in {words.duration(events.healthy_s)} of healthy "
+            f"time: {rate} an hour."
         )
     if events.not_assessed:
         reasons = [f"{words.reason_name(reason)} ({n:,})" for reason, n in events.not_assessed.items()]

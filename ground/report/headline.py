@@ -11,6 +11,7 @@ from ground.report import words
 from ground.report.view import GateLine, RangeBar, Tile
 from ground.splits import BY_TIME
 
+_SECONDS_AN_HOUR = 3600.0
 NO_BUNDLE = "no bundle"
 _GATE_NAMES = {"auc": "AUC", "false_alarm_rate": "false-alarm rate", "latency_p99": "latency, p99"}
 _LATENCY_SCALE = 1.5
@@ -56,12 +57,14 @@ def tiles(evidence: Evidence, latency: Tile) -> tuple[Tile, ...]:
         Tile(
             f"{flights.alarmed_flights} of {flights.healthy_flights}",
             "healthy test flights with an alarm",
-            f"at most {words.share(flights.alarmed_bounds.upper)} with confidence",
+            f"at most {words.share(flights.alarmed_bounds.upper)} with confidence"
+            if flights.healthy_flights
+            else "no test flight is healthy throughout",
         ),
         Tile(
             words.number(flights.false_alarms_per_hour),
             "false alarms per hour",
-            f"in {words.number(flights.healthy_hours)} healthy hours",
+            f"in {words.duration(_SECONDS_AN_HOUR * flights.healthy_hours)} of healthy time",
         ),
         Tile(
             words.duration(flights.delay_median_s),

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from ground.config import Config
 from ground.errors import GroundError
@@ -36,7 +35,7 @@ from ground.workspace import Workspace, write_atomic
 
 REPORT_NAME = "report.json"
 _NOTHING_STREAMED = Stream(
-    flights=(), latency_ms=np.zeros(0), deadlines_missed=0, bundle_id="", bundle_digest="", spec_digest=""
+    flights=(), latency_ms=np.zeros(0), deadlines_missed=0, trained_on=0, bundle_id="", bundle_digest="", spec_digest=""
 )
 
 
@@ -106,7 +105,7 @@ def render(page: Page) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((folder / "page.html").read_text(encoding="utf-8"))
     style = (folder / "style.css").read_text(encoding="utf-8")
-    return template.render(page=page, style=Markup(style))  # noqa: S704 - our own file
+    return template.render(page=page, style=style)
 
 
 def _read_answers(workspace: Workspace) -> _Answers:
@@ -123,7 +122,12 @@ def _read_answers(workspace: Workspace) -> _Answers:
 def _flights(answers: _Answers) -> Section:
     if not answers.flights:
         return Section(key=KEY, title="Flights", figures=(Absent(answers.missing),))
-    return flights_section(answers.flights, events_of(answers.flights), streamed=bool(answers.stream.flights))
+    return flights_section(
+        answers.flights,
+        events_of(answers.flights),
+        streamed=bool(answers.stream.flights),
+        trained_on=answers.stream.trained_on,
+    )
 
 
 def _stories(alerts: tuple[Alert, ...], workspace: Workspace, config: Config) -> tuple[AlertStory, ...]:

@@ -29,6 +29,7 @@ from ground.report.figure import (
 _POINTS = 2400
 _MOST_POINTS_A_FLIGHT = 400
 _ROW_IN = 0.82
+_TALL_ROW_IN = 1.4
 _FRAME_IN = 1.15
 _FLIGHTS_IN_ONE_COLUMN = 6
 _TITLE_LETTERS = 46
@@ -80,7 +81,8 @@ def score_plot(traces: Sequence[Trace], *, width: Width) -> Figure:
     unit = time_unit(max(float(trace.end_s[-1]) for trace in traces))
     n_column = 1 if width.is_narrow or len(traces) <= _FLIGHTS_IN_ONE_COLUMN else 2
     n_row = -(-len(traces) // n_column)
-    figure = new_figure(width, _FRAME_IN + _ROW_IN * n_row)
+    row_in = _TALL_ROW_IN if len(traces) <= _FLIGHTS_IN_ONE_COLUMN else _ROW_IN
+    figure = new_figure(width, _FRAME_IN + row_in * n_row)
     # Down the first column, then down the second.
     grid = figure.subplots(n_row, n_column, sharex=True, sharey=True, squeeze=False).T.ravel()
     limits = _limits(traces)

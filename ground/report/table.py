@@ -89,7 +89,7 @@ def _counts(stream: Stream, events: Events) -> Iterator[tuple[str, str]]:
     yield (
         "false alerts",
         (
-            f"{events.false_alerts:,} in {words.number(events.healthy_hours)} healthy hours: "
+            f"{events.false_alerts:,} in {words.duration(events.healthy_s)} of healthy time: "
             f"{words.number(events.false_alerts_per_hour)} an hour"
         ),
     )

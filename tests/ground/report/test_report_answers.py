@@ -60,9 +60,17 @@ def stream(tmp_path):
 def test_stream_is_read_flight_by_flight_in_time_order(stream):
     """Flights by their first window; every row once; latencies of all."""
     assert [flight.source[2] for flight in stream.flights] == ["f0", "f1", "f2", "f3"]
+    assert [flight.name for flight in stream.flights] == ["f0", "f1", "f2", "f3"]
     assert sum(len(flight.state) for flight in stream.flights) == len(stream.latency_ms) == len(ROWS)
     assert np.isnan(stream.flights[3].ratio[3:8]).all()
     assert stream.flights[1].ratio[6] == 3.0
+
+
+def test_flight_that_two_engines_share_is_named_with_its_engine(tmp_path):
+    """The engines of one aircraft fly together."""
+    rows = flight_rows("f", "nn", [0, 0]) + [{**row, "engine": "e2"} for row in flight_rows("f", "nn", [0, 0])]
+    flights = read_stream(write(tmp_path / "s.parquet", rows)).flights
+    assert [flight.name for flight in flights] == ["f of e1", "f of e2"]
 
 
 def test_events_count_what_a_technician_saw(stream):

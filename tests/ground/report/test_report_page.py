@@ -125,6 +125,16 @@ def test_flights_are_told_as_they_went(streamed, report_config):
     assert "sent frame by frame" in page.flights.sentences[0]
 
 
+def test_stream_over_training_time_says_so(workspace, report_config):
+    """Where flights were cut by time, the agent hears again what it was fitted to."""
+    path = workspace.evaluation / "stream.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table.index[:7], "role"] = "fit"
+    table.to_parquet(path, index=False)
+    page = make_page(workspace, report_config, read_evidence(workspace))
+    assert f"7 of the {len(table):,} windows" in page.flights.sentences[1]
+
+
 def test_numbers_come_from_the_files(workspace, report_config, tmp_path):
     """A changed number in metrics.json is the number on the page."""
     path = workspace.evaluation / "metrics.json"
