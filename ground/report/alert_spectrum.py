@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ground.errors import GroundError
 from ground.report import words
-from ground.report.alerts import Alert, Archive
+from ground.report.alerts import Alert, Archive, told
 from ground.report.spectra import SpectrumReader, healthy_band, spread_choice
 from ground.report.spectrum_plot import SpectrumView, spectrum_plot
 from ground.report.view import Absent, Figure, picture
@@ -46,7 +46,7 @@ def alert_spectrum(alert: Alert, archive: Archive) -> Figure:
         own = _own(alert, archive, reader)
         healthy = _healthy(alert, archive, reader)
     except GroundError as error:
-        return Absent(f"No spectrum: {error}")
+        return Absent(f"No spectrum: {told(error, archive.root)}")
     if not len(own) or len(healthy) < FEWEST_HEALTHY:
         found = "is there" if len(own) else "is not there"
         return Absent(

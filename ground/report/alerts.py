@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from edge_agent.assessment import Contribution
+from ground.errors import GroundError
 from ground.recording import LABEL_FAULTY, LABEL_HEALTHY
 from ground.report import words
 from ground.report.answers import NS_PER_S, Flight, parse_contributions
@@ -53,8 +55,9 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Where the windows of alerts and of healthy time are found."""
+    """Where the windows of alerts and of healthy time are found, in the workspace ``root``."""
 
+    root: Path
     spec: FeatureSpec
     recordings: RecordingLibrary
     windows: WindowLibrary
@@ -66,6 +69,11 @@ class Archive:
             DataError: Its recording is not there.
         """
         return Span(self.recordings.info(alert.flight).recording_id, int(alert.flight.start_ns[alert.index]))
+
+
+def told(error: GroundError, root: Path) -> str:
+    """What went wrong, with files named from the workspace on: a page that is passed on tells nobody's folders."""
+    return str(error).replace(f"{root}/", "")
 
 
 def first_alerts(flights: Sequence[Flight], *, most: int = MOST_ALERTS) -> tuple[Alert, ...]:

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from edge_agent.layout import METRICS
 from ground.config import Config
-from ground.errors import GroundError
+from ground.errors import DataError, GroundError
 from ground.evidence import Evidence
 from ground.report import words
 from ground.report.alert_causes import causes, circumstances, contribution_lines
 from ground.report.alert_spectrum import alert_spectrum
-from ground.report.alerts import Alert, Archive, first_alerts
+from ground.report.alerts import Alert, Archive, first_alerts, told
 from ground.report.answers import SCORES, STREAM, Flight, Stream, read_scores, read_stream
 from ground.report.breakdown_section import breakdown_section
 from ground.report.certainty_section import certainty_section
@@ -60,9 +61,14 @@ def write_page(workspace: Workspace, config: Config, *, out: Path) -> Path:
         ``out``.
 
     Raises:
-        DataError: Not evaluated yet, or a file of the evaluation is damaged.
+        DataError: Not evaluated yet, or with another config, or a file of the evaluation is damaged.
     """
     evidence = read_evidence(workspace)
+    if evidence.config_digest != config.digest:
+        raise DataError(
+            f"{workspace.evaluation / METRICS}: expected the evaluation of config {words.digest(config.digest)}, got "
+            f"that of {words.digest(evidence.config_digest)}; run `ground evaluate` again"
+        )
     page = make_page(workspace, config, evidence)
     write_atomic(out, render(page).encode())
     return out
@@ -134,7 +140,7 @@ def _stories(alerts: tuple[Alert, ...], workspace: Workspace, config: Config) ->
     try:
         archive = _archive(workspace, config)
     except GroundError as error:
-        absent = Absent(f"No spectrum and no measured values: {error}")
+        absent = Absent(f"No spectrum and no measured values: {told(error, workspace.root)}")
         return tuple(_story(alert, (), absent) for alert in alerts)
     return tuple(_story(alert, contribution_lines(alert, archive), alert_spectrum(alert, archive)) for alert in alerts)
 
@@ -146,7 +152,9 @@ def _story(alert: Alert, lines: tuple[ContributionLine, ...], spectrum: Figure) 
 
 def _archive(workspace: Workspace, config: Config) -> Archive:
     spec = config.feature_spec()
-    return Archive(spec, RecordingLibrary(workspace.interim), WindowLibrary(workspace.features / WINDOWS, spec))
+    return Archive(
+        workspace.root, spec, RecordingLibrary(workspace.interim), WindowLibrary(workspace.features / WINDOWS, spec)
+    )
 
 
 def _alerts_sentence(alerts: tuple[Alert, ...]) -> str:
@@ -168,7 +176,7 @@ def _gates_note(config: Config) -> str:
 
 
 def _origin(workspace: Workspace, evidence: Evidence, stream: Stream) -> str:
-    names = ("metrics.json", SCORES, STREAM)
+    names = (METRICS, SCORES, STREAM)
     paths = [workspace.evaluation / name for name in names]
     read = [f"{path.name} {words.digest(_sha256(path))}" for path in paths if path.is_file()]
     parts = [

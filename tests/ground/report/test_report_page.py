@@ -191,6 +191,7 @@ def test_missing_parts_leave_a_sentence(workspace, report_config, tmp_path, name
     remove(workspace.root)
     html = read(workspace, report_config, tmp_path)
     assert sentence in html
+    assert str(workspace.root) not in html
     assert Reader(html).open == []
 
 
@@ -241,6 +242,13 @@ def test_damaged_files_are_refused_by_name(workspace, report_config, tmp_path, n
     with pytest.raises(DataError, match=r"(metrics\.json|stream\.parquet): expected"):
         write_page(workspace, report_config, out=tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_page_of_another_config_is_refused(evaluated, report_config, tmp_path):
+    """Thresholds and limits of one config never stand beside the numbers of another."""
+    changed = report_config.model_copy(update={"seed": 4})
+    with pytest.raises(DataError, match=r"metrics\.json: expected the evaluation of config"):
+        write_page(evaluated, changed, out=tmp_path / "page.html")
 
 
 def test_evidence_survives_the_file(evaluated):
