@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 STOPPED = "stopped"
 VANISHED = "connection lost"
 
-_FINISH_TIMEOUT_S = 5.0
-_GOODBYE_TIMEOUT_S = 3.0
+FINISH_TIMEOUT_S = 5.0
+GOODBYE_TIMEOUT_S = 3.0
 _SWITCH_INTERVAL_S = 0.0005
 """Longest that the worker's Python code keeps the link's thread from sending or receiving; the default is 5 ms."""
 
@@ -122,11 +122,11 @@ class Agent:
     def _end(self) -> None:
         self._health.state = STOPPING
         self._notifier.stopping()
-        if not self._worker.stop(_FINISH_TIMEOUT_S):
-            _log.error("frame in hand not finished", waited_s=_FINISH_TIMEOUT_S)
+        if not self._worker.stop(FINISH_TIMEOUT_S):
+            _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(self._status(self._document()))
-        if not self._link.stop(_GOODBYE_TIMEOUT_S):
+        if not self._link.stop(GOODBYE_TIMEOUT_S):
             _log.warning("messages not delivered", n=len(self._outbox))
         self._health.link = self._link.state
         self._report()

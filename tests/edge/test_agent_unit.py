@@ -1,0 +1,60 @@
+"""The systemd unit: accepted by systemd, strict, and in agreement with the code."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge_agent.agent import FINISH_TIMEOUT_S, GOODBYE_TIMEOUT_S
+from edge_agent.config import AgentSection
+from edge_agent.exit_code import ExitCode
+from edge_agent.mqtt import CONNECT_TIMEOUT_S
+
+UNIT = Path(__file__).resolve().parents[2] / "systemd" / "edge-agent.service"
+EXPOSURE_TENTHS = 15
+"""Highest exposure of ``systemd-analyze security``, in tenths: 1.5, of 10."""
+
+
+@pytest.fixture
+def analyzable(tmp_path: Path) -> Path:
+    """The unit with a program that exists on this machine."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    path = tmp_path / "edge-agent.service"
+    path.write_text(UNIT.read_text().replace("/opt/enginear/venv/bin/edge-agent", shutil.which("true") or ""))
+    return path
+
+
+def setting(name: str) -> str:
+    """The value of a setting of the service that is given once."""
+    parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(UNIT.read_text())
+    return parser["Service"][name]
+
+
+def test_systemd_accepts_it(analyzable: Path) -> None:
+    """``systemd-analyze verify`` has nothing to say."""
+    verdict = subprocess.run(["systemd-analyze", "verify", analyzable], check=False, capture_output=True, text=True)
+    assert (verdict.returncode, verdict.stdout, verdict.stderr) == (0, "", "")
+
+
+def test_exposure(analyzable: Path) -> None:
+    """``systemd-analyze security`` finds it tight."""
+    options = ["--offline=true", f"--threshold={EXPOSURE_TENTHS}", "--no-pager"]
+    verdict = subprocess.run(
+        ["systemd-analyze", "security", *options, analyzable], check=False, capture_output=True, text=True
+    )
+    assert verdict.returncode == 0, verdict.stdout
+
+
+def test_agrees_with_the_code() -> None:
+    """Timeouts leave the agent its time, final exit codes are final, and the state folder is the default one."""
+    assert float(setting("TimeoutStopSec")) > FINISH_TIMEOUT_S + GOODBYE_TIMEOUT_S + CONNECT_TIMEOUT_S
+    assert setting("RestartPreventExitStatus") == f"{ExitCode.USAGE:d} {ExitCode.BUNDLE_REFUSED:d}"
+    assert f"/var/lib/{setting('StateDirectory')}" == str(AgentSection(id="a", fleet="f").state_dir)
+    assert "Environment=ORT_DISABLE_TELEMETRY=1" in UNIT.read_text().splitlines()
