@@ -28,6 +28,7 @@ from ground.workspace import Workspace
 
 _STYLES = {PASS: "green", FAIL: "bold red", INSUFFICIENT: "yellow"}
 _LATENCY = "latency_p99"
+_OBSERVATIONS = "n of needed"
 _NOT_FOUND = "not found"
 
 
@@ -43,11 +44,13 @@ def gates_table(metrics: dict[str, Any]) -> Table:
     evidence = evidence_of(metrics)
     caption = f"{evidence.verdict.verdict}: {release_class(evidence)}. {_compared(evidence)}"
     table = Table(title="Gates", caption=caption.rstrip(), caption_justify="left")
-    for name in ("gate", "limit", "measured", "bounds", "observations", "verdict"):
-        table.add_column(name, justify="left" if name in {"gate", "verdict"} else "right", no_wrap=name == "verdict")
+    for name in ("gate", "limit", "measured", "bounds", _OBSERVATIONS, "verdict"):
+        table.add_column(
+            name, justify="left" if name in {"gate", "verdict"} else "right", no_wrap=name != _OBSERVATIONS
+        )
     for gate in evidence.gates:
         table.add_row(
-            gate_name(gate), gate_limit(gate), gate_value(gate, gate.point), gate_bounds(gate), gate_observations(gate),
+            gate_name(gate), gate_limit(gate), gate_value(gate, gate.point), gate_bounds(gate), gate_observations(gate).removesuffix(" needed"),
             Text(gate.verdict, _STYLES.get(gate.verdict, "")),
         )  # fmt: skip
     return table
