@@ -20,7 +20,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.config import KIB, NO_PASSWORD_FILE
+from edge_agent.config import KIB
+from edge_agent.credentials import read_password
 from edge_agent.errors import LinkError
 from edge_agent.inbox import Arrival
 from edge_agent.outbox import NEVER
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from edge_agent.bell import Bell
     from edge_agent.config import AgentConfig
     from edge_agent.link_state import LinkListener
-    from edge_agent.outbox import Outbox
+    from edge_agent.outbox import Outbox, Publication
 
 V5: Final = MQTTProtocolVersion.MQTTv5
 V311: Final = MQTTProtocolVersion.MQTTv311
@@ -42,6 +43,8 @@ _ENVELOPE_BYTES = 65 * KIB
 _WINDOW = 20
 """Most messages in flight; the receive maximum of mosquitto."""
 _HANDSHAKE_TIMEOUT_S = 10.0
+_ACKNOWLEDGE_TIMEOUT_S = 30.0
+"""A broker that answers pings and acknowledges nothing for so long is stuck; a new connection may free it."""
 _TICK_MS = 1_000
 _UNSUPPORTED_PROTOCOL = 0x84
 
@@ -83,7 +86,7 @@ class Connection:
         self._bell = bell
         self._first = first
         self._window = _WINDOW
-        self._opened_s = self._accepted_s = float("inf")
+        self._opened_s = self._accepted_s = self._progress_s = float("inf")
         self._leaving = False
         self._poll = select.poll()
         self._said: set[str] = set()
@@ -112,7 +115,7 @@ class Connection:
         """
         broker = self._config.broker
         if broker.username:
-            self._client.username_pw_set(broker.username, _password(self._config))
+            self._client.username_pw_set(broker.username, read_password(broker.password_file))
         options: dict[str, Any] = {}
         if self._version == V5:
             options = {"clean_start": self._first, "properties": _connect_properties(self._config)}
@@ -126,7 +129,7 @@ class Connection:
         """Send and receive what there is, waiting for it; whether the connection still stands.
 
         Raises:
-            LinkError: The broker does not answer.
+            LinkError: The broker does not answer, or acknowledges nothing.
         """
         if self.accepted and not self._leaving:
             self._send_waiting()
@@ -135,8 +138,7 @@ class Connection:
         if not self._wait_and_read():
             return False
         self._client.loop_misc()
-        if not self.accepted and time.monotonic() - self._opened_s > _HANDSHAKE_TIMEOUT_S:
-            raise LinkError(f"broker: expected an answer within {_HANDSHAKE_TIMEOUT_S} s, got none; check the port")
+        self._check_progress(time.monotonic())
         return self._client.socket() is not None
 
     def leave(self) -> None:
@@ -170,8 +172,8 @@ class Connection:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(0)  # the outbox counts them
         will = self._listener.will
-        properties = _message_properties(PacketTypes.WILLMESSAGE, will.content_type, will.expiry_s)
-        client.will_set(will.topic, will.payload, _QOS, will.retain, properties if self._version == V5 else None)
+        properties = self._message_properties(PacketTypes.WILLMESSAGE, will)
+        client.will_set(will.topic, will.payload, _QOS, will.retain, properties)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -182,17 +184,26 @@ class Connection:
         client.on_socket_register_write = lambda *_: None
         return client
 
-    def _send_waiting(self) -> None:
-        for publication in self._outbox.take(self._window):
-            properties = _message_properties(PacketTypes.PUBLISH, publication.content_type, publication.expiry_s)
-            sent = self._client.publish(
-                publication.topic,
-                publication.payload,
-                _QOS,
-                publication.retain,
-                properties if self._version == V5 else None,
+    def _check_progress(self, now_s: float) -> None:
+        if not self.accepted and now_s - self._opened_s > _HANDSHAKE_TIMEOUT_S:
+            raise LinkError(f"broker: expected an answer within {_HANDSHAKE_TIMEOUT_S} s, got none; check the port")
+        if self._outbox.in_flight and now_s - self._progress_s > _ACKNOWLEDGE_TIMEOUT_S:
+            raise LinkError(
+                f"broker: expected acknowledgements within {_ACKNOWLEDGE_TIMEOUT_S} s, got none; check the broker"
             )
-            self._outbox.sent(sent.mid, publication)
+
+    def _send_waiting(self) -> None:
+        if not self._outbox.in_flight:
+            self._progress_s = time.monotonic()
+        for each in self._outbox.take(self._window):
+            properties = self._message_properties(PacketTypes.PUBLISH, each)
+            sent = self._client.publish(each.topic, each.payload, _QOS, each.retain, properties)
+            self._outbox.sent(sent.mid, each)
+
+    def _message_properties(self, packet: int, publication: Publication) -> Properties | None:
+        if self._version != V5:
+            return None
+        return _message_properties(packet, publication.content_type, publication.expiry_s)
 
     def _wait_and_read(self) -> bool:
         """Wait for the socket, the bell or the next tick, and read; false when the connection is lost."""
@@ -224,7 +235,8 @@ class Connection:
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if not self._leaving and (self.subscribed or not self.error):
-            self.error = self._client.complaint or f"connection ended: {reason}"
+            hung_up = f"connection ended: {reason}" if self.accepted else f"broker hung up on MQTT {self.version}"
+            self.error = self._client.complaint or hung_up
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         received_ns = time.monotonic_ns()
@@ -235,6 +247,7 @@ class Connection:
             self._said.add(str(reason))
             _log.error("broker refused a message", error=str(reason))
         self._outbox.acknowledge(number)
+        self._progress_s = time.monotonic()
 
     def _on_subscribe(self, _client: Client, _data: Any, _number: int, reasons: Any, _properties: Any) -> None:
         refused = [t for t, reason in zip(self._config.topics.input, reasons, strict=True) if reason.is_failure]
@@ -284,14 +297,6 @@ def _message_properties(packet: int, content_type: str, expiry_s: int) -> Proper
     if expiry_s != NEVER:
         properties.MessageExpiryInterval = expiry_s
     return properties
-
-
-def _password(config: AgentConfig) -> str:
-    path = config.broker.password_file
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n") if path != NO_PASSWORD_FILE else ""
-    except (OSError, UnicodeError) as error:
-        raise LinkError(f"broker.password_file: expected a readable file, got {error}; check the path") from error
 
 
 def _set_no_delay(_client: Client, _data: Any, opened: Any) -> None:

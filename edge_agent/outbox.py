@@ -57,6 +57,11 @@ class Outbox:
         """Publications that the broker has acknowledged."""
         return self._acknowledged
 
+    @property
+    def in_flight(self) -> int:
+        """Publications sent and not acknowledged yet."""
+        return len(self._in_flight)
+
     def __len__(self) -> int:
         return len(self._waiting) + len(self._in_flight)
 

@@ -210,6 +210,7 @@ def test_falls_back_to_3_1_1(broker: Any, peer: Any, make_ends: Any) -> None:
     """A broker that hangs up on version 5 is spoken to in 3.1.1; results and frames pass."""
     with relay(broker.port, refuse_v5=True) as way:
         ends = make_ends(way.port)
+        assert ends.changes.get(timeout=WAIT_S).error == "broker hung up on MQTT 5"
         assert ends.wait_for_up().protocol == "3.1.1"
         peer.subscribe("r")
         ends.link.publish(Publication(topic="r", payload=b"1", expiry_s=60))
@@ -303,6 +304,23 @@ def test_silence_instead_of_an_answer(make_ends: Any, monkeypatch: pytest.Monkey
         assert "expected an answer" in ends.wait_for(lambda state: not state.connected).error
 
 
+def test_broker_that_acknowledges_nothing(
+    broker: Any, peer: Any, make_ends: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection on which nothing is acknowledged is given up for a new one, and the message is sent there."""
+    monkeypatch.setattr("edge_agent.mqtt._ACKNOWLEDGE_TIMEOUT_S", 0.5)
+    peer.subscribe("r")
+    with relay(broker.port) as way:
+        ends = make_ends(way.port, broker={"keepalive_s": 3_600})
+        ends.wait_for_up()
+        way.mute()
+        ends.link.publish(Publication(topic="r", payload=b"1"))
+        assert "expected acknowledgements" in ends.wait_for(lambda state: not state.connected).error
+        ends.wait_for_up()
+        assert [peer.next().payload for _ in range(2)] == [b"1", b"1"]
+        assert ends.link.stop(WAIT_S)
+
+
 def test_stop_without_a_broker(stopped_broker: Any, make_ends: Any) -> None:
     """A link that never stood stops at once and says that something is left."""
     ends = make_ends(stopped_broker.port)
@@ -334,6 +352,7 @@ class Relay:
         self._target = target
         self._refuse_v5 = refuse_v5
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._muted: set[socket.socket] = set()
         self._server = socket.create_server(("127.0.0.1", 0))
         self._whole = threading.Event()
         self._whole.set()
@@ -347,6 +366,11 @@ class Relay:
             for end in pair:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
+
+    def mute(self) -> None:
+        """Swallow what the broker says on the present connections."""
+        for pair in self._pairs:
+            self._muted.update(pair)
 
     def mend(self) -> None:
         """Let connections through again."""
@@ -375,11 +399,12 @@ class Relay:
                 for source, sink in ((near, far), (far, near)):
                     threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
 
-    @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket) -> None:
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+        near = {near for near, _ in self._pairs}
         with suppress(OSError):
             while data := source.recv(65_536):
-                sink.sendall(data)
+                if sink not in self._muted or sink not in near:
+                    sink.sendall(data)
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
