@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_agent.errors import GoldenMismatch, ScorerError
+from edge_agent.errors import GoldenMismatch
 from shared_features.extract import extract_windows
 
 if TYPE_CHECKING:

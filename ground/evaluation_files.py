@@ -16,10 +16,7 @@ from ground.contenders import Examined
 from ground.evidence import Evidence
 from ground.replay import Replay
 from ground.window_table import ROLE_COLUMNS, WINDOW_COLUMNS
-from ground.workspace import Workspace, write_atomic
-
-SCORES = "scores.parquet"
-THRESHOLDS_YAML = "thresholds.yaml"
+from ground.workspace import SCORES, THRESHOLDS_YAML, Workspace, write_atomic
 
 
 def write_evaluation(

@@ -18,15 +18,14 @@ from edge_agent.layout import FEATURE_SPEC, IO_SCHEMA, MANIFEST, METRICS, MODEL,
 from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
 from edge_agent.scorer import Scorer
 from ground.config import Config
-from ground.errors import ConfigError, DataError, GateError
-from ground.gates import FAIL, PASS
+from ground.errors import ConfigError, DataError
+from ground.gates import PASS, RunVerdict, refuse_failed
 from ground.golden import golden_vectors
 from ground.keys import load_private_key
 from ground.pack import pack_bundle, unpack_bundle
-from ground.pipeline import THRESHOLDS_YAML
 from ground.report.model_card import ModelCardInput, model_card
 from ground.window_table import WINDOWS
-from ground.workspace import Workspace, write_atomic
+from ground.workspace import THRESHOLDS_YAML, Workspace, write_atomic
 from shared_features.spec import FeatureSpec
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -84,8 +83,7 @@ def release_class_of(config: Config, metrics: dict[str, Any]) -> tuple[str, tupl
         GateError: A gate failed.
     """
     verdict, reasons = metrics["verdict"]["verdict"], tuple(metrics["verdict"]["reasons"])
-    if verdict == FAIL:
-        raise GateError("gates: expected none to fail, got a failed one; no bundle is made:\n  " + "\n  ".join(reasons))
+    refuse_failed(RunVerdict(verdict, reasons))
     if not config.ecr:
         reasons = (*reasons, "ecr: a release needs an Engineering Change Request, the config names none")
     return (RELEASE if verdict == PASS and config.ecr else DEVELOPMENT), reasons

@@ -13,13 +13,11 @@ from edge_agent.layout import METRICS, MODEL, THRESHOLDS
 from ground.config import Config
 from ground.progress import Progress
 from ground.stage import Stage, run_stage
-from ground.workspace import Workspace
+from ground.workspace import SCORES, THRESHOLDS_YAML, Workspace
 
 if TYPE_CHECKING:
     from ground.export import ExportReport
 
-SCORES = "scores.parquet"
-THRESHOLDS_YAML = "thresholds.yaml"
 
 _DATA = ("signal", "preprocess", "contract", "seed")
 _FEATURES = (*_DATA, "features", "split")
@@ -102,7 +100,12 @@ TRAIN = Stage(
 EVALUATE = Stage(
     name="evaluate",
     sections=(*_TRAINING, "ecr", "decision", "gates", "bundle"),
-    inputs=lambda workspace, config: (workspace.features, workspace.processed, *_candidates(workspace, config)),
+    inputs=lambda workspace, config: (
+        workspace.interim,
+        workspace.features,
+        workspace.processed,
+        *_candidates(workspace, config),
+    ),
     outputs=_verdicts,
     work=_evaluate,
 )

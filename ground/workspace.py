@@ -7,6 +7,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+SCORES = "scores.parquet"
+"""In ``evaluation``: the shipped detector's answers in the test flights."""
+STREAM = "stream.parquet"
+"""In ``evaluation``: what an agent published of them."""
+THRESHOLDS_YAML = "thresholds.yaml"
+"""Beside a model: its thresholds for people; an agent reads ``thresholds.json``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:

@@ -32,12 +32,11 @@ from ground.recordings import Recording, frames_of, load_recording, read_index
 from ground.report.page import write_page
 from ground.report.table import closing_table, gates_table
 from ground.window_table import WINDOWS
-from ground.workspace import Workspace, write_atomic
+from ground.workspace import STREAM, Workspace, write_atomic
 
 VERSION = "1.0.0"
 SPEED = 20.0
 """Times real time: fast enough for a demo, slow enough for each frame to be answered before the next arrives."""
-STREAM_TABLE = "stream.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +151,17 @@ def _keep_stream(workspace: Workspace, listener: Listener) -> None:
     table = stream_table([decode_result(payload) for payload in listener.results], _windows(workspace))
     sink = io.BytesIO()
     table.to_parquet(sink, index=False)
-    write_atomic(workspace.evaluation / STREAM_TABLE, sink.getvalue())
+    write_atomic(workspace.evaluation / STREAM, sink.getvalue())
 
 
 def _summary(stage: _Stage, listener: Listener, published: PublishReport) -> Table:
     table = Table(title="On the wire", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     table.add_row("bundle", f"{stage.exported.bundle} ({stage.exported.release_class})")
     flights = f"{len(stage.flights)} flights at {SPEED:g} x real time"
     table.add_row("streamed", f"{flights}: {published.frames} frames, {published.signal_s:.0f} s of signal")
-    table.add_row("answered", f"{len(listener.results)} results, {len(listener.alerts)} alerts")
+    alerts = f"{len(listener.alerts)} alert messages (raised and cleared)"
+    table.add_row("answered", f"{len(listener.results)} results, {alerts}")
     table.add_row("stream = batch", f"all {len(listener.results)} results, byte for byte")
     return table

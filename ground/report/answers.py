@@ -20,8 +20,6 @@ from ground.recording import LABEL_FAULTY, LABEL_HEALTHY
 from ground.splits import CALIBRATION, FIT, SENSOR_FAULT_PREFIX, VALIDATION
 
 NS_PER_S = 1e9
-STREAM = "stream.parquet"
-SCORES = "scores.parquet"
 
 _COMMON = ("flight", "phase", "start_ns", "end_ns", "label", "fault_type", "score", "threshold", "state", "reason")
 _STREAM_COLUMNS = (

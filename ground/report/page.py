@@ -18,7 +18,7 @@ from ground.report import words
 from ground.report.alert_causes import causes, circumstances, contribution_lines
 from ground.report.alert_spectrum import alert_spectrum
 from ground.report.alerts import Alert, Archive, first_alerts, told
-from ground.report.answers import SCORES, STREAM, Flight, Stream, read_scores, read_stream
+from ground.report.answers import Flight, Stream, read_scores, read_stream
 from ground.report.breakdown_section import breakdown_section
 from ground.report.certainty_section import certainty_section
 from ground.report.contenders_section import contenders_section
@@ -32,7 +32,7 @@ from ground.report.library import RecordingLibrary, WindowLibrary
 from ground.report.limits_section import limits_section
 from ground.report.view import Absent, AlertStory, ContributionLine, Figure, Page, Section
 from ground.window_table import WINDOWS
-from ground.workspace import Workspace, write_atomic
+from ground.workspace import SCORES, STREAM, Workspace, write_atomic
 
 REPORT_NAME = "report.json"
 _NOTHING_STREAMED = Stream(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from ground.evidence import BASELINE, Evidence
-from ground.gates import FAIL, INSUFFICIENT, PASS
+from ground.gates import FAIL, INSUFFICIENT, PASS, Gate
 from ground.report import words
-from ground.report.answers import STREAM, Stream, read_stream
+from ground.report.answers import Stream, read_stream
 from ground.report.events import Detection, Events, events_of
 from ground.report.evidence_file import evidence_of, read_evidence
 from ground.report.headline import (
@@ -24,11 +25,11 @@ from ground.report.headline import (
     release_class,
 )
 from ground.report.latency_section import quantiles_ms
-from ground.workspace import Workspace
+from ground.workspace import STREAM, Workspace
 
 _STYLES = {PASS: "green", FAIL: "bold red", INSUFFICIENT: "yellow"}
 _LATENCY = "latency_p99"
-_OBSERVATIONS = "n of needed"
+_PADDING = (0, 1, 0, 0)
 _NOT_FOUND = "not found"
 
 
@@ -43,16 +44,18 @@ def gates_table(metrics: dict[str, Any]) -> Table:
     """
     evidence = evidence_of(metrics)
     caption = f"{evidence.verdict.verdict}: {release_class(evidence)}. {_compared(evidence)}"
-    table = Table(title="Gates", caption=caption.rstrip(), caption_justify="left")
-    for name in ("gate", "limit", "measured", "bounds", _OBSERVATIONS, "verdict"):
-        table.add_column(
-            name, justify="left" if name in {"gate", "verdict"} else "right", no_wrap=name != _OBSERVATIONS
-        )
+    table = Table(
+        title="Gates",
+        caption=caption.rstrip(),
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=_PADDING,
+        show_edge=False,
+    )
+    for name in ("gate", "limit", "measured", "bounds", "n", "verdict"):
+        table.add_column(name, justify="left" if name in {"gate", "verdict"} else "right")
     for gate in evidence.gates:
-        table.add_row(
-            gate_name(gate), gate_limit(gate), gate_value(gate, gate.point), gate_bounds(gate), gate_observations(gate).removesuffix(" needed"),
-            Text(gate.verdict, _STYLES.get(gate.verdict, "")),
-        )  # fmt: skip
+        table.add_row(*_gate_cells(gate), Text(gate.verdict, _STYLES.get(gate.verdict, "")))
     return table
 
 
@@ -82,6 +85,14 @@ def _compared(evidence: Evidence) -> str:
     names = [f"{contender_name(one)} {words.score(one.windows.auc)}" for one in evidence.contenders]
     has_rms = any(one.kind == BASELINE for one in evidence.contenders)
     return f"AUC: {', '.join(names)}" if has_rms else ""
+
+
+def _gate_cells(gate: Gate) -> tuple[str, ...]:
+    """A gate in eighty columns: signs for words, and no unit that the measured value says."""
+    limit = gate_limit(gate).replace("at least ", ">= ").replace("at most ", "<= ")
+    bounds = gate_bounds(gate).removesuffix(f" {gate.unit}")
+    n = gate_observations(gate).removesuffix(" needed")
+    return gate_name(gate), limit, gate_value(gate, gate.point), bounds, n
 
 
 def _counts(stream: Stream, events: Events) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,6 @@ from ground.config import Config
 from ground.crossval import COMPLETE, NOT_RUN, cross_validate
 from ground.errors import DataError, SplitError, TrainingError
 from ground.evaluate import evaluate, read_split_table
-from ground.evaluation_files import SCORES, THRESHOLDS_YAML
 from ground.evidence import BASELINE, OTHER, SHIPPED
 from ground.featurize import featurize
 from ground.frames import frames_of
@@ -31,7 +30,7 @@ from ground.preprocess import preprocess
 from ground.recordings import load_recording, read_index
 from ground.train import train
 from ground.window_table import WINDOWS
-from ground.workspace import Workspace
+from ground.workspace import SCORES, THRESHOLDS_YAML, Workspace
 
 RATE_HZ = 1024
 FLIGHT_S = 20
