@@ -13,9 +13,9 @@ from ground.report.table import closing_table, gates_table
 
 
 def shown(table):
-    """The table as a terminal of 120 columns shows it."""
+    """The table as a terminal of 80 columns shows it."""
     sink = io.StringIO()
-    Console(file=sink, width=120, color_system=None).print(table)
+    Console(file=sink, width=80, color_system=None).print(table)
     return sink.getvalue().replace("\u00a0", " ")
 
 
@@ -26,6 +26,10 @@ def test_gates_stand_with_verdicts_and_the_auc_of_plain_rms(evaluated, evidence)
     for gate in evidence.gates:
         assert gate.verdict in text
     assert f"{evidence.verdict.verdict}: " in text
+    assert "…" not in text
+    assert all(
+        any(gate.verdict in line and f"{gate.limit:g}" in line for line in text.splitlines()) for gate in evidence.gates
+    )
     rms = evidence.contenders[-1].windows.auc
     assert f"plain RMS {rms:.3f}" in text
 
