@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -16,7 +15,7 @@ _HIGH = "high"
 _KIND_NAMES = {str: "a text", bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
 
 
-def number(default: Any = dataclasses.MISSING, *, low: float, high: float = math.inf) -> Any:
+def number(default: Any = dataclasses.MISSING, *, low: float, high: float) -> Any:
     """A field that holds a number from ``low`` to ``high``."""
     metadata = {_LOW: low, _HIGH: high}
     if default is dataclasses.MISSING:
@@ -70,9 +69,8 @@ def _check_range(field: dataclasses.Field[Any], value: Any, where: str) -> None:
     if _LOW not in field.metadata:
         return
     low, high = field.metadata[_LOW], field.metadata[_HIGH]
-    if not low <= value <= high or value == math.inf:
-        limit = f"{low} or more" if high == math.inf else f"{low} to {high}"
-        raise ConfigError(f"{where}: expected {limit}, got {value!r}; choose another value")
+    if not low <= value <= high:
+        raise ConfigError(f"{where}: expected {low} to {high}, got {value!r}; choose another value")
 
 
 def _wrong_type(kind: Any, value: Any, where: str) -> ConfigError:
