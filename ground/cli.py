@@ -52,11 +52,19 @@ def simulate(
     faulty: Annotated[int, typer.Option(help="Engines with a fault.")] = 64,
     sensor_faulty: Annotated[int, typer.Option(help="Engines with a sensor fault.")] = 8,
     flight_s: Annotated[float, typer.Option(help="Length of each flight, s.")] = 60.0,
+    severity_floor: Annotated[float, typer.Option(help="Severity of the earliest faults; higher is easier.")] = 0.1,
 ) -> None:
     """Simulate a fleet from a physical model and write its recordings."""
     from ground.simulate import FleetConfig, simulate_fleet
 
-    fleet = FleetConfig(seed=seed, n_healthy=healthy, n_faulty=faulty, n_sensor_faulty=sensor_faulty, flight_s=flight_s)
+    fleet = FleetConfig(
+        seed=seed,
+        n_healthy=healthy,
+        n_faulty=faulty,
+        n_sensor_faulty=sensor_faulty,
+        flight_s=flight_s,
+        severity_floor=severity_floor,
+    )
     with _progress() as progress:
         simulate_fleet(fleet, out, progress=lambda done, total: progress("simulate", done, total))
     _say(f"{fleet.n_engines * fleet.flights_per_engine} flights in {out}")
