@@ -51,11 +51,20 @@ def write_status(folder: Path, document: dict[str, Any]) -> None:
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    """Read ``status.json``; empty when there is none that can be read."""
+    """Read ``status.json``; empty when there is none, or only what a crash or another version left.
+
+    Raises:
+        ConfigError: It may be there, but this user cannot see it.
+    """
     try:
         document = json.loads((folder / STATUS_FILE).read_bytes())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return {}
+    except OSError as error:
+        raise ConfigError(
+            f"agent.state_dir: expected a folder that can be read, got {folder}: {error.strerror}; "
+            "ask as the agent's user or as root"
+        ) from error
     return document if isinstance(document, dict) and document.get("schema") == SCHEMA else {}
 
 

@@ -79,6 +79,13 @@ def test_file_that_is_no_status(tmp_path: Path, content: bytes) -> None:
     assert read_status(tmp_path) == {}
 
 
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """A folder that cannot be looked into is not taken for an agent that never ran."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"^agent\.state_dir: expected a folder that can be read"):
+        read_status(tmp_path / "file")
+
+
 def test_stopped(document: dict[str, Any]) -> None:
     """No document, and one of an agent that said goodbye, mean that none runs."""
     assert is_stopped({})
