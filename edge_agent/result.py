@@ -45,7 +45,8 @@ class Runtime:
 
     Attributes:
         agent: Name of the agent.
-        run: Names one run of the agent: results are unique by run, aircraft, engine, flight and ``seq``.
+        run: Names one run of the agent: results are unique by run, aircraft, engine, flight and ``seq``,
+            as long as one flight of an engine ends before its next begins.
         monotonic_ns: Monotonic time of the decision.
         clock: Quality of the wall clock: ``synchronised``, ``unsynchronised`` or ``unknown``.
         latency_ms: Where the time went.

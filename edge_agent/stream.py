@@ -25,7 +25,7 @@ UNIT_MISMATCH = "unit_mismatch"
 STEP_TOLERANCE_NS = 100_000_000
 """Network and scheduler jitter on source stamps stays far below this; a lost frame of a common length does not."""
 LATE_FRAMES_UNTIL_RESTART = 3
-"""So many frames from the past in a row are no stragglers: the source has restarted with an older clock."""
+"""So many frames from before the flight in a row: the source has restarted with an older clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,7 @@ class WindowStream:
         self._previous: tuple[str, int, int] = ("", -1, 0)
         self._started = False
         self._anchor_ns = 0
+        self._flight_ns = 0
         self._seen_n = 0
         self._phases: deque[tuple[int, str]] = deque()
         self._late_run = 0
@@ -97,10 +98,11 @@ class WindowStream:
 
     def _is_late(self, frame: Frame) -> bool:
         flight, seq, end_ns = self._previous
-        late = self._started and frame.flight == flight and frame.seq <= seq and frame.t_ns < end_ns - STEP_TOLERANCE_NS
-        duplicate = self._started and frame.flight == flight and frame.seq == seq
-        self._late_run = self._late_run + 1 if late or duplicate else 0
-        return (late or duplicate) and self._late_run < LATE_FRAMES_UNTIL_RESTART
+        seen = self._started and frame.flight == flight and frame.seq <= seq
+        late = seen and (frame.seq == seq or frame.t_ns < end_ns - STEP_TOLERANCE_NS)
+        # Within the flight as seen so far it is a redelivery, however long; only a clock from before it restarts.
+        self._late_run = self._late_run + 1 if late and frame.t_ns < self._flight_ns else 0
+        return late and self._late_run < LATE_FRAMES_UNTIL_RESTART
 
     def _continues(self, frame: Frame) -> bool:
         flight, seq, end_ns = self._previous
@@ -128,6 +130,8 @@ class WindowStream:
             self._anchor_ns += drift_ns
         if not self._phases or self._phases[-1][1] != frame.phase:
             self._phases.append((self._seen_n, frame.phase))
+        if not self._started and (frame.flight != self._previous[0] or frame.t_ns < self._flight_ns):
+            self._flight_ns = frame.t_ns
         self._previous = (frame.flight, frame.seq, frame.end_ns)
         self._started = True
 

@@ -23,12 +23,16 @@ SCHEMA = 1
 FLOAT32 = "f4"
 INT16 = "i2"
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
+MAX_JSON_BYTES = 512 * 1024
+"""JSON lists become objects of many times their size; senders in real time use msgpack."""
 MAX_CHANNELS = 64
 MAX_TEXT = 128
 
 _TEXTS = ("aircraft", "engine", "flight", "phase", "unit")
 _REQUIRED = ("schema", *_TEXTS, "t_ns", "seq", "rate_hz", "channels", "encoding", "samples")
 _OPTIONAL = ("scale", "speed_hz", "tach")
+_MAX_CONTAINERS = 32
+_MAX_EXT_BYTES = 12
 _SEPARATORS = frozenset("/+#\x00")
 _MAX_SEQ = 2**63 - 1
 _MAX_T_NS = 2**62
@@ -84,11 +88,41 @@ def decode_frame(payload: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> Frame
     )
 
 
+class _Containers:
+    """Stops a payload of millions of tiny maps while it is read: in memory each takes a hundred times its bytes."""
+
+    def __init__(self) -> None:
+        self._n = 0
+
+    def __call__(self, container: Any) -> Any:
+        """Count one more."""
+        self._n += 1
+        if self._n > _MAX_CONTAINERS:
+            raise ValueError(f"more than {_MAX_CONTAINERS} maps and lists")
+        return container
+
+
+def _parse_json(payload: bytes) -> Any:
+    if len(payload) > MAX_JSON_BYTES:
+        raise WireError(
+            "too_large", f"payload: expected at most {MAX_JSON_BYTES} bytes of JSON, got {len(payload)}; send msgpack"
+        )
+    return json.loads(payload)
+
+
 def _parse(payload: bytes) -> Any:
     try:
         if payload[:1] == b"{":
-            return json.loads(payload)
-        return msgpack.unpackb(payload)
+            return _parse_json(payload)
+        count = _Containers()
+        return msgpack.unpackb(
+            payload,
+            max_array_len=2 * MAX_CHANNELS,
+            max_map_len=_MAX_CONTAINERS,
+            max_ext_len=_MAX_EXT_BYTES,
+            list_hook=count,
+            object_hook=count,
+        )
     except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise WireError(
             "not_msgpack", f"payload: expected a msgpack map or JSON, got {error}; see the format"

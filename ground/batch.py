@@ -156,6 +156,6 @@ def _assess(data: Path, info: RecordingInfo) -> pa.Table | Failure:
     model = _MODEL[0]
     try:
         recording = load_recording(data, info, conditions=model.spec.conditions)
+        return results_table(info.recording_id, assess_recording(model, recording))
     except GroundError as error:
         return Failure(info.recording_id, str(error))
-    return results_table(info.recording_id, assess_recording(model, recording))

@@ -16,6 +16,7 @@ from rich.console import Console
 from edge_agent.errors import AgentError
 from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
+from ground.keys import PRIVATE_KEY, PUBLIC_KEY
 from ground.progress import Progress
 from ground.workspace import Workspace
 from shared_features.errors import FeatureError
@@ -170,7 +171,7 @@ def batch(
         list[Path] | None,
         typer.Option("--key", help="Public key(s); default: keys/public.pem of the model's workspace."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = os.cpu_count() or 1,
 ) -> None:
     """Assess recordings with the agent's own detector, on all cores."""
     from ground.batch import ModelSource, run_batch
@@ -237,6 +238,10 @@ def main() -> None:
         _fail(error, EXIT_GATE_FAILED)
     except (GroundError, AgentError, FeatureError) as error:
         _fail(error, EXIT_BAD_INPUT)
+    except OSError as error:
+        _fail(
+            f"{error.filename or 'disk'}: expected to read and write it, got {error.strerror}; check it", EXIT_BAD_INPUT
+        )
 
 
 def _say(text: str, *, style: str = "") -> None:
@@ -244,7 +249,7 @@ def _say(text: str, *, style: str = "") -> None:
     console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
-def _fail(error: Exception, code: int) -> None:
+def _fail(error: Exception | str, code: int) -> None:
     _say(f"error: {error}", style="red")
     sys.exit(code)
 
@@ -273,10 +278,11 @@ def _progress() -> Iterator[Progress]:
 
 
 def _key(key: Path | None, workspace: Path) -> Path:
-    return key or workspace / "keys" / "private.pem"
+    return key or workspace / "keys" / PRIVATE_KEY
 
 
 def _default_public_key(model: Path) -> Path:
     """``keys/public.pem`` of the workspace in which ``models/<detector>/<version>`` lies."""
-    folder = model if model.is_dir() else model.parent
-    return folder.resolve().parents[2] / "keys" / "public.pem"
+    folder = (model if model.is_dir() else model.parent).resolve()
+    workspace = folder.parents[min(2, len(folder.parents) - 1)] if folder.parents else folder
+    return workspace / "keys" / PUBLIC_KEY

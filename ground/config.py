@@ -34,7 +34,7 @@ Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ChannelConfig(_Section):
@@ -219,7 +219,7 @@ class Config(_Section):
             )
         try:
             self.feature_spec()
-        except SpecError as error:
+        except (SpecError, ArithmeticError) as error:
             raise ValueError(f"features: {error}") from error
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.bundle_files import BUNDLE_SUFFIX
 from edge_agent.io_schema import IoSchema
@@ -63,9 +65,7 @@ def export(config: Config, workspace: Workspace, *, version: str, key: Path) -> 
         DataError: Not evaluated yet, or evaluated with another config.
         SigningError: The key is missing or unfit.
     """
-    if not _VERSION.fullmatch(version):
-        raise ConfigError(f"--version: expected MAJOR.MINOR.PATCH, got {version!r}; choose a version such as 1.0.0")
-    private_key = load_private_key(key)
+    private_key = check_arguments(version, key)
     metrics = _read_metrics(workspace, config)
     release_class, reasons = release_class_of(config, metrics)
     manifest = _manifest(config, version, release_class)
@@ -74,6 +74,18 @@ def export(config: Config, workspace: Workspace, *, version: str, key: Path) -> 
     name = f"{config.detector}-{version}{BUNDLE_SUFFIX}"
     _publish(folder, name, bundle, thresholds=_candidate_file(config, workspace, THRESHOLDS_YAML))
     return ExportReport(folder, folder / name, release_class, reasons)
+
+
+def check_arguments(version: str, key: Path) -> ec.EllipticCurvePrivateKey:
+    """The signing key, once version and key are known to be fit; a pipeline asks before hours of work.
+
+    Raises:
+        ConfigError: The version is no version.
+        SigningError: The key is missing or unfit.
+    """
+    if not _VERSION.fullmatch(version):
+        raise ConfigError(f"--version: expected MAJOR.MINOR.PATCH, got {version!r}; choose a version such as 1.0.0")
+    return load_private_key(key)
 
 
 def release_class_of(config: Config, metrics: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -103,6 +115,15 @@ def _read_metrics(workspace: Workspace, config: Config) -> dict[str, Any]:
     return metrics
 
 
+def _check_evaluated(name: str, content: bytes, metrics: dict[str, Any]) -> None:
+    digest, evaluated = hashlib.sha256(content).hexdigest(), metrics[f"{name}_digest"]
+    if digest != evaluated:
+        raise DataError(
+            f"{name}: expected the one that was evaluated, {evaluated[:12]}, got {digest[:12]}; "
+            "run `ground train` and `ground evaluate` again"
+        )
+
+
 def _manifest(config: Config, version: str, release_class: str) -> Manifest:
     settings = config.bundle
     return Manifest(
@@ -123,6 +144,8 @@ def _members(config: Config, workspace: Workspace, manifest: Manifest, metrics: 
     spec = config.feature_spec()
     model = _candidate_file(config, workspace, MODEL)
     scaler = _read(workspace.processed / SCALER)
+    for name, content in (("model", model), ("scaler", scaler)):
+        _check_evaluated(name, content, metrics)
     n_feature = len(json.loads(scaler)["names"])
     golden = golden_vectors(workspace, spec, _windows(workspace, spec), Scorer(model, n_feature))
     card = model_card(ModelCardInput(manifest=manifest, metrics=metrics))

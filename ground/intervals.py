@@ -48,11 +48,6 @@ def fewest_for_bound(share: float, confidence: float) -> int:
     return math.ceil(math.log1p(-confidence) / math.log1p(-share))
 
 
-def confidence_of_largest(n: int, share: float) -> float:
-    """The confidence at which the largest of ``n`` values bounds all but ``share`` of the population."""
-    return float(-math.expm1(n * math.log1p(-share)))
-
-
 def upper_rank(n: int, share: float, confidence: float) -> int:
     """The smallest rank (from 1) whose order statistic bounds all but ``share`` of the population from above.
 

@@ -137,8 +137,9 @@ def run_pipeline(
         GateError: A gate failed; no bundle is made.
         GroundError: What a stage refuses.
     """
-    from ground.export import export
+    from ground.export import check_arguments, export
 
+    check_arguments(version, key)
     notes: list[str] = []
     for stage in STAGES:
         notes.extend(run_stage(stage, workspace, config, progress=progress, force=force).notes)

@@ -52,10 +52,10 @@ class RecordMaker:
         self._spec = spec
         group = spec.spectrum
         self._segment_n = group.segment_n
-        self._hop_n = group.segment_n - group.overlap_n
+        self._hop_n = group.segment_n - group.overlap_n if group.enabled else 0
         self._segments = 1 + (spec.record_n - group.segment_n) // self._hop_n if group.enabled else 0
-        self._taper = hann(group.segment_n)
-        self._scale = _psd_scale(self._taper, spec.sampling_rate_hz, self._segments)
+        self._taper = hann(group.segment_n) if group.enabled else np.zeros(0)
+        self._scale = _psd_scale(self._taper, spec.sampling_rate_hz, self._segments) if group.enabled else np.zeros(0)
 
     def record(self, samples: NDArray[np.float32]) -> Record:
         """Statistics of one record.
@@ -114,7 +114,7 @@ def hann(n: int) -> NDArray[np.float64]:
 
 def _psd_scale(taper: NDArray[np.float64], rate_hz: float, segments: int) -> NDArray[np.float64]:
     """(n_line,) factor from the summed squared lines to a one-sided density."""
-    density = 1.0 / (rate_hz * float(np.add.reduce(taper * taper)) * max(segments, 1))
+    density = 1.0 / (rate_hz * float(np.add.reduce(taper * taper)) * segments)
     scale = np.full(taper.size // 2 + 1, 2.0 * density)
     scale[0] = density
     if taper.size % 2 == 0:

@@ -205,6 +205,11 @@ class FeatureSpec:
         return from_mapping(cls, fields, where="feature spec")
 
 
+def band_name(low_hz: float, high_hz: float) -> str:
+    """Name of the feature that holds the power of a band."""
+    return f"band_{low_hz:g}_{high_hz:g}_hz"
+
+
 def is_whole_multiple(value: float, unit: float) -> bool:
     """Whether ``value`` is a positive whole multiple of ``unit``, up to rounding of the decimal input."""
     ratio = value / unit
@@ -237,6 +242,12 @@ def _check_channels(spec: FeatureSpec) -> None:
     names = [channel.name for channel in spec.channels]
     if not names or len(set(names)) != len(names):
         raise SpecError(f"channels: expected one or more different names, got {names}; name each channel once")
+    units = {channel.unit for channel in spec.channels}
+    if len(units) != 1:
+        raise SpecError(
+            f"channels: expected one unit for all, as a frame states one, got {', '.join(sorted(units))}; "
+            "make a detector for each unit"
+        )
     unknown = [name for name in spec.conditions if name not in CONDITIONS]
     if unknown or len(set(spec.conditions)) != len(spec.conditions):
         raise SpecError(
@@ -277,6 +288,9 @@ def _check_spectrum(spec: FeatureSpec) -> None:
 
 
 def _check_bands(spec: FeatureSpec) -> None:
+    names = [band_name(*band) for band in spec.spectrum.bands_hz]
+    if len(set(names)) != len(names):
+        raise SpecError(f"spectrum.bands_hz: expected bands that differ to six digits, got {names}; remove the repeats")
     resolution_hz = spec.sampling_rate_hz / spec.spectrum.segment_n
     nyquist_hz = spec.sampling_rate_hz / 2.0
     for low_hz, high_hz in spec.spectrum.bands_hz:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_features.feature import LINEAR, LOG, Feature
+from shared_features.spec import band_name
 
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
@@ -118,8 +119,13 @@ def _band_feature(low_hz: float, high_hz: float, line_hz: float) -> Feature[Line
     # Lines start at line_hz (no DC): line i has the centre (i + 1) * line_hz and belongs to the band that holds it.
     first = max(math.ceil(low_hz / line_hz - 1e-9) - 1, 0)
     last = math.ceil(high_hz / line_hz - 1e-9) - 1
-    name = f"band_{low_hz:g}_{high_hz:g}_hz"
-    return Feature(name, "{u}²", LOG, "sum(psd) df over the band", partial(band_power, first=first, last=last))
+    return Feature(
+        band_name(low_hz, high_hz),
+        "{u}²",
+        LOG,
+        "sum(psd) df over the band",
+        partial(band_power, first=first, last=last),
+    )
 
 
 def _row_sum(x: NDArray[np.float64]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_features.feature import LINEAR, Feature
-from shared_features.spectral import LineMaker, spectral_features
+from shared_features.spectral import LineMaker, Lines, spectral_features
 from shared_features.time_domain import TIME_FEATURES
 
 if TYPE_CHECKING:
@@ -33,9 +33,8 @@ class VectorMaker:
     """Computes feature vectors by one spec; holds constants, no state."""
 
     def __init__(self, spec: FeatureSpec) -> None:
-        self._time = TIME_FEATURES if spec.time.enabled else ()
-        self._spectral = spectral_features(spec) if spec.spectrum.enabled else ()
-        self._lines = LineMaker(spec)
+        self._time, self._spectral = _groups(spec)
+        self._lines = [LineMaker(spec)] if self._spectral else []
         self.per_channel = len(self._time) + len(self._spectral)
 
     def vector(self, folds: Sequence[Fold], conditions: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -51,8 +50,8 @@ class VectorMaker:
         values: list[float] = []
         for channel in folds:
             values.extend(feature.compute(channel) for feature in self._time)
-            if self._spectral:
-                lines = self._lines.lines(channel.psd)
+            for maker in self._lines:
+                lines = maker.lines(channel.psd)
                 values.extend(feature.compute(lines) for feature in self._spectral)
         values.extend(conditions.tolist())
         return np.array(values, dtype=np.float64).astype(np.float32)
@@ -60,8 +59,7 @@ class VectorMaker:
 
 def columns_of(spec: FeatureSpec) -> tuple[Column, ...]:
     """The columns of the feature vector of ``spec``, in order."""
-    time = TIME_FEATURES if spec.time.enabled else ()
-    spectral = spectral_features(spec) if spec.spectrum.enabled else ()
+    time, spectral = _groups(spec)
     features: list[Feature[Any]] = [*time, *spectral]
     columns = [
         Column(f"{channel.name}.{feature.name}", feature.unit.format(u=channel.unit), feature.scale, feature.formula)
@@ -70,3 +68,9 @@ def columns_of(spec: FeatureSpec) -> tuple[Column, ...]:
     ]
     columns += [Column(name, "Hz", LINEAR, "mean over the records") for name in spec.conditions]
     return tuple(columns)
+
+
+def _groups(spec: FeatureSpec) -> tuple[tuple[Feature[Fold], ...], tuple[Feature[Lines], ...]]:
+    """The features of each enabled group, in the order of the vector."""
+    time = TIME_FEATURES if spec.time.enabled else ()
+    return time, (spectral_features(spec) if spec.spectrum.enabled else ())

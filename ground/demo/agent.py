@@ -76,10 +76,18 @@ def running_agent(
                 raise GroundError(f"agent: expected it online, got this log:\n{_tail(log)}")
             yield config
         finally:
-            process.send_signal(signal.SIGTERM)
-            code = process.wait(_STOP_PATIENCE_S)
+            code = _stop(process)
     if code != 0:
         raise GroundError(f"agent: expected a clean stop, got exit code {code} and this log:\n{_tail(log)}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> int:
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(_STOP_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _tail(log: Path) -> str:

@@ -43,6 +43,18 @@ dynamic_filters = true
 """
 
 
+def check_broker(kind: str) -> None:
+    """See that a broker can be had before long work starts.
+
+    Raises:
+        ConfigError: Neither ``iotcore`` nor ``mosquitto``, or mosquitto is not installed.
+    """
+    if kind not in {IOTCORE, MOSQUITTO}:
+        raise ConfigError(f"--broker: expected {IOTCORE} or {MOSQUITTO}, got {kind!r}; choose one of them")
+    if kind == MOSQUITTO:
+        _mosquitto_program()
+
+
 @contextmanager
 def running_broker(kind: str, folder: Path) -> Iterator[Broker]:
     """Run a broker on a free loopback port while the block runs.
@@ -55,13 +67,9 @@ def running_broker(kind: str, folder: Path) -> Iterator[Broker]:
         ConfigError: Another kind, or mosquitto is not installed.
         GroundError: It does not start.
     """
+    check_broker(kind)
     port = free_port()
-    if kind == IOTCORE:
-        yield from _iotcore(folder, port)
-    elif kind == MOSQUITTO:
-        yield from _mosquitto(folder, port)
-    else:
-        raise ConfigError(f"--broker: expected {IOTCORE} or {MOSQUITTO}, got {kind!r}; choose one of them")
+    yield from (_iotcore if kind == IOTCORE else _mosquitto)(folder, port)
 
 
 def free_port() -> int:
@@ -87,10 +95,7 @@ def _iotcore(folder: Path, port: int) -> Iterator[Broker]:
 
 
 def _mosquitto(folder: Path, port: int) -> Iterator[Broker]:
-    # Debian puts it where only root's PATH looks.
-    program = shutil.which(MOSQUITTO) or shutil.which(MOSQUITTO, path=_ROOT_PATH)
-    if program is None:
-        raise ConfigError("mosquitto: expected it to be installed, got none; apt-get install mosquitto")
+    program = _mosquitto_program()
     config = folder / "mosquitto.conf"
     config.write_text(f"listener {port} {LOOPBACK}\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n")
     process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -104,6 +109,14 @@ def _mosquitto(folder: Path, port: int) -> Iterator[Broker]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _mosquitto_program() -> str:
+    # Debian puts it where only root's PATH looks.
+    program = shutil.which(MOSQUITTO) or shutil.which(MOSQUITTO, path=_ROOT_PATH)
+    if program is None:
+        raise ConfigError("mosquitto: expected it to be installed, got none; apt-get install mosquitto")
+    return program
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ground.splits import TEST
+
 HEALTHY_FLIGHTS = 8
 FLIGHTS_PER_FAULT = 2
-TEST = "test"
 
 
 def choose_flights(windows: pd.DataFrame) -> tuple[str, ...]:

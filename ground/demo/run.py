@@ -17,18 +17,21 @@ from edge_agent.result import decode_result
 from ground.batch import ModelSource, assess_recording, load_signed
 from ground.config import Config, load_config
 from ground.demo.agent import running_agent
-from ground.demo.broker import running_broker
+from ground.demo.broker import check_broker, running_broker
 from ground.demo.flights import choose_flights
 from ground.demo.listener import Listener, listening
 from ground.demo.scenario import choose_scenario
 from ground.demo.stream_table import stream_table
 from ground.errors import GroundError
 from ground.export import ExportReport
+from ground.frames import frames_of
 from ground.keys import PRIVATE_KEY, PUBLIC_KEY, new_key_pair
 from ground.pipeline import run_pipeline
 from ground.progress import Progress
 from ground.publish import Broker, PublishReport, publish_flights
-from ground.recordings import Recording, frames_of, load_recording, read_index
+from ground.recording import Recording
+from ground.recording_index import read_index
+from ground.recordings import load_recording
 from ground.report.page import write_page
 from ground.report.table import closing_table, gates_table
 from ground.window_table import WINDOWS
@@ -71,6 +74,7 @@ def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progr
         GroundError: Bad input, a failed gate, or a stream that differs from the batch.
     """
     scenario = choose_scenario(data, dataset)
+    check_broker(broker)
     config = load_config(scenario.config)
     workspace = _fresh_workspace(out / scenario.name)
     scenario.provide(workspace.raw, progress)

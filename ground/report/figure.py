@@ -26,7 +26,6 @@ GREEN: Final = "#009E73"
 PURPLE: Final = "#CC79A7"
 INK: Final = "#1F2933"
 GREY: Final = "#7B8794"
-PALE: Final = "#D9DEE3"
 
 _SECONDS_SHOWN_TO = 600.0
 _MINUTES_SHOWN_TO = 3.0 * 3600.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import re
 
-from edge_agent.decision import NOT_ASSESSED
-
 NOTHING = "n/a"
 UNKNOWN_UNIT = "unknown"
 _BAND = re.compile(r"band_([0-9.e+-]+)_([0-9.e+-]+)_hz")
@@ -92,11 +90,6 @@ def spaced(name: str) -> str:
 def fault_name(fault_type: str, *, healthy: str = "healthy") -> str:
     """A fault type as words."""
     return spaced(fault_type) if fault_type else healthy
-
-
-def state_name(state: str) -> str:
-    """A state as words."""
-    return "not assessed" if state == NOT_ASSESSED else state
 
 
 def reason_name(reason: str) -> str:

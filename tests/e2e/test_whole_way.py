@@ -213,6 +213,10 @@ MISTAKES = [
     ("not evaluated", ("export", "--config", EXAMPLE, "--version", "1.0.0"), "private.pem: expected"),
     ("no version", ("export", "--config", EXAMPLE, "--version", "one"), "expected MAJOR.MINOR.PATCH"),
     ("no dataset", ("demo", "--data", "somewhere"), "expected DATA=folder and SET=one of femto, uestc"),
+    ("no broker", ("demo", "--broker", "foo"), "expected iotcore or mosquitto, got 'foo'"),
+    ("no key beside the model", ("batch", "--model", "x.bundle", "--data", ".", "--output", "o"), "expected"),
+    ("no room for keys", ("keys", "new", "--out", "/proc/keys"), "expected to read and write it"),
+    ("bad version first", ("pipeline", "--config", EXAMPLE, "--version", "one"), "expected MAJOR.MINOR.PATCH"),
     ("no folder", ("import", "--data", "nowhere"), "nowhere"),
 ]
 

@@ -111,6 +111,15 @@ def test_duplicates_are_dropped_and_counted():
     assert stream.late_frames == len(frames)
 
 
+def test_a_redelivered_stretch_is_dropped_whole():
+    """A broker that missed our acknowledgements sends many frames again: none of them is assessed twice."""
+    frames = [frame(n, n + 100) for n in range(0, 2000, 100)]
+    stream = WindowStream(SPEC)
+    windows = [window for item in [*frames[:12], *frames[2:12], *frames[12:]] for window in stream.push(item)]
+    assert key(windows) == key(WHOLE)
+    assert stream.late_frames == 10
+
+
 def test_a_restarted_source_is_followed():
     """Three frames from the past in a row are no stragglers: the source restarted with an older clock."""
     past = [frame(n, n + 100, t_ns=n * 1_000_000) for n in range(0, 1000, 100)]

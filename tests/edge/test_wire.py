@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from typing import Any
 
 import msgpack
@@ -12,7 +13,7 @@ import pytest
 
 from edge_agent.errors import WireError
 from edge_agent.frame import Frame
-from edge_agent.wire import MAX_PAYLOAD_BYTES, decode_frame, encode_frame
+from edge_agent.wire import MAX_JSON_BYTES, MAX_PAYLOAD_BYTES, decode_frame, encode_frame
 
 GOOD: dict[str, Any] = {
     "schema": 1,
@@ -215,3 +216,26 @@ def test_random_bytes_never_raise_anything_else() -> None:
         except WireError as error:
             outcomes.add(type(error))
     assert outcomes == {Frame, WireError}
+
+
+SWARMS = [
+    ("maps in one list", b"\xdd\x00\x10\x00\x00" + b"\x80" * 0x100000),
+    ("maps in nested lists", b"\xdc\x00\x40" * 3 + b"\x80" * 64**3),
+    ("lists in a map", b"\x82\xa1a" + b"\xdc\x00\x40" + b"\x90" * 64 + b"\xa1b\x00"),
+]
+
+
+@pytest.mark.parametrize("payload", [row[1] for row in SWARMS], ids=[row[0] for row in SWARMS])
+def test_swarms_of_tiny_containers_stop_early(payload: bytes) -> None:
+    """A byte can be a map, and a map takes a hundred bytes: reading ends long before memory does."""
+    tracemalloc.start()
+    try:
+        assert refusal(payload).reason == "not_msgpack"
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(payload) + 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_json_is_for_small_frames() -> None:
+    """JSON of lists grows in memory to many times its size: it has a cap of its own."""
+    assert refusal(b"{" + b" " * MAX_JSON_BYTES).reason == "too_large"

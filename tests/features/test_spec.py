@@ -25,6 +25,8 @@ IMPOSSIBLE = [
     ("band under a line", {"spectrum": SpectrumGroup(400, 200, ((10.0, 12.0),))}, "at least one line"),
     ("segment over record", {"spectrum": SpectrumGroup(4000, 0, ())}, "segment_n: expected 8 to 2000"),
     ("segments that do not fill", {"spectrum": SpectrumGroup(300, 0, ())}, "fill the record"),
+    ("twin bands", {"spectrum": SpectrumGroup(400, 200, ((10.0, 100.0),) * 2)}, "bands that differ"),
+    ("two units", {"channels": (ChannelSpec("a", "g"), ChannelSpec("b", "V"))}, "expected one unit for all"),
     ("unknown taper", {"spectrum": SpectrumGroup(400, 200, (), taper="flat")}, "taper: expected one of hann"),
     (
         "nothing enabled",
