@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EDGE = ("shared_features", "edge_agent")
+PACKED = {".py", ".html", ".css", ".yaml", ".typed"}
 FORBIDDEN = ("torch", "scipy", "pandas", "pyarrow", "yaml", "onnx", "sklearn", "pydantic", "matplotlib", "ground")
 
 
@@ -22,9 +23,9 @@ def main() -> int:
     """Run the check; 0 when the edge stands alone."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        wheels = [build(name, work / "wheels") for name in EDGE]
-        problems = [problem for name, wheel in zip(EDGE, wheels, strict=True) for problem in missing(name, wheel)]
-        python = install(work / "venv", wheels)
+        wheels = {name: build(name, work / "wheels") for name in (*EDGE, "ground")}
+        problems = [problem for name, wheel in wheels.items() for problem in missing(name, wheel)]
+        python = install(work / "venv", [wheels[name] for name in EDGE])
         problems += forbidden(python, work)
     for problem in problems:
         print(problem)
@@ -43,8 +44,9 @@ def build(name: str, out: Path) -> Path:
 
 
 def missing(name: str, wheel: Path) -> list[str]:
-    """Modules of the folder that the wheel lacks: an unlisted subpackage vanishes silently."""
-    tree = {path.relative_to(ROOT).as_posix() for path in (ROOT / name).rglob("*.py") if "build" not in path.parts}
+    """Files of the folder that the wheel lacks: an unlisted subpackage or data file vanishes silently."""
+    files = [path for path in (ROOT / name).rglob("*") if path.suffix in PACKED and "build" not in path.parts]
+    tree = {path.relative_to(ROOT).as_posix() for path in files}
     packed = set(zipfile.ZipFile(wheel).namelist())
     return [f"{wheel.name}: expected {path}, got nothing; list its package in pyproject.toml" for path in tree - packed]
 
