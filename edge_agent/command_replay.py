@@ -45,6 +45,7 @@ class ReplayOptions:
 class _Tally:
     frames: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    evicted: list[str] = field(default_factory=list)
     states: Counter[str] = field(default_factory=Counter)
     fault: str = ""
 
@@ -57,13 +58,16 @@ def replay(options: ReplayOptions, policy: Policy) -> ExitCode:
         FrameFileError: The frames cannot be read at all, or the results not be written.
     """
     model = load_model(options.bundle, keys=TrustedKeys.from_files(options.keys), policy=policy)
-    streams = Streams(model, engines=(), limit=LimitsSection().max_streams)
     tally = _Tally()
+    limit = LimitsSection().max_streams
+    streams = Streams(model, engines=(), limit=limit, on_evict=tally.evicted.append)
     n = write_blocks(options.out, map(encode_assessment, _assess(options.frames, streams, tally)))
     states = ", ".join(f"{count} {state}" for state, count in sorted(tally.states.items()))
     say(f"{options.out}: {n} assessments of {tally.frames} frames{f' ({states})' if states else ''}")
     for reason, count in sorted(tally.refused.items()):
         complain(f"{options.frames}: {count} payloads refused: {reason}")
+    if tally.evicted:
+        complain(f"{options.frames}: {len(tally.evicted)} evictions: more than {limit} engines")
     if tally.fault:
         complain(tally.fault)
     return ExitCode.BAD_INPUT if tally.fault else ExitCode.OK

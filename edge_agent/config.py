@@ -167,7 +167,7 @@ class LimitsSection:
         inbox_frames: Frames waiting for the worker.
         inbox_bytes: Bytes of the frames waiting for the worker.
         outbox_messages: Results waiting for the broker.
-        max_streams: Engines followed at once; frames of further ones are dropped.
+        max_streams: Engines followed at once; beyond, the one heard longest ago is evicted.
     """
 
     max_payload_bytes: int = number(MAX_PAYLOAD_BYTES, low=KIB, high=64 * MIB)

@@ -1,4 +1,7 @@
-"""The inbox: the one queue between the broker's thread and the worker. Bounded; drops the oldest, and counts."""
+"""The inbox: the one queue between the link thread (edge_agent.link, edge_agent.mqtt) and the worker.
+
+Bounded; drops the oldest, and counts.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 
 MSGPACK = "application/msgpack"
 JSON = "application/json"
@@ -23,6 +24,7 @@ class Publication:
         content_type: MIME type of the payload (MQTT 5).
         expiry_s: Seconds after which the broker may drop it undelivered (MQTT 5), or ``NEVER``.
         retain: Whether the broker keeps it for later subscribers; only the last one on a topic counts then.
+        alert: Whether it tells of an alarm, so that a full outbox drops others first.
     """
 
     topic: str
@@ -30,13 +32,15 @@ class Publication:
     content_type: str = MSGPACK
     expiry_s: int = NEVER
     retain: bool = False
+    alert: bool = False
 
 
 class Outbox:
     """A bounded queue of publications, with those in flight remembered until they are acknowledged.
 
     Args:
-        limit: Most publications that wait; beyond, the oldest goes and is counted.
+        limit: Most publications that wait; beyond, one goes and is counted: the oldest that is neither an alert nor
+            retained, else the oldest alert.
     """
 
     def __init__(self, limit: int) -> None:
@@ -80,6 +84,7 @@ class Outbox:
             if publication.retain:
                 self._forget_waiting(publication.topic)
             self._waiting.appendleft(publication)
+            self._trim()
 
     def take(self, window: int) -> list[Publication]:
         """The next publications to send, oldest first, such that at most ``window`` are in flight with them.
@@ -114,5 +119,11 @@ class Outbox:
 
     def _trim(self) -> None:
         while len(self._waiting) > self._limit:
-            self._waiting.popleft()
+            del self._waiting[self._least_needed()]
             self._dropped += 1
+
+    def _least_needed(self) -> int:
+        # The birth waits first but is the newest: retained messages go last, there is but one on each topic.
+        plain = (index for index, each in enumerate(self._waiting) if not (each.alert or each.retain))
+        alerts = (index for index, each in enumerate(self._waiting) if not each.retain)
+        return next(chain(plain, alerts), 0)

@@ -15,7 +15,7 @@ from edge_agent.decision import NO_EVENT
 from edge_agent.errors import WireError
 from edge_agent.outbox import Publication
 from edge_agent.result import Latency, Result, Runtime, encode_result
-from edge_agent.streams import TOO_MANY_ENGINES, UNKNOWN_ENGINE, Streams, name_of
+from edge_agent.streams import UNKNOWN_ENGINE, Streams, name_of
 from edge_agent.topics import TopicTemplate
 from edge_agent.wire import decode_frame
 
@@ -33,6 +33,8 @@ TOPIC_MISMATCH = "topic_mismatch"
 _NS_PER_MS = 1e6
 _REFUSALS_LOGGED = 1_000
 """Different refusals that are logged; further ones are only counted, lest a bad sender fill memory and disk."""
+_EVICTIONS_LOGGED = 1_000
+"""Evictions that are logged; further ones are only counted, for the same reason."""
 
 _log = structlog.get_logger(__name__)
 
@@ -76,11 +78,14 @@ class Pipeline:
         self._config = config
         self._health = health
         self._now_ns = now_ns
-        self._streams = Streams(model, engines=config.agent.engines, limit=config.limits.max_streams)
+        self._streams = Streams(
+            model, engines=config.agent.engines, limit=config.limits.max_streams, on_evict=self._on_evict
+        )
         self._inputs = config.topics.inputs
         self._result_topic = TopicTemplate(config.topics.result)
         self._alert_topic = TopicTemplate(config.topics.alert)
         self._logged: set[tuple[str, str]] = set()
+        self._evictions_logged = 0
 
     @property
     def streams(self) -> Streams:
@@ -125,8 +130,14 @@ class Pipeline:
         key = (error.reason, subject)
         if key not in self._logged and len(self._logged) < _REFUSALS_LOGGED:
             self._logged.add(key)
-            kind = "engine" if error.reason in {UNKNOWN_ENGINE, TOO_MANY_ENGINES} else "topic"
+            kind = "engine" if error.reason == UNKNOWN_ENGINE else "topic"
             _log.warning("frame refused", reason=error.reason, error=str(error), **{kind: subject})
+
+    def _on_evict(self, engine: str) -> None:
+        self._health.counters.add("streams_evicted")
+        if self._evictions_logged < _EVICTIONS_LOGGED:
+            self._evictions_logged += 1
+            _log.info("engine evicted", engine=engine, max_streams=self._config.limits.max_streams)
 
     def _publications(self, assessments: Sequence[Assessment], times: _Times) -> list[Publication]:
         latency = times.latency
@@ -155,6 +166,7 @@ class Pipeline:
                 topic=template.fill(aircraft=assessment.aircraft, engine=assessment.engine),
                 payload=payload,
                 expiry_s=self._config.broker.message_expiry_s,
+                alert=template is self._alert_topic,
             )
             for template in templates
         ]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from edge_agent.detector import Detector
 from edge_agent.errors import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from edge_agent.detector import LoadedModel
     from edge_agent.frame import Frame
 
 UNKNOWN_ENGINE = "unknown_engine"
-TOO_MANY_ENGINES = "too_many_engines"
 
 
 class Streams:
@@ -23,14 +23,18 @@ class Streams:
     Args:
         model: The model they share.
         engines: Engines to follow, as ``aircraft/engine``; empty for any.
-        limit: Most engines followed.
+        limit: Most engines followed; beyond, the one heard longest ago is evicted.
+        on_evict: Called with the name of an engine that was evicted.
     """
 
-    def __init__(self, model: LoadedModel, *, engines: Collection[str], limit: int) -> None:
+    def __init__(
+        self, model: LoadedModel, *, engines: Collection[str], limit: int, on_evict: Callable[[str], object]
+    ) -> None:
         self._model = model
         self._allowed = frozenset(engines)
         self._limit = limit
-        self._detectors: dict[str, Detector] = {}
+        self._on_evict = on_evict
+        self._detectors: OrderedDict[str, Detector] = OrderedDict()
         self._late_before = 0
 
     def __len__(self) -> int:
@@ -45,26 +49,32 @@ class Streams:
         """The detector of the frame's engine.
 
         Raises:
-            WireError: ``unknown_engine`` or ``too_many_engines``.
+            WireError: ``unknown_engine``.
         """
         name = name_of(frame)
         known = self._detectors.get(name)
         if known is not None:
+            self._detectors.move_to_end(name)
             return known
         if self._allowed and name not in self._allowed:
             raise WireError(
                 UNKNOWN_ENGINE, f"{name}: expected an engine of agent.engines, got another one; add it, or mute it"
             )
         if len(self._detectors) >= self._limit:
-            raise WireError(
-                TOO_MANY_ENGINES,
-                f"{name}: expected at most {self._limit} engines, got one more; raise limits.max_streams",
-            )
+            # Refusing instead would let invented engines keep real ones out until a restart.
+            self._evict(next(iter(self._detectors)))
         return self._detectors.setdefault(name, Detector(self._model))
 
     def forget(self, frame: Frame) -> None:
         """Drop the detector of the frame's engine: it failed half-way, and its memory cannot be trusted."""
-        self._late_before += self._detectors.pop(name_of(frame)).late_frames
+        self._drop(name_of(frame))
+
+    def _evict(self, name: str) -> None:
+        self._drop(name)
+        self._on_evict(name)
+
+    def _drop(self, name: str) -> None:
+        self._late_before += self._detectors.pop(name).late_frames
 
 
 def name_of(frame: Frame) -> str:

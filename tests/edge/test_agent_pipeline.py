@@ -62,6 +62,7 @@ def test_results_equal_the_detector(
     expected = [assessment for frame in frames for assessment in detector.push(frame)]
     results = [each for each in published if each.topic == "aircraft/OO-ABC/engine/1/result"]
     alerts = [each for each in published if each.topic == "aircraft/OO-ABC/engine/1/alert"]
+    assert [each for each in published if each.alert] == alerts
     assert [_without_runtime(each.payload) for each in results] == [encode_assessment(each) for each in expected]
     assert [decode_result(each.payload).assessment.event for each in alerts] == ["raised"]
     assert len(results) + len(alerts) == len(published)
@@ -151,14 +152,15 @@ def test_unknown_engine(make_pipeline: PipelineMaker, small_bundle: Any, log_lin
     assert [line["engine"] for line in log_lines] == ["OO-ABC/2", "OO-ABC/3"]
 
 
-def test_too_many_engines(make_pipeline: PipelineMaker, small_bundle: Any, log_lines: list[Any]) -> None:
-    """Beyond the limit, engines that are followed stay, and further ones are dropped."""
+def test_engine_beyond_the_limit_evicts(make_pipeline: PipelineMaker, small_bundle: Any, log_lines: list[Any]) -> None:
+    """Beyond the limit the engine heard longest ago goes, counted and logged; the new one is assessed at once."""
     pipeline, health = make_pipeline(limits={"max_streams": 2})
-    for engine in ("1", "2", "3", "1"):
-        handle_all(pipeline, small_bundle.frames(1.0, engine=engine))
-    assert health.counters.snapshot()["frames_refused.too_many_engines"] == 10
+    for engine in ("1", "2", "1"):
+        handle_all(pipeline, small_bundle.frames(0.1, engine=engine))
+    assert len(handle_all(pipeline, small_bundle.frames(2.0, engine="3"))) == 1
+    assert health.counters.snapshot()["streams_evicted"] == 1
     assert len(pipeline.streams) == 2
-    assert [line["engine"] for line in log_lines] == ["OO-ABC/3"]
+    assert [(line["log_level"], line["engine"]) for line in log_lines] == [("info", "OO-ABC/2")]
 
 
 def test_log_of_refusals_is_bounded(make_pipeline: PipelineMaker, small_bundle: Any, log_lines: list[Any]) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
+from edge_agent import command_selftest
 from edge_agent.assessment import encode_assessment
 from edge_agent.cli import main
 from edge_agent.config import AgentConfig
 from edge_agent.detector import Detector, LoadedModel
+from edge_agent.errors import ScorerError
 from edge_agent.exit_code import ExitCode
 from edge_agent.frame_file import read_blocks, write_blocks
 from edge_agent.health import OFFLINE, Health
+from edge_agent.scorer import Scorer
 from edge_agent.status_file import prepare_folder, write_status
 from edge_agent.version import AGENT_VERSION
 from edge_agent.wire import encode_frame
@@ -214,6 +219,8 @@ def test_selftest(run: Run, config_file: Path) -> None:
     document = json.loads(out)
     assert code == ExitCode.OK
     assert (document["verdict"], document["windows"], document["golden_vectors"]) == ("PASS", 5, "reproduced")
+    assert sum(document["states"].values()) == 5
+    assert document["failures"] == []
     assert 0.0 < document["p50_ms"] <= document["p99_ms"] <= document["max_ms"]
 
 
@@ -223,6 +230,22 @@ def test_selftest_too_slow(run: Run, config_file: Path) -> None:
     code, out, _ = run("selftest", "--config", config_file, "--windows", 3)
     assert code == ExitCode.SELFTEST_FAILED
     assert "verdict         FAIL" in out.splitlines()
+    assert "failures        p99 is over the deadline" in out.splitlines()
+
+
+def test_selftest_not_assessed(run: Run, config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows that the model gives no score fail the selftest, however fast, and the reason is named."""
+    monkeypatch.setattr(command_selftest, "Detector", _detector_without_score)
+    code, out, _ = run("selftest", "--config", config_file, "--windows", 3)
+    assert code == ExitCode.SELFTEST_FAILED
+    assert {"states          3 not_assessed", "failures        3 not assessed: model_failed"} <= set(out.splitlines())
+
+
+def _detector_without_score(model: LoadedModel) -> Detector:
+    """A detector whose model fails at every window, though it reproduced its golden vectors."""
+    scorer = create_autospec(Scorer, instance=True)
+    scorer.score.side_effect = ScorerError("no finite score")
+    return Detector(dataclasses.replace(model, scorer=scorer))
 
 
 @pytest.fixture

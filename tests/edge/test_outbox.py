@@ -5,9 +5,9 @@ from __future__ import annotations
 from edge_agent.outbox import Outbox, Publication
 
 
-def message(topic: str, *, retain: bool = False, payload: bytes = b"") -> Publication:
+def message(topic: str, *, retain: bool = False, alert: bool = False, payload: bytes = b"") -> Publication:
     """A publication."""
-    return Publication(topic=topic, payload=payload, retain=retain)
+    return Publication(topic=topic, payload=payload, retain=retain, alert=alert)
 
 
 def send(outbox: Outbox, window: int, first: int = 1) -> list[str]:
@@ -56,6 +56,27 @@ def test_full() -> None:
     outbox.add(*map(message, "abc"))
     assert send(outbox, 10) == ["b", "c"]
     assert outbox.dropped == 1
+
+
+def test_full_keeps_alerts_and_status() -> None:
+    """Results go before alerts, alerts before the status; each is counted."""
+    outbox = Outbox(3)
+    outbox.add(message("alert1", alert=True), message("s", retain=True), message("result1"), message("result2"))
+    outbox.add(message("alert2", alert=True))
+    outbox.add(message("alert3", alert=True))
+    assert send(outbox, 10) == ["s", "alert2", "alert3"]
+    assert outbox.dropped == 3
+
+
+def test_full_keeps_the_birth() -> None:
+    """The birth takes the place of a result, and what is added next does not drop it."""
+    outbox = Outbox(2)
+    outbox.add(message("a", alert=True), message("r"))
+    outbox.add_first(message("s", retain=True))
+    assert len(outbox) == 2
+    outbox.add(message("b", alert=True))
+    assert send(outbox, 10) == ["s", "b"]
+    assert outbox.dropped == 2
 
 
 def test_full_after_a_lost_connection() -> None:
