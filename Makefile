@@ -62,7 +62,7 @@ bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks
 	$(BIN)/python -m benchmarks.latency $(BENCH)
 
 docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
 	$(BIN)/uv pip compile packaging/edge.in -c constraints.txt --generate-hashes --no-header --universal \
