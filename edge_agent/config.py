@@ -187,6 +187,13 @@ class AgentConfig:
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
 
+    def __post_init__(self) -> None:
+        if len(self.agent.engines) > self.limits.max_streams:
+            raise ConfigError(
+                f"limits.max_streams: expected at least the {len(self.agent.engines)} of agent.engines, got "
+                f"{self.limits.max_streams}; raise it, or they push each other out"
+            )
+
     @cached_property
     def client_id(self) -> str:
         """The MQTT client id, as written or made from the agent's name."""

@@ -46,6 +46,11 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("name with a slash", SMALLEST.replace('"a1"', '"a/1"'), "agent.id"),
     ("empty fleet", SMALLEST.replace('"demo"', '""'), "agent.fleet"),
     ("engine without aircraft", SMALLEST.replace("[bundle]", 'engines = ["1"]\n[bundle]'), "agent.engines[0]"),
+    (
+        "more engines than places",
+        SMALLEST.replace("[bundle]", 'engines = ["a/1", "a/2"]\n[bundle]') + "[limits]\nmax_streams = 1\n",
+        "limits.max_streams",
+    ),
     ("log level", SMALLEST.replace("[bundle]", 'log_level = "loud"\n[bundle]'), "agent.log_level"),
     ("no inputs", SMALLEST + "[topics]\ninput = []\n", "topics.input"),
     ("unknown place", SMALLEST + '[topics]\ninput = ["a/{tail}"]\n', "topics.input[0]"),
