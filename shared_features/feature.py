@@ -29,3 +29,8 @@ class Feature(Generic[T]):
     scale: str
     formula: str
     compute: Callable[[T], float]
+
+
+def ratio(numerator: float, denominator: float) -> float:
+    """The ratio, and 0 where a constant signal leaves it undefined (such a window is not assessed)."""
+    return numerator / denominator if denominator > 0.0 else 0.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_features.feature import LINEAR, LOG, Feature
+from shared_features.feature import LINEAR, LOG, Feature, ratio
 from shared_features.spec import band_name
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ def band_power(lines: Lines, first: int, last: int) -> float:
 
 def centroid(lines: Lines) -> float:
     """Power-weighted mean frequency."""
-    return _ratio(_row_sum(lines.power * lines.frequency_hz), lines.total)
+    return ratio(_row_sum(lines.power * lines.frequency_hz), lines.total)
 
 
 def spread(lines: Lines) -> float:
     """Power-weighted standard deviation of the frequency."""
     deviation = lines.frequency_hz - centroid(lines)
-    return math.sqrt(_ratio(_row_sum(lines.power * (deviation * deviation)), lines.total))
+    return math.sqrt(ratio(_row_sum(lines.power * (deviation * deviation)), lines.total))
 
 
 def rolloff(lines: Lines, share: float) -> float:
@@ -82,14 +82,14 @@ def rolloff(lines: Lines, share: float) -> float:
     target = share * float(cumulated[-1])
     index = int(np.searchsorted(cumulated, target))
     below = float(cumulated[index - 1]) if index else 0.0
-    inside = _ratio(target - below, float(lines.power[index]))
+    inside = ratio(target - below, float(lines.power[index]))
     return float(lines.frequency_hz[index]) + (inside - 0.5) * lines.line_hz
 
 
 def flatness(lines: Lines) -> float:
     """Geometric over arithmetic mean of the line powers: 1 for flat, near 0 for tones (J. D. Johnston, 1988)."""
     mean = lines.total / lines.power.size
-    return _ratio(math.exp(_row_sum(np.log(np.maximum(lines.power, _TINY))) / lines.power.size), mean)
+    return ratio(math.exp(_row_sum(np.log(np.maximum(lines.power, _TINY))) / lines.power.size), mean)
 
 
 def entropy(lines: Lines) -> float:
@@ -130,7 +130,3 @@ def _band_feature(low_hz: float, high_hz: float, line_hz: float) -> Feature[Line
 
 def _row_sum(x: NDArray[np.float64]) -> float:
     return float(np.add.reduce(x))
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator > 0.0 else 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from shared_features.feature import LINEAR, LOG, Feature
+from shared_features.feature import LINEAR, LOG, Feature, ratio
 from shared_features.fold import Fold
 
 
@@ -41,49 +41,44 @@ def peak_to_peak(window: Fold) -> float:
 
 def crest_factor(window: Fold) -> float:
     """Peak over standard deviation; sqrt(2) for a sine."""
-    return _ratio(peak(window), std(window))
+    return ratio(peak(window), std(window))
 
 
 def kurtosis(window: Fold) -> float:
     """Fourth standardised moment (not excess): 3 for Gaussian noise, 1.5 for a sine."""
     moments = window.moments
-    return _ratio(moments.n * moments.m4, moments.m2 * moments.m2)
+    return ratio(moments.n * moments.m4, moments.m2 * moments.m2)
 
 
 def skewness(window: Fold) -> float:
     """Third standardised moment."""
     moments = window.moments
-    return _ratio(moments.m3 * math.sqrt(moments.n), moments.m2 * math.sqrt(moments.m2))
+    return ratio(moments.m3 * math.sqrt(moments.n), moments.m2 * math.sqrt(moments.m2))
 
 
 def shape_factor(window: Fold) -> float:
     """Standard deviation over mean magnitude; pi / (2 sqrt(2)) for a sine."""
-    return _ratio(std(window), _mean_magnitude(window))
+    return ratio(std(window), _mean_magnitude(window))
 
 
 def impulse_factor(window: Fold) -> float:
     """Peak over mean magnitude; pi / 2 for a sine."""
-    return _ratio(peak(window), _mean_magnitude(window))
+    return ratio(peak(window), _mean_magnitude(window))
 
 
 def clearance_factor(window: Fold) -> float:
     """Peak over the squared mean of root magnitudes."""
     root = window.sqrt_abs_sum / window.moments.n
-    return _ratio(peak(window), root * root)
+    return ratio(peak(window), root * root)
 
 
 def crossing_share(window: Fold) -> float:
     """Share of sample steps that cross the record's mean; twice the frequency over the sampling rate for a sine."""
-    return _ratio(float(window.crossings), float(window.crossing_steps))
+    return ratio(float(window.crossings), float(window.crossing_steps))
 
 
 def _mean_magnitude(window: Fold) -> float:
     return window.abs_sum / window.moments.n
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    """The ratio, and 0 where a constant signal leaves it undefined (such a window is not assessed)."""
-    return numerator / denominator if denominator > 0.0 else 0.0
 
 
 TIME_FEATURES: tuple[Feature[Fold], ...] = (

@@ -10,12 +10,13 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge_agent.config import TopicsSection
+from edge_agent.topics import TopicTemplate
 from ground.errors import GroundError
 from ground.publish import Broker
 
-RESULTS = "aircraft/+/engine/+/result"
-ALERTS = "aircraft/+/engine/+/alert"
-STATUS = "enginear/+/status"
+_TOPICS = TopicsSection()
+FILTERS = tuple(TopicTemplate(text).filter for text in (_TOPICS.result, _TOPICS.alert, _TOPICS.status))
 _PATIENCE_S = 30.0
 
 
@@ -69,7 +70,7 @@ def listening(broker: Broker) -> Iterator[Listener]:
     client.on_message = listener.on_message
     client.on_subscribe = lambda *_: subscribed.set()
     client.connect(broker.host, broker.port)
-    client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in (RESULTS, ALERTS, STATUS)])
+    client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in FILTERS])
     client.loop_start()
     try:
         if not subscribed.wait(_PATIENCE_S):
