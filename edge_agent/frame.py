@@ -29,6 +29,8 @@ class Frame:
         channels: Names of the sample columns.
         samples: (n, n_channel) float32, n >= 1.
         speed_hz: Reported shaft speeds by shaft name (``n1``, ``n2``).
+        tach: Tachometer pulses by shaft name: (n_pulse,) float64 positions in samples from the frame's first one,
+            strictly ascending, 0 <= position < n. A shaft with no position has a tachometer that gave no pulse.
     """
 
     aircraft: str
@@ -42,6 +44,7 @@ class Frame:
     channels: tuple[str, ...]
     samples: NDArray[np.float32]
     speed_hz: Mapping[str, float] = field(default_factory=dict)
+    tach: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def end_ns(self) -> int:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edge_agent.errors import WireError
 from edge_agent.frame import Frame
+from shared_features.groups import SHAFTS
 
 SCHEMA = 1
 FLOAT32 = "f4"
@@ -34,12 +35,14 @@ _OPTIONAL = ("scale", "speed_hz", "tach")
 _MAX_CONTAINERS = 32
 _MAX_EXT_BYTES = 12
 _SEPARATORS = frozenset("/+#\x00")
+_SHAFTS = frozenset(SHAFTS)
 _MAX_SEQ = 2**63 - 1
 _MAX_T_NS = 2**62
 """In the year 2116; the end of the longest frame still fits 64 bits."""
 _RATES_HZ = (1e-3, 1e9)
 _SCALES = (1e-30, 1e30)
 _MAX_SPEED_HZ = 1e6
+_PULSE = np.dtype("<f8")
 _NUMERIC = frozenset("iuf")
 """numpy's kinds of whole and real numbers; texts, truth values and nothing are others."""
 
@@ -57,6 +60,8 @@ def encode_frame(frame: Frame) -> bytes:
         "samples": np.ascontiguousarray(frame.samples, dtype="<f4").tobytes(),
         "speed_hz": dict(frame.speed_hz),
     }
+    if frame.tach:
+        document["tach"] = {shaft: np.asarray(pulses, dtype=_PULSE).tobytes() for shaft, pulses in frame.tach.items()}
     return bytes(msgpack.packb(document))
 
 
@@ -77,14 +82,16 @@ def decode_frame(payload: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> Frame
     document = _parse(payload)
     _check_fields(document)
     channels = _channels(document["channels"])
+    samples = _samples(document, len(channels))
     return Frame(
         **{name: _text(document, name) for name in _TEXTS},
         t_ns=_whole(document, "t_ns", high=_MAX_T_NS),
         seq=_whole(document, "seq", high=_MAX_SEQ),
         rate_hz=_number(document["rate_hz"], "rate_hz", *_RATES_HZ, reason="bad_number"),
         channels=channels,
-        samples=_samples(document, len(channels)),
+        samples=samples,
         speed_hz=_speeds(document.get("speed_hz", {})),
+        tach=_tach(document.get("tach", {}), len(samples)),
     )
 
 
@@ -227,12 +234,45 @@ def _base64(text: str) -> bytes:
 
 
 def _speeds(value: Any) -> dict[str, float]:
-    if not isinstance(value, dict) or not set(value) <= {"n1", "n2"}:
-        raise WireError("bad_speed", f"speed_hz: expected a map of n1 and n2, got {_shown(value)}; correct it")
+    shafts = _by_shaft(value, "speed_hz", reason="bad_speed")
     return {
         shaft: _number(speed, f"speed_hz.{shaft}", 0.0, _MAX_SPEED_HZ, reason="bad_speed")
-        for shaft, speed in value.items()
+        for shaft, speed in shafts.items()
     }
+
+
+def _tach(value: Any, n: int) -> dict[str, NDArray[np.float64]]:
+    shafts = _by_shaft(value, "tach", reason="bad_tach")
+    return {shaft: _pulses(pulses, f"tach.{shaft}", n) for shaft, pulses in shafts.items()}
+
+
+def _by_shaft(value: Any, name: str, *, reason: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not _SHAFTS.issuperset(value):
+        raise WireError(reason, f"{name}: expected a map of {' and '.join(SHAFTS)}, got {_shown(value)}; correct it")
+    return value
+
+
+def _pulses(value: Any, name: str, n: int) -> NDArray[np.float64]:
+    """(n_pulse,) float64 positions, strictly ascending from 0 to below ``n``."""
+    positions = _positions(value, name, n)
+    # Compared, not subtracted: NaN is in no order, and what ascends between finite ends is finite.
+    ascends = bool((positions[1:] > positions[:-1]).all())
+    if positions.size and not (ascends and positions.size <= n and positions[0] >= 0.0 and positions[-1] < n):
+        raise WireError(
+            "bad_tach",
+            f"{name}: expected at most {n} positions that ascend from 0 to below {n}, got {positions.size}: "
+            f"{_shown(positions.tolist())}; count samples from the frame's first one",
+        )
+    return positions
+
+
+def _positions(value: Any, name: str, n: int) -> NDArray[np.float64]:
+    if isinstance(value, list):
+        return np.array([_number(item, name, 0.0, n, reason="bad_tach") for item in value], dtype=np.float64)
+    if isinstance(value, bytes) and len(value) % _PULSE.itemsize == 0:
+        return np.frombuffer(value, dtype=_PULSE).astype(np.float64, copy=False)
+    got = f"{len(value)} bytes" if isinstance(value, bytes) else _shown(value)
+    raise WireError("bad_tach", f"{name}: expected float64 in binary or a list of numbers, got {got}; correct it")
 
 
 def _shown(value: Any) -> str:
