@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_features.errors import SignalError
-from shared_features.fold import fold
+from shared_features.fold import Fold, WindowPlan, fold
+from shared_features.moments import sum_parts
 from shared_features.quality import ASSESSED
 from shared_features.record import Record, RecordMaker
 from shared_features.vector import VectorMaker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared_features.spec import FeatureSpec
 
 NO_CONDITION = "condition_missing"
+OUT_OF_RANGE = "out_of_range"
+"""A feature that float32 cannot hold."""
+
+NO_PULSES: Final[Mapping[str, NDArray[np.float64]]] = MappingProxyType({})
+_RECORDS_AT_ONCE = 32
+"""Windows of so many new records are folded together: enough to share the cost of calls, few enough for the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ class _RecordRow:
 
 
 class StreamingExtractor:
-    """Turns chunks of any length into windows: keeps the samples of one unfinished record and a ring of records.
+    """Turns chunks of any length into windows: keeps the samples of one unfinished record and the last records.
 
     Any chunking of the same samples gives the same bits as ``extract_windows`` over them at once.
     """
@@ -59,7 +69,7 @@ class StreamingExtractor:
         self.n_feature = len(spec.channels) * self._vectors.per_channel + self._n_condition
         self._open = np.empty((spec.record_n, self._n_channel), dtype=np.float32)
         self._open_conditions = np.empty(self._n_condition)
-        self._ring: deque[_RecordRow] = deque(maxlen=spec.window_records)
+        self._rows: list[_RecordRow] = []
         self.reset()
 
     @property
@@ -69,82 +79,113 @@ class StreamingExtractor:
 
     def reset(self) -> None:
         """Forget everything before a gap: records and windows never cross it."""
-        self._ring.clear()
+        self._rows.clear()
+        self._first_n = 0
         self._open_n = 0
         self._seen_n = 0
         self._covered_n = 0
 
-    def push(self, samples: NDArray[np.float32], conditions: NDArray[np.float64]) -> list[WindowFeatures]:
+    def push(
+        self,
+        samples: NDArray[np.float32],
+        speeds: NDArray[np.float64],
+        pulses: Mapping[str, NDArray[np.float64]] = NO_PULSES,
+    ) -> list[WindowFeatures]:
         """Take the samples that follow the last ones, and give the windows they complete.
 
         Args:
             samples: (n, n_channel) float32, any n, each column in its channel's unit.
-            conditions: (n_condition,) operating conditions during this chunk, NaN where unknown; a record takes those
-                of its first sample.
+            speeds: (n_speed,) speeds in Hz from the first sample on, as ``spec.speeds`` names them; NaN where unknown.
+            pulses: By shaft, positions of tachometer pulses in samples from the first sample, ascending.
 
         Raises:
             SignalError: The shapes do not fit the spec.
         """
-        self._check(samples, conditions)
+        del pulses
+        self._check(samples, speeds)
         windows: list[WindowFeatures] = []
         taken_n = 0
         while taken_n < len(samples):
-            taken_n += self._fill(samples[taken_n:], conditions)
+            taken_n += self._fill(samples[taken_n:], speeds)
             if self._open_n == self._spec.record_n:
-                windows.extend(self._close_record())
+                self._close_record()
+                if len(self._rows) >= self._spec.window_records + _RECORDS_AT_ONCE:
+                    windows.extend(self._windows())
+        windows.extend(self._windows())
         return windows
 
-    def _check(self, samples: NDArray[np.float32], conditions: NDArray[np.float64]) -> None:
+    def _check(self, samples: NDArray[np.float32], speeds: NDArray[np.float64]) -> None:
         if samples.ndim != 2 or samples.shape[1] != self._n_channel:  # noqa: PLR2004 - rows and columns
             raise SignalError(
                 f"samples: expected shape (n, {self._n_channel}), got {samples.shape}; check the channels"
             )
-        if conditions.shape != (self._n_condition,):
+        if speeds.shape != (len(self._spec.speeds),):
             raise SignalError(
-                f"conditions: expected {self._n_condition} values, got {conditions.shape}; check the spec"
+                f"speeds: expected {len(self._spec.speeds)} values ({', '.join(self._spec.speeds)}), got "
+                f"{speeds.shape}; check the spec"
             )
 
-    def _fill(self, samples: NDArray[np.float32], conditions: NDArray[np.float64]) -> int:
+    def _fill(self, samples: NDArray[np.float32], speeds: NDArray[np.float64]) -> int:
         if self._open_n == 0:
-            self._open_conditions[:] = conditions
+            self._open_conditions[:] = speeds[: self._n_condition]
         n = min(len(samples), self._spec.record_n - self._open_n)
         self._open[self._open_n : self._open_n + n] = samples[:n]
         self._open_n += n
         self._seen_n += n
         return n
 
-    def _close_record(self) -> list[WindowFeatures]:
+    def _close_record(self) -> None:
         columns = np.ascontiguousarray(self._open.T)
         records = tuple(self._records.record(column) for column in columns)
-        self._ring.append(_RecordRow(records, self._open_conditions.copy()))
+        self._rows.append(_RecordRow(records, self._open_conditions.copy()))
         self._open_n = 0
-        past_first = self._seen_n // self._spec.record_n - self._spec.window_records
-        if past_first < 0 or past_first % self._spec.hop_records:
-            return []
-        self._covered_n = self._seen_n
-        return [self._window()]
 
-    def _window(self) -> WindowFeatures:
-        start_n = self._seen_n - self._spec.window_n
-        rows = list(self._ring)
-        folds = [fold([row.records[channel] for row in rows]) for channel in range(self._n_channel)]
-        conditions = np.add.reduce(np.stack([row.conditions for row in rows]), axis=0) / len(rows)
-        reason = next((part.reason for part in folds if part.reason != ASSESSED), ASSESSED)
-        if reason == ASSESSED and not np.isfinite(conditions).all():
-            reason = NO_CONDITION
+    def _windows(self) -> list[WindowFeatures]:
+        """The windows that the kept records complete; records that no later window needs are forgotten."""
+        spec = self._spec
+        n_window = (len(self._rows) - spec.window_records) // spec.hop_records + 1
+        if n_window <= 0:
+            return []
+        plan = WindowPlan(spec.window_records, spec.hop_records, n_window, spec.record_n)
+        starts_n = [self._first_n + i * spec.hop_records * spec.record_n for i in range(n_window)]
+        values, reasons = self._values(plan)
+        del self._rows[: n_window * spec.hop_records]
+        self._first_n += n_window * spec.hop_records * spec.record_n
+        self._covered_n = starts_n[-1] + spec.window_n
+        return [WindowFeatures(*window) for window in zip(starts_n, values, reasons, strict=True)]
+
+    def _values(self, plan: WindowPlan) -> tuple[NDArray[np.float32], list[str]]:
+        folds = [fold([row.records[channel] for row in self._rows], plan) for channel in range(self._n_channel)]
+        table = np.array([row.conditions for row in self._rows]).reshape(len(self._rows), self._n_condition)
+        conditions = sum_parts(table[plan.indices]) / plan.length
+        values = self._vectors.vectors(folds, conditions)
+        reasons = [self._reason(window, folds, conditions, values) for window in range(plan.n_window)]
+        values[[reason != ASSESSED for reason in reasons]] = 0.0
+        return values, reasons
+
+    def _reason(
+        self, window: int, folds: Sequence[Fold], conditions: NDArray[np.float64], values: NDArray[np.float32]
+    ) -> str:
+        reason = next((part.reasons[window] for part in folds if part.reasons[window] != ASSESSED), ASSESSED)
         if reason != ASSESSED:
-            return WindowFeatures(start_n, np.zeros(self.n_feature, dtype=np.float32), reason)
-        return WindowFeatures(start_n, self._vectors.vector(folds, conditions), ASSESSED)
+            return reason
+        if not np.isfinite(conditions[window]).all():
+            return NO_CONDITION
+        return ASSESSED if np.isfinite(values[window]).all() else OUT_OF_RANGE
 
 
 def extract_windows(
-    spec: FeatureSpec, samples: NDArray[np.float32], conditions: NDArray[np.float64]
+    spec: FeatureSpec,
+    samples: NDArray[np.float32],
+    speeds: NDArray[np.float64],
+    pulses: Mapping[str, NDArray[np.float64]] = NO_PULSES,
 ) -> list[WindowFeatures]:
     """All windows of one gapless stretch of a recording.
 
     Args:
         spec: What to compute.
         samples: (n, n_channel) float32.
-        conditions: (n_condition,) operating conditions of the stretch.
+        speeds: (n_speed,) speeds of the stretch in Hz, in the order of ``spec.speeds``.
+        pulses: By shaft, positions of tachometer pulses in samples from the first sample, ascending.
     """
-    return StreamingExtractor(spec).push(samples, conditions)
+    return StreamingExtractor(spec).push(samples, speeds, pulses)

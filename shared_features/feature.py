@@ -1,10 +1,13 @@
-"""What a feature is: a name, a unit, a formula, a scale, and the function that computes it."""
+"""What a feature is: a name, a unit, a formula, a source, a scale, and the function that computes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -21,16 +24,18 @@ class Feature(Generic[T]):
         unit: Unit, where ``{u}`` stands for the unit of the channel.
         scale: ``log`` for positive magnitudes that vary by factors, ``linear`` for the rest.
         formula: The formula, as documentation shows it.
-        compute: From the group's statistics of the window to the number, in float64.
+        source: Where the definition comes from.
+        compute: From the group's statistics of some windows to the numbers, (n_window,) float64.
     """
 
     name: str
     unit: str
     scale: str
     formula: str
-    compute: Callable[[T], float]
+    source: str
+    compute: Callable[[T], NDArray[np.float64]]
 
 
-def ratio(numerator: float, denominator: float) -> float:
-    """The ratio, and 0 where a constant signal leaves it undefined (such a window is not assessed)."""
-    return numerator / denominator if denominator > 0.0 else 0.0
+def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ratios, and 0 where a constant signal leaves one undefined (such a window is not assessed)."""
+    return np.asarray(np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0.0))

@@ -1,7 +1,7 @@
-"""Spectral features of one window of one channel, read from its Welch density.
+"""Spectral features of the windows of one channel, read from their Welch densities.
 
-Moments of the density follow G. Peeters, "A large set of audio features for sound description" (CUIDADO, 2004), with
-power (not magnitude) as weight. Rolloff is interpolated inside its line, so that a rounding never moves it by a line.
+Power (not magnitude) is the weight of every moment of the density. Rolloff and dominant lines are interpolated between
+lines, so that a rounding never moves them by a whole line.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_features.dominant import Peaks, dominant_peaks
 from shared_features.feature import LINEAR, LOG, Feature, ratio
 from shared_features.spec import band_name
 
@@ -21,22 +22,39 @@ if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
 
 _TINY = 1e-300
+_WELCH = "P. Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70"
+_PEETERS = "G. Peeters, CUIDADO report (2004), 6.1"
+_JOHNSTON = "J. D. Johnston, IEEE J. Sel. Areas Commun. 6 (1988) 314"
+_GRANDKE = "T. Grandke, IEEE Trans. Instrum. Meas. 32 (1983) 350"
+_SHANNON = "C. E. Shannon, Bell Syst. Tech. J. 27 (1948) 379"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """The power of each spectral line of a window.
+    """The powers of the spectral lines of some windows, and what several features share.
 
     Attributes:
-        frequency_hz: (n_line,) centre of each line; the DC line is left out.
-        power: (n_line,) mean square in each line, unit².
-        total: Sum of ``power``.
+        power: (n_window, n_line) mean square in each line, unit², from line 1 on: the DC line is left out.
+        total: (n_window,) sum of ``power``.
+        cumulated: (n_window, n_line) its running sum.
+        bands: (n_window, n_band) its sums over the spec's bands.
+        log_sum: (n_window,) sum of the logarithms of the lines' powers.
+        power_log_sum: (n_window,) sum of powers times their logarithms.
+        first: (n_window,) power-weighted sum of the line numbers, from 1 on.
+        second: (n_window,) power-weighted sum of their squares.
+        peaks: The strongest lines.
         line_hz: Distance of two lines.
     """
 
-    frequency_hz: NDArray[np.float64]
     power: NDArray[np.float64]
-    total: float
+    total: NDArray[np.float64]
+    cumulated: NDArray[np.float64]
+    bands: NDArray[np.float64]
+    log_sum: NDArray[np.float64]
+    power_log_sum: NDArray[np.float64]
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+    peaks: Peaks
     line_hz: float
 
 
@@ -44,89 +62,125 @@ class LineMaker:
     """Turns densities into ``Lines`` by the constants of one spec."""
 
     def __init__(self, spec: FeatureSpec) -> None:
-        n = spec.spectrum.segment_n
-        self._line_hz = spec.sampling_rate_hz / n
-        self._frequency_hz: NDArray[np.float64] = np.arange(1, n // 2 + 1, dtype=np.float64) * self._line_hz
+        self._line_hz = spec.line_hz
+        self._number: NDArray[np.float64] = np.arange(1, spec.spectrum.segment_n // 2 + 1, dtype=np.float64)
+        self._square = self._number * self._number
+        self._dominant_n = spec.spectrum.dominant_n
+        bands = [_band_lines(low_hz, high_hz, spec.line_hz) for low_hz, high_hz in spec.spectrum.bands_hz]
+        self._borders = np.array([border for band in bands for border in band], dtype=np.intp)
 
     def lines(self, psd: NDArray[np.float64]) -> Lines:
-        """Lines of one window.
+        """Lines of some windows.
 
         Args:
-            psd: (n_line + 1,) one-sided density with its DC line, unit²/Hz.
+            psd: (n_window, n_line + 1) one-sided densities with their DC lines, unit²/Hz.
         """
-        power = psd[1:] * self._line_hz
-        return Lines(self._frequency_hz, power, _row_sum(power), self._line_hz)
+        # The DC line goes to the end and is zero there: a band may end behind the last line.
+        padded = np.zeros_like(psd)
+        power = padded[:, :-1]
+        np.multiply(psd[:, 1:], self._line_hz, out=power)
+        logarithm = np.log(np.maximum(power, _TINY))
+        power_logarithm = power * logarithm
+        cumulated = np.add.accumulate(power, axis=1)
+        return Lines(
+            power=power,
+            total=cumulated[:, -1],
+            cumulated=cumulated,
+            bands=self._band_sums(padded),
+            log_sum=np.add.reduce(logarithm, axis=1),
+            power_log_sum=np.add.reduce(power_logarithm, axis=1),
+            first=np.add.reduce(power * self._number, axis=1),
+            second=np.add.reduce(power * self._square, axis=1),
+            peaks=dominant_peaks(power, self._dominant_n),
+            line_hz=self._line_hz,
+        )
+
+    def _band_sums(self, padded: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not self._borders.size:
+            return np.zeros((len(padded), 0))
+        return np.asarray(np.add.reduceat(padded, self._borders, axis=1)[:, ::2])
 
 
-def band_power(lines: Lines, first: int, last: int) -> float:
-    """Mean square in the lines ``first`` to ``last - 1``."""
-    return float(np.add.reduce(lines.power[first:last]))
+def band_power(lines: Lines, index: int) -> NDArray[np.float64]:
+    """Mean square in band ``index`` of the spec."""
+    return lines.bands[:, index]
 
 
-def centroid(lines: Lines) -> float:
+def centroid(lines: Lines) -> NDArray[np.float64]:
     """Power-weighted mean frequency."""
-    return ratio(_row_sum(lines.power * lines.frequency_hz), lines.total)
+    return ratio(lines.first, lines.total) * lines.line_hz
 
 
-def spread(lines: Lines) -> float:
+def spread(lines: Lines) -> NDArray[np.float64]:
     """Power-weighted standard deviation of the frequency."""
-    deviation = lines.frequency_hz - centroid(lines)
-    return math.sqrt(ratio(_row_sum(lines.power * (deviation * deviation)), lines.total))
+    mean = ratio(lines.first, lines.total)
+    return np.sqrt(np.maximum(ratio(lines.second, lines.total) - mean * mean, 0.0)) * lines.line_hz
 
 
-def rolloff(lines: Lines, share: float) -> float:
+def rolloff(lines: Lines, share: float) -> NDArray[np.float64]:
     """Frequency below which ``share`` of the power lies, linear inside the line that reaches it."""
-    if lines.total <= 0.0:
-        return 0.0
-    cumulated = np.cumsum(lines.power)
-    target = share * float(cumulated[-1])
-    index = int(np.searchsorted(cumulated, target))
-    below = float(cumulated[index - 1]) if index else 0.0
-    inside = ratio(target - below, float(lines.power[index]))
-    return float(lines.frequency_hz[index]) + (inside - 0.5) * lines.line_hz
+    target = share * lines.total
+    index = np.count_nonzero(lines.cumulated < target[:, np.newaxis], axis=1)[:, np.newaxis]
+    reached = np.take_along_axis(lines.cumulated, index, axis=1)[:, 0]
+    power = np.take_along_axis(lines.power, index, axis=1)[:, 0]
+    # Line ``index`` is centred at ``index + 1`` lines: it is full half a line above that.
+    inside = ratio(reached - target, power)
+    number = index[:, 0] + 1.5 - inside
+    return np.where(lines.total > 0.0, number, 0.0) * lines.line_hz
 
 
-def flatness(lines: Lines) -> float:
-    """Geometric over arithmetic mean of the line powers: 1 for flat, near 0 for tones (J. D. Johnston, 1988)."""
-    mean = lines.total / lines.power.size
-    return ratio(math.exp(_row_sum(np.log(np.maximum(lines.power, _TINY))) / lines.power.size), mean)
+def flatness(lines: Lines) -> NDArray[np.float64]:
+    """Geometric over arithmetic mean of the line powers: 1 for flat, near 0 for tones."""
+    n = lines.power.shape[1]
+    return ratio(np.exp(lines.log_sum / n), lines.total / n)
 
 
-def entropy(lines: Lines) -> float:
+def entropy(lines: Lines) -> NDArray[np.float64]:
     """Shannon entropy of the normalised line powers over its maximum ``log(n_line)``: 1 for white, 0 for one line."""
-    if lines.total <= 0.0:
-        return 0.0
-    share = lines.power / lines.total
-    return -_row_sum(share * np.log(np.maximum(share, _TINY))) / math.log(share.size)
+    nats = np.log(np.maximum(lines.total, _TINY)) - ratio(lines.power_log_sum, lines.total)
+    return np.where(lines.total > 0.0, nats, 0.0) / math.log(lines.power.shape[1])
+
+
+def dominant_hz(lines: Lines, rank: int) -> NDArray[np.float64]:
+    """Frequency of the strongest line but ``rank``, interpolated between lines."""
+    return lines.peaks.number[:, rank] * lines.line_hz
+
+
+def dominant_rms(lines: Lines, rank: int) -> NDArray[np.float64]:
+    """RMS of the tone in the strongest line but ``rank``."""
+    return np.sqrt(lines.peaks.power[:, rank])
 
 
 def spectral_features(spec: FeatureSpec) -> tuple[Feature[Lines], ...]:
     """The features of the spectrum group, bands first."""
-    line_hz = spec.sampling_rate_hz / spec.spectrum.segment_n
-    bands = tuple(_band_feature(low_hz, high_hz, line_hz) for low_hz, high_hz in spec.spectrum.bands_hz)
     share = spec.spectrum.rolloff
     return (
-        *bands,
-        Feature("centroid", "Hz", LOG, "sum(f p) / sum(p)", centroid),
-        Feature("spread", "Hz", LOG, "sqrt(sum((f - centroid)^2 p) / sum(p))", spread),
-        Feature("rolloff", "Hz", LOG, f"f where cumsum(p) = {share} sum(p)", partial(rolloff, share=share)),
-        Feature("flatness", "1", LOG, "exp(mean(log(p))) / mean(p)", flatness),
-        Feature("entropy", "1", LINEAR, "-sum(q log(q)) / log(n), q = p / sum(p)", entropy),
+        *(
+            Feature(
+                band_name(*band), "{u}²", LOG, "sum(psd) df over the band", _WELCH, partial(band_power, index=index)
+            )
+            for index, band in enumerate(spec.spectrum.bands_hz)
+        ),
+        Feature("centroid", "Hz", LOG, "sum(f p) / sum(p)", _PEETERS, centroid),
+        Feature("spread", "Hz", LOG, "sqrt(sum((f - centroid)^2 p) / sum(p))", _PEETERS, spread),
+        Feature("rolloff", "Hz", LOG, f"f where cumsum(p) = {share} sum(p)", _PEETERS, partial(rolloff, share=share)),
+        Feature("flatness", "1", LOG, "exp(mean(log(p))) / mean(p)", _JOHNSTON, flatness),
+        Feature("entropy", "1", LINEAR, "-sum(q log(q)) / log(n), q = p / sum(p)", _SHANNON, entropy),
+        *(feature for rank in range(spec.spectrum.dominant_n) for feature in _dominant_features(rank)),
     )
 
 
-def _band_feature(low_hz: float, high_hz: float, line_hz: float) -> Feature[Lines]:
-    # Lines start at line_hz (no DC): line i has the centre (i + 1) * line_hz and belongs to the band that holds it.
+def _dominant_features(rank: int) -> tuple[Feature[Lines], Feature[Lines]]:
+    name = f"dominant_{rank + 1}"
+    return (
+        Feature(f"{name}_hz", "Hz", LOG, "f of the line, interpolated", _GRANDKE, partial(dominant_hz, rank=rank)),
+        Feature(
+            f"{name}_rms", "{u}", LOG, "sqrt(sum(p)) of its five lines", _GRANDKE, partial(dominant_rms, rank=rank)
+        ),
+    )
+
+
+def _band_lines(low_hz: float, high_hz: float, line_hz: float) -> tuple[int, int]:
+    """First line of a band and the one after its last: line ``i`` has the centre ``(i + 1) line_hz``."""
     first = max(math.ceil(low_hz / line_hz - 1e-9) - 1, 0)
-    last = math.ceil(high_hz / line_hz - 1e-9) - 1
-    return Feature(
-        band_name(low_hz, high_hz),
-        "{u}²",
-        LOG,
-        "sum(psd) df over the band",
-        partial(band_power, first=first, last=last),
-    )
-
-
-def _row_sum(x: NDArray[np.float64]) -> float:
-    return float(np.add.reduce(x))
+    return first, math.ceil(high_hz / line_hz - 1e-9) - 1

@@ -1,4 +1,4 @@
-"""The feature vector of a spec: which numbers, in which order, and how a window becomes them."""
+"""The feature vector of a spec: which numbers, in which order, and how windows become them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_features.feature import LINEAR, Feature
-from shared_features.spectral import LineMaker, Lines, spectral_features
+from shared_features.spectral import LineMaker, spectral_features
 from shared_features.time_domain import TIME_FEATURES
+from shared_features.velocity import velocity_features
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from shared_features.fold import Fold
     from shared_features.spec import FeatureSpec
@@ -21,56 +22,78 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the feature vector: full name, unit, scale (``log`` or ``linear``) and formula."""
+    """One column of the feature vector: full name, unit, scale (``log`` or ``linear``), formula and source."""
 
     name: str
     unit: str
     scale: str
     formula: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group of features: its name in the spec, its features, and the view of a window that they are read from."""
+
+    name: str
+    features: tuple[Feature[Any], ...]
+    view: Callable[[Fold], Any]
 
 
 class VectorMaker:
     """Computes feature vectors by one spec; holds constants, no state."""
 
     def __init__(self, spec: FeatureSpec) -> None:
-        self._time, self._spectral = _groups(spec)
-        self._lines = [LineMaker(spec)] if self._spectral else []
-        self.per_channel = len(self._time) + len(self._spectral)
+        self._groups = groups_of(spec)
+        self.per_channel = sum(len(group.features) for group in self._groups)
 
-    def vector(self, folds: Sequence[Fold], conditions: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The feature vector of one window.
+    def vectors(self, folds: Sequence[Fold], conditions: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The feature vectors of some windows.
 
         Args:
             folds: One fold a channel, in the order of the spec.
-            conditions: (n_condition,) mean operating conditions of the window.
+            conditions: (n_window, n_condition) mean operating conditions of each window.
 
         Returns:
-            (n_feature,) float32, rounded once, from float64.
+            (n_window, n_feature) float32, rounded once, from float64; what float32 cannot hold is infinite.
         """
-        values: list[float] = []
-        for channel in folds:
-            values.extend(feature.compute(channel) for feature in self._time)
-            for maker in self._lines:
-                lines = maker.lines(channel.psd)
-                values.extend(feature.compute(lines) for feature in self._spectral)
-        values.extend(conditions.tolist())
-        return np.array(values, dtype=np.float64).astype(np.float32)
+        columns = [column for channel in folds for column in self._columns(channel)]
+        values = np.stack([*columns, *conditions.T], axis=1)
+        with np.errstate(over="ignore"):
+            return values.astype(np.float32)
+
+    def _columns(self, channel: Fold) -> Iterator[NDArray[np.float64]]:
+        for group in self._groups:
+            statistics = group.view(channel)
+            yield from (feature.compute(statistics) for feature in group.features)
+
+
+def groups_of(spec: FeatureSpec) -> tuple[Group, ...]:
+    """The enabled groups of ``spec``, in the order of the vector."""
+    groups = []
+    if spec.time.enabled:
+        groups.append(Group("time", TIME_FEATURES, _itself))
+    if spec.spectrum.enabled:
+        maker = LineMaker(spec)
+        groups.append(Group("spectrum", spectral_features(spec), lambda window: maker.lines(window.psd)))
+    if spec.velocity.enabled:
+        groups.append(Group("velocity", velocity_features(spec), lambda window: window.psd))
+    return tuple(groups)
 
 
 def columns_of(spec: FeatureSpec) -> tuple[Column, ...]:
     """The columns of the feature vector of ``spec``, in order."""
-    time, spectral = _groups(spec)
-    features: list[Feature[Any]] = [*time, *spectral]
-    columns = [
-        Column(f"{channel.name}.{feature.name}", feature.unit.format(u=channel.unit), feature.scale, feature.formula)
-        for channel in spec.channels
-        for feature in features
-    ]
-    columns += [Column(name, "Hz", LINEAR, "mean over the records") for name in spec.conditions]
+    features = [feature for group in groups_of(spec) for feature in group.features]
+    columns = [_column(channel.name, channel.unit, feature) for channel in spec.channels for feature in features]
+    columns += [Column(name, "Hz", LINEAR, "mean over the records", "reported") for name in spec.conditions]
     return tuple(columns)
 
 
-def _groups(spec: FeatureSpec) -> tuple[tuple[Feature[Fold], ...], tuple[Feature[Lines], ...]]:
-    """The features of each enabled group, in the order of the vector."""
-    time = TIME_FEATURES if spec.time.enabled else ()
-    return time, (spectral_features(spec) if spec.spectrum.enabled else ())
+def _column(channel: str, unit: str, feature: Feature[Any]) -> Column:
+    return Column(
+        f"{channel}.{feature.name}", feature.unit.format(u=unit), feature.scale, feature.formula, feature.source
+    )
+
+
+def _itself(window: Fold) -> Fold:
+    return window

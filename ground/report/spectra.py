@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ground.recording import Recording
 from ground.report.answers import NS_PER_S
-from shared_features.fold import fold
+from shared_features.fold import WindowPlan, fold
 from shared_features.record import RecordMaker
 from shared_features.spec import FeatureSpec
 
@@ -69,7 +69,8 @@ class SpectrumReader:
         if not len(samples):
             return np.zeros(0)
         parts = samples.reshape(self._spec.window_records, self._spec.record_n)
-        psd = fold([self._records.record(part) for part in parts]).psd[1:]
+        records = [self._records.record(part) for part in parts]
+        psd = fold(records, WindowPlan(len(parts), 1, 1, self._spec.record_n)).psd[0, 1:]
         strongest: NDArray[np.float64] = np.maximum.reduceat(psd, self._first_lines)
         return np.maximum(strongest, _LOWEST_DENSITY)
 

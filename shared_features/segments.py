@@ -1,0 +1,82 @@
+"""The tapered segments of one record and their spectral lines: Welch, and what envelope and orders stand on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from shared_features.spec import FeatureSpec
+
+
+class SegmentMaker:
+    """Cuts records into segments by one spec; holds scratch memory, so one maker serves one thread."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        group = spec.spectrum
+        self._segment_n = group.segment_n
+        self._hop_n = group.segment_n - group.overlap_n
+        segments = 1 + (spec.record_n - group.segment_n) // self._hop_n
+        self._taper = hann(group.segment_n)
+        self._scale = _psd_scale(self._taper, spec.sampling_rate_hz, segments)
+        self._tapered = np.empty((segments, group.segment_n))
+        self._lines = np.empty((segments, group.segment_n // 2 + 1), dtype=np.complex128)
+
+    def lines(self, deviation: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Spectral lines of the segments of one record.
+
+        Args:
+            deviation: (record_n,) float64, contiguous: the record's samples about their mean.
+
+        Returns:
+            (n_segment, n_line) discrete Fourier transforms of the tapered segments, which add up to the record. The
+            array is the maker's own: it is good until the next call of ``lines`` or ``density``.
+        """
+        step = deviation.strides[0]
+        segments = as_strided(deviation, self._tapered.shape, (self._hop_n * step, step), writeable=False)
+        np.multiply(segments, self._taper, out=self._tapered)
+        np.fft.rfft(self._tapered, axis=1, out=self._lines)
+        self._total = self._totals(deviation, segments)
+        return self._lines
+
+    def density(self) -> NDArray[np.float64]:
+        """(n_line,) one-sided power spectral density, unit²/Hz, of the record last given to ``lines``.
+
+        Welch's method (P. Welch, IEEE Trans. Audio Electroacoust. 15, 1967) over segments about their own means. It
+        uses up the lines.
+        """
+        # The mean of a segment meets the taper's transform, n/2 and -n/4, in the lowest two lines alone.
+        self._lines[:, 0] -= 0.5 * self._total
+        self._lines[:, 1] += 0.25 * self._total
+        parts = self._lines.view(np.float64)
+        np.multiply(parts, parts, out=parts)
+        # As many rows as segments, far more than one column: the sum runs from row to row in every numpy.
+        squares = np.add.reduce(parts, axis=0)
+        density: NDArray[np.float64] = squares[0::2] + squares[1::2]
+        density *= self._scale
+        return density
+
+    def _totals(self, deviation: NDArray[np.float64], segments: NDArray[np.float64]) -> NDArray[np.float64]:
+        if 2 * self._hop_n != self._segment_n:
+            return np.asarray(np.add.reduce(segments, axis=1))
+        halves = np.add.reduce(deviation.reshape(-1, self._hop_n), axis=1)
+        return np.asarray(halves[:-1] + halves[1:])
+
+
+def hann(n: int) -> NDArray[np.float64]:
+    """Periodic Hann taper, (n,) float64: ``0.5 - 0.5 cos(2 pi k / n)``."""
+    taper: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n) / n)
+    return taper
+
+
+def _psd_scale(taper: NDArray[np.float64], rate_hz: float, segments: int) -> NDArray[np.float64]:
+    """(n_line,) factor from the summed squared lines to a one-sided density."""
+    density = 1.0 / (rate_hz * float(np.add.reduce(taper * taper)) * segments)
+    scale = np.full(taper.size // 2 + 1, 2.0 * density)
+    scale[0] = density
+    if taper.size % 2 == 0:
+        scale[-1] = density
+    return scale
