@@ -19,7 +19,7 @@ from edge_agent.policy import ANY_FLEET, Policy
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 from ground.errors import DataError, GroundError
-from ground.frames import frames_of
+from ground.frames import frame_s_of, frames_of
 from ground.progress import Progress
 from ground.recording_index import RecordingInfo, read_index
 from ground.recordings import Recording, load_recording
@@ -87,7 +87,7 @@ def load_signed(source: ModelSource) -> LoadedModel:
 def assess_recording(model: LoadedModel, recording: Recording) -> list[Assessment]:
     """Everything the agent would say of one recording."""
     detector = Detector(model)
-    frames = frames_of(recording, frame_s=model.spec.record_s)
+    frames = frames_of(recording, frame_s=frame_s_of(model.spec))
     return [assessment for frame in frames for assessment in detector.push(frame)]
 
 
@@ -155,7 +155,7 @@ def _prepare(source: ModelSource) -> None:
 def _assess(data: Path, info: RecordingInfo) -> pa.Table | Failure:
     model = _MODEL[0]
     try:
-        recording = load_recording(data, info, conditions=model.spec.conditions)
+        recording = load_recording(data, info, conditions=model.spec.speeds)
         return results_table(info.recording_id, assess_recording(model, recording))
     except GroundError as error:
         return Failure(info.recording_id, str(error))

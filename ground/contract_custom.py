@@ -18,6 +18,7 @@ from ground.index_cells import MIXED, RUN_TO_FAILURE, names_of, units_of
 from ground.recording_files import TIME, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.synchronise import clock_of
+from ground.tach import rising_edges
 from ground.timeline import (
     RATE_TOLERANCE,
     order_error,
@@ -27,6 +28,7 @@ from ground.timeline import (
     segment_error,
     segment_timeline,
 )
+from shared_features.groups import TACH
 
 ENGINE = "enginear"
 _NAME_KEY = "check"
@@ -218,6 +220,16 @@ def _find_overlap(context: SamplesContext, column: pd.Series) -> str:
     return period_error(segment, clock) or overlap_error(segment_timeline(segment, clock), clock.rate_hz)
 
 
+def _has_pulses(check: CustomCheck, context: SamplesContext) -> Rule:
+    del context
+    return Rule(
+        check.name,
+        "a level that rises above 0.5 at each pulse",
+        "write 1 where a pulse begins, else 0, or leave the column out",
+        lambda column: "" if rising_edges(numbers(column)).size else f"none in {len(column)} samples",
+    )
+
+
 INDEX_CHECKS: Mapping[str, Callable[[CustomCheck, IndexContext], Rule]] = {
     "configured_rate": _configured_rate,
     "configured_channels": _configured_channels,
@@ -230,12 +242,14 @@ SAMPLE_CHECKS: Mapping[str, Callable[[CustomCheck, SamplesContext], Rule]] = {
     "measured_rate": _measured_rate,
     "not_going_back": _not_going_back,
     "segments_apart": _segments_apart,
+    "has_pulses": _has_pulses,
 }
 
 ALWAYS = "always"
 _OPTIONAL = "optional"
 _CONDITION = "configured_condition"
-PRESENCES = (ALWAYS, _OPTIONAL, _CONDITION, "labelled_by_segment", "labelled_by_sample")
+_TACH = "configured_tach"
+PRESENCES = (ALWAYS, _OPTIONAL, _CONDITION, _TACH, "labelled_by_segment", "labelled_by_sample")
 
 
 def needed_in_index(presence: str) -> bool:
@@ -246,8 +260,11 @@ def needed_in_index(presence: str) -> bool:
 def needed_in_samples(presence: str, column: str, context: SamplesContext) -> bool:
     """Whether a column of that presence must be in a sample file."""
     info = context.info
+    spec = context.config.feature_spec()
     if presence == _CONDITION:
-        return column in context.config.signal.conditions and column.removesuffix("_hz") not in info.speed_hz
+        return column in spec.speeds and column.removesuffix("_hz") not in info.speed_hz
+    if presence == _TACH:
+        return column in [f"tach_{shaft.name}" for shaft in spec.shafts if shaft.source == TACH]
     if presence in {ALWAYS, _OPTIONAL}:
         return presence == ALWAYS
     return info.label == {"labelled_by_segment": RUN_TO_FAILURE, "labelled_by_sample": MIXED}[presence]

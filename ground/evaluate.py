@@ -211,7 +211,7 @@ def _flights(config: Config, workspace: Workspace, names: Sequence[str]) -> Iter
     infos = {info.recording_id: info for info in read_index(workspace.interim)}
     for index in range(LATENCY_WINDOWS):
         info = infos[names[index % len(names)]]
-        yield load_recording(workspace.interim, info, conditions=config.signal.conditions)
+        yield load_recording(workspace.interim, info, conditions=config.feature_spec().speeds)
 
 
 def _role_counts(rows: pd.DataFrame) -> tuple[RoleCount, ...]:

@@ -5,12 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_agent.frame import Frame, samples_ns
 from ground.errors import DataError
 from ground.recording import Recording, Stretch
+from shared_features.spec import FeatureSpec
+
+LONGEST_FRAME_S = 0.1
+"""Of frames whose shaft speeds matter: a run-up of 10 %/s moves by one percent in one."""
 
 _SKIPPED_SEQ = 1
 """A gap takes one sequence number, so that a receiver sees it however short it was."""
+
+
+def frame_s_of(spec: FeatureSpec) -> float:
+    """Length of the frames in which the ground feeds recordings to ``spec``: a record, or less where shafts turn.
+
+    A frame carries one value of each speed, so a run-up is seen only through short ones: the longest whole part of a
+    record that is at most ``LONGEST_FRAME_S`` long. Without shafts a record takes the values of its first sample.
+    """
+    if not spec.shafts:
+        return spec.record_s
+    longest_n = max(1, math.floor(LONGEST_FRAME_S * spec.sampling_rate_hz))
+    frame_n = next(n for n in range(min(longest_n, spec.record_n), 0, -1) if spec.record_n % n == 0)
+    return frame_n / spec.sampling_rate_hz
 
 
 def frames_of(recording: Recording, *, frame_s: float) -> Iterator[Frame]:
@@ -57,6 +77,7 @@ def _frames(recording: Recording, frame_n: int) -> Iterator[Frame]:
                 channels=info.channels,
                 samples=stretch.samples[first:last],
                 speed_hz=_speeds(recording, stretch, first),
+                tach=_pulses(stretch, first, last),
             )
             seq += 1
         seq += _SKIPPED_SEQ
@@ -76,3 +97,9 @@ def _pieces(stretch: Stretch, frame_n: int) -> Iterator[tuple[int, int, str]]:
 def _speeds(recording: Recording, stretch: Stretch, n: int) -> Mapping[str, float]:
     speeds = zip(recording.conditions, stretch.conditions[n].tolist(), strict=True)
     return {name.removesuffix("_hz"): speed for name, speed in speeds if not math.isnan(speed)}
+
+
+def _pulses(stretch: Stretch, first: int, last: int) -> Mapping[str, NDArray[np.float64]]:
+    return {
+        shaft: pulses[slice(*np.searchsorted(pulses, (first, last)))] - first for shaft, pulses in stretch.tach.items()
+    }

@@ -16,6 +16,7 @@ from ground.recording import Recording
 from ground.recording_files import ANOMALY, INTERIM_KEY, PHASE, STRETCH, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.synchronise import cut, join_columns, phase_runs, sample_matrix
+from ground.tach import tach_columns, tach_pulses
 from ground.timeline import COUNTED, Timeline
 
 ZSTD_LEVEL = 1
@@ -31,6 +32,7 @@ def interim_bytes(recording: Recording) -> bytes:
     columns[STRETCH] = pa.array(np.repeat(np.arange(len(stretches), dtype=np.int32), lengths))
     columns[PHASE] = _phase_column(recording)
     columns |= {name: pa.array(conditions[:, index]) for index, name in enumerate(recording.conditions)}
+    columns |= {name: pa.array(levels) for name, levels in tach_columns(stretches).items()}
     columns[ANOMALY] = pa.array(np.concatenate([stretch.labels for stretch in stretches]))
     document = {"info": asdict(info), "stretch_start_ns": [stretch.start_ns for stretch in stretches]}
     table = pa.table(columns).replace_schema_metadata({INTERIM_KEY: json.dumps(document, sort_keys=True)})
@@ -61,6 +63,7 @@ def read_interim(info: RecordingInfo, file: SampleFile, *, conditions: Sequence[
         conditions=join_columns(columns, file.n_samples, np.float64),
         phases=phase_runs(file),
         labels=file.numbers(ANOMALY).astype(np.int8),
+        tach=tach_pulses(file),
     )
     return Recording(info, tuple(conditions), stretches)
 

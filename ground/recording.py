@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class Stretch:
         conditions: (n, n_condition) float64 in the order of ``Recording.conditions``, NaN where unknown.
         phases: At least one run; the first begins at 0.
         labels: (n,) int8: 0 healthy, 1 faulty, -1 unlabelled.
+        tach: Tachometer pulses by shaft name: (n_pulse,) float64 positions in samples from the first one, ascending.
     """
 
     start_ns: int
@@ -39,6 +41,7 @@ class Stretch:
     conditions: NDArray[np.float64]
     phases: tuple[PhaseRun, ...]
     labels: NDArray[np.int8]
+    tach: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

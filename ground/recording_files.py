@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ground.errors import DataError
 from ground.index_cells import PARQUET
+from shared_features.groups import SHAFTS
 from shared_features.spec import CONDITIONS
 
 SEGMENT = "segment"
@@ -23,7 +24,8 @@ TIME = "time_s"
 ANOMALY = "anomaly"
 PHASE = "phase"
 STRETCH = "stretch"
-KNOWN_COLUMNS = (SEGMENT, TIME, ANOMALY, PHASE, STRETCH, *CONDITIONS)
+TACHS = tuple(f"tach_{shaft}" for shaft in SHAFTS)
+KNOWN_COLUMNS = (SEGMENT, TIME, ANOMALY, PHASE, STRETCH, *CONDITIONS, *TACHS)
 
 INTERIM_KEY = b"enginear"
 _RATE_KEY = b"sampling_rate_hz"
@@ -107,7 +109,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> SampleFile:
     with pq.ParquetFile(path, read_dictionary=[PHASE] if PHASE in columns else None) as file:
         table = file.read([name for name in dict.fromkeys(wanted) if name in columns])
     rate = metadata.get(_RATE_KEY, b"").decode("utf-8", "replace")
-    return SampleFile(path, columns, table, rate, metadata.get(INTERIM_KEY, b""))
+    return SampleFile(path, columns, _tachs_as_numbers(table), rate, metadata.get(INTERIM_KEY, b""))
 
 
 def _read_csv(path: Path, wanted: Sequence[str]) -> SampleFile:
@@ -120,6 +122,14 @@ def _read_csv(path: Path, wanted: Sequence[str]) -> SampleFile:
     parse = pyarrow.csv.ParseOptions(ignore_empty_lines=len(columns) > 1)
     table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
     return SampleFile(path, columns, table, "", b"")
+
+
+def _tachs_as_numbers(table: pa.Table) -> pa.Table:
+    """The table with a tachometer's truth values as 0 and 1."""
+    for index, field in enumerate(table.schema):
+        if field.name in TACHS and pa.types.is_boolean(field.type):
+            table = table.set_column(index, field.name, table.column(index).cast(pa.int8()))
+    return table
 
 
 def _different(path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:

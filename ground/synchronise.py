@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from ground.index_cells import FAULTY, HEALTHY, MIXED
 from ground.recording import LABEL_FAULTY, LABEL_HEALTHY, UNLABELLED, PhaseRun, Recording, Stretch
 from ground.recording_files import ANOMALY, PHASE, SEGMENT, TIME, SampleFile
 from ground.recording_index import RecordingInfo
+from ground.tach import pulses_between, tach_pulses
 from ground.timeline import (
     RATE_TOLERANCE,
     ClockSettings,
@@ -88,6 +89,7 @@ def synchronise(
             conditions=join_columns(columns, len(samples), np.float64),
             phases=phase_runs(file),
             labels=_labels(info, file),
+            tach=tach_pulses(file),
         ),
     )
     return Synchronised(recording, timeline, tuple(held))
@@ -188,6 +190,7 @@ def cut(
     conditions: NDArray[np.floating],
     phases: PhaseRuns,
     labels: NDArray[np.int8],
+    tach: Mapping[str, NDArray[np.int64]],
 ) -> tuple[Stretch, ...]:
     """Cut the columns of a file into its stretches; these share the memory and can only be read."""
     for array in (samples, conditions, labels):
@@ -199,6 +202,7 @@ def cut(
             conditions=conditions[first:last].astype(np.float64, copy=False),
             phases=_runs_between(phases, int(first), int(last)),
             labels=labels[first:last],
+            tach=pulses_between(tach, int(first), int(last)),
         )
         for start_ns, first, last in zip(timeline.start_ns, timeline.first_n, timeline.last_n, strict=True)
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S
 from edge_agent.stream import Window, WindowStream
-from ground.frames import frames_of
+from ground.frames import frame_s_of, frames_of
 from ground.recording import LABEL_FAULTY, LABEL_HEALTHY, UNLABELLED, Recording, Stretch
 from ground.recording_index import RecordingInfo
 from ground.recordings import load_recording
@@ -62,7 +62,7 @@ def extract_windows_of(
     Raises:
         DataError: The recording cannot be read.
     """
-    recording = load_recording(folder, info, conditions=spec.conditions)
+    recording = load_recording(folder, info, conditions=spec.speeds)
     windows = windows_of(recording, spec)
     start_ns = np.array([window.start_ns for window in windows], dtype=np.int64)
     end_ns = np.array([window.end_ns for window in windows], dtype=np.int64)
@@ -77,9 +77,9 @@ def extract_windows_of(
 
 
 def windows_of(recording: Recording, spec: FeatureSpec) -> list[Window]:
-    """What the agent makes of a recording, sent in frames of one record each."""
+    """What the agent makes of a recording, sent in frames of ``frame_s_of(spec)``."""
     stream = WindowStream(spec)
-    return [window for frame in frames_of(recording, frame_s=spec.record_s) for window in stream.push(frame)]
+    return [window for frame in frames_of(recording, frame_s=frame_s_of(spec)) for window in stream.push(frame)]
 
 
 def label_windows(recording: Recording, start_ns: NDArray[np.int64], end_ns: NDArray[np.int64]) -> WindowLabels:

@@ -32,6 +32,16 @@ def first(value):
     return change
 
 
+def tach(high=1.0, low=0.0, first=0.0):
+    """A change: a tachometer that is ``high`` at each tenth sample and ``low`` between, after one odd sample."""
+
+    def change(values):
+        levels = np.where(np.arange(len(values)) % 10 == 5, high, low)
+        return pd.Series([first, *levels[1:]], index=values.index)
+
+    return change
+
+
 def without(name, of):
     """Damage: no column ``name``."""
     return lambda tiny: tiny.change(of, lambda frame: frame.drop(columns=name))
@@ -219,6 +229,31 @@ BAD_RECORDINGS = {
     "negative core speed": (column("n2_hz", "flight", first(-1.0)), "n2_hz", "minimum", ()),
     "core speed in rpm": (column("n2_hz", "flight", first(15000.0)), "n2_hz", "maximum", ()),
     "no core speed reported": (column("n2_hz", "flight", lambda values: values * 1.0), "n2_hz", "not_all_missing", ()),
+    "tach as text": (column("tach_n1", "flight", lambda values: values.map(str)), "tach_n1", "type", ()),
+    "tach unknown": (
+        column("tach_n1", "flight", tach(first=np.nan)),
+        "tach_n1",
+        "required",
+        ("tach_n1: expected a value in each row, got nothing in row 0; fill it in",),
+    ),
+    "tach below ground": (column("tach_n1", "flight", tach(first=-0.2)), "tach_n1", "minimum", ("got -0.2 in row 0",)),
+    "tach in volts": (
+        column("tach_n1", "flight", tach(high=5.0)),
+        "tach_n1",
+        "maximum",
+        ("tach_n1: expected at most 1, got 5 in row 5 and in 2047 more",),
+    ),
+    "tach without a pulse": (
+        column("tach_n1", "flight", tach(high=0.0)),
+        "tach_n1",
+        "has_pulses",
+        ("tach_n1: expected a level that rises above 0.5 at each pulse, got none in 20480 samples; write 1 where",),
+    ),
+    "second tach as text": (column("tach_n2", "flight", lambda values: values.map(str)), "tach_n2", "type", ()),
+    "second tach unknown": (column("tach_n2", "flight", tach(first=np.nan)), "tach_n2", "required", ()),
+    "second tach below ground": (column("tach_n2", "flight", tach(first=-0.2)), "tach_n2", "minimum", ()),
+    "second tach in volts": (column("tach_n2", "flight", tach(high=5.0)), "tach_n2", "maximum", ()),
+    "second tach always high": (column("tach_n2", "flight", tach(low=1.0, first=1.0)), "tach_n2", "has_pulses", ()),
     "time as text": (column("time_s", "flight", lambda values: values.map(str)), "time_s", "type", ()),
     "time unknown": (column("time_s", "flight", first(np.nan)), "time_s", "required", ("got nothing in row 0",)),
     "time repeated": (
@@ -297,7 +332,7 @@ CANNOT_FAIL = {
     *(("recordings", name, "type") for name in TEXT_COLUMNS),
     *(("recordings", name, "presence") for name in (*TEXT_COLUMNS, *NUMBER_COLUMNS)),
     # The presence of a column that is not needed here is reported where it is there.
-    *(("samples", name, "presence") for name in ("phase", "n2_hz", "time_s")),
+    *(("samples", name, "presence") for name in ("phase", "n2_hz", "tach_n1", "tach_n2", "time_s")),
 }
 
 

@@ -95,9 +95,9 @@ def test_bad_contract_is_refused(edit, says):
 
 def test_config_names_a_contract(tiny_config, tmp_path):
     """A contract of one's own lies beside the config; its name and digest differ from the packaged one's."""
-    (tmp_path / "mine.yaml").write_text(packaged().replace("version: 1.0.0", "version: 1.1.0"))
+    (tmp_path / "mine.yaml").write_text(packaged().replace("version: 1.1.0", "version: 1.2.0"))
     mine = contract_of(tiny_config(contract="mine.yaml"), tmp_path)
-    assert (mine.name, mine.version) == ("mine.yaml", "1.1.0")
+    assert (mine.name, mine.version) == ("mine.yaml", "1.2.0")
     assert mine.digest != contract_of(tiny_config(), tmp_path).digest
 
 
