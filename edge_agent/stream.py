@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_agent.frame import Frame, samples_ns
 from shared_features.extract import StreamingExtractor, WindowFeatures
+from shared_features.groups import TACH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +63,8 @@ class WindowStream:
         self._extractor = StreamingExtractor(spec)
         self._names = tuple(channel.name for channel in spec.channels)
         self._units = frozenset(channel.unit for channel in spec.channels)
+        self._reported = tuple(name.removesuffix("_hz") for name in spec.speeds)
+        self._tachs = tuple(shaft.name for shaft in spec.shafts if shaft.source == TACH)
         self._previous: tuple[str, int, int] = ("", -1, 0)
         self._started = False
         self._anchor_ns = 0
@@ -82,7 +85,7 @@ class WindowStream:
             return []
         windows = [] if self._continues(frame) else self._break(frame)
         self._note(frame)
-        found = self._extractor.push(self._columns(frame), self._conditions(frame))
+        found = self._extractor.push(self._columns(frame), self._speeds(frame), self._pulses(frame))
         self._seen_n += len(frame.samples)
         windows.extend(self._window(frame, features) for features in found)
         return windows
@@ -140,9 +143,11 @@ class WindowStream:
             return frame.samples
         return frame.samples[:, [frame.channels.index(name) for name in self._names]]
 
-    def _conditions(self, frame: Frame) -> NDArray[np.float64]:
-        shafts = (name.removesuffix("_hz") for name in self._spec.conditions)
-        return np.array([frame.speed_hz.get(shaft, np.nan) for shaft in shafts], dtype=np.float64)
+    def _speeds(self, frame: Frame) -> NDArray[np.float64]:
+        return np.array([frame.speed_hz.get(shaft, np.nan) for shaft in self._reported], dtype=np.float64)
+
+    def _pulses(self, frame: Frame) -> dict[str, NDArray[np.float64]]:
+        return {shaft: frame.tach[shaft] for shaft in self._tachs if shaft in frame.tach}
 
     def _window(self, frame: Frame, features: WindowFeatures) -> Window:
         start_n = features.start_n
