@@ -6,65 +6,42 @@ exact for one steady tone under a Hann taper (T. Grandke, IEEE Trans. Instrum. M
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_features.feature import ratio
+from shared_features.feature import TINY
 
-_LOBE = 2
+_LOBE_N = 2
 """Lines on either side of a peak that hold a steady tone's power: all but 0.1 % of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peaks:
-    """The strongest lines, strongest first.
-
-    Attributes:
-        number: (n_window, n_peak) position in lines, from the DC line on, between two lines where the tone is.
-        power: (n_window, n_peak) mean square of the tone, unit².
-    """
-
-    number: NDArray[np.float64]
-    power: NDArray[np.float64]
-
-
-def dominant_peaks(power: NDArray[np.float64], n_peak: int) -> Peaks:
-    """Find the strongest lines.
+def dominant_peaks(power: NDArray[np.float64], n_peak: int) -> NDArray[np.float64]:
+    """Find the strongest lines of one window.
 
     Args:
-        power: (n_window, n_line) power of each line, without the DC line.
-        n_peak: How many. Of equal ones the lowest comes first; where there are fewer peaks, the lowest line stands in.
+        power: (n_line,) power of each line, from line 1 on.
+        n_peak: How many. Of equal ones the lowest comes first; where there are fewer peaks, line 1 stands in.
+
+    Returns:
+        (2, n_peak) line numbers, between lines where the tone is, and powers of the tones.
     """
-    number = np.empty((len(power), n_peak))
-    level = np.empty((len(power), n_peak))
+    found = np.empty((2, n_peak))
     if n_peak:
-        walled = np.zeros((len(power), power.shape[1] + 2))
-        walled[:, 1:-1] = power
-        middle = walled[:, 1:-1]
-        is_peak = (middle > walled[:, :-2]) & (middle >= walled[:, 2:])
+        walled = np.concatenate([[0.0], power, [0.0]])
+        is_peak = (power > walled[:-2]) & (power >= walled[2:])
         heights = np.where(is_peak, power, -1.0)
-        windows = np.arange(len(power))
         for rank in range(n_peak):
-            index = heights.argmax(axis=1)
-            heights[windows, index] = -1.0
-            number[:, rank] = index + 1.0 + _offset(walled, windows, index + 1)
-            level[:, rank] = _lobe_power(walled, windows, index + 1)
-    return Peaks(number, level)
+            line = int(heights.argmax()) + 1
+            heights[line - 1] = -1.0
+            found[0, rank] = line + _offset(*walled[line - 1 : line + 2].tolist())
+            found[1, rank] = np.add.reduce(walled[max(line - _LOBE_N, 0) : line + _LOBE_N + 1])
+    return found
 
 
-def _offset(walled: NDArray[np.float64], windows: NDArray[np.intp], index: NDArray[np.intp]) -> NDArray[np.float64]:
-    """How far the tone lies from line ``index``, -0.5 to 0.5 lines."""
-    below, above = walled[windows, index - 1], walled[windows, index + 1]
-    amplitude_ratio = np.sqrt(ratio(np.maximum(below, above), walled[windows, index]))
-    offset = (2.0 * amplitude_ratio - 1.0) / (amplitude_ratio + 1.0)
-    return np.clip(np.where(above >= below, offset, -offset), -0.5, 0.5)
-
-
-def _lobe_power(walled: NDArray[np.float64], windows: NDArray[np.intp], index: NDArray[np.intp]) -> NDArray[np.float64]:
-    last = walled.shape[1] - 1
-    power = np.zeros(len(windows))
-    for step in range(-_LOBE, _LOBE + 1):
-        power += walled[windows, np.clip(index + step, 0, last)]
-    return power
+def _offset(below: float, at: float, above: float) -> float:
+    """How far the tone lies from a line, -0.5 to 0.5 lines, by its power and that of its neighbours."""
+    amplitude_ratio = math.sqrt(max(below, above) / max(at, TINY))
+    offset = min(max((2.0 * amplitude_ratio - 1.0) / (amplitude_ratio + 1.0), -0.5), 0.5)
+    return offset if above >= below else -offset

@@ -66,7 +66,7 @@ class StreamingExtractor:
         self._vectors = VectorMaker(spec)
         self._n_channel = len(spec.channels)
         self._n_condition = len(spec.conditions)
-        self.n_feature = len(spec.channels) * self._vectors.per_channel + self._n_condition
+        self.n_feature = self._vectors.n_feature
         self._open = np.empty((spec.record_n, self._n_channel), dtype=np.float32)
         self._open_conditions = np.empty(self._n_condition)
         self._rows: list[_RecordRow] = []

@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 LOG = "log"
 LINEAR = "linear"
+TINY = 1e-300
+"""Stands for zero in logarithms and denominators: far below what float32 samples can make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +39,5 @@ class Feature(Generic[T]):
 
 
 def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ratios, and 0 where a constant signal leaves one undefined (such a window is not assessed)."""
-    return np.asarray(np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0.0))
+    """The ratios of magnitudes; 0 where a silent signal makes both zero (such a window is not assessed)."""
+    return numerator / np.maximum(denominator, TINY)

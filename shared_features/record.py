@@ -54,8 +54,7 @@ class RecordMaker:
         if not self._waveform.load(samples):
             return self.unreadable(NOT_FINITE)
         waveform = self._waveform.measure()
-        x = np.ascontiguousarray(samples, dtype=np.float64)
-        reason = quality_of(x, waveform.low, waveform.high, self._limits)
+        reason = quality_of(samples, self._waveform.deviation, waveform, self._limits)
         if reason != ASSESSED:
             return self.unreadable(reason)
         return Record(reason=ASSESSED, waveform=waveform, psd=self._psd())

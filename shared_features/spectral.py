@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_features.dominant import Peaks, dominant_peaks
-from shared_features.feature import LINEAR, LOG, Feature, ratio
+from shared_features.dominant import dominant_peaks
+from shared_features.feature import LINEAR, LOG, TINY, Feature, ratio
 from shared_features.spec import band_name
 
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
 
-_TINY = 1e-300
 _WELCH = "P. Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70"
 _PEETERS = "G. Peeters, CUIDADO report (2004), 6.1"
 _JOHNSTON = "J. D. Johnston, IEEE J. Sel. Areas Commun. 6 (1988) 314"
@@ -31,43 +30,52 @@ _SHANNON = "C. E. Shannon, Bell Syst. Tech. J. 27 (1948) 379"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """The powers of the spectral lines of some windows, and what several features share.
+    """What the features read from the spectral lines of some windows; line ``k`` is at ``k line_hz``, DC left out.
 
     Attributes:
-        power: (n_window, n_line) mean square in each line, unit², from line 1 on: the DC line is left out.
-        total: (n_window,) sum of ``power``.
-        cumulated: (n_window, n_line) its running sum.
-        bands: (n_window, n_band) its sums over the spec's bands.
+        bands: (n_window, n_band) power in the spec's bands, unit².
+        total: (n_window,) power of all lines, unit².
         log_sum: (n_window,) sum of the logarithms of the lines' powers.
         power_log_sum: (n_window,) sum of powers times their logarithms.
-        first: (n_window,) power-weighted sum of the line numbers, from 1 on.
+        first: (n_window,) power-weighted sum of the line numbers.
         second: (n_window,) power-weighted sum of their squares.
-        peaks: The strongest lines.
+        rolloff: (n_window,) line number below which the spec's share of the power lies, between lines.
+        peak_number: (n_window, n_peak) line numbers of the strongest lines, between lines.
+        peak_power: (n_window, n_peak) their powers, unit².
+        n_line: Lines.
         line_hz: Distance of two lines.
     """
 
-    power: NDArray[np.float64]
-    total: NDArray[np.float64]
-    cumulated: NDArray[np.float64]
     bands: NDArray[np.float64]
+    total: NDArray[np.float64]
     log_sum: NDArray[np.float64]
     power_log_sum: NDArray[np.float64]
     first: NDArray[np.float64]
     second: NDArray[np.float64]
-    peaks: Peaks
+    rolloff: NDArray[np.float64]
+    peak_number: NDArray[np.float64]
+    peak_power: NDArray[np.float64]
+    n_line: int
     line_hz: float
 
 
 class LineMaker:
-    """Turns densities into ``Lines`` by the constants of one spec."""
+    """Turns densities into ``Lines`` by one spec; holds scratch memory, so one maker serves one thread."""
 
     def __init__(self, spec: FeatureSpec) -> None:
+        n_line = spec.spectrum.segment_n // 2
         self._line_hz = spec.line_hz
-        self._number: NDArray[np.float64] = np.arange(1, spec.spectrum.segment_n // 2 + 1, dtype=np.float64)
+        self._share = spec.spectrum.rolloff
+        self._n_peak = spec.spectrum.dominant_n
+        self._number: NDArray[np.float64] = np.arange(1, n_line + 1, dtype=np.float64)
         self._square = self._number * self._number
-        self._dominant_n = spec.spectrum.dominant_n
         bands = [_band_lines(low_hz, high_hz, spec.line_hz) for low_hz, high_hz in spec.spectrum.bands_hz]
         self._borders = np.array([border for band in bands for border in band], dtype=np.intp)
+        # One zero behind the last line, where the last band may end.
+        self._padded = np.zeros(n_line + 1)
+        self._power = self._padded[:-1]
+        self._scratch = np.empty(n_line)
+        self._logarithm = np.empty(n_line)
 
     def lines(self, psd: NDArray[np.float64]) -> Lines:
         """Lines of some windows.
@@ -75,30 +83,52 @@ class LineMaker:
         Args:
             psd: (n_window, n_line + 1) one-sided densities with their DC lines, unit²/Hz.
         """
-        # The DC line goes to the end and is zero there: a band may end behind the last line.
-        padded = np.zeros_like(psd)
-        power = padded[:, :-1]
-        np.multiply(psd[:, 1:], self._line_hz, out=power)
-        logarithm = np.log(np.maximum(power, _TINY))
-        power_logarithm = power * logarithm
-        cumulated = np.add.accumulate(power, axis=1)
+        bands = np.empty((len(psd), self._borders.size // 2))
+        sums = np.empty((6, len(psd)))
+        peaks = np.empty((2, len(psd), self._n_peak))
+        # One window after the other: its lines stay in the fastest cache.
+        for window, density in enumerate(psd):
+            np.multiply(density[1:], self._line_hz, out=self._power)
+            bands[window] = self._band_sums()
+            sums[:, window] = self._sums()
+            peaks[:, window] = dominant_peaks(self._power, self._n_peak)
+        total, log_sum, power_log_sum, first, second, rolloff = sums
         return Lines(
-            power=power,
-            total=cumulated[:, -1],
-            cumulated=cumulated,
-            bands=self._band_sums(padded),
-            log_sum=np.add.reduce(logarithm, axis=1),
-            power_log_sum=np.add.reduce(power_logarithm, axis=1),
-            first=np.add.reduce(power * self._number, axis=1),
-            second=np.add.reduce(power * self._square, axis=1),
-            peaks=dominant_peaks(power, self._dominant_n),
+            bands=bands,
+            total=total,
+            log_sum=log_sum,
+            power_log_sum=power_log_sum,
+            first=first,
+            second=second,
+            rolloff=rolloff,
+            peak_number=peaks[0],
+            peak_power=peaks[1],
+            n_line=len(self._power),
             line_hz=self._line_hz,
         )
 
-    def _band_sums(self, padded: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _band_sums(self) -> NDArray[np.float64]:
         if not self._borders.size:
-            return np.zeros((len(padded), 0))
-        return np.asarray(np.add.reduceat(padded, self._borders, axis=1)[:, ::2])
+            return np.zeros(0)
+        return np.asarray(np.add.reduceat(self._padded, self._borders)[::2])
+
+    def _sums(self) -> tuple[float, float, float, float, float, float]:
+        """Total, log_sum, power_log_sum, first, second and rolloff of one window."""
+        power, scratch, logarithm = self._power, self._scratch, self._logarithm
+        np.log(np.maximum(power, TINY, out=logarithm), out=logarithm)
+        log_sum = np.add.reduce(logarithm)
+        power_log_sum = np.add.reduce(np.multiply(power, logarithm, out=logarithm))
+        first = np.add.reduce(np.multiply(power, self._number, out=scratch))
+        second = np.add.reduce(np.multiply(power, self._square, out=scratch))
+        cumulated = np.add.accumulate(power, out=scratch)
+        total = cumulated[-1]
+        return total, log_sum, power_log_sum, first, second, self._rolloff(cumulated, self._share * total)
+
+    def _rolloff(self, cumulated: NDArray[np.float64], target: float) -> float:
+        index = int(np.searchsorted(cumulated, target))
+        power = float(self._power[index])
+        # Line ``index + 1`` is full half a line above its centre, and filled evenly below that.
+        return index + 1.5 - (float(cumulated[index]) - target) / max(power, TINY)
 
 
 def band_power(lines: Lines, index: int) -> NDArray[np.float64]:
@@ -117,38 +147,30 @@ def spread(lines: Lines) -> NDArray[np.float64]:
     return np.sqrt(np.maximum(ratio(lines.second, lines.total) - mean * mean, 0.0)) * lines.line_hz
 
 
-def rolloff(lines: Lines, share: float) -> NDArray[np.float64]:
-    """Frequency below which ``share`` of the power lies, linear inside the line that reaches it."""
-    target = share * lines.total
-    index = np.count_nonzero(lines.cumulated < target[:, np.newaxis], axis=1)[:, np.newaxis]
-    reached = np.take_along_axis(lines.cumulated, index, axis=1)[:, 0]
-    power = np.take_along_axis(lines.power, index, axis=1)[:, 0]
-    # Line ``index`` is centred at ``index + 1`` lines: it is full half a line above that.
-    inside = ratio(reached - target, power)
-    number = index[:, 0] + 1.5 - inside
-    return np.where(lines.total > 0.0, number, 0.0) * lines.line_hz
+def rolloff(lines: Lines) -> NDArray[np.float64]:
+    """Frequency below which a share of the power lies, linear inside the line that reaches it."""
+    return lines.rolloff * lines.line_hz
 
 
 def flatness(lines: Lines) -> NDArray[np.float64]:
     """Geometric over arithmetic mean of the line powers: 1 for flat, near 0 for tones."""
-    n = lines.power.shape[1]
-    return ratio(np.exp(lines.log_sum / n), lines.total / n)
+    return ratio(np.exp(lines.log_sum / lines.n_line), lines.total / lines.n_line)
 
 
 def entropy(lines: Lines) -> NDArray[np.float64]:
     """Shannon entropy of the normalised line powers over its maximum ``log(n_line)``: 1 for white, 0 for one line."""
-    nats = np.log(np.maximum(lines.total, _TINY)) - ratio(lines.power_log_sum, lines.total)
-    return np.where(lines.total > 0.0, nats, 0.0) / math.log(lines.power.shape[1])
+    nats = np.log(np.maximum(lines.total, TINY)) - ratio(lines.power_log_sum, lines.total)
+    return nats / math.log(lines.n_line)
 
 
 def dominant_hz(lines: Lines, rank: int) -> NDArray[np.float64]:
     """Frequency of the strongest line but ``rank``, interpolated between lines."""
-    return lines.peaks.number[:, rank] * lines.line_hz
+    return lines.peak_number[:, rank] * lines.line_hz
 
 
 def dominant_rms(lines: Lines, rank: int) -> NDArray[np.float64]:
     """RMS of the tone in the strongest line but ``rank``."""
-    return np.sqrt(lines.peaks.power[:, rank])
+    return np.sqrt(lines.peak_power[:, rank])
 
 
 def spectral_features(spec: FeatureSpec) -> tuple[Feature[Lines], ...]:
@@ -163,7 +185,7 @@ def spectral_features(spec: FeatureSpec) -> tuple[Feature[Lines], ...]:
         ),
         Feature("centroid", "Hz", LOG, "sum(f p) / sum(p)", _PEETERS, centroid),
         Feature("spread", "Hz", LOG, "sqrt(sum((f - centroid)^2 p) / sum(p))", _PEETERS, spread),
-        Feature("rolloff", "Hz", LOG, f"f where cumsum(p) = {share} sum(p)", _PEETERS, partial(rolloff, share=share)),
+        Feature("rolloff", "Hz", LOG, f"f where cumsum(p) = {share} sum(p)", _PEETERS, rolloff),
         Feature("flatness", "1", LOG, "exp(mean(log(p))) / mean(p)", _JOHNSTON, flatness),
         Feature("entropy", "1", LINEAR, "-sum(q log(q)) / log(n), q = p / sum(p)", _SHANNON, entropy),
         *(feature for rank in range(spec.spectrum.dominant_n) for feature in _dominant_features(rank)),

@@ -45,7 +45,8 @@ class VectorMaker:
 
     def __init__(self, spec: FeatureSpec) -> None:
         self._groups = groups_of(spec)
-        self.per_channel = sum(len(group.features) for group in self._groups)
+        per_channel = sum(len(group.features) for group in self._groups)
+        self.n_feature = len(spec.channels) * per_channel + len(spec.conditions)
 
     def vectors(self, folds: Sequence[Fold], conditions: NDArray[np.float64]) -> NDArray[np.float32]:
         """The feature vectors of some windows.
@@ -58,9 +59,9 @@ class VectorMaker:
             (n_window, n_feature) float32, rounded once, from float64; what float32 cannot hold is infinite.
         """
         columns = [column for channel in folds for column in self._columns(channel)]
-        values = np.stack([*columns, *conditions.T], axis=1)
+        values = np.concatenate([*columns, *conditions.T]).reshape(self.n_feature, -1)
         with np.errstate(over="ignore"):
-            return values.astype(np.float32)
+            return np.ascontiguousarray(values.T, dtype=np.float32)
 
     def _columns(self, channel: Fold) -> Iterator[NDArray[np.float64]]:
         for group in self._groups:
