@@ -14,7 +14,7 @@ T = TypeVar("T")
 LOG = "log"
 LINEAR = "linear"
 TINY = 1e-300
-"""Stands for zero in logarithms and denominators: far below what float32 samples can make."""
+"""Stands for zero in logarithms and denominators: far below what samples can make."""
 
 
 @dataclass(frozen=True, slots=True)
