@@ -3,85 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from ground.errors import ConfigError
+from ground.features_config import FeaturesConfig, Section, Share, SignalConfig, spec_of
 from shared_features.errors import SpecError
-from shared_features.spec import (
-    LONGEST_ROW_N,
-    ChannelSpec,
-    FeatureSpec,
-    QualityLimits,
-    SpectrumGroup,
-    TimeGroup,
-    is_whole_multiple,
-)
+from shared_features.spec import FeatureSpec
 
 SCHEMA = 1
-_LOWEST_BAND_HZ = 10.0
-_HIGHEST_BAND_SHARE = 0.9
-_SEGMENTS_PER_RECORD = 5
 
-Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+_OF_SIGNAL = ("sampling_rate_hz", "channels", "conditions", "shafts")
+"""Fields of a FeatureSpec that a config states in its section ``signal``, not in ``features``."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ChannelConfig(_Section):
-    """One sensor channel and the unit of its samples."""
-
-    name: str
-    unit: str
-
-
-class SignalConfig(_Section):
-    """What the recordings hold."""
-
-    sampling_rate_hz: float = Field(gt=0.0)
-    channels: tuple[ChannelConfig, ...] = Field(min_length=1)
-    conditions: tuple[Literal["n1_hz", "n2_hz"], ...] = ()
-
-
-class SpectrumConfig(_Section):
-    """Welch spectrum; without ``segment_n`` a fifth of a record, without ``bands_hz`` ``n_bands`` log-spaced ones."""
-
-    enabled: bool = True
-    segment_n: int = Field(default=0, ge=0)
-    overlap_n: int = Field(default=0, ge=0)
-    n_bands: int = Field(default=12, ge=1, le=256)
-    bands_hz: tuple[tuple[float, float], ...] = ()
-    rolloff: Share = 0.85
-
-
-class QualityConfig(_Section):
-    """When a record cannot be assessed; see ``shared_features.spec.QualityLimits``."""
-
-    flat_run_ratio: float = Field(default=0.1, gt=0.0, le=1.0)
-    clip_ratio: float = Field(default=0.002, gt=0.0, le=1.0)
-
-
-class FeaturesConfig(_Section):
-    """Spans and groups of the features."""
-
-    record_s: float = Field(default=1.0, gt=0.0)
-    window_s: float = Field(default=10.0, gt=0.0)
-    hop_s: float = Field(default=1.0, gt=0.0)
-    time: bool = True
-    spectrum: SpectrumConfig = SpectrumConfig()
-    quality: QualityConfig = QualityConfig()
-
-
-class PreprocessConfig(_Section):
+class PreprocessConfig(Section):
     """Marks, never rewrites: samples stay as the sensor gave them, as they do on board.
 
     Attributes:
@@ -98,7 +40,7 @@ class PreprocessConfig(_Section):
     gap_tolerance_s: float = Field(default=0.01, gt=0.0)
 
 
-class SplitConfig(_Section):
+class SplitConfig(Section):
     """How healthy time is dealt to fit, calibration and test; faulty time always goes to test.
 
     ``by_unit`` keeps whole units apart. ``by_time`` cuts each recording's healthy time into consecutive parts, for rigs
@@ -117,7 +59,7 @@ class SplitConfig(_Section):
         return self
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """Which family ships, which run beside it, and how networks are trained."""
 
     family: Literal["autoencoder", "mahalanobis"] = "mahalanobis"
@@ -133,7 +75,7 @@ class ModelConfig(_Section):
     checkpoint_epochs: int = Field(default=10, ge=1)
 
 
-class DecisionConfig(_Section):
+class DecisionConfig(Section):
     """When windows become an alarm, and what the threshold promises.
 
     Attributes:
@@ -157,7 +99,7 @@ class DecisionConfig(_Section):
         return self
 
 
-class GatesConfig(_Section):
+class GatesConfig(Section):
     """Quality gates; a failed one ends the pipeline without a bundle."""
 
     auc_min: Share = 0.90
@@ -168,7 +110,7 @@ class GatesConfig(_Section):
     confidence: Share = 0.95
 
 
-class BundleConfig(_Section):
+class BundleConfig(Section):
     """What the bundle says about itself."""
 
     fleet: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
@@ -178,7 +120,7 @@ class BundleConfig(_Section):
     expires: date | None = None
 
 
-class Config(_Section):
+class Config(Section):
     """The whole config of one detector.
 
     Attributes:
@@ -219,8 +161,10 @@ class Config(_Section):
             )
         try:
             self.feature_spec()
-        except (SpecError, ArithmeticError) as error:
-            raise ValueError(f"features: {error}") from error
+        except SpecError as error:
+            raise ValueError(f"{_section(str(error))}.{error}") from error
+        except ArithmeticError as error:
+            raise ValueError(f"signal.sampling_rate_hz, features: expected usual sizes, got {error}") from error
         return self
 
     @property
@@ -232,21 +176,13 @@ class Config(_Section):
     def feature_spec(self) -> FeatureSpec:
         """The FeatureSpec that this config asks for.
 
+        With ``features.envelope.band_hz: auto`` it holds a stand-in for the demodulation band: right in everything but
+        that band, and so in its digest. ``ground.feature_spec.frozen_spec`` gives the one that features are made with.
+
         Raises:
             SpecError: The spans, bands and rates contradict each other.
         """
-        features = self.features
-        return FeatureSpec(
-            sampling_rate_hz=self.signal.sampling_rate_hz,
-            record_s=features.record_s,
-            window_s=features.window_s,
-            hop_s=features.hop_s,
-            channels=tuple(ChannelSpec(channel.name, channel.unit) for channel in self.signal.channels),
-            conditions=self.signal.conditions,
-            time=TimeGroup(enabled=features.time),
-            spectrum=_spectrum(self.signal.sampling_rate_hz, features),
-            quality=QualityLimits(features.quality.flat_run_ratio, features.quality.clip_ratio),
-        )
+        return spec_of(self.signal, self.features)
 
 
 def load_config(path: Path) -> Config:
@@ -275,7 +211,10 @@ def load_config(path: Path) -> Config:
 
 def _explain(path: Path, detail: object) -> str:
     info = dict(detail)  # type: ignore[call-overload]
-    field = ".".join(str(part) for part in info["loc"]) or "config"
+    field = ".".join(str(part) for part in info["loc"])
+    if not field and info["type"] == "value_error":
+        return f"{path}: {str(info['msg']).removeprefix('Value error, ')}"
+    field = field or "config"
     if info["type"] == "extra_forbidden":
         return f"{path}: {field}: expected a known key, got an unknown one; remove or rename it"
     if info["type"] == "missing":
@@ -285,35 +224,7 @@ def _explain(path: Path, detail: object) -> str:
     return f"{path}: {field}: {info['msg']}, got {info['input']!r}; correct it"
 
 
-def _spectrum(rate_hz: float, features: FeaturesConfig) -> SpectrumGroup:
-    group = features.spectrum
-    record_n = round(rate_hz * features.record_s) if is_whole_multiple(features.record_s, 1.0 / rate_hz) else 0
-    segment_n = group.segment_n or _filling_segment_n(record_n)
-    overlap_n = group.overlap_n if group.segment_n else segment_n // 2
-    return SpectrumGroup(
-        segment_n=segment_n,
-        overlap_n=overlap_n,
-        bands_hz=group.bands_hz or _log_bands(rate_hz, segment_n, group.n_bands),
-        enabled=group.enabled,
-        rolloff=group.rolloff,
-    )
-
-
-def _filling_segment_n(record_n: int) -> int:
-    """The longest segment, at most a fifth of the record, whose half-overlapped copies fill it; 0 if none does."""
-    for half_segments in range(2 * _SEGMENTS_PER_RECORD, record_n + 1):
-        segment_n, rest = divmod(2 * record_n, half_segments)
-        if rest == 0 and segment_n % 2 == 0 and segment_n <= LONGEST_ROW_N:
-            return segment_n
-    return 0
-
-
-def _log_bands(rate_hz: float, segment_n: int, n_bands: int) -> tuple[tuple[float, float], ...]:
-    """Log-spaced bands on whole spectral lines, from a few lines above zero to a little below Nyquist."""
-    if segment_n == 0:
-        return ()
-    line_hz = rate_hz / segment_n
-    highest = int(_HIGHEST_BAND_SHARE * rate_hz / 2.0 / line_hz)
-    lowest = max(1, round(_LOWEST_BAND_HZ / line_hz))
-    edges = np.unique(np.round(np.geomspace(lowest, highest, n_bands + 1)).astype(int)) * line_hz
-    return tuple((float(low), float(high)) for low, high in itertools.pairwise(edges))
+def _section(text: str) -> str:
+    """The section of the config that holds the field which the text of a SpecError begins with."""
+    field = re.match(r"\w+", text)
+    return "signal" if field and field[0] in _OF_SIGNAL else "features"
