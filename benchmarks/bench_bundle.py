@@ -160,7 +160,8 @@ def _golden(
 ) -> GoldenVectors:
     return GoldenVectors(
         samples=samples[np.newaxis, : spec.window_n],
-        conditions=np.zeros((1, 0)),
+        speeds=np.zeros((1, 0)),
+        pulses=np.zeros((1, 0, 0)),
         features=features[:1],
         scores=np.array([scorer.score(features[0]).score], dtype=np.float32),
     )

@@ -32,6 +32,7 @@ from edge_agent.onnx_scan import scan_onnx
 from edge_agent.policy import Policy
 from edge_agent.scaler import Scaler
 from edge_agent.statement import Statement
+from edge_agent.stream import tach_shafts
 from edge_agent.strict_json import parse_json
 from edge_agent.thresholds import Thresholds
 from edge_agent.trust import TrustedKeys, verify_signature
@@ -159,6 +160,7 @@ def _check_fit(bundle: Bundle, schema: IoSchema) -> None:
     bundle.golden.check_shape(
         window_n=bundle.spec.window_n,
         n_channel=len(bundle.spec.channels),
-        n_condition=len(bundle.spec.conditions),
+        n_speed=len(bundle.spec.speeds),
+        n_tach=len(tach_shafts(bundle.spec)),
         n_feature=len(names),
     )

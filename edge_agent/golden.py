@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_agent.errors import GoldenMismatch
+from edge_agent.stream import tach_shafts
 from shared_features.extract import extract_windows
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ def replay_golden(golden: GoldenVectors, spec: FeatureSpec, scorer: Scorer) -> N
         GoldenMismatch: ``golden_features`` or ``golden_scores``; the text names the window and the numbers.
         ScorerError: The model gives no finite score.
     """
+    tachs = tach_shafts(spec)
     for index, samples in enumerate(golden.samples):
-        (window,) = extract_windows(spec, samples, golden.conditions[index])
+        (window,) = extract_windows(spec, samples, golden.speeds[index], golden.pulses_of(index, tachs))
         expected = golden.features[index]
         if window.values.tobytes() != expected.tobytes():
             column = int(np.flatnonzero(window.values.view(np.uint32) != expected.view(np.uint32))[0])

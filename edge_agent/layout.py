@@ -17,7 +17,8 @@ IO_SCHEMA = "signature.json"
 METRICS = "metrics.json"
 MODEL_CARD = "MODEL_CARD.md"
 GOLDEN_SAMPLES = "golden/samples.npy"
-GOLDEN_CONDITIONS = "golden/conditions.npy"
+GOLDEN_SPEEDS = "golden/speeds.npy"
+GOLDEN_PULSES = "golden/pulses.npy"
 GOLDEN_FEATURES = "golden/features.npy"
 GOLDEN_SCORES = "golden/scores.npy"
 SIGNATURE = "bundle.sig"
@@ -34,7 +35,8 @@ MEMBER_CAPS: Mapping[str, int] = MappingProxyType(
         METRICS: 4 * MIB,
         MODEL_CARD: MIB,
         GOLDEN_SAMPLES: 64 * MIB,
-        GOLDEN_CONDITIONS: MIB,
+        GOLDEN_SPEEDS: MIB,
+        GOLDEN_PULSES: 8 * MIB,
         GOLDEN_FEATURES: 4 * MIB,
         GOLDEN_SCORES: 64 * KIB,
         SIGNATURE: 64 * KIB,

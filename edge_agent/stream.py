@@ -29,6 +29,11 @@ LATE_FRAMES_UNTIL_RESTART = 3
 """So many frames from before the flight in a row: the source has restarted with an older clock."""
 
 
+def tach_shafts(spec: FeatureSpec) -> tuple[str, ...]:
+    """Names of the shafts that ``spec`` follows by tachometer pulses, in its order."""
+    return tuple(shaft.name for shaft in spec.shafts if shaft.source == TACH)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """The features of one analysis span of one engine.
@@ -64,7 +69,7 @@ class WindowStream:
         self._names = tuple(channel.name for channel in spec.channels)
         self._units = frozenset(channel.unit for channel in spec.channels)
         self._reported = tuple(name.removesuffix("_hz") for name in spec.speeds)
-        self._tachs = tuple(shaft.name for shaft in spec.shafts if shaft.source == TACH)
+        self._tachs = tach_shafts(spec)
         self._previous: tuple[str, int, int] = ("", -1, 0)
         self._started = False
         self._anchor_ns = 0

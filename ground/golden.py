@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S
-from edge_agent.golden_vectors import GoldenVectors
+from edge_agent.golden_vectors import GoldenVectors, join_pulses
 from edge_agent.scorer import Scorer
+from edge_agent.stream import tach_shafts
 from ground.errors import DataError
 from ground.recordings import Recording, Stretch, load_recording, read_index
 from ground.workspace import Workspace
@@ -22,14 +24,28 @@ GOLDEN_SAMPLES_CAP = 4_000_000
 """Samples over all channels that the golden windows may hold together: 16 MB of the bundle."""
 
 
+@dataclass(frozen=True, slots=True)
+class GoldenWindow:
+    """What goes into the features of one golden window.
+
+    Attributes:
+        samples: (window_n, n_channel) float32 in the order of the spec.
+        speeds: (n_speed,) float64 in the order of ``FeatureSpec.speeds``, those at the window's middle.
+        pulses: Tachometer pulses by shaft, as positions in samples from the window's first one.
+    """
+
+    samples: NDArray[np.float32]
+    speeds: NDArray[np.float64]
+    pulses: Mapping[str, NDArray[np.float64]]
+
+
 def golden_vectors(workspace: Workspace, spec: FeatureSpec, windows: pd.DataFrame, scorer: Scorer) -> GoldenVectors:
     """Cut golden windows out of the recordings and compute what must come out.
 
     Args:
         workspace: Holds the interim recordings.
         spec: The feature spec.
-        windows: The feature table (recording_id, start_ns, label, reason, ...); only assessed windows are taken, spread
-            evenly over the table sorted by label, phase and time.
+        windows: The feature table (recording_id, start_ns, label, phase, reason, ...); see ``choose_windows``.
         scorer: The model.
 
     Raises:
@@ -39,36 +55,79 @@ def golden_vectors(workspace: Workspace, spec: FeatureSpec, windows: pd.DataFram
     infos = {info.recording_id: info for info in read_index(workspace.interim)}
     pieces = []
     for name, start_ns in zip(chosen["recording_id"], chosen["start_ns"].to_numpy(np.int64), strict=True):
-        recording = load_recording(workspace.interim, infos[str(name)], conditions=spec.conditions)
-        pieces.append(_cut(recording, spec, int(start_ns)))
-    vectors = [extract_windows(spec, samples, conditions)[0] for samples, conditions in pieces]
+        recording = load_recording(workspace.interim, infos[str(name)], conditions=spec.speeds)
+        pieces.append(cut_window(recording, spec, int(start_ns)))
+    return prove_windows(spec, pieces, scorer)
+
+
+def prove_windows(spec: FeatureSpec, pieces: Sequence[GoldenWindow], scorer: Scorer) -> GoldenVectors:
+    """Compute what must come out of some windows; those that cannot be assessed on their own are left out.
+
+    Raises:
+        DataError: None can be assessed.
+    """
+    found = [(piece, extract_windows(spec, piece.samples, piece.speeds, piece.pulses)[0]) for piece in pieces]
+    kept = [(piece, window.values) for piece, window in found if not window.reason]
+    if not kept:
+        reasons = ", ".join(sorted({window.reason for _, window in found}))
+        raise DataError(
+            f"golden windows: expected one that can be assessed by itself, got {reasons}; "
+            "record longer stretches of steady running"
+        )
+    tachs = tach_shafts(spec)
     return GoldenVectors(
-        samples=np.stack([samples for samples, _ in pieces]),
-        conditions=np.stack([conditions for _, conditions in pieces]),
-        features=np.stack([vector.values for vector in vectors]),
-        scores=np.array([scorer.score(vector.values).score for vector in vectors], dtype=np.float32),
+        samples=np.stack([piece.samples for piece, _ in kept]),
+        speeds=np.stack([piece.speeds for piece, _ in kept]),
+        pulses=join_pulses([piece.pulses for piece, _ in kept], tachs),
+        features=np.stack([values for _, values in kept]),
+        scores=np.array([scorer.score(values).score for _, values in kept], dtype=np.float32),
     )
 
 
 def choose_windows(windows: pd.DataFrame, count: int) -> pd.DataFrame:
-    """``count`` assessed windows, spread evenly over the table sorted by label, phase, recording and time."""
-    assessed = windows[windows["reason"] == ""].sort_values(["label", "phase", "recording_id", "start_ns"])
-    if assessed.empty:
+    """``count`` assessed windows, spread evenly over the table sorted by label, phase, recording and time.
+
+    Windows amid steady running come first, for one speed holds through a golden window: those between two assessed ones
+    of their recording and phase. Where there are none, any assessed window will do.
+
+    Raises:
+        DataError: No window can be assessed.
+    """
+    ordered = windows.sort_values(["recording_id", "start_ns"])
+    assessed = ordered["reason"] == ""
+    if not assessed.any():
         raise DataError("features: expected a window that can be assessed, got none; look into the preprocess report")
-    positions = np.unique(np.linspace(0, len(assessed) - 1, count).round().astype(int))
-    return assessed.iloc[positions]
+    run = ordered[["recording_id", "phase"]].where(assessed)
+    amid = assessed & (run == run.shift(1)).all(axis=1) & (run == run.shift(-1)).all(axis=1)
+    usable = ordered[amid if amid.any() else assessed]
+    usable = usable.sort_values(["label", "phase", "recording_id", "start_ns"])
+    positions = np.unique(np.linspace(0, len(usable) - 1, count).round().astype(int))
+    return usable.iloc[positions]
 
 
 def _count(spec: FeatureSpec) -> int:
     return max(1, min(GOLDEN_WINDOWS, GOLDEN_SAMPLES_CAP // (spec.window_n * len(spec.channels))))
 
 
-def _cut(recording: Recording, spec: FeatureSpec, start_ns: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Samples of the window that begins at ``start_ns``, and the conditions at its middle."""
+def cut_window(recording: Recording, spec: FeatureSpec, start_ns: int) -> GoldenWindow:
+    """The window that begins at ``start_ns``.
+
+    Raises:
+        DataError: The recording does not hold it.
+    """
     stretch, first_n = _locate(recording.stretches, spec, start_ns, recording.info.recording_id)
+    last_n = first_n + spec.window_n
     columns = [recording.info.channels.index(channel.name) for channel in spec.channels]
-    samples = stretch.samples[first_n : first_n + spec.window_n, columns]
-    return np.ascontiguousarray(samples), stretch.conditions[first_n + spec.window_n // 2]
+    return GoldenWindow(
+        samples=np.ascontiguousarray(stretch.samples[first_n:last_n, columns]),
+        speeds=stretch.conditions[first_n + spec.window_n // 2],
+        pulses={shaft: _pulses(stretch, shaft, first_n, last_n) for shaft in tach_shafts(spec)},
+    )
+
+
+def _pulses(stretch: Stretch, shaft: str, first_n: int, last_n: int) -> NDArray[np.float64]:
+    positions = stretch.tach.get(shaft, np.zeros(0))
+    return positions[slice(*np.searchsorted(positions, (first_n, last_n)))] - first_n
 
 
 def _locate(stretches: Sequence[Stretch], spec: FeatureSpec, start_ns: int, name: str) -> tuple[Stretch, int]:

@@ -234,7 +234,8 @@ def small_members(spec: FeatureSpec, **manifest: Any) -> dict[str, bytes]:
         MODEL_CARD: b"# Small\n",
         **GoldenVectors(
             samples=samples,
-            conditions=np.zeros((2, 0)),
+            speeds=np.zeros((2, 0)),
+            pulses=np.zeros((2, 0, 0)),
             features=golden,
             scores=Scorer(model, len(names)).score_many(golden),
         ).to_members(),

@@ -149,7 +149,8 @@ def golden(model, **changes):
     features = np.stack([extract_windows(SPEC, part, np.zeros(0))[0].values for part in samples])
     fields = {
         "samples": samples,
-        "conditions": np.zeros((2, 0)),
+        "speeds": np.zeros((2, 0)),
+        "pulses": np.zeros((2, 0, 0)),
         "features": features,
         "scores": model.scorer.score_many(features),
     }

@@ -34,7 +34,7 @@ from edge_agent.statement import Statement
 from edge_agent.thresholds import Thresholds
 from edge_agent.trust import TrustedKeys
 from ground.sign import sign_members, sign_payload
-from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
+from shared_features.spec import ChannelSpec, FeatureSpec, ShaftSpec, SpectrumGroup
 from shared_features.vector import columns_of
 
 SEED = 20261123
@@ -45,6 +45,7 @@ SPEC = FeatureSpec(
     hop_s=1.0,
     channels=(ChannelSpec("case", "g"),),
     conditions=("n1_hz",),
+    shafts=(ShaftSpec("n1", "tach"),),
     spectrum=SpectrumGroup(segment_n=16, overlap_n=8, bands_hz=((4.0, 12.0), (12.0, 28.0))),
 )
 N_FEATURE = len(columns_of(SPEC))
@@ -81,7 +82,8 @@ def honest_golden(spec: FeatureSpec) -> GoldenVectors:
     rng = np.random.default_rng(SEED)
     return GoldenVectors(
         samples=rng.standard_normal((2, spec.window_n, len(spec.channels))).astype(np.float32),
-        conditions=np.full((2, len(spec.conditions)), 50.0),
+        speeds=np.full((2, len(spec.speeds)), 50.0),
+        pulses=np.array([[[0.0, 1.28, 127.5]], [[64.0, -1.0, -1.0]]]),
         features=rng.standard_normal((2, N_FEATURE)).astype(np.float32),
         scores=np.array([0.5, 0.75], dtype=np.float32),
     )

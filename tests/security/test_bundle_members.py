@@ -16,10 +16,11 @@ from edge_agent.golden_vectors import GoldenVectors
 from edge_agent.io_schema import IoSchema
 from edge_agent.layout import (
     FEATURE_SPEC,
-    GOLDEN_CONDITIONS,
     GOLDEN_FEATURES,
+    GOLDEN_PULSES,
     GOLDEN_SAMPLES,
     GOLDEN_SCORES,
+    GOLDEN_SPEEDS,
     IO_SCHEMA,
     MANIFEST,
     MEMBER_CAPS,
@@ -91,6 +92,12 @@ def reversed_names(workshop: Workshop) -> bytes:
     """A scaler whose names are those of the features, in another order."""
     names = parse_json(workshop.members[SCALER], where=SCALER)["names"]
     return swap(SCALER, names=names[::-1])(workshop)
+
+
+def pulses(*positions: float) -> Callable[[Workshop], bytes]:
+    """Pulses of both windows: wrong ones in the second."""
+    good = np.arange(len(positions), dtype=np.float64)
+    return lambda _: npy_saved(np.stack([good, np.array(positions)])[:, np.newaxis])
 
 
 # name: (member, its new content, reason); all of them signed with the pinned key
@@ -172,7 +179,18 @@ SIGNED_NONSENSE: dict[str, tuple[str, Callable[[Workshop], bytes], str]] = {
         lambda _: npy_saved(np.zeros((2, 3), dtype=np.float32)),
         "golden_shape",
     ),
-    "conditions of another spec": (GOLDEN_CONDITIONS, lambda _: npy_saved(np.zeros((2, 2))), "golden_shape"),
+    "speeds of another spec": (GOLDEN_SPEEDS, lambda _: npy_saved(np.zeros((2, 2))), "golden_shape"),
+    "pulses of another spec": (GOLDEN_PULSES, lambda _: npy_saved(np.zeros((2, 2, 1))), "golden_shape"),
+    "pulses of no tachometer": (GOLDEN_PULSES, lambda _: npy_saved(np.zeros((2, 0, 0))), "golden_shape"),
+    "pulses of one window too many": (GOLDEN_PULSES, lambda _: npy_saved(np.zeros((3, 1, 1))), "golden_shape"),
+    "pulses filled up with NaN": (GOLDEN_PULSES, pulses(1.0, np.nan), "npy_not_finite"),
+    "pulses in single precision": (GOLDEN_PULSES, lambda _: npy_saved(np.zeros((2, 1, 1), np.float32)), "npy_dtype"),
+    "pulses before the window": (GOLDEN_PULSES, pulses(-0.5, 1.0), "golden_pulses"),
+    "pulses after the window": (GOLDEN_PULSES, pulses(1.0, 128.0), "golden_pulses"),
+    "pulses going back": (GOLDEN_PULSES, pulses(2.0, 1.0), "golden_pulses"),
+    "two pulses at one place": (GOLDEN_PULSES, pulses(2.0, 2.0), "golden_pulses"),
+    "pulses with a hole": (GOLDEN_PULSES, pulses(1.0, -1.0, 2.0), "golden_pulses"),
+    "no pulse before a pulse": (GOLDEN_PULSES, pulses(-1.0, 2.0), "golden_pulses"),
     "samples of another spec": (
         GOLDEN_SAMPLES,
         lambda _: npy_saved(np.zeros((2, 5, 1), dtype=np.float32)),
@@ -202,7 +220,7 @@ SPECS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "no JSON": (lambda _: b"window_s: 10", "json_syntax"),
     "nested too deep": (lambda _: b"[" * 30_000, "json_syntax"),
     "duplicate key": (lambda good: b'{"window_s":4.0,' + good[1:], "json_duplicate_key"),
-    "NaN": (lambda good: good.replace(b"2.0", b"NaN"), "json_number"),
+    "NaN": (lambda good: good.replace(b'"window_s":2.0', b'"window_s":NaN'), "json_number"),
     "another form": (lambda good: good.replace(b",", b", "), "feature_spec"),
     "another way to write a number": (lambda good: good.replace(b"64.0", b"6.4e1"), "feature_spec"),
     "unknown field": (lambda good: b'{"comment":"",' + good[1:], "feature_spec"),
@@ -235,7 +253,8 @@ def test_no_golden_vectors_are_refused(workshop: Workshop) -> None:
     honest = golden(workshop)
     none = GoldenVectors(
         samples=honest.samples[:0],
-        conditions=honest.conditions[:0],
+        speeds=honest.speeds[:0],
+        pulses=honest.pulses[:0],
         features=honest.features[:0],
         scores=honest.scores[:0],
     )
