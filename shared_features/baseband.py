@@ -113,4 +113,4 @@ def _gain(first: int, line_n: int, segments: int, edge: float) -> NDArray[np.flo
     gain[line_n - edge_n :] = rise[::-1]
     # A segment's phases count from its own start: half a segment later, an odd line has turned by half a cycle.
     sign = 1.0 - 2.0 * (first * np.arange(segments) % 2)
-    return sign[:, np.newaxis] * np.repeat(gain, 2)
+    return np.asarray(sign[:, np.newaxis] * np.repeat(gain, 2), dtype=np.float64)
