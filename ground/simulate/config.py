@@ -44,6 +44,7 @@ class FleetConfig:
         onset_share: Probability that a fault begins in the middle of the engine's first flight.
         faults: The mix of engine faults; a name written twice is twice as common.
         sensor_faults: The mix of sensor faults, likewise.
+        tach: Whether files have a tachometer of the fan shaft, one pulse a turn, in the column ``tach_n1``.
 
     Raises:
         ConfigError: A value is outside its range; names the field, what was expected and what came.
@@ -61,6 +62,7 @@ class FleetConfig:
     onset_share: float = 0.25
     faults: tuple[str, ...] = FAULTS
     sensor_faults: tuple[str, ...] = SENSOR_FAULTS
+    tach: bool = False
 
     def __post_init__(self) -> None:
         _check_integer("seed", self.seed, 0, 2**63 - 1)
@@ -74,6 +76,8 @@ class FleetConfig:
         _check_number("onset_share", self.onset_share, 0, 1)
         _check_names("faults", self.faults, FAULTS)
         _check_names("sensor_faults", self.sensor_faults, SENSOR_FAULTS)
+        if not isinstance(self.tach, bool):
+            raise _refuse("tach", "True or False", self.tach, "say whether to write the column")
         if not 1 <= self.n_engines <= MAX_ENGINES:
             raise ConfigError(
                 f"FleetConfig.n_healthy + n_faulty + n_sensor_faulty: expected 1 to {MAX_ENGINES} engines, "

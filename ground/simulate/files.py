@@ -93,14 +93,16 @@ def _ac_rms(channel: Float32s) -> float:
 def parquet_bytes(config: FleetConfig, plan: FlightPlan, record: FlightRecord, row: IndexRow) -> bytes:
     """One flight as a Parquet file.
 
-    Columns: the channels (float32, g), ``phase`` (dictionary of strings), ``n1_hz`` and ``n2_hz`` (float32) and,
-    for a ``mixed`` flight, ``anomaly`` (int8). Byte-stream split suits the converter's steps: the low bytes of
-    all samples are zeros that lie side by side.
+    Columns: the channels (float32, g), ``phase`` (dictionary of strings), ``n1_hz`` and ``n2_hz`` (float32),
+    ``tach_n1`` (int8) where the config asks for it and, for a ``mixed`` flight, ``anomaly`` (int8). Byte-stream split
+    suits the converter's steps: the low bytes of all samples are zeros that lie side by side.
     """
     columns: dict[str, pa.Array] = dict(zip(config.channels, map(pa.array, record.samples), strict=True))
     names = pa.array([phase.name for phase in PHASES])
     columns["phase"] = pa.DictionaryArray.from_arrays(pa.array(record.phase), names)
     columns |= {"n1_hz": pa.array(record.n1_hz), "n2_hz": pa.array(record.n2_hz)}
+    if config.tach:
+        columns["tach_n1"] = pa.array(record.tach_n1)
     if plan.label == "mixed":
         columns["anomaly"] = pa.array(record.anomaly)
     metadata = {

@@ -16,7 +16,7 @@ from ground.simulate.faults import (
     Shaft,
     fault_force,
 )
-from ground.simulate.orders import OrderSeries, Rotation, order_sum, power, rotate
+from ground.simulate.orders import OrderSeries, Rotation, order_sum, power, pulses, rotate
 from ground.simulate.plan import FlightPlan, Stream, random_stream
 from ground.simulate.profile import Conditions, bus_speed, fly
 from ground.simulate.sensor import SensorFault, add_noise, break_sensor, quantise
@@ -47,6 +47,7 @@ class FlightRecord:
         n1_hz: Reported fan-shaft speed, (n,) float32.
         n2_hz: Reported core-shaft speed, (n,) float32.
         anomaly: 1 where the engine is faulty, (n,) int8.
+        tach_n1: 1 where the fan shaft passes its mark, once a turn, (n,) int8.
     """
 
     samples: Float32s
@@ -54,6 +55,7 @@ class FlightRecord:
     n1_hz: Float32s
     n2_hz: Float32s
     anomaly: Int8s
+    tach_n1: Int8s
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,6 +127,7 @@ def record_flight(
         n1_hz=bus_speed(conditions.n1_hz[kept], conditions.rate_hz),
         n2_hz=bus_speed(conditions.n2_hz[kept], conditions.rate_hz),
         anomaly=_anomaly(scene)[kept],
+        tach_n1=pulses(scene.rotation.turns1)[kept],
     )
 
 

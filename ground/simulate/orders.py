@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ground.simulate.arrays import Complex64s, Float32s, Float64s
+from ground.simulate.arrays import Complex64s, Float32s, Float64s, Int8s
 from ground.simulate.profile import N1_RATED_HZ, N2_RATED_HZ, Conditions
 
 GEAR_RATIO = 0.31
@@ -77,6 +77,11 @@ def rotate(conditions: Conditions) -> Rotation:
         order_limit2=limit_hz / float(conditions.n2_hz.max()),
         order_limit_gear=limit_hz / float(conditions.n2_hz.max()) / GEAR_RATIO,
     )
+
+
+def pulses(turns: Float64s) -> Int8s:
+    """A tachometer of one pulse a turn: 1 at the first sample at or after each whole turn, (n,) int8."""
+    return np.diff(np.floor(turns), prepend=np.floor(turns[0])).astype(np.int8)
 
 
 def unit_vector(turns: Float64s) -> Complex64s:

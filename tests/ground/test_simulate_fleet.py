@@ -6,15 +6,18 @@ import csv
 import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ground import workspace
 from ground.errors import ConfigError, DataError
+from ground.recordings import load_recording, read_index
 from ground.simulate import FAULTS, SENSOR_FAULTS, FleetConfig, simulate_fleet
 from ground.simulate.flight import simulate_flight
 from ground.simulate.plan import plan_fleet
@@ -47,6 +50,14 @@ def digests(folder: Path) -> dict[str, str]:
     """Hash of every file below a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def packed(table: pa.Table) -> bytes:
+    """A table with its metadata as bytes: equal ones are equal in every bit, NaN included."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +199,32 @@ def test_progress_counts_every_flight(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == ["recordings.csv", "simulated"]
 
 
+def test_a_tachometer_is_one_more_column_and_nothing_else(small_fleet: Path, tmp_path: Path) -> None:
+    """Every other column, the index and the metadata keep their bytes; without being asked for there is none."""
+    simulate_fleet(replace(SMALL, tach=True), tmp_path, progress=silent, workers=1)
+    assert (tmp_path / "recordings.csv").read_bytes() == (small_fleet / "recordings.csv").read_bytes()
+    for row in rows_of(small_fleet):
+        plain = pq.read_table(small_fleet / row["file"])
+        turning = pq.read_table(tmp_path / row["file"])
+        assert str(turning.schema.field("tach_n1").type) == "int8"
+        assert packed(turning.drop_columns("tach_n1")) == packed(plain)
+
+
+def test_the_tachometer_follows_the_speed(tmp_path: Path) -> None:
+    """Between pulses the reported speed turns the fan once, through take-off as well; the ground reads the pulses."""
+    config = replace(SMALL, tach=True, n_healthy=1, n_faulty=0, n_sensor_faulty=0, flight_s=20.0)
+    simulate_fleet(config, tmp_path, progress=silent, workers=1)
+    (info,) = read_index(tmp_path)
+    (stretch,) = load_recording(tmp_path, info, conditions=("n1_hz",)).stretches
+    turns = np.concatenate([[0.0], np.cumsum(stretch.conditions[:, 0]) / config.sampling_rate_hz])
+    pulses = stretch.tach["n1"].astype(np.int64)
+    reported = turns[pulses] - turns[pulses[0]]
+    assert np.ptp(stretch.conditions) > 30.0
+    # The bus is 25 ms late on the mean: a turn through a ramp of 40 Hz, and 6 % of the speed where it is steepest.
+    assert np.abs(reported - np.arange(len(pulses))).max() < 2.0
+    assert np.abs(np.diff(reported) - 1.0).max() < 0.08
+
+
 def test_a_broken_run_leaves_no_index_and_can_be_repeated(
     tmp_path: Path, small_fleet: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +286,8 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         ("faults", ["imbalance"]),
         ("faults", ("imbalance", "gremlins")),
         ("sensor_faults", ("flatline",)),
+        ("tach", 1),
+        ("tach", "n1"),
     ],
 )
 def test_a_wrong_config_is_refused_by_name(field: str, value: Any) -> None:

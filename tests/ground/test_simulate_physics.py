@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ground.simulate import bearing, profile, transmission
-from ground.simulate.orders import OrderSeries, order_sum, power, rotate, unit_vector
+from ground.simulate.orders import OrderSeries, order_sum, power, pulses, rotate, unit_vector
 from ground.simulate.traits import Mount
 
 RATE_HZ = 8192.0
@@ -45,6 +45,13 @@ def test_turns_are_the_integral_of_the_speed() -> None:
     conditions.n1_hz[:] = 40.0 + 10.0 * time_s
     turns = rotate(conditions).turns1
     np.testing.assert_allclose(turns, 40.0 * time_s + 5.0 * time_s**2, atol=60.0 / RATE_HZ)
+
+
+def test_a_pulse_a_turn() -> None:
+    """1 at the first sample at or after each whole turn, wherever the count of turns begins."""
+    turns = np.array([0.7, 0.9, 1.0, 1.2, 1.9, 2.1, 2.6, 3.0])
+    assert pulses(turns).tolist() == [0, 0, 1, 0, 0, 1, 0, 1]
+    assert pulses(turns + 17.0).tolist() == [0, 0, 1, 0, 0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("exponent", [1, 2, 3, 7, 22, 41])
