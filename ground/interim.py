@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ground.errors import DataError
-from ground.recording import Recording
+from ground.recording import Recording, Stretch
 from ground.recording_files import ANOMALY, INTERIM_KEY, PHASE, STRETCH, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.synchronise import cut, join_columns, phase_runs, sample_matrix
-from ground.tach import tach_columns, tach_pulses
+from ground.tach import marked_pulses, tach_columns
 from ground.timeline import COUNTED, Timeline
 
 ZSTD_LEVEL = 1
@@ -55,37 +56,77 @@ def read_interim(info: RecordingInfo, file: SampleFile, *, conditions: Sequence[
     Raises:
         DataError: The file is not what ``interim_bytes`` writes.
     """
-    samples = sample_matrix(info, file)
-    columns = [file.numbers(name) if file.has(name) else np.full(file.n_samples, np.nan) for name in conditions]
-    stretches = cut(
-        _timeline(info, file),
-        samples=samples,
-        conditions=join_columns(columns, file.n_samples, np.float64),
-        phases=phase_runs(file),
-        labels=file.numbers(ANOMALY).astype(np.int8),
-        tach=tach_pulses(file),
-    )
+    first_n = stretch_borders(file)
+    start_ns = stretch_starts(file)
+    if start_ns.shape != first_n.shape:
+        raise wrong_count(file, first_n.size)
+    stretches = cut_interim(info, file, first_n, start_ns, conditions=conditions, tach=marked_pulses(file))
     return Recording(info, tuple(conditions), stretches)
 
 
-def _timeline(info: RecordingInfo, file: SampleFile) -> Timeline:
-    first_n = np.concatenate([[0], np.flatnonzero(np.diff(file.numbers(STRETCH))) + 1])
+def cut_interim(
+    info: RecordingInfo,
+    file: SampleFile,
+    first_n: NDArray[np.int64],
+    start_ns: NDArray[np.int64],
+    *,
+    conditions: Sequence[str],
+    tach: Mapping[str, NDArray[np.int64]],
+) -> tuple[Stretch, ...]:
+    """The stretches of an interim file, or of some rows of it.
+
+    Args:
+        info: The recording.
+        file: The rows.
+        first_n: (n,) rows at which a stretch begins; the first is 0.
+        start_ns: (n,) source times of the stretches' first samples.
+        conditions: Which operating conditions to add; NaN where the file has none.
+        tach: Rows at which tachometer pulses begin, by shaft.
+
+    Raises:
+        DataError: A column is missing, or of another kind.
+    """
+    columns = [file.numbers(name) if file.has(name) else np.full(file.n_samples, np.nan) for name in conditions]
+    timeline = Timeline(
+        source=COUNTED,
+        first_n=first_n,
+        start_ns=start_ns,
+        n_samples=file.n_samples,
+        measured_rate_hz=info.sampling_rate_hz,
+    )
+    return cut(
+        timeline,
+        samples=sample_matrix(info, file),
+        conditions=join_columns(columns, file.n_samples, np.float64),
+        phases=phase_runs(file),
+        labels=file.numbers(ANOMALY).astype(np.int8),
+        tach=tach,
+    )
+
+
+def stretch_borders(file: SampleFile) -> NDArray[np.int64]:
+    """(n,) rows of an interim file at which a stretch begins, the first included."""
+    return np.concatenate([[0], np.flatnonzero(np.diff(file.numbers(STRETCH))) + 1]).astype(np.int64)
+
+
+def stretch_starts(file: SampleFile) -> NDArray[np.int64]:
+    """(n,) source time of the first sample of each stretch, out of the metadata of an interim file.
+
+    Raises:
+        DataError: They are not what ``interim_bytes`` writes.
+    """
     try:
-        start_ns = np.array(json.loads(file.interim)["stretch_start_ns"], dtype=np.int64)
+        return np.array(json.loads(file.interim)["stretch_start_ns"], dtype=np.int64)
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise DataError(
             f"{file.path}: expected the metadata of an interim file, got {error!r}; preprocess again"
         ) from error
-    if start_ns.shape != first_n.shape:
-        raise DataError(
-            f"{file.path}: {STRETCH}: expected {start_ns.size} stretches, got {first_n.size}; preprocess again"
-        )
-    return Timeline(
-        source=COUNTED,
-        first_n=first_n.astype(np.int64),
-        start_ns=start_ns,
-        n_samples=file.n_samples,
-        measured_rate_hz=info.sampling_rate_hz,
+
+
+def wrong_count(file: SampleFile, found: int) -> DataError:
+    """The error of an interim file with another count of stretches than its metadata state."""
+    return DataError(
+        f"{file.path}: {STRETCH}: expected {stretch_starts(file).size} stretches, got {found}; preprocess again"
     )
 
 

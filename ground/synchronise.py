@@ -89,7 +89,7 @@ def synchronise(
             conditions=join_columns(columns, len(samples), np.float64),
             phases=phase_runs(file),
             labels=_labels(info, file),
-            tach=tach_pulses(file),
+            tach=tach_pulses(file, timeline.first_n),
         ),
     )
     return Synchronised(recording, timeline, tuple(held))

@@ -15,13 +15,25 @@ _LEVEL = 0.5
 """A pulse begins at the sample above it whose predecessor is not."""
 
 
-def tach_pulses(file: SampleFile) -> dict[str, NDArray[np.int64]]:
-    """Where the pulses of a file begin: by shaft name, (n_pulse,) numbers of samples, ascending.
+def tach_pulses(file: SampleFile, first_n: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Where the pulses of a raw file begin: by shaft name, (n_pulse,) numbers of samples, ascending.
+
+    A level that is high at the first sample of a stretch rose during the gap before it, so no pulse begins there.
+
+    Args:
+        file: A raw file; a shaft without a column is not in the result.
+        first_n: (n_stretch,) number of each stretch's first sample.
 
     Raises:
         DataError: A tachometer's column holds no numbers.
     """
-    return {name.removeprefix(_PREFIX): rising_edges(file.numbers(name)) for name in TACHS if file.has(name)}
+    pulses = {shaft: rising_edges(file.numbers(name)) for shaft, name in _columns(file)}
+    return {shaft: found[~np.isin(found, first_n)] for shaft, found in pulses.items()}
+
+
+def marked_pulses(file: SampleFile) -> dict[str, NDArray[np.int64]]:
+    """The same of an interim file, or of a part of one: each sample that is marked is a pulse, whatever precedes it."""
+    return {shaft: np.flatnonzero(file.numbers(name)) for shaft, name in _columns(file)}
 
 
 def rising_edges(levels: NDArray[np.generic]) -> NDArray[np.int64]:
@@ -33,13 +45,10 @@ def rising_edges(levels: NDArray[np.generic]) -> NDArray[np.int64]:
 def pulses_between(
     pulses: Mapping[str, NDArray[np.int64]], first_n: int, last_n: int
 ) -> dict[str, NDArray[np.float64]]:
-    """The pulses of the stretch from ``first_n`` to before ``last_n``, counted from its first sample.
-
-    A level that is high at the first sample rose during the gap before it, so no pulse begins there.
-    """
+    """The pulses from ``first_n`` to before ``last_n``, counted from ``first_n``; read-only."""
     found = {}
     for shaft, positions in pulses.items():
-        inside = positions[np.searchsorted(positions, first_n, side="right") : np.searchsorted(positions, last_n)]
+        inside = positions[slice(*np.searchsorted(positions, (first_n, last_n)))]
         found[shaft] = (inside - first_n).astype(np.float64)
         found[shaft].flags.writeable = False
     return found
@@ -57,3 +66,8 @@ def _levels(n: int, pulses: NDArray[np.float64]) -> NDArray[np.int8]:
     levels = np.zeros(n, dtype=np.int8)
     levels[pulses.astype(np.int64)] = 1
     return levels
+
+
+def _columns(file: SampleFile) -> list[tuple[str, str]]:
+    """The shafts of a file that have a tachometer, and its column."""
+    return [(name.removeprefix(_PREFIX), name) for name in TACHS if file.has(name)]
