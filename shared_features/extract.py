@@ -70,6 +70,7 @@ class StreamingExtractor:
         self._open = np.empty((spec.record_n, self._n_channel), dtype=np.float32)
         self._open_conditions = np.empty(self._n_condition)
         self._rows: list[_RecordRow] = []
+        self._single = self._plan(1)
         self.reset()
 
     @property
@@ -106,11 +107,9 @@ class StreamingExtractor:
         windows: list[WindowFeatures] = []
         taken_n = 0
         while taken_n < len(samples):
-            taken_n += self._fill(samples[taken_n:], speeds)
-            if self._open_n == self._spec.record_n:
-                self._close_record()
-                if len(self._rows) >= self._spec.window_records + _RECORDS_AT_ONCE:
-                    windows.extend(self._windows())
+            taken_n += self._take(samples[taken_n:], speeds)
+            if len(self._rows) >= self._spec.window_records + _RECORDS_AT_ONCE:
+                windows.extend(self._windows())
         windows.extend(self._windows())
         return windows
 
@@ -125,17 +124,24 @@ class StreamingExtractor:
                 f"{speeds.shape}; check the spec"
             )
 
-    def _fill(self, samples: NDArray[np.float32], speeds: NDArray[np.float64]) -> int:
+    def _take(self, samples: NDArray[np.float32], speeds: NDArray[np.float64]) -> int:
+        """Take samples up to the end of the open record, and close it there; how many were taken."""
+        record_n = self._spec.record_n
         if self._open_n == 0:
             self._open_conditions[:] = speeds[: self._n_condition]
-        n = min(len(samples), self._spec.record_n - self._open_n)
+        n = min(len(samples), record_n - self._open_n)
+        self._seen_n += n
+        if n == record_n:
+            self._close_record(samples[:n])
+            return n
         self._open[self._open_n : self._open_n + n] = samples[:n]
         self._open_n += n
-        self._seen_n += n
+        if self._open_n == record_n:
+            self._close_record(self._open)
         return n
 
-    def _close_record(self) -> None:
-        columns = np.ascontiguousarray(self._open.T)
+    def _close_record(self, samples: NDArray[np.float32]) -> None:
+        columns = np.ascontiguousarray(samples.T)
         records = tuple(self._records.record(column) for column in columns)
         self._rows.append(_RecordRow(records, self._open_conditions.copy()))
         self._open_n = 0
@@ -146,13 +152,16 @@ class StreamingExtractor:
         n_window = (len(self._rows) - spec.window_records) // spec.hop_records + 1
         if n_window <= 0:
             return []
-        plan = WindowPlan(spec.window_records, spec.hop_records, n_window, spec.record_n)
+        plan = self._single if n_window == 1 else self._plan(n_window)
         starts_n = [self._first_n + i * spec.hop_records * spec.record_n for i in range(n_window)]
         values, reasons = self._values(plan)
         del self._rows[: n_window * spec.hop_records]
         self._first_n += n_window * spec.hop_records * spec.record_n
         self._covered_n = starts_n[-1] + spec.window_n
         return [WindowFeatures(*window) for window in zip(starts_n, values, reasons, strict=True)]
+
+    def _plan(self, n_window: int) -> WindowPlan:
+        return WindowPlan(self._spec.window_records, self._spec.hop_records, n_window, self._spec.record_n)
 
     def _values(self, plan: WindowPlan) -> tuple[NDArray[np.float32], list[str]]:
         folds = [fold([row.records[channel] for row in self._rows], plan) for channel in range(self._n_channel)]

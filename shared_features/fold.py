@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,8 @@ class Fold:
         steps: Steps from sample to sample that ``crossings`` looked at, per window.
         mean: (n_window,), as all that follow, but for the densities.
         psd: (n_window, n_line) mean density.
+        envelope: (n_window, n_envelope) mean envelope energies.
+        orders: (n_window, n_order) mean powers of the orders.
     """
 
     reasons: tuple[str, ...]
@@ -47,9 +50,11 @@ class Fold:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     psd: NDArray[np.float64]
+    envelope: NDArray[np.float64]
+    orders: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WindowPlan:
     """Which of some consecutive records make which window: window ``i`` takes ``length`` ones from ``i * hop`` on.
 
@@ -65,7 +70,7 @@ class WindowPlan:
     n_window: int
     record_n: int
 
-    @property
+    @cached_property
     def indices(self) -> NDArray[np.intp]:
         """(length, n_window) which record is part ``k`` of window ``i``."""
         return np.arange(self.length)[:, np.newaxis] + np.arange(self.n_window) * self.hop
@@ -97,6 +102,8 @@ def fold(records: Sequence[Record], plan: WindowPlan) -> Fold:
         low=parts[:, :, _COLUMN["low"]].min(axis=0),
         high=parts[:, :, _COLUMN["high"]].max(axis=0),
         psd=_mean_rows([record.psd for record in records], plan),
+        envelope=_mean_rows([record.envelope for record in records], plan),
+        orders=_mean_rows([record.orders for record in records], plan),
     )
 
 
@@ -110,6 +117,8 @@ def _reasons(records: Sequence[Record], plan: WindowPlan) -> tuple[str, ...]:
 def _mean_rows(rows: Sequence[NDArray[np.float64]], plan: WindowPlan) -> NDArray[np.float64]:
     """(n_window, n) means of the rows of each window, added up one after the other."""
     means = np.empty((plan.n_window, rows[0].size))
+    if not rows[0].size:
+        return means
     for total, first in zip(means, range(0, plan.n_window * plan.hop, plan.hop), strict=True):
         np.copyto(total, rows[first])
         for row in rows[first + 1 : first + plan.length]:

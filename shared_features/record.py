@@ -20,6 +20,8 @@ from shared_features.waveform import SILENT, Waveform, WaveformMaker
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
 
+_NOTHING = np.zeros(0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -29,11 +31,15 @@ class Record:
         reason: Why the record cannot be assessed; empty when it can.
         waveform: What is read sample by sample.
         psd: (n_line,) one-sided power spectral density, unit²/Hz; empty where no group needs it.
+        envelope: (n_envelope,) energies of the envelope; see ``envelope``.
+        orders: (n_order,) powers of the orders; see ``orders``.
     """
 
     reason: str
     waveform: Waveform
     psd: NDArray[np.float64]
+    envelope: NDArray[np.float64]
+    orders: NDArray[np.float64]
 
 
 class RecordMaker:
@@ -57,11 +63,11 @@ class RecordMaker:
         reason = quality_of(samples, self._waveform.deviation, waveform, self._limits)
         if reason != ASSESSED:
             return self.unreadable(reason)
-        return Record(reason=ASSESSED, waveform=waveform, psd=self._psd())
+        return Record(reason=ASSESSED, waveform=waveform, psd=self._psd(), envelope=_NOTHING, orders=_NOTHING)
 
     def unreadable(self, reason: str) -> Record:
         """The record of samples that cannot be assessed."""
-        return Record(reason=reason, waveform=SILENT, psd=self._no_psd)
+        return Record(reason=reason, waveform=SILENT, psd=self._no_psd, envelope=_NOTHING, orders=_NOTHING)
 
     def _psd(self) -> NDArray[np.float64]:
         for segments in self._segments:

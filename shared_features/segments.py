@@ -8,6 +8,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from shared_features.scratch import complexes, floats
+
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
 
@@ -20,10 +22,11 @@ class SegmentMaker:
         self._segment_n = group.segment_n
         self._hop_n = group.segment_n - group.overlap_n
         segments = 1 + (spec.record_n - group.segment_n) // self._hop_n
-        self._taper = hann(group.segment_n)
+        self._taper = floats(group.segment_n)
+        self._taper[:] = hann(group.segment_n)
         self._scale = _psd_scale(self._taper, spec.sampling_rate_hz, segments)
-        self._tapered = np.empty((segments, group.segment_n))
-        self._lines = np.empty((segments, group.segment_n // 2 + 1), dtype=np.complex128)
+        self._tapered = floats(segments, group.segment_n)
+        self._lines = complexes(segments, group.segment_n // 2 + 1)
 
     def lines(self, deviation: NDArray[np.float64]) -> NDArray[np.complex128]:
         """Spectral lines of the segments of one record.

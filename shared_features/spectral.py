@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shared_features.dominant import dominant_peaks
 from shared_features.feature import LINEAR, LOG, TINY, Feature, ratio
+from shared_features.scratch import floats
 from shared_features.spec import band_name
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class LineMaker:
         # One zero behind the last line, where the last band may end.
         self._padded = np.zeros(n_line + 1)
         self._power = self._padded[:-1]
-        self._scratch = np.empty(n_line)
-        self._logarithm = np.empty(n_line)
+        self._scratch = floats(n_line)
+        self._logarithm = floats(n_line)
 
     def lines(self, psd: NDArray[np.float64]) -> Lines:
         """Lines of some windows.

@@ -6,15 +6,13 @@ nothing about the machine; with zero mean they are the textbook ones.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared_features.feature import LINEAR, LOG, Feature, ratio
 from shared_features.fold import Fold
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _ISO = "ISO 13373-1"
 _LEI = "Lei et al., Mech. Syst. Signal Process. 22 (2008) 419, table 1"
@@ -22,74 +20,90 @@ _PEARSON = "K. Pearson, Biometrika 4 (1905) 169"
 _KEDEM = "B. Kedem, Proc. IEEE 74 (1986) 1477"
 
 
-def mean(window: Fold) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """A window's fold, and the levels that most features are made of, (n_window,) each, in the unit of the channel."""
+
+    fold: Fold
+    std: NDArray[np.float64]
+    peak: NDArray[np.float64]
+    mean_magnitude: NDArray[np.float64]
+
+
+def levels_of(fold: Fold) -> Levels:
+    """The levels of some windows."""
+    std = np.sqrt(fold.m2 / fold.n)
+    peak = np.maximum(fold.high - fold.mean, fold.mean - fold.low)
+    return Levels(fold, std, peak, fold.abs_sum / fold.n)
+
+
+def mean(levels: Levels) -> NDArray[np.float64]:
     """Arithmetic mean."""
-    return window.mean
+    return levels.fold.mean
 
 
-def std(window: Fold) -> NDArray[np.float64]:
+def std(levels: Levels) -> NDArray[np.float64]:
     """Standard deviation, population form (divided by n)."""
-    return np.sqrt(window.m2 / window.n)
+    return levels.std
 
 
-def rms(window: Fold) -> NDArray[np.float64]:
+def rms(levels: Levels) -> NDArray[np.float64]:
     """Root mean square, the mean included."""
-    return np.sqrt(window.m2 / window.n + window.mean * window.mean)
+    fold = levels.fold
+    return np.asarray(np.sqrt(fold.m2 / fold.n + fold.mean * fold.mean))
 
 
-def peak(window: Fold) -> NDArray[np.float64]:
+def peak(levels: Levels) -> NDArray[np.float64]:
     """Largest distance from the mean."""
-    return np.maximum(window.high - window.mean, window.mean - window.low)
+    return levels.peak
 
 
-def peak_to_peak(window: Fold) -> NDArray[np.float64]:
+def peak_to_peak(levels: Levels) -> NDArray[np.float64]:
     """Largest minus smallest sample."""
-    return window.high - window.low
+    return levels.fold.high - levels.fold.low
 
 
-def crest_factor(window: Fold) -> NDArray[np.float64]:
+def crest_factor(levels: Levels) -> NDArray[np.float64]:
     """Peak over standard deviation; sqrt(2) for a sine."""
-    return ratio(peak(window), std(window))
+    return ratio(levels.peak, levels.std)
 
 
-def kurtosis(window: Fold) -> NDArray[np.float64]:
+def kurtosis(levels: Levels) -> NDArray[np.float64]:
     """Fourth standardised moment (not excess): 3 for Gaussian noise, 1.5 for a sine."""
-    return ratio(window.n * window.m4, window.m2 * window.m2)
+    fold = levels.fold
+    return ratio(fold.n * fold.m4, fold.m2 * fold.m2)
 
 
-def skewness(window: Fold) -> NDArray[np.float64]:
+def skewness(levels: Levels) -> NDArray[np.float64]:
     """Third standardised moment."""
-    return ratio(window.m3 * np.sqrt(float(window.n)), window.m2 * np.sqrt(window.m2))
+    fold = levels.fold
+    return ratio(fold.m3, fold.m2 * levels.std)
 
 
-def shape_factor(window: Fold) -> NDArray[np.float64]:
+def shape_factor(levels: Levels) -> NDArray[np.float64]:
     """Standard deviation over mean magnitude; pi / (2 sqrt(2)) for a sine."""
-    return ratio(std(window), _mean_magnitude(window))
+    return ratio(levels.std, levels.mean_magnitude)
 
 
-def impulse_factor(window: Fold) -> NDArray[np.float64]:
+def impulse_factor(levels: Levels) -> NDArray[np.float64]:
     """Peak over mean magnitude; pi / 2 for a sine."""
-    return ratio(peak(window), _mean_magnitude(window))
+    return ratio(levels.peak, levels.mean_magnitude)
 
 
-def clearance_factor(window: Fold) -> NDArray[np.float64]:
+def clearance_factor(levels: Levels) -> NDArray[np.float64]:
     """Peak over the squared mean of root magnitudes."""
-    root = window.sqrt_abs_sum / window.n
-    return ratio(peak(window), root * root)
+    root = levels.fold.sqrt_abs_sum / levels.fold.n
+    return ratio(levels.peak, root * root)
 
 
-def crossing_share(window: Fold) -> NDArray[np.float64]:
+def crossing_share(levels: Levels) -> NDArray[np.float64]:
     """Share of sample steps that cross the record's mean; twice the frequency over the sampling rate for a sine."""
-    return window.crossings / max(window.steps, 1)
-
-
-def _mean_magnitude(window: Fold) -> NDArray[np.float64]:
-    return window.abs_sum / window.n
+    return levels.fold.crossings / max(levels.fold.steps, 1)
 
 
 _CROSSINGS = "count(sign(x[i] - mean) != sign(x[i-1] - mean)) / steps"
 
-TIME_FEATURES: tuple[Feature[Fold], ...] = (
+TIME_FEATURES: tuple[Feature[Levels], ...] = (
     Feature("mean", "{u}", LINEAR, "sum(x) / n", _ISO, mean),
     Feature("std", "{u}", LOG, "sqrt(sum((x - mean)^2) / n)", _ISO, std),
     Feature("rms", "{u}", LOG, "sqrt(sum(x^2) / n)", _ISO, rms),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shared_features.feature import LINEAR, Feature
 from shared_features.spectral import LineMaker, spectral_features
-from shared_features.time_domain import TIME_FEATURES
+from shared_features.time_domain import TIME_FEATURES, levels_of
 from shared_features.velocity import velocity_features
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def groups_of(spec: FeatureSpec) -> tuple[Group, ...]:
     """The enabled groups of ``spec``, in the order of the vector."""
     groups = []
     if spec.time.enabled:
-        groups.append(Group("time", TIME_FEATURES, _itself))
+        groups.append(Group("time", TIME_FEATURES, levels_of))
     if spec.spectrum.enabled:
         maker = LineMaker(spec)
         groups.append(Group("spectrum", spectral_features(spec), lambda window: maker.lines(window.psd)))
@@ -94,7 +94,3 @@ def _column(channel: str, unit: str, feature: Feature[Any]) -> Column:
     return Column(
         f"{channel}.{feature.name}", feature.unit.format(u=unit), feature.scale, feature.formula, feature.source
     )
-
-
-def _itself(window: Fold) -> Fold:
-    return window

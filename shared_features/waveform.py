@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_features.scratch import floats
+
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
 
@@ -55,9 +57,9 @@ class WaveformMaker:
     def __init__(self, spec: FeatureSpec) -> None:
         self._n = spec.record_n
         self._block_n = block_length(spec.record_n)
-        self._square = np.empty(spec.record_n)
-        self._scratch = np.empty(spec.record_n)
-        self.deviation = np.empty(spec.record_n)
+        self._square = floats(spec.record_n)
+        self._scratch = floats(spec.record_n)
+        self.deviation = floats(spec.record_n)
         """(record_n,) float64: the samples of the last measured record about their mean."""
 
     def load(self, samples: NDArray[np.float32]) -> bool:
