@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.wire import decode_frame, encode_frame
-from ground.config import Config
 from ground.contract_custom import SamplesContext, needed_in_samples
 from ground.errors import DataError
 from ground.frames import frame_s_of, frames_of
@@ -249,14 +248,6 @@ def test_frame_length_where_shafts_turn(rate_hz, record_s, frame_n):
     assert frame_s_of(spec_of(rate_hz, record_s)) == record_s
 
 
-class Turning(Config):
-    """A config whose features follow both shafts."""
-
-    def feature_spec(self):
-        """The spec, with shafts."""
-        return replace(super().feature_spec(), shafts=(ShaftSpec("n1", "tach"), ShaftSpec("n2")))
-
-
 NEEDED = [
     # presence, column, needed
     ("configured_tach", "tach_n1", True),
@@ -269,11 +260,9 @@ NEEDED = [
 @pytest.mark.parametrize(("presence", "column", "needed"), NEEDED)
 def test_columns_that_shafts_need(with_tach, tiny_config, presence, column, needed):
     """A shaft followed by tachometer needs that column, one followed by reports the other."""
-    document = tiny_config().model_dump(by_alias=True)
-    document["signal"]["conditions"] = ()
+    signal = {"sampling_rate_hz": RATE_HZ, "channels": [{"name": "acc_1", "unit": "g"}]}
+    turning = tiny_config(signal={**signal, "shafts": [{"name": "n1", "source": "tach"}, {"name": "n2"}]})
     info = with_tach.info("flight")
-    context = SamplesContext(
-        Turning.model_validate(document), info, read_samples(with_tach.path("flight"), info.channels)
-    )
+    context = SamplesContext(turning, info, read_samples(with_tach.path("flight"), info.channels))
     assert needed_in_samples(presence, column, context) is needed
-    assert not needed_in_samples(presence, column, replace(context, config=Config.model_validate(document)))
+    assert not needed_in_samples(presence, column, replace(context, config=tiny_config(signal=signal)))
