@@ -28,13 +28,14 @@ class VelocityMaker:
 
     def __init__(self, spec: FeatureSpec) -> None:
         group, line_hz = spec.velocity, spec.line_hz
-        first = math.ceil(group.low_hz / line_hz - 1e-9)
-        last = math.floor(group.high_hz / line_hz + 1e-9)
-        self._lines = slice(first, last + 1)
-        number = np.arange(first, last + 1, dtype=np.float64)
+        low, high = group.low_hz / line_hz, group.high_hz / line_hz
+        number = np.arange(math.floor(low + 0.5), min(math.ceil(high + 0.5), spec.spectrum.segment_n // 2 + 1))
+        self._lines = slice(number[0], number[-1] + 1)
+        # A line reaches half a line to either side: of those at the ends of the band, a share lies inside.
+        inside = np.minimum(number + 0.5, high) - np.maximum(number - 0.5, low)
         reciprocal = 1.0 / (number * number)
         mm_s = MM_S2[spec.channels[0].unit] / (2.0 * math.pi * line_hz)
-        self._weight = mm_s * mm_s * line_hz * reciprocal * (1.0 - reciprocal)
+        self._weight = mm_s * mm_s * line_hz * inside * reciprocal * (1.0 - reciprocal)
 
     def rms_mm_s(self, psd: NDArray[np.float64]) -> NDArray[np.float64]:
         """Velocity RMS of some windows.
