@@ -181,7 +181,7 @@ def test_a_frame_without_a_pulse_says_so(with_tach):
 @st.composite
 def torn(draw):
     """Levels, the ends of stretches and of phases, and a frame length."""
-    n = draw(st.integers(2, 300))
+    n = draw(st.integers(20, 300))
     levels = np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)), dtype=np.int8)
     cuts = sorted(draw(st.sets(st.integers(1, n - 1), max_size=4)))
     return levels, [0, *cuts, n], draw(st.integers(1, 60))
