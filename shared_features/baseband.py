@@ -58,7 +58,9 @@ class Baseband:
         self._first, self._line_n = first, line_n
         self._gain = _gain(first, line_n, hops - 1, edge) * (2.0 / segment_n)
         self._padded = np.zeros((hops - 1, short_n), dtype=np.complex128)
+        self._inside = self._padded.view(np.float64)[:, : 2 * line_n]
         self._short = np.empty((hops - 1, short_n), dtype=np.complex128)
+        self._halves = self._short.reshape(hops - 1, 2, short_n // 2)
         self._signal = np.empty((hops, short_n // 2), dtype=np.complex128)
 
     def signal(self, lines: NDArray[np.complex128]) -> NDArray[np.complex128]:
@@ -72,12 +74,11 @@ class Baseband:
         """
         band = lines[:, self._first : self._first + self._line_n]
         # As pairs of reals: numpy would multiply by a complex gain.
-        np.multiply(band.view(np.float64), self._gain, out=self._padded.view(np.float64)[:, : 2 * self._line_n])
-        short = np.fft.ifft(self._padded, axis=1, norm="forward", out=self._short)
-        halves = short.reshape(len(short), 2, -1)
-        self._signal[0] = halves[0, 0]
-        np.add(halves[:-1, 1], halves[1:, 0], out=self._signal[1:-1])
-        self._signal[-1] = halves[-1, 1]
+        np.multiply(band.view(np.float64), self._gain, out=self._inside)
+        np.fft.ifft(self._padded, axis=1, norm="forward", out=self._short)
+        self._signal[0] = self._halves[0, 0]
+        np.add(self._halves[:-1, 1], self._halves[1:, 0], out=self._signal[1:-1])
+        self._signal[-1] = self._halves[-1, 1]
         return self._signal.reshape(-1)
 
 

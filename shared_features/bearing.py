@@ -52,7 +52,7 @@ def fault_orders(bearing: BearingSpec) -> FaultOrders:
 
 
 class FaultLines:
-    """Where the harmonics of the faults lie in the envelope spectrum, at any speed.
+    """Where the harmonics of the faults lie in the envelope spectrum, at any speed; holds scratch memory.
 
     Attributes:
         names: (n_fault,) the name of each fault: ``<bearing>_<fault>``.
@@ -63,11 +63,11 @@ class FaultLines:
         bearings = spec.envelope.bearings
         shafts = [shaft.name for shaft in spec.shafts]
         self.names = fault_names(bearings)
-        self._shaft = np.array(
-            [shafts.index(part.shaft) for part in bearings for _ in FaultOrders._fields], dtype=np.intp
-        )
-        self._cycles = np.array([order for part in bearings for order in fault_orders(part)]) * spec.record_s
-        self._harmonic = np.arange(1.0, spec.envelope.harmonics + 1.0)
+        shaft = [shafts.index(part.shaft) for part in bearings for _ in FaultOrders._fields]
+        self._shaft = np.array(shaft, dtype=np.intp)[:, np.newaxis]
+        cycles = np.array([order for part in bearings for order in fault_orders(part)]) * spec.record_s
+        self._cycles = cycles[:, np.newaxis] * np.arange(1.0, spec.envelope.harmonics + 1.0)
+        self._borders = np.empty((*self._cycles.shape, 2))
         self._tolerance = spec.envelope.tolerance
         self._highest = line_n - _LOWEST
 
@@ -77,7 +77,7 @@ class FaultLines:
         Args:
             speeds_hz: (n_shaft,) rotation frequencies; nothing fits at a NaN.
         """
-        first = self._cycles * speeds_hz[self._shaft]
+        first = self._cycles[:, :1] * speeds_hz[self._shaft]
         return bool(((first >= 1.0) & (first <= self._highest)).all())
 
     def energies(self, power: NDArray[np.float64], speeds_hz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,11 +91,15 @@ class FaultLines:
             (n_fault,) in the unit of the power. A line on a border counts by its share, so that a hair of speed moves
             no whole line. What lies above the spectrum does not count.
         """
-        centre = (self._cycles * speeds_hz[self._shaft])[:, np.newaxis] * self._harmonic
+        centre = self._cycles * speeds_hz[self._shaft]
         half = np.maximum(self._tolerance * centre, _MAIN_LOBE)
-        borders = np.stack([centre - half, centre + half], axis=2)
-        np.maximum(borders[:, 1:, 0], borders[:, :-1, 1], out=borders[:, 1:, 0])
-        np.clip(borders, _LOWEST, self._highest, out=borders)
+        borders = self._borders
+        low, high = borders[..., 0], borders[..., 1]
+        np.add(centre, half, out=high)
+        np.subtract(centre, half, out=low)
+        np.maximum(low[:, 1:], high[:, :-1], out=low[:, 1:])
+        np.minimum(borders, self._highest, out=borders)
+        np.maximum(borders, _LOWEST, out=borders)
         # Line k reaches from k - 1/2 to k + 1/2: shifted, its lower border is k.
         borders += _LOWEST
         return np.asarray(np.add.reduce(_sums(power, borders), axis=1))
