@@ -23,7 +23,8 @@ from ground.progress import Progress
 from ground.recording_index import RecordingInfo, read_index
 from ground.scaling import fit_scaler
 from ground.splits import FIT, HEALTHY, assign_roles, check_disjoint, shares_of
-from ground.window_extraction import RecordingWindows, Span, extract_windows_of
+from ground.window_extraction import RecordingWindows, extract_windows_of
+from ground.window_labels import Span
 from ground.window_table import WINDOWS, WindowTable, table_bytes
 from ground.workspace import Workspace, write_atomic
 from shared_features.spec import FeatureSpec
@@ -137,25 +138,25 @@ def _join(parts: Sequence[RecordingWindows], spec: FeatureSpec) -> WindowTable:
             f"data/interim: expected a window of {spec.window_s:g} s that can be assessed, got none"
             f"{f' ({reasons})' if reasons else ''}; shorten features.window_s or record longer without a gap"
         )
-    return WindowTable(rows, np.stack([window.values for part in parts for window in part.windows]))
+    return WindowTable(rows, np.concatenate([part.windows.values for part in parts]))
 
 
 def _rows(part: RecordingWindows) -> pd.DataFrame:
-    windows = part.windows
+    windows, n = part.windows, len(part.label)
     return pd.DataFrame(
         {
-            "recording_id": pd.Series([part.info.recording_id] * len(windows), dtype="str"),
-            "unit_id": pd.Series([part.info.unit_id] * len(windows), dtype="str"),
-            "flight": pd.Series([window.flight for window in windows], dtype="str"),
-            "phase": pd.Series([window.phase for window in windows], dtype="str"),
-            "start_ns": np.array([window.start_ns for window in windows], dtype=np.int64),
-            "end_ns": np.array([window.end_ns for window in windows], dtype=np.int64),
+            "recording_id": pd.Series([part.info.recording_id] * n, dtype="str"),
+            "unit_id": pd.Series([part.info.unit_id] * n, dtype="str"),
+            "flight": pd.Series(windows.flight, dtype="str"),
+            "phase": pd.Series(windows.phase, dtype="str"),
+            "start_ns": windows.start_ns,
+            "end_ns": windows.end_ns,
             "label": part.label,
             "faulty_share": part.faulty_share,
-            "fault_type": pd.Series([part.info.fault_type] * len(windows), dtype="str"),
-            "severity": pd.Series([part.info.severity] * len(windows), dtype="str"),
+            "fault_type": pd.Series([part.info.fault_type] * n, dtype="str"),
+            "severity": pd.Series([part.info.severity] * n, dtype="str"),
             "outlier": part.outlier,
-            "reason": pd.Series([window.reason for window in windows], dtype="str"),
+            "reason": pd.Series(windows.reason, dtype="str"),
         }
     )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_agent.frame import Frame, samples_ns
 from ground.errors import DataError
-from ground.recording import Recording, Stretch
+from ground.recording import Recording, RecordingStream, Stretch
 from shared_features.spec import FeatureSpec
 
 LONGEST_FRAME_S = 0.1
@@ -33,11 +33,12 @@ def frame_s_of(spec: FeatureSpec) -> float:
     return frame_n / spec.sampling_rate_hz
 
 
-def frames_of(recording: Recording, *, frame_s: float) -> Iterator[Frame]:
+def frames_of(recording: Recording | RecordingStream, *, frame_s: float) -> Iterator[Frame]:
     """Cut a recording into frames, in the order of time.
 
     Frames lie on a grid of ``frame_s`` from the start of each stretch, so records that are a whole multiple begin with
-    a frame; a change of phase cuts a frame in two. ``seq`` counts up by one, and by two across a gap.
+    a frame; a change of phase cuts a frame in two, and so does the end of a piece that is no whole number of frames.
+    ``seq`` counts up by one, and by two across a gap.
 
     Args:
         recording: Shafts whose speed is unknown at a frame's first sample are left out of ``speed_hz``.
@@ -60,17 +61,18 @@ def frames_of(recording: Recording, *, frame_s: float) -> Iterator[Frame]:
     return _frames(recording, frame_n)
 
 
-def _frames(recording: Recording, frame_n: int) -> Iterator[Frame]:
+def _frames(recording: Recording | RecordingStream, frame_n: int) -> Iterator[Frame]:
     info = recording.info
     seq = 0
-    for stretch in recording.stretches:
+    for index, stretch in enumerate(recording.stretches):
+        seq += _SKIPPED_SEQ if index and not stretch.first_n else 0
         for first, last, phase in _pieces(stretch, frame_n):
             yield Frame(
                 aircraft=info.aircraft,
                 engine=info.engine,
                 flight=info.flight,
                 phase=phase,
-                t_ns=stretch.start_ns + samples_ns(first, info.sampling_rate_hz),
+                t_ns=stretch.start_ns + samples_ns(stretch.first_n + first, info.sampling_rate_hz),
                 seq=seq,
                 rate_hz=info.sampling_rate_hz,
                 unit=info.signal_units[0],
@@ -80,7 +82,6 @@ def _frames(recording: Recording, frame_n: int) -> Iterator[Frame]:
                 tach=_pulses(stretch, first, last),
             )
             seq += 1
-        seq += _SKIPPED_SEQ
 
 
 def _pieces(stretch: Stretch, frame_n: int) -> Iterator[tuple[int, int, str]]:
@@ -89,12 +90,12 @@ def _pieces(stretch: Stretch, frame_n: int) -> Iterator[tuple[int, int, str]]:
     for run, end in zip(stretch.phases, ends, strict=True):
         first = run.first_n
         while first < end:
-            last = min(end, (first // frame_n + 1) * frame_n)
+            last = min(end, first + frame_n - (stretch.first_n + first) % frame_n)
             yield first, last, run.phase
             first = last
 
 
-def _speeds(recording: Recording, stretch: Stretch, n: int) -> Mapping[str, float]:
+def _speeds(recording: Recording | RecordingStream, stretch: Stretch, n: int) -> Mapping[str, float]:
     speeds = zip(recording.conditions, stretch.conditions[n].tolist(), strict=True)
     return {name.removesuffix("_hz"): speed for name, speed in speeds if not math.isnan(speed)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -60,7 +60,7 @@ def read_interim(info: RecordingInfo, file: SampleFile, *, conditions: Sequence[
     start_ns = stretch_starts(file)
     if start_ns.shape != first_n.shape:
         raise wrong_count(file, first_n.size)
-    stretches = cut_interim(info, file, first_n, start_ns, conditions=conditions, tach=marked_pulses(file))
+    stretches = cut_interim(info, file, first_n, start_ns, conditions=conditions)
     return Recording(info, tuple(conditions), stretches)
 
 
@@ -71,7 +71,6 @@ def cut_interim(
     start_ns: NDArray[np.int64],
     *,
     conditions: Sequence[str],
-    tach: Mapping[str, NDArray[np.int64]],
 ) -> tuple[Stretch, ...]:
     """The stretches of an interim file, or of some rows of it.
 
@@ -81,7 +80,6 @@ def cut_interim(
         first_n: (n,) rows at which a stretch begins; the first is 0.
         start_ns: (n,) source times of the stretches' first samples.
         conditions: Which operating conditions to add; NaN where the file has none.
-        tach: Rows at which tachometer pulses begin, by shaft.
 
     Raises:
         DataError: A column is missing, or of another kind.
@@ -100,7 +98,7 @@ def cut_interim(
         conditions=join_columns(columns, file.n_samples, np.float64),
         phases=phase_runs(file),
         labels=file.numbers(ANOMALY).astype(np.int8),
-        tach=tach,
+        tach=marked_pulses(file),
     )
 
 

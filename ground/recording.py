@@ -1,8 +1,8 @@
-"""A recording in memory: gapless stretches of samples with their times, phases and labels."""
+"""A recording: gapless stretches of samples with times, phases and labels, in memory at once or piece by piece."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,15 +25,17 @@ class PhaseRun:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Samples without a gap between them; all arrays are read-only.
+    """Samples without a gap between them, or a piece of such a stretch; all arrays are read-only.
 
     Attributes:
-        start_ns: Source time of the first sample, nanoseconds since 1970 UTC.
+        start_ns: Source time of the first sample of the stretch, nanoseconds since 1970 UTC.
         samples: (n, n_channel) float32, n >= 1, in the units of the recording.
         conditions: (n, n_condition) float64 in the order of ``Recording.conditions``, NaN where unknown.
-        phases: At least one run; the first begins at 0.
+        phases: At least one run; the first begins at 0, the first of these samples.
         labels: (n,) int8: 0 healthy, 1 faulty, -1 unlabelled.
-        tach: Tachometer pulses by shaft name: (n_pulse,) float64 positions in samples from the first one, ascending.
+        tach: Tachometer pulses by shaft name: (n_pulse,) float64 positions in samples from the first of these,
+            ascending.
+        first_n: Samples of the stretch that came in earlier pieces; 0 where the stretch begins.
     """
 
     start_ns: int
@@ -42,6 +44,7 @@ class Stretch:
     phases: tuple[PhaseRun, ...]
     labels: NDArray[np.int8]
     tach: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    first_n: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,18 @@ class Recording:
     info: RecordingInfo
     conditions: tuple[str, ...]
     stretches: tuple[Stretch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStream:
+    """One recording that never is in memory as a whole.
+
+    Attributes:
+        info: Its row of the index.
+        conditions: Names of the condition columns, out of ``shared_features.spec.CONDITIONS``.
+        stretches: Its stretches in the order of time, the longer ones in pieces; can be gone through once.
+    """
+
+    info: RecordingInfo
+    conditions: tuple[str, ...]
+    stretches: Iterator[Stretch]

@@ -8,7 +8,8 @@ from pathlib import Path
 from ground.config import PreprocessConfig
 from ground.frames import frames_of
 from ground.interim import read_interim
-from ground.recording import PhaseRun, Recording, Stretch
+from ground.interim_stream import is_interim, stream_interim
+from ground.recording import PhaseRun, Recording, RecordingStream, Stretch
 from ground.recording_files import read_samples
 from ground.recording_index import RecordingInfo, read_index
 from ground.synchronise import synchronise
@@ -17,10 +18,12 @@ __all__ = [
     "PhaseRun",
     "Recording",
     "RecordingInfo",
+    "RecordingStream",
     "Stretch",
     "frames_of",
     "load_recording",
     "read_index",
+    "stream_recording",
 ]
 
 GAP_TOLERANCE_S = PreprocessConfig().gap_tolerance_s
@@ -44,3 +47,23 @@ def load_recording(
     if file.interim:
         return read_interim(info, file, conditions=conditions)
     return synchronise(info, file, conditions=conditions, gap_tolerance_s=gap_tolerance_s).recording
+
+
+def stream_recording(
+    folder: Path, info: RecordingInfo, *, conditions: Sequence[str], piece_n: int
+) -> Recording | RecordingStream:
+    """One recording to be gone through once: an interim one piece by piece, a raw one out of memory.
+
+    Args:
+        folder: The recordings folder.
+        info: The recording's row of the index.
+        conditions: Which operating conditions to add, out of ``shared_features.spec.CONDITIONS``.
+        piece_n: Each piece but the last one of a stretch is a whole multiple of so many samples.
+
+    Raises:
+        DataError: As ``load_recording``; of an interim file also while its stretches are gone through.
+    """
+    path = folder / info.file
+    if is_interim(path):
+        return stream_interim(path, info, conditions=conditions, piece_n=piece_n)
+    return load_recording(folder, info, conditions=conditions)

@@ -2,56 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.frame import NS_PER_S
 from edge_agent.stream import Window, WindowStream
 from ground.frames import frame_s_of, frames_of
-from ground.recording import LABEL_FAULTY, LABEL_HEALTHY, UNLABELLED, Recording, Stretch
+from ground.recording import Recording, RecordingStream
 from ground.recording_index import RecordingInfo
-from ground.recordings import load_recording
+from ground.recordings import stream_recording
+from ground.window_labels import LabelRuns, Span, touches
 from shared_features.spec import FeatureSpec
+from shared_features.vector import columns_of
 
-Span = tuple[int, int]
-"""Start and end, source time in nanoseconds."""
+_WINDOWS_AT_ONCE = 4096
+"""Of so many windows there are objects at a time; the others are rows of arrays."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRows:
+    """Windows as rows, in the order in which the agent would have made them; see ``edge_agent.stream.Window``.
+
+    Attributes:
+        flight: One a window.
+        phase: One a window.
+        start_ns: (n,) int64.
+        end_ns: (n,) int64.
+        values: (n, n_feature) float32.
+        reason: One a window; empty where it can be assessed.
+    """
+
+    flight: tuple[str, ...]
+    phase: tuple[str, ...]
+    start_ns: NDArray[np.int64]
+    end_ns: NDArray[np.int64]
+    values: NDArray[np.float32]
+    reason: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingWindows:
-    """The windows of one recording, in the order in which the agent would have made them.
+    """The windows of one recording.
 
     Attributes:
         info: The recording.
         windows: Features, phases and times.
-        label: (n,) int8; see ``label_windows``.
+        label: (n,) int8; see ``LabelRuns.label_windows``.
         faulty_share: (n,) float32, share of the window's samples that are labelled faulty.
         outlier: (n,) whether the window touches a span that preprocessing keeps out of the fit.
     """
 
     info: RecordingInfo
-    windows: tuple[Window, ...]
+    windows: WindowRows
     label: NDArray[np.int8]
     faulty_share: NDArray[np.float32]
     outlier: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class WindowLabels:
-    """(n,) int8 labels and (n,) float32 shares of faulty samples."""
-
-    label: NDArray[np.int8]
-    faulty_share: NDArray[np.float32]
-
-
 def extract_windows_of(
     folder: Path, info: RecordingInfo, outliers: Sequence[Span], *, spec: FeatureSpec
 ) -> RecordingWindows:
-    """Load one interim recording and compute its windows.
+    """Read one interim recording piece by piece and compute its windows.
 
     Args:
         folder: The interim folder.
@@ -62,63 +80,56 @@ def extract_windows_of(
     Raises:
         DataError: The recording cannot be read.
     """
-    recording = load_recording(folder, info, conditions=spec.speeds)
-    windows = windows_of(recording, spec)
-    start_ns = np.array([window.start_ns for window in windows], dtype=np.int64)
-    end_ns = np.array([window.end_ns for window in windows], dtype=np.int64)
-    labels = label_windows(recording, start_ns, end_ns)
+    recording = stream_recording(folder, info, conditions=spec.speeds, piece_n=spec.record_n)
+    runs = LabelRuns(info.sampling_rate_hz)
+    watched = RecordingStream(info, recording.conditions, runs.watch(recording.stretches))
+    windows = rows_of(windows_of(watched, spec), spec)
+    labels = runs.label_windows(windows.start_ns, windows.end_ns)
     return RecordingWindows(
         info=info,
-        windows=tuple(windows),
+        windows=windows,
         label=labels.label,
         faulty_share=labels.faulty_share,
-        outlier=touches(start_ns, end_ns, outliers),
+        outlier=touches(windows.start_ns, windows.end_ns, outliers),
     )
 
 
-def windows_of(recording: Recording, spec: FeatureSpec) -> list[Window]:
+def windows_of(recording: Recording | RecordingStream, spec: FeatureSpec) -> Iterator[Window]:
     """What the agent makes of a recording, sent in frames of ``frame_s_of(spec)``."""
     stream = WindowStream(spec)
-    return [window for frame in frames_of(recording, frame_s=frame_s_of(spec)) for window in stream.push(frame)]
+    for frame in frames_of(recording, frame_s=frame_s_of(spec)):
+        yield from stream.push(frame)
 
 
-def label_windows(recording: Recording, start_ns: NDArray[np.int64], end_ns: NDArray[np.int64]) -> WindowLabels:
-    """Label windows by their samples.
-
-    A window is faulty (1) when more than half of its samples are, healthy (0) when all of its samples are healthy, and
-    unlabelled (-1) otherwise: one that has just begun to be faulty is neither a miss nor a false alarm.
-
-    Args:
-        recording: The labelled samples.
-        start_ns: (n,) source times of first samples.
-        end_ns: (n,) source times just after last samples.
-    """
-    counts = np.zeros((3, len(start_ns)))
-    rate_hz = recording.info.sampling_rate_hz
-    for stretch in recording.stretches:
-        first = _sample_numbers(stretch, start_ns, rate_hz)
-        end = _sample_numbers(stretch, end_ns, rate_hz)
-        for row, label in enumerate((LABEL_HEALTHY, LABEL_FAULTY)):
-            before = np.concatenate([[0], np.cumsum(stretch.labels == label)])
-            counts[row] += before[end] - before[first]
-        counts[2] += end - first
-    healthy, faulty, total = counts
-    labels = np.full(len(start_ns), UNLABELLED, dtype=np.int8)
-    labels[(healthy == total) & (total > 0)] = LABEL_HEALTHY
-    labels[2.0 * faulty > total] = LABEL_FAULTY
-    return WindowLabels(labels, (faulty / np.maximum(total, 1.0)).astype(np.float32))
+def rows_of(windows: Iterable[Window], spec: FeatureSpec) -> WindowRows:
+    """Windows as rows."""
+    parts = [_rows(part, spec) for part in in_groups(windows, _WINDOWS_AT_ONCE)] or [_rows([], spec)]
+    return WindowRows(
+        flight=tuple(flight for part in parts for flight in part.flight),
+        phase=tuple(phase for part in parts for phase in part.phase),
+        start_ns=np.concatenate([part.start_ns for part in parts]),
+        end_ns=np.concatenate([part.end_ns for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        reason=tuple(reason for part in parts for reason in part.reason),
+    )
 
 
-def touches(start_ns: NDArray[np.int64], end_ns: NDArray[np.int64], spans: Sequence[Span]) -> NDArray[np.bool_]:
-    """(n,) whether a window shares time with one of ``spans``."""
-    flags = np.zeros(len(start_ns), dtype=bool)
-    for first_ns, last_ns in spans:
-        flags |= (start_ns < last_ns) & (end_ns > first_ns)
-    return flags
+def in_groups(items: Iterable[Item], n: int) -> Iterator[list[Item]]:
+    """The items in lists of ``n``; the last one may be shorter, none is empty."""
+    left = iter(items)
+    while group := list(itertools.islice(left, n)):
+        yield group
 
 
-def _sample_numbers(stretch: Stretch, t_ns: NDArray[np.int64], rate_hz: float) -> NDArray[np.int64]:
-    """Numbers of the samples at some times, cut to the stretch."""
-    # The difference is taken in whole nanoseconds: float64 would round times since 1970 to a quarter of a microsecond.
-    numbers = np.rint((t_ns - stretch.start_ns) * (rate_hz / NS_PER_S)).astype(np.int64)
-    return np.asarray(np.clip(numbers, 0, len(stretch.samples)))
+def _rows(windows: Sequence[Window], spec: FeatureSpec) -> WindowRows:
+    values = np.zeros((len(windows), len(columns_of(spec))), dtype=np.float32)
+    for row, window in zip(values, windows, strict=True):
+        row[:] = window.values
+    return WindowRows(
+        flight=tuple(window.flight for window in windows),
+        phase=tuple(window.phase for window in windows),
+        start_ns=np.array([window.start_ns for window in windows], dtype=np.int64),
+        end_ns=np.array([window.end_ns for window in windows], dtype=np.int64),
+        values=values,
+        reason=tuple(window.reason for window in windows),
+    )

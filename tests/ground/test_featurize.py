@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,9 +14,8 @@ from ground.featurize import featurize
 from ground.frames import frames_of
 from ground.marks import EXCLUDED_FROM_FIT, KEPT, MARKS_NAME, OUTLIER, Mark, marks_bytes
 from ground.preprocess import preprocess
-from ground.recording import PhaseRun, Recording, Stretch
 from ground.recordings import load_recording, read_index
-from ground.window_extraction import extract_windows_of, label_windows, touches, windows_of
+from ground.window_extraction import extract_windows_of, windows_of
 from ground.window_table import WINDOWS, read_table
 from shared_features.extract import extract_windows
 
@@ -66,7 +63,7 @@ def test_features_do_not_depend_on_the_frames(interim, config, frame_s):
     recording = recording_of(interim, config, "flight")
     stream = WindowStream(spec)
     cut = [window for frame in frames_of(recording, frame_s=frame_s) for window in stream.push(frame)]
-    windows = windows_of(recording, spec)
+    windows = list(windows_of(recording, spec))
     assert [window.values.tobytes() for window in cut] == [window.values.tobytes() for window in windows]
     assert [(w.start_ns, w.phase, w.reason) for w in cut] == [(w.start_ns, w.phase, w.reason) for w in windows]
     assert [window.reason for window in windows].count(PHASE_CHANGE) == 1
@@ -80,52 +77,6 @@ def test_snapshots_are_windows_of_their_own(interim, config, no_progress):
     assert life["label"].tolist() == [0, 0, 0, 0, -1, 0, -1, -1, -1, -1, 1, 1]
     assert np.diff(life["start_ns"]).tolist() == [10 * S] * 11
     assert (life["end_ns"] - life["start_ns"]).tolist() == [S] * 12
-
-
-def labelled(*stretches):
-    """A recording of 10 Hz with these labels, each stretch 100 s after the one before."""
-    info = dataclasses.make_dataclass("Info", ["sampling_rate_hz"])(10.0)
-    parts = [
-        Stretch(index * 100 * S, np.zeros((len(labels), 1), np.float32), np.zeros((len(labels), 0)),
-                (PhaseRun(0, "steady"),), np.array(labels, dtype=np.int8))
-        for index, labels in enumerate(stretches)
-    ]  # fmt: skip
-    return Recording(info, (), tuple(parts))
-
-
-LABELS = [
-    ("all healthy", [0] * 10, 0, 0.0),
-    ("all faulty", [1] * 10, 1, 1.0),
-    ("all unlabelled", [-1] * 10, -1, 0.0),
-    ("just over half faulty", [0] * 4 + [1] * 6, 1, 0.6),
-    ("half faulty", [0] * 5 + [1] * 5, -1, 0.5),
-    ("one sample faulty", [0] * 9 + [1], -1, 0.1),
-    ("healthy and unlabelled", [0] * 9 + [-1], -1, 0.0),
-    ("unlabelled, then faulty", [-1] * 4 + [1] * 6, 1, 0.6),
-]
-
-
-@pytest.mark.parametrize(("samples", "label", "share"), [row[1:] for row in LABELS], ids=[row[0] for row in LABELS])
-def test_labels_of_windows(samples, label, share):
-    """Faulty by majority, healthy only as a whole, and nothing in between."""
-    result = label_windows(labelled([0] * 20, samples + [0] * 5), np.array([100 * S]), np.array([101 * S]))
-    assert result.label.tolist() == [label]
-    assert result.faulty_share.tolist() == pytest.approx([share])
-
-
-def test_a_window_between_two_stretches_counts_the_samples_of_both():
-    """5 healthy samples before the gap, 6 faulty ones after it: faulty."""
-    result = label_windows(labelled([0] * 10, [1] * 10), np.array([S // 2]), np.array([100 * S + 6 * S // 10]))
-    assert result.label.tolist() == [1]
-    assert result.faulty_share.tolist() == pytest.approx([6 / 11])
-
-
-def test_touching_spans():
-    """Half-open spans: a common end is no common time."""
-    start_ns, end_ns = np.array([0, 10, 20]), np.array([10, 20, 30])
-    assert touches(start_ns, end_ns, [(10, 11)]).tolist() == [False, True, False]
-    assert touches(start_ns, end_ns, [(5, 15), (29, 99)]).tolist() == [True, True, True]
-    assert touches(start_ns, end_ns, []).tolist() == [False, False, False]
 
 
 def test_outliers_stay_in_the_table_and_out_of_the_fit(interim, config, no_progress):
