@@ -8,7 +8,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from shared_features.fourier import rfft
 from shared_features.scratch import complexes, floats
+from shared_features.twiddles import cosine
 
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
@@ -41,7 +43,7 @@ class SegmentMaker:
         step = deviation.strides[0]
         segments = as_strided(deviation, self._tapered.shape, (self._hop_n * step, step), writeable=False)
         np.multiply(segments, self._taper, out=self._tapered)
-        np.fft.rfft(self._tapered, axis=1, out=self._lines)
+        rfft(self._tapered, self._lines)
         self._total = self._totals(deviation, segments)
         return self._lines
 
@@ -71,8 +73,7 @@ class SegmentMaker:
 
 def hann(n: int) -> NDArray[np.float64]:
     """Periodic Hann taper, (n,) float64: ``0.5 - 0.5 cos(2 pi k / n)``."""
-    taper: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n) / n)
-    return taper
+    return 0.5 - 0.5 * cosine(np.arange(n) / n)
 
 
 def _psd_scale(taper: NDArray[np.float64], rate_hz: float, segments: int) -> NDArray[np.float64]:

@@ -126,7 +126,7 @@ class LineMaker:
         return total, log_sum, power_log_sum, first, second, self._rolloff(cumulated, self._share * total)
 
     def _rolloff(self, cumulated: NDArray[np.float64], target: float) -> float:
-        index = int(np.searchsorted(cumulated, target))
+        index = int(cumulated.searchsorted(target))
         power = float(self._power[index])
         # Line ``index + 1`` is full half a line above its centre, and filled evenly below that.
         return index + 1.5 - (float(cumulated[index]) - target) / max(power, TINY)
