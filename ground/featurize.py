@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from edge_agent.layout import SCALER
 from ground.config import Config
 from ground.errors import DataError
 from ground.marks import EXCLUDED_FROM_FIT, MARKS_NAME, Mark, read_marks
+from ground.pool import in_order
 from ground.progress import Progress
 from ground.recording_index import RecordingInfo, read_index
 from ground.scaling import fit_scaler
@@ -115,18 +113,7 @@ def _extract(
 ) -> Iterator[RecordingWindows]:
     """The windows of every recording, in the order of the index."""
     outliers = [spans.get(info.recording_id, ()) for info in infos]
-    work = partial(extract_windows_of, folder, spec=spec)
-    if min(workers, len(infos)) <= 1:
-        yield from map(work, infos, outliers)
-        return
-    # Spawned, not forked: the caller may run threads (a progress bar, torch), and a fork copies their locks.
-    with ProcessPoolExecutor(min(workers, len(infos)), mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(work, infos, outliers)
-        except BrokenProcessPool as error:
-            raise DataError(
-                f"{folder}: expected every worker to finish, got one that died; is memory short? Use shorter recordings"
-            ) from error
+    return in_order(partial(extract_windows_of, folder, spec=spec), infos, outliers, workers=workers, folder=folder)
 
 
 def _join(parts: Sequence[RecordingWindows], spec: FeatureSpec) -> WindowTable:

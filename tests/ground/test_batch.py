@@ -1,0 +1,139 @@
+"""Batch: the agent's assessments of whole recordings, written piece by piece to one table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from edge_agent.assessment import encode_assessment
+from edge_agent.detector import Detector
+from ground import batch_table
+from ground.batch import ModelSource, load_signed, run_batch
+from ground.batch_table import SCHEMA, ResultsWriter
+from ground.errors import DataError
+from ground.frames import frames_of
+from ground.interim import interim_bytes
+from ground.recording import PhaseRun, Recording, Stretch
+from ground.recording_index import INDEX_NAME, read_index, table_bytes
+from ground.recordings import load_recording
+
+RATE_HZ = 1000
+COLUMNS = ("recording_id", "file", "unit_id", "sampling_rate_hz", "channels", "signal_units", "label")
+S = 10**9
+
+
+def flight(rng, seconds, start_ns):
+    """A stretch of noise that is five times as strong in its second half, with a change of phase."""
+    n = round(seconds * RATE_HZ)
+    samples = rng.standard_normal((n, 1), dtype=np.float32)
+    samples[n // 2 :] *= np.float32(5.0)
+    labels = (np.arange(n) >= n // 2).astype(np.int8)
+    return Stretch(start_ns, samples, np.zeros((n, 0)), (PhaseRun(0, "climb"), PhaseRun(n // 3, "cruise")), labels)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder of three preprocessed flights, the second in two stretches, the third shorter than a window."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rows = [
+        dict(zip(COLUMNS, (name, f"{name}.parquet", name, str(RATE_HZ), "acc_1", "g", "mixed"), strict=True))
+        for name in ("one", "two", "three")
+    ]
+    (folder / INDEX_NAME).write_bytes(table_bytes(COLUMNS, rows))
+    rng = np.random.default_rng(11)
+    for info, lengths in zip(read_index(folder), ([31.5], [12.0, 25.25], [1.5]), strict=True):
+        stretches = tuple(flight(rng, seconds, 100 * S * index) for index, seconds in enumerate(lengths))
+        (folder / info.file).write_bytes(interim_bytes(Recording(info, (), stretches)))
+    return folder
+
+
+@pytest.fixture
+def source(small_bundle):
+    """The small bundle and its key."""
+    return ModelSource(small_bundle.path, (small_bundle.key,))
+
+
+def direct(source, data, name):
+    """What the detector says of a recording that is loaded as a whole, as it goes over the wire."""
+    model = load_signed(source)
+    info = next(info for info in read_index(data) if info.recording_id == name)
+    detector = Detector(model)
+    frames = frames_of(load_recording(data, info, conditions=()), frame_s=0.1)
+    return [encode_assessment(item) for frame in frames for item in detector.push(frame)]
+
+
+def group_sizes(path):
+    """Rows of each row group of a file."""
+    metadata = pq.read_metadata(path)
+    return [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
+
+
+@pytest.mark.parametrize("rows_at_once", [3, 10, 4096])
+def test_rows_are_the_assessments(source, data, no_progress, monkeypatch, rows_at_once):
+    """Byte for byte those of the whole recordings, in the order of the index, in row groups of one size."""
+    monkeypatch.setattr(batch_table, "ROWS_AT_ONCE", rows_at_once)
+    out = data.parent / "results" / "out.parquet"
+    report = run_batch(source, data, out, progress=no_progress, workers=1)
+    table = pq.read_table(out)
+    assert table.schema.equals(SCHEMA)
+    for name in ("one", "two", "three"):
+        chosen = [row["assessment"] for row in table.to_pylist() if row["recording_id"] == name]
+        assert chosen == direct(source, data, name)
+    assert list(dict.fromkeys(table["recording_id"].to_pylist())) == ["one", "two"]
+    assert (report.recordings, report.assessments) == (3, table.num_rows)
+    assert report.alarms == table["event"].to_pylist().count("raised") > 0
+    groups = group_sizes(out)
+    assert set(groups[:-1]) <= {rows_at_once}
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_the_table_does_not_depend_on_the_processes(source, data, tmp_path, no_progress):
+    """One or two: the same bytes."""
+    files = [tmp_path / f"{workers}.parquet" for workers in (1, 2)]
+    for workers, path in enumerate(files, start=1):
+        run_batch(source, data, path, progress=no_progress, workers=workers)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_bad_recording_is_left_out_whole(source, data, tmp_path, no_progress):
+    """Its first stretch could be read: no row of it stays behind."""
+    info = next(info for info in read_index(data) if info.recording_id == "two")
+    table = pq.ParquetFile(data / info.file).read()
+    pq.write_table(table.slice(0, 12 * RATE_HZ), data / info.file)
+    report = run_batch(source, data, tmp_path / "out.parquet", progress=no_progress, workers=1)
+    assert [failure.recording_id for failure in report.failures] == ["two"]
+    assert "expected 2 stretches, got 1" in report.failures[0].text
+    assert set(pq.read_table(tmp_path / "out.parquet")["recording_id"].to_pylist()) == {"one"}
+
+
+def test_nothing_readable_writes_nothing(source, data, tmp_path, no_progress):
+    """The first failure is told, an older table stays as it was, and no part is left."""
+    for info in read_index(data):
+        (data / info.file).write_bytes(b"")
+    out = tmp_path / "results" / "out.parquet"
+    out.parent.mkdir()
+    out.write_bytes(b"older")
+    with pytest.raises(DataError, match=r"expected a readable recording, got none; .*one\.parquet"):
+        run_batch(source, data, out, progress=no_progress, workers=1)
+    assert out.read_bytes() == b"older"
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_parts_fill_row_groups(tmp_path, monkeypatch):
+    """However long the parts are, every row group but the last is full."""
+    monkeypatch.setattr(batch_table, "ROWS_AT_ONCE", 4)
+    sizes = [0, 1, 3, 4, 9, 2, 0, 5]
+    with ResultsWriter(tmp_path / "joined.parquet") as writer:
+        for index, size in enumerate(sizes):
+            part = tmp_path / f"{index}.parquet"
+            columns = {name: [f"{index}"] * size if name == "recording_id" else [None] * size for name in SCHEMA.names}
+            pq.write_table(pa.table(columns, schema=SCHEMA), part)
+            writer.add(part)
+            assert not part.exists()
+    file = pq.ParquetFile(tmp_path / "joined.parquet")
+    assert group_sizes(tmp_path / "joined.parquet") == [4] * 6
+    joined = [str(index) for index, size in enumerate(sizes) for _ in range(size)]
+    assert file.read()["recording_id"].to_pylist() == joined
