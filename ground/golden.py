@@ -14,7 +14,7 @@ from edge_agent.golden_vectors import GoldenVectors, join_pulses
 from edge_agent.scorer import Scorer
 from edge_agent.stream import tach_shafts
 from ground.errors import DataError
-from ground.recordings import Recording, Stretch, load_recording, read_index
+from ground.recordings import Recording, RecordingStream, Stretch, read_index, stream_recording
 from ground.workspace import Workspace
 from shared_features.extract import extract_windows
 from shared_features.spec import FeatureSpec
@@ -55,7 +55,8 @@ def golden_vectors(workspace: Workspace, spec: FeatureSpec, windows: pd.DataFram
     infos = {info.recording_id: info for info in read_index(workspace.interim)}
     pieces = []
     for name, start_ns in zip(chosen["recording_id"], chosen["start_ns"].to_numpy(np.int64), strict=True):
-        recording = load_recording(workspace.interim, infos[str(name)], conditions=spec.speeds)
+        info = infos[str(name)]
+        recording = stream_recording(workspace.interim, info, conditions=spec.speeds, piece_n=spec.record_n)
         pieces.append(cut_window(recording, spec, int(start_ns)))
     return prove_windows(spec, pieces, scorer)
 
@@ -109,30 +110,52 @@ def _count(spec: FeatureSpec) -> int:
     return max(1, min(GOLDEN_WINDOWS, GOLDEN_SAMPLES_CAP // (spec.window_n * len(spec.channels))))
 
 
-def cut_window(recording: Recording, spec: FeatureSpec, start_ns: int) -> GoldenWindow:
+def cut_window(recording: Recording | RecordingStream, spec: FeatureSpec, start_ns: int) -> GoldenWindow:
     """The window that begins at ``start_ns``.
 
     Raises:
         DataError: The recording does not hold it.
     """
-    stretch, first_n = _locate(recording.stretches, spec, start_ns, recording.info.recording_id)
-    last_n = first_n + spec.window_n
+    parts = _parts(recording, spec, start_ns)
     columns = [recording.info.channels.index(channel.name) for channel in spec.channels]
+    speeds = np.concatenate([part.stretch.conditions[part.inside] for part in parts])
     return GoldenWindow(
-        samples=np.ascontiguousarray(stretch.samples[first_n:last_n, columns]),
-        speeds=stretch.conditions[first_n + spec.window_n // 2],
-        pulses={shaft: _pulses(stretch, shaft, first_n, last_n) for shaft in tach_shafts(spec)},
+        samples=np.concatenate([part.stretch.samples[part.inside][:, columns] for part in parts]),
+        speeds=speeds[spec.window_n // 2],
+        pulses={shaft: np.concatenate([part.pulses(shaft) for part in parts]) for shaft in tach_shafts(spec)},
     )
 
 
-def _pulses(stretch: Stretch, shaft: str, first_n: int, last_n: int) -> NDArray[np.float64]:
-    positions = stretch.tach.get(shaft, np.zeros(0))
-    return positions[slice(*np.searchsorted(positions, (first_n, last_n)))] - first_n
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The samples ``inside`` of a piece of a stretch, which come after ``before_n`` others of the window."""
+
+    stretch: Stretch
+    inside: slice
+    before_n: int
+
+    def pulses(self, shaft: str) -> NDArray[np.float64]:
+        """Positions in samples from the window's first one."""
+        positions = self.stretch.tach.get(shaft, np.zeros(0))
+        first, last = np.searchsorted(positions, (self.inside.start, self.inside.stop))
+        return np.asarray(positions[first:last] + (self.before_n - self.inside.start))
 
 
-def _locate(stretches: Sequence[Stretch], spec: FeatureSpec, start_ns: int, name: str) -> tuple[Stretch, int]:
-    for stretch in stretches:
-        first_n = round((start_ns - stretch.start_ns) * spec.sampling_rate_hz / NS_PER_S)
-        if 0 <= first_n <= len(stretch.samples) - spec.window_n:
-            return stretch, first_n
-    raise DataError(f"{name}: expected samples at {start_ns} ns, got none; run `ground featurize` again")
+def _parts(recording: Recording | RecordingStream, spec: FeatureSpec, start_ns: int) -> list[_Part]:
+    """What the pieces of the recording hold of the window, in order."""
+    parts: list[_Part] = []
+    found_n = 0
+    for stretch in recording.stretches:
+        begin_n = round((start_ns - stretch.start_ns) * spec.sampling_rate_hz / NS_PER_S) - stretch.first_n
+        if not stretch.first_n:
+            parts, found_n = [], 0
+        if begin_n + found_n >= 0:
+            inside = slice(begin_n + found_n, min(begin_n + spec.window_n, len(stretch.samples)))
+            if inside.start < inside.stop:
+                parts.append(_Part(stretch, inside, found_n))
+                found_n += inside.stop - inside.start
+        if found_n == spec.window_n:
+            return parts
+    raise DataError(
+        f"{recording.info.recording_id}: expected samples at {start_ns} ns, got none; run `ground featurize` again"
+    )

@@ -15,7 +15,7 @@ from edge_agent.scorer import Scorer
 from ground.errors import DataError
 from ground.golden import GoldenWindow, choose_windows, cut_window, golden_vectors, prove_windows
 from ground.preprocess import preprocess
-from ground.recordings import load_recording, read_index
+from ground.recordings import load_recording, read_index, stream_recording
 from shared_features.groups import ShaftSpec
 from shared_features.vector import columns_of
 
@@ -127,6 +127,43 @@ def test_a_window_brings_speeds_and_pulses(interim, spec):
     inside = PULSES[(first_n <= PULSES) & (first_n + RATE_HZ > PULSES)]
     assert {shaft: found.tolist() for shaft, found in window.pulses.items()} == {"n1": (inside - first_n).tolist()}
     assert window.samples.tobytes() == recording.stretches[0].samples[first_n : first_n + RATE_HZ].tobytes()
+
+
+@pytest.mark.parametrize("start_n", [0, 256, 777, 5000, 11000, 20000 - 544])
+def test_pieces_give_the_window_of_the_whole(interim, spec, start_n):
+    """A window is the same out of a recording in memory and out of one that comes record by record, gaps included."""
+    info = next(info for info in read_index(interim.interim) if info.recording_id == "flight")
+    whole = load_recording(interim.interim, info, conditions=spec.speeds)
+    start_ns = START_NS + round(start_n * S / RATE_HZ)
+    expected = cut_window(whole, spec, start_ns)
+    (stretch,) = whole.stretches
+    assert expected.samples.tobytes() == stretch.samples[start_n : start_n + RATE_HZ].tobytes()
+    for piece_n in (100, 256, 1 << 20):
+        found = cut_window(
+            stream_recording(interim.interim, info, conditions=spec.speeds, piece_n=piece_n), spec, start_ns
+        )
+        assert found.samples.tobytes() == expected.samples.tobytes()
+        assert found.speeds.tolist() == expected.speeds.tolist()
+        assert found.pulses["n1"].tobytes() == expected.pulses["n1"].tobytes()
+
+
+@pytest.mark.parametrize("start_n", [-256, 19 * RATE_HZ + 1, 30 * RATE_HZ])
+def test_a_window_that_the_recording_does_not_hold(interim, spec, start_n):
+    """Before its begin, beyond its end, and far away: refused by name."""
+    info = next(info for info in read_index(interim.interim) if info.recording_id == "flight")
+    recording = load_recording(interim.interim, info, conditions=spec.speeds)
+    with pytest.raises(DataError, match=r"flight: expected samples at \d+ ns, got none; run `ground featurize` again"):
+        cut_window(recording, spec, START_NS + round(start_n * S / RATE_HZ))
+
+
+def test_windows_of_segments(interim, spec):
+    """Each stretch counts its own samples: the ninth segment's window is that segment."""
+    info = next(info for info in read_index(interim.interim) if info.recording_id == "life")
+    whole = load_recording(interim.interim, info, conditions=spec.speeds)
+    stream = stream_recording(interim.interim, info, conditions=spec.speeds, piece_n=256)
+    for recording in (whole, stream):
+        window = cut_window(recording, spec, 9 * 10 * S)
+        assert window.samples.tobytes() == whole.stretches[9].samples.tobytes()
 
 
 def test_the_agent_reproduces_what_the_ground_wrote(interim, spec, scorer):
