@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_features.fourier import ifft, is_smooth
+from shared_features.scratch import complexes, floats
+from shared_features.segments import hann
+from shared_features.twiddles import cosine
+
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
 
@@ -40,7 +45,7 @@ class Baseband:
 
         Args:
             spec: Segments with half their samples in common.
-            band_hz: ``[low, high)``. The segments come about their own means: lines 0 and 1 lack part of the signal.
+            band_hz: ``[low, high)``.
             oversampling: Samples of the signal for each line of the band and segment; 2 where it will be squared.
             edge: Share of the band on either side over which its gain rises from 0 to 1. Without it a tone that the
                 band's end cuts comes out modulated by the segments.
@@ -56,12 +61,14 @@ class Baseband:
         self.n = hops * short_n // 2
         self.fade: NDArray[np.float64] = _added_tapers(hops, short_n)
         self._first, self._line_n = first, line_n
-        self._gain = _gain(first, line_n, hops - 1, edge) * (2.0 / segment_n)
-        self._padded = np.zeros((hops - 1, short_n), dtype=np.complex128)
+        self._gain = floats(hops - 1, 2 * line_n)
+        np.multiply(_gain(first, line_n, hops - 1, edge), 2.0 / segment_n, out=self._gain)
+        self._padded = complexes(hops - 1, short_n)
+        self._padded[:] = 0.0
         self._inside = self._padded.view(np.float64)[:, : 2 * line_n]
-        self._short = np.empty((hops - 1, short_n), dtype=np.complex128)
+        self._short = complexes(hops - 1, short_n)
         self._halves = self._short.reshape(hops - 1, 2, short_n // 2)
-        self._signal = np.empty((hops, short_n // 2), dtype=np.complex128)
+        self._signal = complexes(hops, short_n // 2)
 
     def signal(self, lines: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Analytic signal of the band: its magnitude is the envelope, in the unit of the samples.
@@ -75,7 +82,7 @@ class Baseband:
         band = lines[:, self._first : self._first + self._line_n]
         # As pairs of reals: numpy would multiply by a complex gain.
         np.multiply(band.view(np.float64), self._gain, out=self._inside)
-        np.fft.ifft(self._padded, axis=1, norm="forward", out=self._short)
+        ifft(self._padded, self._short)
         self._signal[0] = self._halves[0, 0]
         np.add(self._halves[:-1, 1], self._halves[1:, 0], out=self._signal[1:-1])
         self._signal[-1] = self._halves[-1, 1]
@@ -85,31 +92,24 @@ class Baseband:
 def transform_n(at_least_n: int) -> int:
     """The smallest even product of 2, 3 and 5 that is not below: a length of fast transforms with two equal halves."""
     n = max(at_least_n + at_least_n % 2, 2)
-    while not _is_smooth(n):
+    while not is_smooth(n):
         n += 2
     return n
 
 
-def _is_smooth(n: int) -> bool:
-    for factor in (2, 3, 5):
-        while n % factor == 0:
-            n //= factor
-    return n == 1
-
-
 def _added_tapers(hops: int, short_n: int) -> NDArray[np.float64]:
-    rise = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(short_n // 2) / short_n)
-    fade = np.ones((hops, short_n // 2))
-    fade[0] = rise
-    fade[-1] = 1.0 - rise
-    return fade.reshape(-1)
+    half_n = short_n // 2
+    fade = np.ones(hops * half_n)
+    fade[:half_n] = hann(short_n)[:half_n]
+    fade[-half_n:] = hann(short_n)[half_n:]
+    return fade
 
 
 def _gain(first: int, line_n: int, segments: int, edge: float) -> NDArray[np.float64]:
     """(n_segment, 2 n_line) gain of the real and imaginary part of each line."""
     edge_n = int(edge * line_n)
     gain = np.ones(line_n)
-    rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(edge_n) + 0.5) / max(edge_n, 1))
+    rise = 0.5 - 0.5 * cosine((np.arange(edge_n) + 0.5) / max(2 * edge_n, 1))
     gain[:edge_n] = rise
     gain[line_n - edge_n :] = rise[::-1]
     # A segment's phases count from its own start: half a segment later, an odd line has turned by half a cycle.

@@ -7,11 +7,12 @@ tolerance of the envelope group covers.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared_features.twiddles import cosine
 
 if TYPE_CHECKING:
     from shared_features.groups import BearingSpec
@@ -41,7 +42,7 @@ class FaultOrders(NamedTuple):
 
 def fault_orders(bearing: BearingSpec) -> FaultOrders:
     """Fault orders of a geometry, which ``BearingSpec`` found possible."""
-    ratio = bearing.ball_mm / bearing.pitch_mm * math.cos(math.radians(bearing.contact_deg))
+    ratio = bearing.ball_mm / bearing.pitch_mm * float(cosine(np.array([bearing.contact_deg / 360.0]))[0])
     half_n = bearing.n_ball / 2.0
     return FaultOrders(
         bpfo=half_n * (1.0 - ratio),

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from shared_features.baseband import Baseband
 from shared_features.bearing import FaultLines, fault_names
 from shared_features.feature import LOG, Feature
+from shared_features.fourier import rfft
+from shared_features.scratch import complexes, floats
 from shared_features.segments import SegmentMaker, hann
 from shared_features.waveform import WaveformMaker
 
@@ -61,14 +63,16 @@ class EnvelopeMaker:
         self._line_n = math.floor(self.highest_hz * spec.record_s + 1e-9)
         self._faults = FaultLines(spec, self._line_n)
         self.energy_n = _FIRST_FAULT + len(self._faults.names)
-        self._taper = hann(n)
+        self._taper = floats(n)
+        self._taper[:] = hann(n)
         steady = self._taper * (fade * fade)
-        self._steady = np.fft.rfft(steady)[: self._line_n].view(np.float64)
+        self._steady = rfft(steady, complexes(n // 2 + 1))[: self._line_n].view(np.float64)
         self._scale = 2.0 / (n * math.fsum(steady * steady))
-        self._squares = np.empty(2 * n)
-        self._envelope = np.empty(n)
-        self._spectrum = np.empty(n // 2 + 1, dtype=np.complex128)
-        self._power = np.zeros(self._line_n + 1)
+        self._squares = floats(2 * n)
+        self._envelope = floats(n)
+        self._spectrum = complexes(n // 2 + 1)
+        self._power = floats(self._line_n + 1)
+        self._power[-1] = 0.0
 
     def reason(self, speeds_hz: NDArray[np.float64]) -> str:
         """Why the faults cannot be found at these speeds; empty when they can.
@@ -134,8 +138,7 @@ class EnvelopeMaker:
         squares = np.multiply(parts, parts, out=self._squares)
         envelope = np.add(squares[0::2], squares[1::2], out=self._envelope)
         envelope *= self._taper
-        np.fft.rfft(envelope, out=self._spectrum)
-        return self._spectrum[: self._line_n]
+        return rfft(envelope, self._spectrum)[: self._line_n]
 
 
 def envelope_features(spec: FeatureSpec) -> tuple[Feature[Fold], ...]:
