@@ -1,0 +1,98 @@
+"""Compute the golden set on this machine and save every bit of it.
+
+Run ``python -m tests.determinism.golden_set OUT.npz [REAL.npz]``; it needs numpy and shared_features alone, so that it
+runs wherever those do. Each case is computed at once and in chunks; where the two differ, it fails.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_features.extract import StreamingExtractor, WindowFeatures
+from shared_features.fold import Fold
+from tests.determinism.golden_cases import Case, cases, real_cases
+
+CHUNKS_N = (997, 4001)
+"""Primes: chunks that end anywhere in a record."""
+
+
+class _Watched(StreamingExtractor):
+    """Keeps the float64 values behind the features, before they are rounded."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case.spec)
+        self.exact: list[NDArray[np.float64]] = []
+        maker = self._vectors
+        rounded = maker.vectors
+
+        def vectors(folds: Sequence[Fold], conditions: NDArray[np.float64]) -> NDArray[np.float32]:
+            self.exact.append(np.stack([column for channel in folds for column in maker._columns(channel)]))
+            return rounded(folds, conditions)
+
+        maker.vectors = vectors  # type: ignore[method-assign]
+
+
+def whole(case: Case) -> tuple[list[WindowFeatures], NDArray[np.float64]]:
+    """The windows of a case computed at once, and their float64 values, (n_feature, n_window)."""
+    extractor = _Watched(case)
+    windows = extractor.push(case.samples, case.speeds, case.pulses)
+    return windows, np.concatenate(extractor.exact, axis=1)
+
+
+def in_chunks(case: Case, chunk_n: int) -> list[WindowFeatures]:
+    """The windows of a case computed as they come in chunks."""
+    extractor = StreamingExtractor(case.spec)
+    windows: list[WindowFeatures] = []
+    for start_n in range(0, len(case.samples), chunk_n):
+        pulses = {
+            shaft: at_n[(at_n >= start_n) & (at_n < start_n + chunk_n)] - start_n for shaft, at_n in case.pulses.items()
+        }
+        windows += extractor.push(case.samples[start_n : start_n + chunk_n], case.speeds, pulses)
+    return windows
+
+
+def bits(windows: list[WindowFeatures]) -> list[tuple[int, bytes, str]]:
+    """Everything of some windows, comparable to the bit."""
+    return [(window.start_n, window.values.tobytes(), window.reason) for window in windows]
+
+
+def describe() -> dict[str, Any]:
+    """What computed the set: processor family, versions, and the code paths numpy may take."""
+    from numpy._core._multiarray_umath import __cpu_features__
+
+    return {
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "features": sorted(name for name, found in __cpu_features__.items() if found),
+    }
+
+
+def main(out: Path, *real: Path) -> int:
+    """Compute and save; 1 when a stream differs from its batch."""
+    arrays: dict[str, NDArray[Any]] = {}
+    broken = []
+    for case in (*cases(), *(case for path in real for case in real_cases(path))):
+        windows, exact = whole(case)
+        broken += [f"{case.name} in chunks of {n}" for n in CHUNKS_N if bits(in_chunks(case, n)) != bits(windows)]
+        arrays[f"{case.name}/values"] = np.stack([window.values for window in windows])
+        arrays[f"{case.name}/exact"] = exact
+        arrays[f"{case.name}/reasons"] = np.array([window.reason for window in windows])
+        arrays[f"{case.name}/input"] = np.array(case.input_digest)
+    arrays["about"] = np.array(json.dumps(describe()))
+    np.savez(out, **arrays)
+    for name in broken:
+        sys.stdout.write(f"{name}: expected the bits of the batch, got others; find the state that depends on chunks\n")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:])))
