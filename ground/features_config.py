@@ -161,6 +161,10 @@ class QualityConfig(Section):
     flat_run_ratio: float = QualityLimits().flat_run_ratio
     clip_ratio: float = QualityLimits().clip_ratio
     tach_gap_ratio: float = QualityLimits().tach_gap_ratio
+    flat_repeat_ratio: float = QualityLimits().flat_repeat_ratio
+    dropout_ratio: float = QualityLimits().dropout_ratio
+    bias_step_ratio: float = QualityLimits().bias_step_ratio
+    spike_ratio: float = QualityLimits().spike_ratio
 
 
 class FeaturesConfig(Section):

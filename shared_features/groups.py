@@ -226,14 +226,35 @@ class OrdersGroup:
 
 @dataclass(frozen=True, slots=True)
 class QualityLimits:
-    """When a record cannot be assessed.
+    """When a record cannot be assessed; see ``quality``.
 
     Attributes:
         flat_run_ratio: Longest run of equal samples, as a share of the record, from which the sensor counts as flat.
-        clip_ratio: Share of samples that sit side by side on the record's extreme from which it counts as clipped.
+        clip_ratio: Share of samples that sit on an extreme which cuts the signal off, from which it counts as clipped;
+            as many must repeat the sample before them.
         tach_gap_ratio: By which share the longest interval between tachometer pulses may exceed the median one.
+        flat_repeat_ratio: Share of samples that repeat the one before, with two or three values in all, from which the
+            sensor counts as flat: a dead input flickers.
+        dropout_ratio: Longest run of equal samples, as a share of the record, from which a shorter run is a dropout.
+        bias_step_ratio: Height of a step of the mean, in standard deviations about its levels, from which it counts.
+        spike_ratio: Height of the highest peak, in standard deviations of the record, from which it is looked at.
+
+    Raises:
+        SpecError: A share is outside (0, 1], or a height is not a positive number.
     """
 
     flat_run_ratio: float = 0.1
     clip_ratio: float = 0.002
     tach_gap_ratio: float = 0.5
+    flat_repeat_ratio: float = 0.9
+    dropout_ratio: float = 0.005
+    bias_step_ratio: float = 1.0
+    spike_ratio: float = 8.0
+
+    def __post_init__(self) -> None:
+        for name in ("flat_repeat_ratio", "dropout_ratio"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise SpecError(f"quality.{name}: expected a share in (0, 1], got {getattr(self, name)}; correct it")
+        for name in ("bias_step_ratio", "spike_ratio"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise SpecError(f"quality.{name}: expected a positive number, got {getattr(self, name)}; correct it")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from shared_features.spec import QualityLimits
+
 T = np.arange(4000) / 2000.0
 
 
@@ -27,7 +29,8 @@ def test_impulse_train_is_peaky(make_spec, values_of):
     """N samples with m impulses of height 1: mean m/n, kurtosis (1 - 3p + 3p^2) / (p (1 - p)) with p = m/n."""
     signal = np.zeros(4000)
     signal[::100] = 1.0
-    values = values_of(make_spec(quality=make_spec().quality.__class__(1.0, 1.0)), signal)
+    trusting = QualityLimits(flat_repeat_ratio=1.0, flat_run_ratio=1.0, dropout_ratio=1.0, spike_ratio=1e6)
+    values = values_of(make_spec(quality=trusting), signal)
     p = 1 / 100
     assert values["mean"] == pytest.approx(p, rel=1e-6)
     assert values["std"] == pytest.approx(np.sqrt(p * (1 - p)), rel=1e-6)
