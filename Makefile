@@ -11,11 +11,14 @@ DATA ?=
 SET ?=
 BROKER ?= iotcore
 
+# UPDATE=1 with bench-instructions stores new counts.
+UPDATE ?=
+
 # The benchmarks: quick ones by default; `make bench BENCH=` runs them at full length (10,000 windows, ten minutes).
 BENCH ?= --quick
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types bench docs lock clean-env-check clean
+.PHONY: help setup demo test lint format types bench bench-features bench-peers bench-instructions bench-plots docs lock clean-env-check clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -60,6 +63,12 @@ types: $(VENV)/.dev ## Static types, strict
 bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks/out
 	$(BIN)/python -m benchmarks.throughput $(BENCH)
 	$(BIN)/python -m benchmarks.latency $(BENCH)
+
+bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
+	$(BIN)/python -m benchmarks.features $(BENCH)
+
+bench-instructions: $(VENV)/.dev ## Gate: instructions of the features against the stored counts (UPDATE=1 stores new ones)
+	$(BIN)/python -m benchmarks.instructions $(if $(UPDATE),--update)
 
 docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -7,11 +7,12 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -31,8 +32,9 @@ MISSED = "missed"
 UNDECIDED = "undecided"
 """Verdict where the sample is too small for the figure."""
 
-_PACKAGES = ("numpy", "onnxruntime", "paho-mqtt")
+_AGENT_PACKAGES = ("numpy", "onnxruntime", "paho-mqtt")
 _PLAIN_WIDTH = 150
+_COMPACT_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,9 @@ class Report:
         unit: Unit it is told in, of ``PER_SECOND``.
         cal: The calibration loop in the same run, seconds.
         rows: The measurements.
+        packages: Whose versions are told.
+        tables: Series of points by name, each point by the names of its numbers; only in the JSON.
+        is_compact: Print medians as multiples of ``cal`` alone.
     """
 
     benchmark: str
@@ -77,6 +82,9 @@ class Report:
     unit: str
     cal: Summary
     rows: tuple[Row, ...]
+    packages: tuple[str, ...] = _AGENT_PACKAGES
+    tables: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
+    is_compact: bool = False
 
 
 def at_most(what: str, value: float | None, limit: float, unit: str) -> Target:
@@ -93,7 +101,9 @@ def at_least(what: str, value: float, limit: float, unit: str) -> Target:
 def publish(report: Report, folder: Path) -> None:
     """Print the report and write it to ``<folder>/<benchmark>.json``."""
     # Without a terminal rich falls back to 80 columns, which would cut the table in a log of CI.
-    Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(_table(report))
+    plain_width = _COMPACT_WIDTH if report.is_compact else _PLAIN_WIDTH
+    table = _compact_table(report) if report.is_compact else _table(report)
+    Console(width=None if sys.stdout.isatty() else plain_width).print(table)
     document = json.dumps(to_document(report), indent=1, allow_nan=False)
     write_atomic(folder / f"{report.benchmark}.json", f"{document}\n".encode("ascii"))
 
@@ -105,9 +115,10 @@ def to_document(report: Report) -> dict[str, Any]:
         "benchmark": report.benchmark,
         "mode": report.mode,
         "unit": report.unit,
-        "machine": _machine(),
+        "machine": _machine(report.packages),
         "cal": _numbers(report.cal, report),
         "rows": [_row_document(row, report) for row in report.rows],
+        "tables": {name: [dict(point) for point in points] for name, points in report.tables.items()},
     }
 
 
@@ -137,13 +148,13 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _machine() -> dict[str, Any]:
+def _machine(packages: Sequence[str]) -> dict[str, Any]:
     """What shapes the numbers; no name of a host and no path."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        **{name: version(name) for name in _PACKAGES},
+        **{name: version(name) for name in packages},
     }
 
 
@@ -158,6 +169,21 @@ def _table(report: Report) -> Table:
         figures = "\n".join(f"{name} {value:,.4g}" for name, value in row.figures.items())
         targets = "\n".join(f"{target.text}: {target.verdict}" for target in row.targets)
         table.add_row(row.name, *map(_cell, _numbers(row.summary, report).values()), figures, targets)
+    return table
+
+
+def _compact_table(report: Report) -> Table:
+    cal = report.cal.median * PER_SECOND[report.unit]
+    title = f"{report.benchmark} ({report.mode}): medians of thread CPU time, 1 cal = {cal:,.4g} {report.unit}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("what")
+    table.add_column("/ cal", justify="right", no_wrap=True)
+    table.add_column("figures")
+    table.add_column("target")
+    for row in report.rows:
+        figures = ", ".join(f"{value:,.4g} {name}" for name, value in row.figures.items())
+        targets = "\n".join(f"{target.text}: {target.verdict}" for target in row.targets)
+        table.add_row(row.name, _cell(row.summary.median / report.cal.median), figures, targets)
     return table
 
 

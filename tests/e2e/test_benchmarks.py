@@ -239,17 +239,14 @@ def test_a_program_that_will_not_stop_is_killed(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_throughput_reports_every_cost(tmp_path):
-    """The smallest run writes the promised keys, and judges by the design's targets."""
+    """The smallest run writes the promised keys."""
     done = run_benchmark("throughput", "--quick", "--rounds", 3, "--out", tmp_path)
     assert done.returncode == command.EXIT_OK, done.stderr
     document = json.loads((tmp_path / "throughput.json").read_text())
     assert set(document["cal"]) == NUMBERS
-    assert len(document["rows"]) == 5
+    assert len(document["rows"]) == 3
     assert all(set(row) >= NUMBERS for row in document["rows"])
-    targets = [target["text"] for row in document["rows"] for target in row["targets"]]
-    assert targets == ["median <= 2.5 cal", "median <= 1.5 cal", "rate >= 2,000 windows/s/core"]
-    assert {"windows/s/core", "GB/s"} <= set(document["rows"][1]["figures"])
-    assert "2.5 cal" in done.stdout
+    assert "assessment, per window" in done.stdout
 
 
 @pytest.mark.slow
