@@ -15,6 +15,7 @@ from shared_features.fold import Fold, WindowPlan, fold
 from shared_features.moments import sum_parts
 from shared_features.quality import ASSESSED
 from shared_features.record import Record, RecordMaker
+from shared_features.rotation import CONDITION_MISSING, RotationLog
 from shared_features.vector import VectorMaker
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from shared_features.spec import FeatureSpec
 
-NO_CONDITION = "condition_missing"
 OUT_OF_RANGE = "out_of_range"
 """A feature that float32 cannot hold."""
 
@@ -64,6 +64,7 @@ class StreamingExtractor:
         self._spec = spec
         self._records = RecordMaker(spec)
         self._vectors = VectorMaker(spec)
+        self._log = RotationLog(spec)
         self._n_channel = len(spec.channels)
         self._n_condition = len(spec.conditions)
         self.n_feature = self._vectors.n_feature
@@ -81,6 +82,7 @@ class StreamingExtractor:
     def reset(self) -> None:
         """Forget everything before a gap: records and windows never cross it."""
         self._rows.clear()
+        self._log.reset()
         self._first_n = 0
         self._open_n = 0
         self._seen_n = 0
@@ -102,8 +104,8 @@ class StreamingExtractor:
         Raises:
             SignalError: The shapes do not fit the spec.
         """
-        del pulses
         self._check(samples, speeds)
+        self._log.note(self._seen_n, speeds, pulses)
         windows: list[WindowFeatures] = []
         taken_n = 0
         while taken_n < len(samples):
@@ -141,8 +143,8 @@ class StreamingExtractor:
         return n
 
     def _close_record(self, samples: NDArray[np.float32]) -> None:
-        columns = np.ascontiguousarray(samples.T)
-        records = tuple(self._records.record(column) for column in columns)
+        rotations = self._log.rotations(self._seen_n - self._spec.record_n)
+        records = tuple(self._records.record(column, rotations) for column in np.ascontiguousarray(samples.T))
         self._rows.append(_RecordRow(records, self._open_conditions.copy()))
         self._open_n = 0
 
@@ -179,7 +181,7 @@ class StreamingExtractor:
         if reason != ASSESSED:
             return reason
         if not np.isfinite(conditions[window]).all():
-            return NO_CONDITION
+            return CONDITION_MISSING
         return ASSESSED if np.isfinite(values[window]).all() else OUT_OF_RANGE
 
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_features.envelope import EnvelopeMaker, envelope_features
+from shared_features.orders import OrdersMaker
 from shared_features.quality import ASSESSED, NOT_FINITE, quality_of
 from shared_features.segments import SegmentMaker
 from shared_features.spec_checks import needs_segments
 from shared_features.waveform import SILENT, Waveform, WaveformMaker
 
 if TYPE_CHECKING:
+    from shared_features.rotation import Rotation
     from shared_features.spec import FeatureSpec
-
-_NOTHING = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,29 +49,82 @@ class RecordMaker:
     def __init__(self, spec: FeatureSpec) -> None:
         self._limits = spec.quality
         self._waveform = WaveformMaker(spec)
-        self._segments = [SegmentMaker(spec)] if needs_segments(spec) else []
-        self._no_psd = np.zeros(spec.spectrum.segment_n // 2 + 1 if self._segments else 0)
+        self._spectrum = _SpectrumMaker(spec) if needs_segments(spec) else _NoSpectrum()
 
-    def record(self, samples: NDArray[np.float32]) -> Record:
+    def record(self, samples: NDArray[np.float32], rotations: tuple[Rotation, ...] = ()) -> Record:
         """Statistics of one record.
 
         Args:
-            samples: (record_n,) samples of one channel, in the channel's unit.
+            samples: (record_n,) samples of one channel, contiguous, in the channel's unit.
+            rotations: How the spec's shafts turned meanwhile.
         """
         if not self._waveform.load(samples):
-            return self.unreadable(NOT_FINITE)
+            return self._unreadable(NOT_FINITE)
         waveform = self._waveform.measure()
         reason = quality_of(samples, self._waveform.deviation, waveform, self._limits)
-        if reason != ASSESSED:
-            return self.unreadable(reason)
-        return Record(reason=ASSESSED, waveform=waveform, psd=self._psd(), envelope=_NOTHING, orders=_NOTHING)
+        reason = reason or self._spectrum.reason(rotations)
+        if reason:
+            return self._unreadable(reason)
+        psd, envelope, orders = self._spectrum.measure(self._waveform.deviation, rotations)
+        return Record(reason=ASSESSED, waveform=waveform, psd=psd, envelope=envelope, orders=orders)
 
-    def unreadable(self, reason: str) -> Record:
-        """The record of samples that cannot be assessed."""
-        return Record(reason=reason, waveform=SILENT, psd=self._no_psd, envelope=_NOTHING, orders=_NOTHING)
+    def _unreadable(self, reason: str) -> Record:
+        psd, envelope, orders = self._spectrum.nothing
+        return Record(reason=reason, waveform=SILENT, psd=psd, envelope=envelope, orders=orders)
 
-    def _psd(self) -> NDArray[np.float64]:
-        for segments in self._segments:
-            segments.lines(self._waveform.deviation)
-            return segments.density()
-        return self._no_psd
+
+_Spectra = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""Density, envelope energies and powers of orders of one record."""
+
+_NOTHING = np.zeros(0)
+
+
+class _NoSpectrum:
+    """Stands in where no group is read from the segments."""
+
+    nothing: _Spectra = (_NOTHING, _NOTHING, _NOTHING)
+
+    def reason(self, rotations: tuple[Rotation, ...]) -> str:
+        del rotations
+        return ASSESSED
+
+    def measure(self, deviation: NDArray[np.float64], rotations: tuple[Rotation, ...]) -> _Spectra:
+        del deviation, rotations
+        return self.nothing
+
+
+class _SpectrumMaker:
+    """What is read from the lines of a record's segments, cut and transformed once."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._segments = SegmentMaker(spec)
+        self._envelope = EnvelopeMaker(spec) if spec.envelope.enabled else None
+        self._orders = OrdersMaker(spec) if spec.orders.enabled else None
+        self.nothing: _Spectra = (
+            np.zeros(spec.spectrum.segment_n // 2 + 1),
+            np.zeros(len(envelope_features(spec)) if self._envelope else 0),
+            np.zeros(self._orders.n if self._orders else 0),
+        )
+
+    def reason(self, rotations: tuple[Rotation, ...]) -> str:
+        """Why the shafts' speeds do not allow to measure; empty where they do."""
+        unknown = next((rotation.reason for rotation in rotations if rotation.reason), ASSESSED)
+        if unknown or not self._envelope:
+            return unknown
+        return self._envelope.reason(_speeds_hz(rotations))
+
+    def measure(self, deviation: NDArray[np.float64], rotations: tuple[Rotation, ...]) -> _Spectra:
+        """Density, envelope and orders of one record, given its samples about their mean."""
+        _, envelope, orders = self.nothing
+        lines = self._segments.lines(deviation)
+        if self._envelope:
+            envelope = self._envelope.energies(lines, _speeds_hz(rotations))
+        if not self._orders:
+            return self._segments.density(), envelope, orders
+        tracked = self._orders.tracked(lines, rotations)
+        psd = self._segments.density()
+        return psd, envelope, np.concatenate([tracked, self._orders.banded(psd, rotations)])
+
+
+def _speeds_hz(rotations: tuple[Rotation, ...]) -> NDArray[np.float64]:
+    return np.array([rotation.mean_hz for rotation in rotations], dtype=np.float64)

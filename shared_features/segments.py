@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shared_features.fourier import rfft
 from shared_features.scratch import complexes, floats
 from shared_features.twiddles import cosine
+from shared_features.waveform import WaveformMaker
 
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
@@ -69,6 +70,23 @@ class SegmentMaker:
             return np.asarray(np.add.reduce(segments, axis=1))
         halves = np.add.reduce(deviation.reshape(-1, self._hop_n), axis=1)
         return np.asarray(halves[:-1] + halves[1:])
+
+
+def density_of(spec: FeatureSpec, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Welch density of one record by itself, by the code that computes the features.
+
+    Args:
+        spec: Says how to cut segments.
+        samples: (record_n,) samples of one channel, contiguous.
+
+    Returns:
+        (n_line,) one-sided, unit²/Hz; zeros where a sample is missing.
+    """
+    waveform, segments = WaveformMaker(spec), SegmentMaker(spec)
+    if not waveform.load(samples):
+        return np.zeros(spec.spectrum.segment_n // 2 + 1)
+    segments.lines(waveform.deviation)
+    return segments.density()
 
 
 def hann(n: int) -> NDArray[np.float64]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_features.envelope import envelope_features
 from shared_features.feature import LINEAR, Feature
+from shared_features.orders import order_features
 from shared_features.spectral import LineMaker, spectral_features
 from shared_features.time_domain import TIME_FEATURES, levels_of
 from shared_features.velocity import velocity_features
@@ -79,6 +81,10 @@ def groups_of(spec: FeatureSpec) -> tuple[Group, ...]:
         groups.append(Group("spectrum", spectral_features(spec), lambda window: maker.lines(window.psd)))
     if spec.velocity.enabled:
         groups.append(Group("velocity", velocity_features(spec), lambda window: window.psd))
+    if spec.envelope.enabled:
+        groups.append(Group("envelope", envelope_features(spec), _itself))
+    if spec.orders.enabled:
+        groups.append(Group("orders", order_features(spec), _itself))
     return tuple(groups)
 
 
@@ -94,3 +100,7 @@ def _column(channel: str, unit: str, feature: Feature[Any]) -> Column:
     return Column(
         f"{channel}.{feature.name}", feature.unit.format(u=unit), feature.scale, feature.formula, feature.source
     )
+
+
+def _itself(window: Fold) -> Fold:
+    return window

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from ground.recording import Recording
 from ground.report.answers import NS_PER_S
-from shared_features.fold import WindowPlan, fold
-from shared_features.record import RecordMaker
+from shared_features.segments import density_of
 from shared_features.spec import FeatureSpec
 
 T = TypeVar("T")
@@ -47,7 +46,6 @@ class SpectrumReader:
     def __init__(self, spec: FeatureSpec, channel: str) -> None:
         self._spec = spec
         self._channel = channel
-        self._records = RecordMaker(spec)
         n_line = spec.spectrum.segment_n // 2
         line_hz = np.arange(1, n_line + 1) * (spec.sampling_rate_hz / spec.spectrum.segment_n)
         bins = np.floor(np.log2(line_hz / line_hz[0]) * BINS_AN_OCTAVE)
@@ -69,8 +67,7 @@ class SpectrumReader:
         if not len(samples):
             return np.zeros(0)
         parts = samples.reshape(self._spec.window_records, self._spec.record_n)
-        records = [self._records.record(part) for part in parts]
-        psd = fold(records, WindowPlan(len(parts), 1, 1, self._spec.record_n)).psd[0, 1:]
+        psd = np.mean([density_of(self._spec, part) for part in parts], axis=0)[1:]
         strongest: NDArray[np.float64] = np.maximum.reduceat(psd, self._first_lines)
         return np.maximum(strongest, _LOWEST_DENSITY)
 
