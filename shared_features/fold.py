@@ -88,6 +88,8 @@ def fold(records: Sequence[Record], plan: WindowPlan) -> Fold:
     moments = Moments(*(parts[:, :, _COLUMN[name]] for name in ("mean", "m2", "m3", "m4")))
     merged = merge_moments(moments, plan.record_n)
     sums = sum_parts(parts)
+    first = records[0]
+    means = _mean_rows([record.powers for record in records], plan)
     return Fold(
         reasons=_reasons(records, plan),
         n=plan.length * plan.record_n,
@@ -101,9 +103,9 @@ def fold(records: Sequence[Record], plan: WindowPlan) -> Fold:
         crossings=sums[:, _COLUMN["crossings"]],
         low=parts[:, :, _COLUMN["low"]].min(axis=0),
         high=parts[:, :, _COLUMN["high"]].max(axis=0),
-        psd=_mean_rows([record.psd for record in records], plan),
-        envelope=_mean_rows([record.envelope for record in records], plan),
-        orders=_mean_rows([record.orders for record in records], plan),
+        psd=means[:, : first.cuts[0]],
+        envelope=means[:, first.cuts[0] : first.cuts[1]],
+        orders=means[:, first.cuts[1] :],
     )
 
 
@@ -117,8 +119,6 @@ def _reasons(records: Sequence[Record], plan: WindowPlan) -> tuple[str, ...]:
 def _mean_rows(rows: Sequence[NDArray[np.float64]], plan: WindowPlan) -> NDArray[np.float64]:
     """(n_window, n) means of the rows of each window, added up one after the other."""
     means = np.empty((plan.n_window, rows[0].size))
-    if not rows[0].size:
-        return means
     for total, first in zip(means, range(0, plan.n_window * plan.hop, plan.hop), strict=True):
         np.copyto(total, rows[first])
         for row in rows[first + 1 : first + plan.length]:

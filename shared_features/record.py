@@ -31,16 +31,15 @@ class Record:
     Attributes:
         reason: Why the record cannot be assessed; empty when it can.
         waveform: What is read sample by sample.
-        psd: (n_line,) one-sided power spectral density, unit²/Hz; empty where no group needs it.
-        envelope: (n_envelope,) energies of the envelope; see ``envelope``.
-        orders: (n_order,) powers of the orders; see ``orders``.
+        powers: (n,) what a window is the mean of: the one-sided power spectral density in unit²/Hz, then the energies
+            of the envelope, then the powers of the orders; each empty where no group needs it.
+        cuts: Where in ``powers`` the envelope begins, and where the orders do.
     """
 
     reason: str
     waveform: Waveform
-    psd: NDArray[np.float64]
-    envelope: NDArray[np.float64]
-    orders: NDArray[np.float64]
+    powers: NDArray[np.float64]
+    cuts: tuple[int, int]
 
 
 class RecordMaker:
@@ -65,30 +64,24 @@ class RecordMaker:
         reason = reason or self._spectrum.reason(rotations)
         if reason:
             return self._unreadable(reason)
-        psd, envelope, orders = self._spectrum.measure(self._waveform.deviation, rotations)
-        return Record(reason=ASSESSED, waveform=waveform, psd=psd, envelope=envelope, orders=orders)
+        powers = self._spectrum.measure(self._waveform.deviation, rotations)
+        return Record(reason=ASSESSED, waveform=waveform, powers=powers, cuts=self._spectrum.cuts)
 
     def _unreadable(self, reason: str) -> Record:
-        psd, envelope, orders = self._spectrum.nothing
-        return Record(reason=reason, waveform=SILENT, psd=psd, envelope=envelope, orders=orders)
-
-
-_Spectra = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-"""Density, envelope energies and powers of orders of one record."""
-
-_NOTHING = np.zeros(0)
+        return Record(reason=reason, waveform=SILENT, powers=self._spectrum.nothing, cuts=self._spectrum.cuts)
 
 
 class _NoSpectrum:
     """Stands in where no group is read from the segments."""
 
-    nothing: _Spectra = (_NOTHING, _NOTHING, _NOTHING)
+    nothing: NDArray[np.float64] = np.zeros(0)
+    cuts = (0, 0)
 
     def reason(self, rotations: tuple[Rotation, ...]) -> str:
         del rotations
         return ASSESSED
 
-    def measure(self, deviation: NDArray[np.float64], rotations: tuple[Rotation, ...]) -> _Spectra:
+    def measure(self, deviation: NDArray[np.float64], rotations: tuple[Rotation, ...]) -> NDArray[np.float64]:
         del deviation, rotations
         return self.nothing
 
@@ -100,11 +93,10 @@ class _SpectrumMaker:
         self._segments = SegmentMaker(spec)
         self._envelope = EnvelopeMaker(spec) if spec.envelope.enabled else None
         self._orders = OrdersMaker(spec) if spec.orders.enabled else None
-        self.nothing: _Spectra = (
-            np.zeros(spec.spectrum.segment_n // 2 + 1),
-            np.zeros(len(envelope_features(spec)) if self._envelope else 0),
-            np.zeros(self._orders.n if self._orders else 0),
-        )
+        n_line = spec.spectrum.segment_n // 2 + 1
+        n_envelope = len(envelope_features(spec)) if self._envelope else 0
+        self.cuts = (n_line, n_line + n_envelope)
+        self.nothing = np.zeros(n_line + n_envelope + (self._orders.n if self._orders else 0))
 
     def reason(self, rotations: tuple[Rotation, ...]) -> str:
         """Why the shafts' speeds do not allow to measure; empty where they do."""
@@ -113,17 +105,22 @@ class _SpectrumMaker:
             return unknown
         return self._envelope.reason(_speeds_hz(rotations))
 
-    def measure(self, deviation: NDArray[np.float64], rotations: tuple[Rotation, ...]) -> _Spectra:
-        """Density, envelope and orders of one record, given its samples about their mean."""
-        _, envelope, orders = self.nothing
+    def measure(self, deviation: NDArray[np.float64], rotations: tuple[Rotation, ...]) -> NDArray[np.float64]:
+        """Powers of one record, given its samples about their mean."""
+        powers = np.empty(self.nothing.size)
+        first, second = self.cuts
+        psd, envelope, orders = powers[:first], powers[first:second], powers[second:]
         lines = self._segments.lines(deviation)
         if self._envelope:
-            envelope = self._envelope.energies(lines, _speeds_hz(rotations))
-        if not self._orders:
-            return self._segments.density(), envelope, orders
-        tracked = self._orders.tracked(lines, rotations)
-        psd = self._segments.density()
-        return psd, envelope, np.concatenate([tracked, self._orders.banded(psd, rotations)])
+            envelope[:] = self._envelope.energies(lines, _speeds_hz(rotations))
+        # The density uses the lines up; the bands between two orders are read from the density.
+        if self._orders:
+            tracked = self._orders.tracked(lines, rotations)
+            orders[: tracked.size] = tracked
+        self._segments.density(out=psd)
+        if self._orders:
+            orders[tracked.size :] = self._orders.banded(psd, rotations)
+        return powers
 
 
 def _speeds_hz(rotations: tuple[Rotation, ...]) -> NDArray[np.float64]:

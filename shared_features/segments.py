@@ -48,11 +48,14 @@ class SegmentMaker:
         self._total = self._totals(deviation, segments)
         return self._lines
 
-    def density(self) -> NDArray[np.float64]:
-        """(n_line,) one-sided power spectral density, unit²/Hz, of the record last given to ``lines``.
+    def density(self, out: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One-sided power spectral density, unit²/Hz, of the record last given to ``lines``.
 
         Welch's method (P. Welch, IEEE Trans. Audio Electroacoust. 15, 1967) over segments about their own means. It
         uses up the lines.
+
+        Args:
+            out: (n_line,) where to write.
         """
         # The mean of a segment meets the taper's transform, n/2 and -n/4, in the lowest two lines alone.
         self._lines[:, 0] -= 0.5 * self._total
@@ -61,9 +64,8 @@ class SegmentMaker:
         np.multiply(parts, parts, out=parts)
         # As many rows as segments, far more than one column: the sum runs from row to row in every numpy.
         squares = np.add.reduce(parts, axis=0)
-        density: NDArray[np.float64] = squares[0::2] + squares[1::2]
-        density *= self._scale
-        return density
+        np.add(squares[0::2], squares[1::2], out=out)
+        return np.multiply(out, self._scale, out=out)
 
     def _totals(self, deviation: NDArray[np.float64], segments: NDArray[np.float64]) -> NDArray[np.float64]:
         if 2 * self._hop_n != self._segment_n:
@@ -83,10 +85,11 @@ def density_of(spec: FeatureSpec, samples: NDArray[np.float32]) -> NDArray[np.fl
         (n_line,) one-sided, unit²/Hz; zeros where a sample is missing.
     """
     waveform, segments = WaveformMaker(spec), SegmentMaker(spec)
-    if not waveform.load(samples):
-        return np.zeros(spec.spectrum.segment_n // 2 + 1)
-    segments.lines(waveform.deviation)
-    return segments.density()
+    density = np.zeros(spec.spectrum.segment_n // 2 + 1)
+    if waveform.load(samples):
+        segments.lines(waveform.deviation)
+        segments.density(out=density)
+    return density
 
 
 def hann(n: int) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from shared_features.record import RecordMaker
+from shared_features.segments import density_of
 from shared_features.spec import SpectrumGroup
 
 T = np.arange(4000) / 2000.0
@@ -25,7 +25,7 @@ def test_density_agrees_with_scipy(make_spec, segment_n, overlap_n):
     _, expected = signal.welch(
         samples.astype(np.float64), 2000.0, window="hann", nperseg=segment_n, noverlap=overlap_n, detrend="constant"
     )
-    np.testing.assert_allclose(RecordMaker(spec).record(samples).psd, expected, rtol=1e-12, atol=1e-18)
+    np.testing.assert_allclose(density_of(spec, samples), expected, rtol=1e-12, atol=1e-18)
 
 
 def test_sine_power_lies_in_its_band(make_spec, values_of):
