@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -175,20 +176,21 @@ def from_pulses(
     if not _complete(pulses_n, record_n, gap_ratio):
         return _unknown(TACH_LOSS)
     speed = 1.0 / (pulses_per_rev * (pulses_n[1:] - pulses_n[:-1]))
-    turned = Rotation(
+    turns = np.arange(float(speed.size)) / pulses_per_rev
+    ends_n = np.arange(_PARTS + 1.0) * (record_n / _PARTS)
+    piece = np.searchsorted(pulses_n[1:-1], ends_n, side="right")
+    at_ends = turns[piece] + (ends_n - pulses_n[piece]) * speed[piece]
+    part_hz = (at_ends[1:] - at_ends[:-1]) * (_PARTS * rate_hz / record_n)
+    return Rotation(
         reason="",
-        mean_hz=0.0,
-        low_hz=0.0,
-        high_hz=0.0,
+        mean_hz=float(at_ends[-1] - at_ends[0]) * rate_hz / record_n,
+        low_hz=float(part_hz.min()),
+        high_hz=float(part_hz.max()),
         begin_n=pulses_n[:-1],
-        turns=np.arange(float(speed.size)) / pulses_per_rev,
+        turns=turns,
         speed=speed,
         bend=np.zeros(speed.size),
     )
-    turns = turned.turns_at(np.arange(_PARTS + 1.0) * (record_n / _PARTS))
-    part_hz = (turns[1:] - turns[:-1]) * (_PARTS * rate_hz / record_n)
-    mean_hz = float(turns[-1] - turns[0]) * rate_hz / record_n
-    return replace(turned, mean_hz=mean_hz, low_hz=float(part_hz.min()), high_hz=float(part_hz.max()))
 
 
 def _complete(pulses_n: NDArray[np.float64], record_n: int, gap_ratio: float) -> bool:
@@ -203,7 +205,9 @@ def _complete(pulses_n: NDArray[np.float64], record_n: int, gap_ratio: float) ->
     return shortest_n > 0.0 and longest_n <= factor * median_n and median_n <= factor * shortest_n
 
 
+@lru_cache(maxsize=64)
 def _steady(speed_hz: float, rate_hz: float) -> Rotation:
+    """One object for one speed: what follows from it is then known from the record before."""
     zero = np.zeros(1)
     speed = np.array([speed_hz / rate_hz])
     return Rotation(

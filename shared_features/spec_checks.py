@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from shared_features.errors import SpecError
+from shared_features.speed_limits import speed_limits_hz
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -232,16 +233,29 @@ def _check_orders(spec: FeatureSpec) -> None:
     for band in group.bands:
         if not 0.0 <= band.low < band.high < math.inf:
             raise SpecError(f"orders.bands: expected 0 <= low < high, got [{band.low}, {band.high}]; correct the band")
-    if _repeats(group.bands):
+    if _repeats((band.shaft, f"{band.low:g}", f"{band.high:g}") for band in group.bands):
         raise SpecError("orders.bands: expected different bands, got one twice; remove the repeat")
     if any(part.orders for part in group.shafts):
         _check_band(spec, "orders.max_hz", 0.0, group.max_hz)
     _check_tolerance("orders", group.tolerance)
+    _check_speeds(spec)
+
+
+def _check_speeds(spec: FeatureSpec) -> None:
+    for shaft in spec.shafts:
+        low_hz, high_hz = speed_limits_hz(spec, shaft.name)
+        if low_hz >= high_hz:
+            raise SpecError(
+                f"orders.{shaft.name}: expected orders that can be measured at some speed, got such as need {low_hz:g} "
+                f"Hz to be told apart and at most {high_hz:g} Hz to stay below max_hz and Nyquist; lengthen record_s and "
+                "segment_n, or drop orders"
+            )
 
 
 def _check_shaft_orders(part: ShaftOrders) -> None:
     orders = (*part.orders, *(carrier.order for carrier in part.carriers))
-    if not orders or _repeats(orders) or not all(0.0 < order < math.inf for order in orders):
+    named_twice = _repeats(f"{order:g}" for order in orders)
+    if not orders or named_twice or not all(0.0 < order < math.inf for order in orders):
         raise SpecError(
             f"orders.{part.shaft}: expected different positive orders and carriers, got {list(orders)}; correct them"
         )
