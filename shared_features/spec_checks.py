@@ -247,8 +247,8 @@ def _check_speeds(spec: FeatureSpec) -> None:
         if low_hz >= high_hz:
             raise SpecError(
                 f"orders.{shaft.name}: expected orders that can be measured at some speed, got such as need {low_hz:g} "
-                f"Hz to be told apart and at most {high_hz:g} Hz to stay below max_hz and Nyquist; lengthen record_s and "
-                "segment_n, or drop orders"
+                f"Hz to be told apart and at most {high_hz:g} Hz to stay below max_hz and Nyquist; lengthen record_s, "
+                "or drop orders"
             )
 
 
