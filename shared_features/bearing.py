@@ -53,7 +53,9 @@ def fault_orders(bearing: BearingSpec) -> FaultOrders:
 
 
 class FaultLines:
-    """Where the harmonics of the faults lie in the envelope spectrum, at any speed; holds scratch memory.
+    """Where the harmonics of the faults lie in the envelope spectrum, at any speed.
+
+    Holds scratch memory, and the places for the speeds it met last: channels share them, and often records do.
 
     Attributes:
         names: (n_fault,) the name of each fault: ``<bearing>_<fault>``.
@@ -68,9 +70,10 @@ class FaultLines:
         self._shaft = np.array(shaft, dtype=np.intp)[:, np.newaxis]
         cycles = np.array([order for part in bearings for order in fault_orders(part)]) * spec.record_s
         self._cycles = cycles[:, np.newaxis] * np.arange(1.0, spec.envelope.harmonics + 1.0)
-        self._borders = np.empty((*self._cycles.shape, 2))
         self._tolerance = spec.envelope.tolerance
         self._highest = line_n - _LOWEST
+        self._borders = np.empty((*self._cycles.shape, 2))
+        self._speeds = b"none yet"
 
     def fit(self, speeds_hz: NDArray[np.float64]) -> bool:
         """Whether the first harmonic of each fault lies in the spectrum, at one cycle a record or more.
@@ -78,8 +81,8 @@ class FaultLines:
         Args:
             speeds_hz: (n_shaft,) rotation frequencies; nothing fits at a NaN.
         """
-        first = self._cycles[:, :1] * speeds_hz[self._shaft]
-        return bool(((first >= 1.0) & (first <= self._highest)).all())
+        self._find(speeds_hz)
+        return self._fit
 
     def energies(self, power: NDArray[np.float64], speeds_hz: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum of the power about the harmonics of each fault; where they overlap, a line counts once.
@@ -90,31 +93,40 @@ class FaultLines:
 
         Returns:
             (n_fault,) in the unit of the power. A line on a border counts by its share, so that a hair of speed moves
-            no whole line. What lies above the spectrum does not count.
+            no whole line. What lies above the spectrum does not count; nothing does at speeds that do not fit.
         """
+        self._find(speeds_hz)
+        # Not as differences of one cumulated sum: a weak fault would keep the rounding of the strongest line. A span
+        # takes a line or more, or nothing but the zero at the end, so that it is never a single element of reduceat.
+        whole = np.add.reduceat(power, self._line.reshape(-1))[::2].reshape(self._cycles.shape)
+        part = self._share * power[self._line]
+        return np.asarray(np.add.reduce(whole - part[..., 0] + part[..., 1], axis=1))
+
+    def _find(self, speeds_hz: NDArray[np.float64]) -> None:
+        speeds = speeds_hz.tobytes()
+        if speeds == self._speeds:
+            return
+        self._speeds = speeds
         centre = self._cycles * speeds_hz[self._shaft]
+        self._fit = bool(((centre[:, 0] >= 1.0) & (centre[:, 0] <= self._highest)).all())
+        if self._fit:
+            self._place(centre)
+        else:
+            self._borders[:] = self._highest
+        # Line k reaches from k - 1/2 to k + 1/2: shifted, its lower border is k.
+        shifted = self._borders + _LOWEST
+        self._line = shifted.astype(np.intp)
+        self._share = shifted - self._line
+
+    def _place(self, centre: NDArray[np.float64]) -> None:
+        low, high = self._borders[..., 0], self._borders[..., 1]
         half = np.maximum(self._tolerance * centre, _MAIN_LOBE)
-        borders = self._borders
-        low, high = borders[..., 0], borders[..., 1]
         np.add(centre, half, out=high)
         np.subtract(centre, half, out=low)
         np.maximum(low[:, 1:], high[:, :-1], out=low[:, 1:])
-        np.minimum(borders, self._highest, out=borders)
-        np.maximum(borders, _LOWEST, out=borders)
-        # Line k reaches from k - 1/2 to k + 1/2: shifted, its lower border is k.
-        borders += _LOWEST
-        return np.asarray(np.add.reduce(_sums(power, borders), axis=1))
+        np.clip(self._borders, _LOWEST, self._highest, out=self._borders)
 
 
 def fault_names(bearings: tuple[BearingSpec, ...]) -> tuple[str, ...]:
     """Names of the faults of some bearings, in the order of the feature vector."""
     return tuple(f"{bearing.name}_{fault}" for bearing in bearings for fault in FaultOrders._fields)
-
-
-def _sums(power: NDArray[np.float64], borders: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Integral of the steps ``power`` over the spans ``borders`` (..., 2): a line or longer, or empty at the end."""
-    line = borders.astype(np.intp)
-    # Not as differences of one cumulated sum: a weak fault would keep the rounding of the strongest line.
-    whole = np.add.reduceat(power, line.reshape(-1))[::2].reshape(line.shape[:-1])
-    part = (borders - line) * power[line]
-    return np.asarray(whole - part[..., 0] + part[..., 1])

@@ -20,6 +20,7 @@ from shared_features.feature import LOG, Feature
 from shared_features.fourier import rfft
 from shared_features.scratch import complexes, floats
 from shared_features.segments import SegmentMaker, hann
+from shared_features.spec_checks import LONGEST_ROW_N
 from shared_features.waveform import WaveformMaker
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ _SILENT = 1e-100
 """Below the square of any float32 but zero."""
 _ROUNDING = 1e-24
 """Modulations of less than a millionth of a millionth are rounding."""
-_ROW_N = 4096
 
 
 class EnvelopeMaker:
@@ -126,10 +126,11 @@ class EnvelopeMaker:
             power[:] = 0.0
             return 0.0, power
         # The record's ends fade: a steady envelope has the spectrum of fade and taper, not a line alone.
-        parts -= mean * self._steady
+        parts *= 1.0 / mean
+        parts -= self._steady
         np.multiply(parts, parts, out=parts)
         np.add(parts[0::2], parts[1::2], out=power)
-        power *= self._scale / (mean * mean)
+        power *= self._scale
         return mean, power
 
     def _transform(self, lines: NDArray[np.complex128]) -> NDArray[np.complex128]:
@@ -207,4 +208,6 @@ def _sparsity(power: NDArray[np.float64]) -> float:
 
 
 def _row_sum(x: NDArray[np.float64]) -> float:
-    return math.fsum(float(np.add.reduce(x[start : start + _ROW_N])) for start in range(0, x.size, _ROW_N))
+    if x.size <= LONGEST_ROW_N:
+        return float(np.add.reduce(x))
+    return math.fsum(_row_sum(x[start : start + LONGEST_ROW_N]) for start in range(0, x.size, LONGEST_ROW_N))

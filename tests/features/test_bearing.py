@@ -91,18 +91,27 @@ def test_harmonics_above_the_spectrum_do_not_count(faults):
 
 
 def test_a_span_within_one_line_counts_its_share(faults):
-    """BPFI at 500.9 lines: of its main lobe, 498.9 to 502.9, 0.6 of a line are left below 499.5."""
+    """Twice BPFI at 500.9 lines: of its main lobe, 498.9 to 502.9, 0.6 of a line are left below 499.5."""
     power = np.append(np.full(500, 2.0), 0.0)
-    found = faults().energies(power, speeds(500.9 / fault_orders(SKF_6205).bpfi))
-    assert found[1] == pytest.approx(1.2, rel=1e-9)
+    found = faults().energies(power, speeds(500.9 / 2 / fault_orders(SKF_6205).bpfi))
+    assert found[1] == pytest.approx(8.0 + 1.2, rel=1e-9)
+
+
+def test_nothing_counts_at_speeds_that_do_not_fit(faults):
+    """A shaft at rest, or of unknown speed, has no fault lines: zero, whatever speed came before."""
+    power = np.append(np.ones(500), 0.0)
+    lines = faults()
+    for n1_hz in (0.0, np.nan, 500.0):
+        assert lines.energies(power, speeds(20.0)).all()
+        assert not lines.energies(power, speeds(n1_hz)).any()
 
 
 def test_the_mean_does_not_count(faults):
-    """A cage that turns once a record: the lines 0 and below are out, line 1 to 3 are in."""
+    """A cage that turns 1.01 times a record: line 0 is out, the lines up to 3.01 are in."""
     power = np.append(np.ones(500), 0.0)
     power[0] = 1e6
-    found = faults(harmonics=1).energies(power, speeds(1.0 / fault_orders(SKF_6205).ftf))
-    assert found[3] == pytest.approx(2.5, rel=1e-12)
+    found = faults(harmonics=1).energies(power, speeds(1.01 / fault_orders(SKF_6205).ftf))
+    assert found[3] == pytest.approx(2.51, rel=1e-12)
 
 
 def test_a_hair_of_speed_moves_a_hair_of_energy(faults):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +11,11 @@ from scipy import signal
 
 from shared_features.bearing import fault_orders
 from shared_features.envelope import EnvelopeMaker, envelope_features, squared_envelope_spectrum
+from shared_features.extract import extract_windows
 from shared_features.groups import BearingSpec, EnvelopeGroup, ShaftSpec
 from shared_features.segments import SegmentMaker
 from shared_features.spec import SpectrumGroup
+from shared_features.vector import columns_of
 
 BEARING = BearingSpec("front", "n1", 9, 7.94, 39.04)
 SHAFT_HZ = 30.0
@@ -146,6 +149,21 @@ def test_rounding_is_no_sparsity(spec_of):
     assert found["kurtosis"] == 1.0
 
 
+def test_wide_band_is_summed_to_its_end(spec_of):
+    """A band of 10,000 lines, more than one row of sums: the kurtosis is still one and the power of all of them."""
+    spec = spec_of(band_hz=(1500.0, 11_500.0))
+    _, power = squared_envelope_spectrum(spec, noise(spec).astype(np.float32))
+    assert power.size == 10_000
+    assert energies_of(spec, noise(spec))["kurtosis"] == pytest.approx(1.0 + power.sum(), rel=1e-9)
+
+
+def test_harmonics_above_the_band_add_nothing(spec_of):
+    """BPFI at 2166 Hz in 4 kHz: its second and third harmonic do not fit, and cost nothing but themselves."""
+    spec, alone = spec_of(), spec_of(harmonics=1)
+    found = [energies_of(each, noise(each), speed_hz=400.0)["bpfi"] for each in (spec, alone)]
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_impacts_are_found_at_their_fault(spec_of, fault):
     """A resonance struck at a fault frequency, at -7 dB in noise: that fault leads, at ten times its healthy level."""
@@ -223,15 +241,6 @@ def test_narrow_bands_work(spec_of, width_lines):
     assert found["kurtosis"] == pytest.approx(1.0, abs=0.01)
 
 
-@pytest.mark.parametrize(
-    ("speed_hz", "reason"),
-    [(30.0, ""), (0.0, "speed_out_of_range"), (np.nan, "speed_out_of_range"), (800.0, "speed_out_of_range")],
-)
-def test_speeds_that_hide_a_fault_are_named(spec_of, speed_hz, reason):
-    """A shaft at rest, an unknown speed, and BPFI above the 4 kHz of the band."""
-    assert EnvelopeMaker(spec_of()).reason(np.array([speed_hz])) == reason
-
-
 def test_band_alone_needs_no_shaft(make_spec):
     """Without bearings the band's features remain, at any speed."""
     spec = make_spec(envelope=EnvelopeGroup(True, (200.0, 600.0)))
@@ -252,6 +261,31 @@ def test_a_maker_keeps_nothing_from_the_record_before(spec_of):
     maker.energies(segments.lines(np.zeros(spec.record_n)), np.array([SHAFT_HZ]))
     maker.energies(segments.lines(second), np.array([2 * SHAFT_HZ]))
     assert maker.energies(segments.lines(first), np.array([SHAFT_HZ])).tobytes() == alone
+
+
+def test_windows_are_means_of_their_records(spec_of):
+    """Through the whole extraction: columns by name, powers averaged over two records, then rooted."""
+    one = spec_of()
+    spec = replace(one, window_s=2.0)
+    x = np.concatenate([noise(one, 1), 3.0 * noise(one, 2)]).astype(np.float32)
+    window = extract_windows(spec, x[:, np.newaxis], np.array([SHAFT_HZ]))[0]
+    found = dict(zip([column.name for column in columns_of(spec)], window.values.tolist(), strict=True))
+    parts = [energies_of(one, part) for part in np.split(x, 2)]
+    assert found["acc.envelope_rms"] == pytest.approx(np.sqrt(np.mean([part["mean_square"] for part in parts])))
+    assert found["acc.envelope_kurtosis"] == pytest.approx(np.mean([part["kurtosis"] for part in parts]))
+    assert found["acc.front_bpfi"] == pytest.approx(np.sqrt(np.mean([part["bpfi"] for part in parts])))
+
+
+@pytest.mark.parametrize(
+    ("speed_hz", "reason"),
+    [(30.0, ""), (0.0, "speed_out_of_range"), (800.0, "speed_out_of_range"), (np.nan, "condition_missing")],
+)
+def test_windows_without_a_usable_speed_are_not_assessed(spec_of, speed_hz, reason):
+    """At rest, with BPFI above the 4 kHz of the band, unknown: zeros and a reason, never a NaN."""
+    spec = spec_of()
+    window = extract_windows(spec, noise(spec).astype(np.float32)[:, np.newaxis], np.array([speed_hz]))[0]
+    assert window.reason == reason
+    assert bool(window.values.any()) is not bool(reason)
 
 
 def test_features_read_their_columns(spec_of):
