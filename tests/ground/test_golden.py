@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from onnx import TensorProto, helper
 
+from edge_agent.errors import GoldenMismatch
 from edge_agent.golden import replay_golden
 from edge_agent.golden_vectors import GoldenVectors, join_pulses
 from edge_agent.scorer import Scorer
@@ -16,7 +17,7 @@ from ground.errors import DataError
 from ground.golden import GoldenWindow, choose_windows, cut_window, golden_vectors, prove_windows
 from ground.preprocess import preprocess
 from ground.recordings import load_recording, read_index, stream_recording
-from shared_features.groups import ShaftSpec
+from shared_features.groups import OrdersGroup, ShaftOrders, ShaftSpec, SpectrumGroup
 from shared_features.vector import columns_of
 
 RATE_HZ = 1024
@@ -179,6 +180,29 @@ def test_the_agent_reproduces_what_the_ground_wrote(interim, spec, scorer):
         assert read.pulses_of(window, ["n1"])["n1"].tobytes() == row[row >= 0.0].tobytes()
         assert np.diff(row[row >= 0.0]).tolist() == [51.0] * (np.count_nonzero(row >= 0.0) - 1)
     replay_golden(read, spec, scorer)
+
+
+@pytest.mark.parametrize("source", ["tach", "reported"])
+def test_golden_windows_exercise_orders(interim, tiny_config, source):
+    """Orders of the golden windows follow what they bring: another pulse or speed gives other bits, and is found."""
+    plain = tiny_config().feature_spec()
+    spec = replace(
+        plain,
+        record_s=1.0,
+        shafts=(ShaftSpec("n1", source),),
+        spectrum=SpectrumGroup(segment_n=256, overlap_n=128, bands_hz=()),
+        orders=OrdersGroup(enabled=True, shafts=(ShaftOrders("n1", (1.0, 2.0)),), max_hz=200.0),
+        hop_s=1.0,
+    )
+    n_feature = len(columns_of(spec))
+    scorer = Scorer(mean_model(n_feature), n_feature)
+    golden = golden_vectors(interim, spec, table([TAXI] * 10), scorer)
+    replay_golden(golden, spec, scorer)
+    later = {"speeds": golden.speeds * 1.05, "pulses": golden.pulses + 5.0 * (golden.pulses > 500.0)}
+    for name in ("pulses",) if source == "tach" else ("speeds",):
+        with pytest.raises(GoldenMismatch, match="golden window 0, feature") as caught:
+            replay_golden(replace(golden, **{name: later[name]}), spec, scorer)
+        assert caught.value.reason == "golden_features"
 
 
 def test_windows_that_prove_nothing_are_left_out(spec, scorer):
