@@ -48,7 +48,7 @@ class RecordMaker:
     def __init__(self, spec: FeatureSpec) -> None:
         self._limits = spec.quality
         self._waveform = WaveformMaker(spec)
-        self._spectrum = _SpectrumMaker(spec) if needs_segments(spec) else _NoSpectrum()
+        self._spectrum = _SpectrumMaker(spec, self._waveform.memory) if needs_segments(spec) else _NoSpectrum()
 
     def record(self, samples: NDArray[np.float32], rotations: tuple[Rotation, ...] = ()) -> Record:
         """Statistics of one record.
@@ -89,8 +89,8 @@ class _NoSpectrum:
 class _SpectrumMaker:
     """What is read from the lines of a record's segments, cut and transformed once."""
 
-    def __init__(self, spec: FeatureSpec) -> None:
-        self._segments = SegmentMaker(spec)
+    def __init__(self, spec: FeatureSpec, memory: NDArray[np.float64]) -> None:
+        self._segments = SegmentMaker(spec, memory)
         self._envelope = EnvelopeMaker(spec) if spec.envelope.enabled else None
         self._orders = OrdersMaker(spec) if spec.orders.enabled else None
         n_line = spec.spectrum.segment_n // 2 + 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared_features.fourier import rfft
 from shared_features.scratch import complexes, floats
 from shared_features.twiddles import cosine
-from shared_features.waveform import WaveformMaker
+from shared_features.waveform import WaveformMaker, segments_n
 
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
@@ -20,15 +20,23 @@ if TYPE_CHECKING:
 class SegmentMaker:
     """Cuts records into segments by one spec; holds scratch memory, so one maker serves one thread."""
 
-    def __init__(self, spec: FeatureSpec) -> None:
+    def __init__(self, spec: FeatureSpec, memory: NDArray[np.float64] | None = None) -> None:
+        """Prepare for a spec.
+
+        Args:
+            spec: Says how to cut segments.
+            memory: Scratch memory of at least ``segments_n`` numbers that nothing else uses meanwhile; its own if none.
+        """
         group = spec.spectrum
         self._segment_n = group.segment_n
         self._hop_n = group.segment_n - group.overlap_n
-        segments = 1 + (spec.record_n - group.segment_n) // self._hop_n
+        total_n = segments_n(spec)
+        scratch = floats(total_n) if memory is None else memory[:total_n]
+        segments = total_n // group.segment_n
         self._taper = floats(group.segment_n)
         self._taper[:] = hann(group.segment_n)
         self._scale = _psd_scale(self._taper, spec.sampling_rate_hz, segments)
-        self._tapered = floats(segments, group.segment_n)
+        self._tapered = scratch.reshape(segments, group.segment_n)
         self._lines = complexes(segments, group.segment_n // 2 + 1)
 
     def lines(self, deviation: NDArray[np.float64]) -> NDArray[np.complex128]:
@@ -84,7 +92,8 @@ def density_of(spec: FeatureSpec, samples: NDArray[np.float32]) -> NDArray[np.fl
     Returns:
         (n_line,) one-sided, unit²/Hz; zeros where a sample is missing.
     """
-    waveform, segments = WaveformMaker(spec), SegmentMaker(spec)
+    waveform = WaveformMaker(spec)
+    segments = SegmentMaker(spec, waveform.memory)
     density = np.zeros(spec.spectrum.segment_n // 2 + 1)
     if waveform.load(samples):
         segments.lines(waveform.deviation)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_features.scratch import floats
+from shared_features.spec_checks import needs_segments
 
 if TYPE_CHECKING:
     from shared_features.spec import FeatureSpec
@@ -57,8 +58,10 @@ class WaveformMaker:
     def __init__(self, spec: FeatureSpec) -> None:
         self._n = spec.record_n
         self._block_n = block_length(spec.record_n)
-        self._square = floats(spec.record_n)
-        self._scratch = floats(spec.record_n)
+        self.memory = floats(max(2 * spec.record_n, segments_n(spec)))
+        """Scratch memory, free again after ``measure``: what comes next may use it, while it is in the fast cache."""
+        self._square = self.memory[: spec.record_n]
+        self._scratch = self.memory[spec.record_n : 2 * spec.record_n]
         self.deviation = floats(spec.record_n)
         """(record_n,) float64: the samples of the last measured record about their mean."""
 
@@ -118,3 +121,11 @@ def block_length(n: int) -> int:
         if n % block_n == 0:
             return block_n
     return _AWKWARD_BLOCK_N
+
+
+def segments_n(spec: FeatureSpec) -> int:
+    """Samples of all overlapping segments of a record together; none where no group needs segments."""
+    group = spec.spectrum
+    if not needs_segments(spec):
+        return 0
+    return group.segment_n * (1 + (spec.record_n - group.segment_n) // (group.segment_n - group.overlap_n))
