@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,14 +20,20 @@ from edge_agent.frame import Frame, samples_ns
 from edge_agent.output import say, say_json
 from edge_agent.startup import load_configured
 from edge_agent.wire import decode_frame, encode_frame
+from shared_features.groups import TACH
+from shared_features.speed_limits import speed_limits_hz
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from shared_features.spec import FeatureSpec
 
 _SEED = 1
 _FRAMES_PER_RECORD = 10
 _NS_PER_MS = 1e6
 _SPEED_HZ = {"n1": 50.0, "n2": 150.0}
+_INSIDE = 1.01
+"""Keeps speeds off the very limits of what can be measured."""
 
 
 @dataclass(slots=True)
@@ -94,6 +101,8 @@ def _payloads(spec: FeatureSpec) -> Iterator[bytes]:
     """Payloads of noise, without end."""
     rng = np.random.default_rng(_SEED)
     frame_n = max(1, spec.record_n // _FRAMES_PER_RECORD)
+    speeds_hz = {shaft: _possible_hz(spec, shaft) for shaft in _SPEED_HZ}
+    rate_hz = spec.sampling_rate_hz
     seq = 0
     while True:
         samples = rng.standard_normal((frame_n, len(spec.channels)), dtype=np.float32)
@@ -103,13 +112,31 @@ def _payloads(spec: FeatureSpec) -> Iterator[bytes]:
                 engine="1",
                 flight="selftest",
                 phase="steady",
-                t_ns=samples_ns(seq * frame_n, spec.sampling_rate_hz),
+                t_ns=samples_ns(seq * frame_n, rate_hz),
                 seq=seq,
-                rate_hz=spec.sampling_rate_hz,
+                rate_hz=rate_hz,
                 unit=spec.channels[0].unit,
                 channels=tuple(channel.name for channel in spec.channels),
                 samples=samples,
-                speed_hz=_SPEED_HZ,
+                speed_hz=speeds_hz,
+                tach={
+                    shaft.name: _pulses(speeds_hz[shaft.name] * shaft.pulses_per_rev / rate_hz, seq * frame_n, frame_n)
+                    for shaft in spec.shafts
+                    if shaft.source == TACH
+                },
             )
         )
         seq += 1
+
+
+def _possible_hz(spec: FeatureSpec, shaft: str) -> float:
+    """The usual speed, or the nearest one at which the spec's orders can be measured."""
+    low_hz, high_hz = speed_limits_hz(spec, shaft)
+    return min(max(_SPEED_HZ[shaft], _INSIDE * low_hz), high_hz / _INSIDE)
+
+
+def _pulses(per_sample: float, first_n: int, n: int) -> NDArray[np.float64]:
+    """Positions within a frame of ``n`` samples of the pulses of a tachometer that began with sample 0."""
+    numbers = np.arange(math.floor(first_n * per_sample), math.ceil((first_n + n) * per_sample) + 1)
+    positions = numbers / per_sample
+    return positions[(positions >= first_n) & (positions < first_n + n)] - first_n
