@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.stream import WindowStream
 from edge_agent.wire import decode_frame, encode_frame
 from ground.contract_custom import SamplesContext, needed_in_samples
 from ground.errors import DataError
@@ -20,9 +19,8 @@ from ground.interim import interim_bytes, read_interim
 from ground.recording_files import read_samples
 from ground.recordings import load_recording, read_index
 from ground.tach import rising_edges
-from shared_features.groups import OrdersGroup, ShaftOrders, ShaftSpec
+from shared_features.groups import ShaftSpec
 from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
-from shared_features.vector import columns_of
 
 RATE_HZ = 1024
 N = 20 * RATE_HZ
@@ -214,41 +212,6 @@ def tiny_info(tmp_path_factory):
     )
     (folder / "recordings.csv").write_text(cells)
     return read_index(folder)[0]
-
-
-def run_up(rate_hz, folder):
-    """A recording of three seconds, 80 to 104 Hz: a shaft that shakes at some orders, its pulses on whole samples."""
-    time_s = np.arange(round(3 * rate_hz)) / rate_hz
-    turns = 80.3 * (time_s + 0.05 * time_s**2)
-    samples = sum(np.cos(2 * np.pi * order * turns + order) for order in ORDERS).astype(np.float32)
-    tach = np.diff(np.floor(turns), prepend=0.0).astype(np.int8)
-    pd.DataFrame({"acc_1": samples, "tach_n1": tach}).to_parquet(folder / "a.parquet")
-    cells = "recording_id,file,unit_id,sampling_rate_hz,channels,signal_units,label\n"
-    (folder / "recordings.csv").write_text(f"{cells}a,a.parquet,u,{rate_hz:g},acc_1,g,healthy\n")
-    return load_recording(folder, read_index(folder)[0], conditions=())
-
-
-ORDERS = (1.0, 2.0, 3.0, 10.0, 22.0)
-
-
-def test_whole_samples_cost_what_the_reference_says(tmp_path):
-    """Through a run-up of 10 %/s an order at f loses up to 1.1 (f / rate)² of its amplitude, and the chirp's 0.1 %."""
-    rate_hz = 25_600.0
-    spec = FeatureSpec(
-        sampling_rate_hz=rate_hz, record_s=1.0, window_s=1.0, hop_s=1.0, channels=(ChannelSpec("acc_1", "g"),),
-        shafts=(ShaftSpec("n1", "tach"),), spectrum=SpectrumGroup(segment_n=5120, overlap_n=2560, bands_hz=()),
-        orders=OrdersGroup(enabled=True, shafts=(ShaftOrders("n1", ORDERS),), max_hz=2500.0),
-    )  # fmt: skip
-    stream = WindowStream(spec)
-    frames = frames_of(reread(run_up(rate_hz, tmp_path), tmp_path), frame_s=frame_s_of(spec))
-    windows = [window for frame in frames for window in stream.push(decode_frame(encode_frame(frame)))]
-    assert [window.reason for window in windows] == [""] * 3
-    names = [column.name for column in columns_of(spec)]
-    columns = [names.index(f"acc_1.n1_{order:g}x") for order in ORDERS]
-    loss = np.stack([1.0 - np.sqrt(2.0) * window.values[columns] for window in windows])
-    expected = 1.1 * (np.array(ORDERS) * 104.0 / rate_hz) ** 2
-    assert np.all(np.abs(loss) < expected + 0.001)
-    assert np.all(loss[:, -1] > 0.2 * expected[-1])
 
 
 def spec_of(rate_hz, record_s, *shafts):
