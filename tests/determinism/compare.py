@@ -48,8 +48,9 @@ class Comparison:
         reasons: Windows that one side assesses and the other does not, or for other reasons.
         differences: Features with differing bits.
         exact_differing: float64 values that differ before they are rounded.
-        expected: How many float32 bits patterns such float64 differences change on average: the sum of the distances,
-            in units of the last place of float32.
+        exact_features: Names of the features, without their channels, that they belong to.
+        expected: How many float32 values such float64 differences change on average: the sum of the distances, in units
+            of the last place of float32.
         worst: Largest of those distances, and the feature it belongs to.
     """
 
@@ -59,6 +60,7 @@ class Comparison:
     reasons: tuple[str, ...]
     differences: tuple[Difference, ...]
     exact_differing: int
+    exact_features: frozenset[str]
     expected: float
     worst: tuple[float, str]
 
@@ -103,13 +105,23 @@ def compare(left: dict[str, NDArray[Any]], right: dict[str, NDArray[Any]]) -> Co
         reasons=tuple(reasons),
         differences=tuple(difference for name in names for difference in _differences(name, left, right)),
         exact_differing=int(sum(np.count_nonzero(distance) for distance in distances)),
+        exact_features=frozenset().union(*map(_features_at, names, distances)),
         expected=float(sum(np.minimum(distance, 1.0).sum() for distance in distances)),
         worst=worst,
     )
 
 
+def _columns(name: str) -> list[str]:
+    return [column.name for column in columns_of(SPECS[name.split("/", maxsplit=1)[0]].spec)]
+
+
+def _features_at(name: str, distances: NDArray[np.float64]) -> set[str]:
+    columns = _columns(name)
+    return {columns[index].partition(".")[2] for index in np.flatnonzero(np.any(distances, axis=1))}
+
+
 def _differences(name: str, left: dict[str, NDArray[Any]], right: dict[str, NDArray[Any]]) -> list[Difference]:
-    columns = [column.name for column in columns_of(SPECS[name.split("/", maxsplit=1)[0]].spec)]
+    columns = _columns(name)
     a, b = left[f"{name}/values"], right[f"{name}/values"]
     # Bits, not numbers: a zero of the other sign is a difference too.
     where = np.argwhere(a.view(np.int32) != b.view(np.int32))

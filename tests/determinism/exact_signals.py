@@ -52,9 +52,10 @@ def run_up_turns(t_s: Floats) -> Floats:
 def run_up_pulses(rate_hz: float, n: int, pulses_per_rev: float) -> Floats:
     """Positions, in samples, of the tachometer pulses of the run-up."""
     last = np.floor(run_up_turns(np.array([n / rate_hz]))[0] * pulses_per_rev)
-    turns = np.arange(1.0, last) / pulses_per_rev
+    turns = np.arange(0.25, last + 1.0) / pulses_per_rev
     root = np.sqrt(1.0 + 2.0 * RUN_UP_PER_S * turns / SHAFT_TURNS_PER_S)
-    return (root - 1.0) / RUN_UP_PER_S * rate_hz
+    at_n = (root - 1.0) / RUN_UP_PER_S * rate_hz
+    return at_n[at_n < n]
 
 
 def _broadband(t_s: Floats, seed: int) -> Floats:
@@ -134,7 +135,7 @@ def _loud(t_s: Floats, seed: int) -> Floats:
 
 def _spiky(t_s: Floats, seed: int) -> Floats:
     spikes = np.random.default_rng(seed).integers(0, 500, t_s.size) == 0
-    return 0.05 * noise(t_s.size, seed + 1) + np.where(spikes, 3.0 * noise(t_s.size, seed + 2), 0.0)
+    return 0.05 * noise(t_s.size, seed + 1) + np.where(spikes, 0.3 * noise(t_s.size, seed + 2), 0.0)
 
 
 def _stuck(t_s: Floats, seed: int) -> Floats:

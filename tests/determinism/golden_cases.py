@@ -35,6 +35,13 @@ _ORDERS = OrdersGroup(
     bands=(OrderBand("n1", 0.5, 4.5), OrderBand("n2", 4.5, 12.5)),
     max_hz=200.0,
 )
+_ORDERS_OF_SNAPSHOTS = OrdersGroup(
+    enabled=True,
+    shafts=(ShaftOrders("n1", (4.0, 8.0)), ShaftOrders("n2", (4.0, 6.5))),
+    bands=(OrderBand("n1", 3.5, 9.5), OrderBand("n2", 10.0, 30.5)),
+    max_hz=600.0,
+)
+"""Records of 0.1 s cannot tell orders apart that are less than 40 Hz from each other."""
 _ONE = (ChannelSpec("acc", "g"),)
 _TWO = (ChannelSpec("acc_h", "m/s2"), ChannelSpec("acc_v", "m/s2"))
 
@@ -75,6 +82,7 @@ def _spec(
     channels: tuple[ChannelSpec, ...] = _ONE,
     envelope_hz: tuple[float, float],
     velocity_hz: tuple[float, float],
+    orders: OrdersGroup = _ORDERS,
 ) -> FeatureSpec:
     """Every group enabled; spans are those of record, window and hop."""
     return FeatureSpec(
@@ -88,7 +96,7 @@ def _spec(
         spectrum=SpectrumGroup(segment_n, segment_n // 2, bands_hz, dominant_n=3),
         velocity=VelocityGroup(True, *velocity_hz),
         envelope=EnvelopeGroup(True, envelope_hz, (_BEARING,)),
-        orders=_ORDERS,
+        orders=orders,
     )
 
 
@@ -130,6 +138,7 @@ _SNAPSHOTS = _spec(
     channels=_TWO,
     envelope_hz=(400.0, 2400.0),
     velocity_hz=(100.0, 1000.0),
+    orders=_ORDERS_OF_SNAPSHOTS,
 )
 _SLOW = _spec(
     2000.0,

@@ -13,6 +13,8 @@ from tests.determinism.real_windows import write_real_windows
 
 ALL = {configuration.name: configuration for configuration in configurations()}
 FEWEST_WINDOWS = 400
+LOGARITHMIC = {"flatness", "entropy"}
+"""The only features whose float64 values may differ, in their last places: they hold logarithms."""
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +39,7 @@ def test_the_set_is_large_and_mostly_assessed(reference):
     """A set of reasons alone would be equal everywhere."""
     reasons = np.concatenate([value for key, value in reference.items() if key.endswith("/reasons")])
     assert np.count_nonzero(reasons == "") >= FEWEST_WINDOWS
-    assert {"flatline", "clipped"} <= set(reasons.tolist())
+    assert "flatline" in reasons
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the names are those of x86-64")
@@ -49,3 +51,4 @@ def test_no_bit_differs(name, reference, work, real):
     assert not set(configuration.absent) & set(about(other)["features"])
     comparison = compare(reference, other)
     assert comparison.equal, str(comparison)
+    assert comparison.exact_features <= LOGARITHMIC
