@@ -17,6 +17,7 @@ MARKS_NAME = "marks.parquet"
 OUTLIER = "outlier"
 LEVEL_CHANGE = "level_change"
 MISSING = "missing"
+SENSOR_QUALITY = "sensor_quality"
 GAP = "gap"
 
 EXCLUDED_FROM_FIT = "excluded_from_fit"
@@ -44,7 +45,7 @@ class Mark:
         recording_id: The recording.
         start_ns: Source time of its first sample.
         end_ns: Source time just after its last sample.
-        kind: ``outlier``, ``level_change``, ``missing`` or ``gap``.
+        kind: ``outlier``, ``level_change``, ``missing``, ``sensor_quality`` or ``gap``.
         action: ``excluded_from_fit``, ``kept``, ``not_assessed`` or ``new_stretch``.
         detail: What was found, for the reader.
     """

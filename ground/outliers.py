@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge_agent.frame import NS_PER_S
 from ground.config import PreprocessConfig
 from ground.marks import EXCLUDED_FROM_FIT, KEPT, LEVEL_CHANGE, OUTLIER
-from ground.record_levels import MIXED_PHASE, RecordLevels
+from ground.record_levels import BELIEVED, MIXED_PHASE, RecordLevels
 
 MAD_TO_SIGMA = 1.4826
 """1 / Phi^-1(3/4): makes the median absolute deviation of normal values their standard deviation (Hampel 1974)."""
@@ -57,7 +57,7 @@ class OutlierVerdict:
     """What was judged, and what stood out.
 
     Attributes:
-        judged_n: Records that were judged: healthy, complete, of one phase with enough records.
+        judged_n: Records that were judged: healthy, of sensors that can be believed and one phase with enough records.
         runs: In the order of time.
     """
 
@@ -123,10 +123,10 @@ def _robust_z(levels: RecordLevels) -> NDArray[np.float64]:
     """(n, n_channel) deviations of log RMS from the median of recording and phase; NaN where not judged."""
     tiny = np.finfo(np.float32).tiny
     level = np.log(np.maximum(levels.rms, tiny))
-    complete = np.isfinite(levels.rms).all(axis=1)
+    believed = (levels.reason == BELIEVED).all(axis=1)
     z = np.full(level.shape, np.nan)
     for phase in np.unique(levels.phase[levels.phase != MIXED_PHASE]):
-        rows = np.flatnonzero((levels.phase == phase) & levels.healthy & complete)
+        rows = np.flatnonzero((levels.phase == phase) & levels.healthy & believed)
         if rows.size < FEWEST_RECORDS:
             continue
         median = np.median(level[rows], axis=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S
 from ground.config import Config
@@ -22,15 +23,18 @@ from ground.marks import (
     NEW_STRETCH,
     NOT_ASSESSED,
     OUTLIER,
+    SENSOR_QUALITY,
     Mark,
 )
 from ground.outliers import OutlierVerdict, judge_outliers
 from ground.preprocess_report import RecordingReport
-from ground.record_levels import RecordLevels, record_levels
+from ground.record_levels import BELIEVED, RecordLevels, record_levels
 from ground.recording import Recording
 from ground.recording_files import KNOWN_COLUMNS, STRETCH, SampleFile, read_samples, unreadable
 from ground.recording_index import RecordingInfo, parse_row
+from ground.sensor_report import sensor_findings
 from ground.synchronise import Synchronised, synchronise
+from shared_features.quality import NOT_FINITE, REASONS
 from shared_features.spec import CONDITIONS
 
 OF_OTHER_CHANNELS = ("ac_rms", "nan_count", "data_sha256")
@@ -110,7 +114,7 @@ class RecordingDesk:
         except DataError as error:
             # A contract that a user wrote may check less than the code needs.
             return Outcome((*checks, _own_check(_SYNCHRONISED, info.file, str(error))))
-        levels = record_levels(found.recording, self.config.feature_spec().record_n)
+        levels = record_levels(found.recording, self.config.feature_spec())
         verdict = judge_outliers(levels, self.config.preprocess)
         finished = Finished(
             row=_interim_row(row, info),
@@ -163,6 +167,8 @@ def _report(found: Synchronised, file: SampleFile, levels: RecordLevels, verdict
         missing_samples=sum(int(np.count_nonzero(~np.isfinite(part.samples))) for part in recording.stretches),
         n_records=len(levels.rms),
         missing_records=int(np.count_nonzero(levels.missing_n.any(axis=1))),
+        not_assessed_records=int(np.count_nonzero((levels.reason != BELIEVED).any(axis=1))),
+        sensors=sensor_findings(info.channels, levels),
         judged_records=verdict.judged_n,
         excluded_records=verdict.count(OUTLIER, EXCLUDED_FROM_FIT),
         spared_records=verdict.count(OUTLIER, KEPT),
@@ -175,7 +181,12 @@ def _report(found: Synchronised, file: SampleFile, levels: RecordLevels, verdict
 
 def _marks(found: Synchronised, levels: RecordLevels, verdict: OutlierVerdict) -> tuple[Mark, ...]:
     info = found.recording.info
-    marks = [*_gap_marks(found), *_missing_marks(info, levels), *_outlier_marks(info, levels, verdict)]
+    marks = [
+        *_gap_marks(found),
+        *_missing_marks(info, levels),
+        *_sensor_marks(info, levels),
+        *_outlier_marks(info, levels, verdict),
+    ]
     return tuple(sorted(marks, key=lambda mark: (mark.start_ns, mark.kind)))
 
 
@@ -201,8 +212,6 @@ def _outlier_marks(info: RecordingInfo, levels: RecordLevels, verdict: OutlierVe
 
 def _missing_marks(info: RecordingInfo, levels: RecordLevels) -> list[Mark]:
     """One mark a run of neighbouring records with missing values."""
-    rows = np.flatnonzero(levels.missing_n.any(axis=1))
-    apart = (np.diff(rows) > 1) | (np.diff(levels.stretch[rows]) != 0)
     return [
         Mark(
             info.recording_id,
@@ -212,6 +221,30 @@ def _missing_marks(info: RecordingInfo, levels: RecordLevels) -> list[Mark]:
             NOT_ASSESSED,
             f"{int(levels.missing_n[run].sum())} values that are NaN or infinite",
         )
-        for run in np.split(rows, np.flatnonzero(apart) + 1)
-        if run.size
+        for run in _neighbours(levels, np.asarray(levels.missing_n.any(axis=1)))
     ]
+
+
+def _sensor_marks(info: RecordingInfo, levels: RecordLevels) -> list[Mark]:
+    """One mark a run of neighbouring records of a channel that cannot be believed for one reason."""
+    return [
+        Mark(
+            info.recording_id,
+            int(levels.start_ns[run[0]]),
+            int(levels.end_ns[run[-1]]),
+            SENSOR_QUALITY,
+            NOT_ASSESSED,
+            f"{channel}: {reason}",
+        )
+        for index, channel in enumerate(info.channels)
+        for code, reason in enumerate(REASONS)
+        if reason != NOT_FINITE
+        for run in _neighbours(levels, levels.reason[:, index] == code)
+    ]
+
+
+def _neighbours(levels: RecordLevels, chosen: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """The chosen records (n,), by runs that no other record and no gap interrupts."""
+    rows = np.flatnonzero(chosen)
+    apart = (np.diff(rows) > 1) | (np.diff(levels.stretch[rows]) != 0)
+    return [run for run in np.split(rows, np.flatnonzero(apart) + 1) if run.size]

@@ -11,6 +11,7 @@ from edge_agent.frame import NS_PER_S
 from ground.config import PreprocessConfig
 from ground.contract_run import FAILED, NOT_RUN, PASSED, CheckResult
 from ground.marks import Mark
+from ground.sensor_report import SensorFinding, sensor_table
 from ground.synchronise import HeldCondition
 
 SCHEMA = 1
@@ -36,6 +37,8 @@ class RecordingReport:
         missing_samples: Values that are NaN or infinite, over all channels.
         n_records: Whole records.
         missing_records: Records with such a value: not assessed on the ground and on board.
+        not_assessed_records: Records in which some channel cannot be believed, missing values included.
+        sensors: Which channels, why, and how often.
         judged_records: Healthy records that could be outliers.
         excluded_records: Outliers, left out of the fit.
         spared_records: Short runs that stayed, because too many stood out.
@@ -58,6 +61,8 @@ class RecordingReport:
     missing_samples: int
     n_records: int
     missing_records: int
+    not_assessed_records: int
+    sensors: tuple[SensorFinding, ...]
     judged_records: int
     excluded_records: int
     spared_records: int
@@ -113,6 +118,7 @@ class PreprocessReport:
             self._summary(),
             self._decisions(),
             self._recording_table(),
+            sensor_table([(row.recording_id, row.n_records, row.sensors) for row in self.recordings], _MOST_ROWS),
             self._mark_table(),
             self._check_table(),
         )
@@ -141,6 +147,11 @@ class PreprocessReport:
             f"- **Missing values**: {total['missing_samples']} values are NaN or infinite. They stay; the "
             f"{total['missing_records']} of {total['n_records']} records that hold them are not assessed, on the "
             "ground and on board."
+        )
+        yield (
+            f"- **Sensors**: {total['not_assessed_records']} records hold a channel that cannot be believed (missing "
+            "values, a flat, clipped or interrupted sensor, a step of its bias, electrical spikes). They are judged by "
+            "the functions that judge on board; they stay in the files and are not assessed, and so train nothing."
         )
         yield (
             f"- **Time**: {total['n_gaps']} gaps (steps {settings.gap_tolerance_s:g} s beyond the sampling interval). "
@@ -205,7 +216,7 @@ _RECORDING_HEAD = (
     "drift ppm",
     "clock error ms",
     "missing",
-    "lost records",
+    "not assessed",
     "excluded",
     "kept",
     "notes",
@@ -213,6 +224,7 @@ _RECORDING_HEAD = (
 _TOTALS = (
     "missing_samples",
     "missing_records",
+    "not_assessed_records",
     "n_records",
     "n_gaps",
     "judged_records",
@@ -258,9 +270,10 @@ def _recording_row(row: RecordingReport) -> str:
     if row.left_out_columns:
         notes.append(f"left out: {', '.join(row.left_out_columns)}")
     kept = row.level_change_records + row.spared_records
+    lost = f"{row.not_assessed_records} of {row.n_records}"
     return (
         f"| {row.recording_id} | {row.duration_s:.2f} | {row.n_stretches} | {row.time_source} | {row.drift_ppm:.0f} | "
-        f"{row.largest_clock_error_s * 1e3:.2f} | {row.missing_samples} | {row.missing_records} of {row.n_records} | "
+        f"{row.largest_clock_error_s * 1e3:.2f} | {row.missing_samples} | {lost} | "
         f"{row.excluded_records} | {kept} | {'; '.join(notes)} |"
     )
 

@@ -1,22 +1,21 @@
-"""The level of every record of a recording: what missing values and outliers are judged by."""
+"""Level and sensor quality of every record of a recording, by the very functions that measure it on board."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.frame import samples_ns
 from ground.recording import LABEL_HEALTHY, Recording, Stretch
-
-T = TypeVar("T", bound=np.generic)
+from shared_features.quality import NOT_FINITE, REASONS, quality_of
+from shared_features.spec import FeatureSpec
+from shared_features.waveform import WaveformMaker
 
 MIXED_PHASE = -1
-_RECORDS_AT_ONCE = 64
-"""Bounds the float64 copies: a stretch may last hours."""
+BELIEVED = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +28,7 @@ class RecordLevels:
         stretch: (n,) int32, index of the stretch.
         rms: (n, n_channel) float64 root mean square in the unit of the channel; NaN with a value missing.
         missing_n: (n, n_channel) int64, values that are not finite.
+        reason: (n, n_channel) int8, index into ``shared_features.quality.REASONS``; ``BELIEVED`` where there is none.
         phase: (n,) int32, index into ``phase_names``; ``MIXED_PHASE`` across a change.
         phase_names: The phases of the recording.
         healthy: (n,) bool, whether all its time is labelled healthy.
@@ -39,15 +39,18 @@ class RecordLevels:
     stretch: NDArray[np.int32]
     rms: NDArray[np.float64]
     missing_n: NDArray[np.int64]
+    reason: NDArray[np.int8]
     phase: NDArray[np.int32]
     phase_names: tuple[str, ...]
     healthy: NDArray[np.bool_]
 
 
-def record_levels(recording: Recording, record_n: int) -> RecordLevels:
-    """Cut each stretch into records of ``record_n`` samples and measure them; a shorter rest makes no record."""
+def record_levels(recording: Recording, spec: FeatureSpec) -> RecordLevels:
+    """Cut each stretch into the records of the spec and measure them; a shorter rest makes no record."""
+    record_n = spec.record_n
     names: dict[str, int] = {}
-    parts = [_stretch_levels(stretch, record_n, names) for stretch in recording.stretches]
+    judge = _RecordJudge(spec)
+    parts = [_stretch_levels(stretch, judge, record_n, names) for stretch in recording.stretches]
     rate_hz = recording.info.sampling_rate_hz
     first_n = [np.arange(len(part.rms), dtype=np.int64) * record_n for part in parts]
     start_ns = [
@@ -61,50 +64,52 @@ def record_levels(recording: Recording, record_n: int) -> RecordLevels:
         stretch=np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.rms) for part in parts]),
         rms=np.concatenate([part.rms for part in parts]),
         missing_n=np.concatenate([part.missing_n for part in parts]),
+        reason=np.concatenate([part.reason for part in parts]),
         phase=np.concatenate([part.phase for part in parts]),
         phase_names=tuple(names),
         healthy=np.concatenate([part.healthy for part in parts]),
     )
 
 
+class _RecordJudge:
+    """Measures and judges one record of one channel after the other."""
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._waveform = WaveformMaker(spec)
+        self._limits = spec.quality
+
+    def judge(self, samples: NDArray[np.float32]) -> tuple[float, int]:
+        """RMS and index of the reason of (record_n,) contiguous samples."""
+        if not self._waveform.load(samples):
+            return math.nan, REASONS.index(NOT_FINITE)
+        waveform = self._waveform.measure()
+        rms = math.sqrt(waveform.m2 / samples.size + waveform.mean * waveform.mean)
+        reason = quality_of(samples, self._waveform.deviation, waveform, self._limits)
+        return rms, REASONS.index(reason) if reason else BELIEVED
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     rms: NDArray[np.float64]
     missing_n: NDArray[np.int64]
+    reason: NDArray[np.int8]
     phase: NDArray[np.int32]
     healthy: NDArray[np.bool_]
 
 
-def _stretch_levels(stretch: Stretch, record_n: int, names: dict[str, int]) -> _Part:
-    n_record = len(stretch.samples) // record_n
-    whole = stretch.samples[: n_record * record_n]
-    records = whole.reshape(n_record, record_n, stretch.samples.shape[1])
+def _stretch_levels(stretch: Stretch, judge: _RecordJudge, record_n: int, names: dict[str, int]) -> _Part:
+    n_record, n_channel = len(stretch.samples) // record_n, stretch.samples.shape[1]
+    records = stretch.samples[: n_record * record_n].reshape(n_record, record_n, n_channel)
     labels = stretch.labels[: n_record * record_n].reshape(n_record, record_n)
+    judged = [judge.judge(column) for record in records for column in np.ascontiguousarray(record.T)]
+    table = np.array(judged, dtype=np.float64).reshape(n_record, n_channel, 2)
     return _Part(
-        rms=_in_pieces(_rms, records, np.float64),
-        missing_n=_in_pieces(_missing_n, records, np.int64),
+        rms=table[:, :, 0],
+        missing_n=np.asarray(np.count_nonzero(~np.isfinite(records), axis=1), dtype=np.int64),
+        reason=table[:, :, 1].astype(np.int8),
         phase=_phases(stretch, n_record, record_n, names),
         healthy=(labels == LABEL_HEALTHY).all(axis=1),
     )
-
-
-def _in_pieces(
-    measure: Callable[[NDArray[np.float32]], NDArray[T]], records: NDArray[np.float32], dtype: type[T]
-) -> NDArray[T]:
-    measured = np.empty((records.shape[0], records.shape[2]), dtype=dtype)
-    for first in range(0, len(records), _RECORDS_AT_ONCE):
-        measured[first : first + _RECORDS_AT_ONCE] = measure(records[first : first + _RECORDS_AT_ONCE])
-    return measured
-
-
-def _rms(records: NDArray[np.float32]) -> NDArray[np.float64]:
-    # An infinite sample is a missing one: it makes its record's level unknown, not infinite.
-    values = np.where(np.isfinite(records), records, np.nan).astype(np.float64)
-    return np.asarray(np.sqrt(np.mean(np.square(values), axis=1)))
-
-
-def _missing_n(records: NDArray[np.float32]) -> NDArray[np.int64]:
-    return np.asarray(np.count_nonzero(~np.isfinite(records), axis=1))
 
 
 def _phases(stretch: Stretch, n_record: int, record_n: int, names: dict[str, int]) -> NDArray[np.int32]:

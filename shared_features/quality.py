@@ -31,12 +31,12 @@ _FEWEST_N = 256
 _FEWEST_CONSTANT_N = 64
 """So long a process value of one sample a second may stand still."""
 _LONGEST_ROW_N = 8192
-_EDGE_N = 8
 
 _FLICKER_STEPS = 2.5
 """A dead input flickers between two or three values; half a step is left for their rounding."""
 _UNLIKELY_CHANGES = 18.0
 """So many changes that a run lacks are no chance: e^-18 of all runs lack them, were the samples independent."""
+_STUCK_EDGE_N = 8
 _STUCK_EDGE_RATIO = 0.2
 
 _FEWEST_REPEATS = 3
@@ -47,10 +47,12 @@ _CUT_RATIO = 0.5
 _RING_N = 16
 _RING_RATIO = 0.1
 
-_SILENT_RATIO = 0.05
+_SILENT_RATIO = 0.1
 _SILENT_SHARE = 1.0 / 16.0
 _SILENT_LOOKS = 512
+_SILENT_EDGE_N = 4
 _SILENT_EDGE_RATIO = 0.3
+"""So loud are the samples before a cut, on average. Ringing is less loud by then, unless it dies in two samples."""
 
 _BLOCKS = 16
 _LOOK_RATIO = 0.6
@@ -58,6 +60,7 @@ _CLEAR_STEP = 6.0
 """Height of a step over the spread about its levels. A sine or a drift reaches 4.2 where it is parted best."""
 _SHARP_SHARE = 1.0 / 128.0
 _SHARP_RATIO = 0.6
+_FEWEST_SHARP_N = 8
 
 
 def quality_of(
@@ -148,7 +151,7 @@ def _is_stuck(run: _Run, samples: NDArray[np.float32], repeats_n: int) -> bool:
         return False
     if run.first == 0:
         return True
-    before = np.abs(np.diff(samples[max(run.first - _EDGE_N, 0) : run.first].astype(np.float64)))
+    before = np.abs(np.diff(samples[max(run.first - _STUCK_EDGE_N, 0) : run.first].astype(np.float64)))
     return bool(np.add.reduce(before) >= _STUCK_EDGE_RATIO * float(np.median(_moves(samples))) * before.size)
 
 
@@ -190,24 +193,18 @@ def _falls_silent(deviation: NDArray[np.float64], std: float) -> bool:
     """Whether the level falls from the usual to almost nothing within a few samples; ringing takes longer."""
     n = deviation.size
     limit = _SILENT_RATIO * std
-    looks = np.abs(deviation[:: -(-n // _SILENT_LOOKS)]) < limit
-    fewest_looks = int(_SILENT_SHARE * looks.size)
-    if np.count_nonzero(looks) < fewest_looks or not _may_have_run(looks, fewest_looks):
+    pace = -(-n // _SILENT_LOOKS)
+    looks = np.abs(deviation[::pace]) < limit
+    if b"\x01" * (int(_SILENT_SHARE * n) // pace) not in looks.tobytes():
         return False
     silent = np.flatnonzero(np.abs(deviation) < limit)
     run = _longest_run(silent)
-    if run.n < _SILENT_SHARE * n or run.first < _EDGE_N:
+    if run.n < _SILENT_SHARE * n or run.first < _SILENT_EDGE_N:
         return False
     quiet = deviation[run.first : run.first + run.n]
-    before = np.abs(deviation[run.first - _EDGE_N : run.first])
+    before = np.abs(deviation[run.first - _SILENT_EDGE_N : run.first])
     # One value alone is a standstill, or a coarse step near the mean, and was judged as such.
-    return bool(quiet.min() < quiet.max() and np.add.reduce(before) >= _SILENT_EDGE_RATIO * std * _EDGE_N)
-
-
-def _may_have_run(flags: NDArray[np.bool_], n: int) -> bool:
-    """Whether ``n`` flags in a row may be true: wherever they lie, they cover a row of half as many."""
-    row_n = n // 2
-    return bool(flags[: flags.size // row_n * row_n].reshape(-1, row_n).all(axis=1).any())
+    return bool(quiet.min() < quiet.max() and np.add.reduce(before) >= _SILENT_EDGE_RATIO * std * _SILENT_EDGE_N)
 
 
 def _steps(deviation: NDArray[np.float64], std: float, ratio: float) -> bool:
@@ -234,17 +231,17 @@ def _best_step(means: list[float]) -> tuple[float, float, int]:
     best, found = 0.0, (0.0, 0.0, 0)
     for block in range(2, len(means) - 2):
         left, right = means[:block], means[block + 1 :]
-        low, high = sum(left) / len(left), sum(right) / len(right)
+        low, high = math.fsum(left) / len(left), math.fsum(right) / len(right)
         gain = (high - low) ** 2 * len(left) * len(right)
         if gain > best:
-            squares = sum((mean - low) ** 2 for mean in left) + sum((mean - high) ** 2 for mean in right)
+            squares = math.fsum((mean - low) ** 2 for mean in left) + math.fsum((mean - high) ** 2 for mean in right)
             best, found = gain, (abs(high - low), math.sqrt(squares / (len(means) - 3)), block)
     return found
 
 
 def _sharpest(deviation: NDArray[np.float64], first: int, end: int) -> float:
     """Largest difference between the means of two short spans that meet between ``first`` and ``end``."""
-    span_n = max(int(_SHARP_SHARE * deviation.size), _EDGE_N)
+    span_n = max(int(_SHARP_SHARE * deviation.size), _FEWEST_SHARP_N)
     total = np.add.accumulate(deviation[max(first - span_n, 0) : end + span_n])
     moves = total[2 * span_n :] - 2.0 * total[span_n:-span_n] + total[: -2 * span_n]
     return float(np.abs(moves).max()) / span_n

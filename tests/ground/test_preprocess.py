@@ -276,20 +276,21 @@ def test_foreign_marks_are_refused(tmp_path):
         read_marks(tmp_path / "marks.parquet")
 
 
-def test_record_levels_are_the_root_mean_square(tiny_stage):
+def test_record_levels_are_the_root_mean_square(tiny_stage, tiny_config):
     """Levels equal the closed form, record by record; records lie where the agent's windows lie."""
     recording = load_recording(tiny_stage.workspace.raw, tiny_stage.raw.info("flight"), conditions=())
-    levels = record_levels(recording, RECORD_N)
+    levels = record_levels(recording, tiny_config().feature_spec())
     samples = recording.stretches[0].samples.astype(np.float64).reshape(80, RECORD_N)
     np.testing.assert_allclose(levels.rms[:, 0], np.sqrt((samples**2).mean(axis=1)), rtol=1e-12)
     assert (levels.start_ns - START_NS).tolist() == [number * 250_000_000 for number in range(80)]
     assert [levels.phase_names[code] for code in levels.phase[[0, 31, 32, 79]]] == ["taxi", "taxi", "cruise", "cruise"]
 
 
-def test_a_record_across_phases_has_none(tiny_stage):
+def test_a_record_across_phases_has_none(tiny_stage, tiny_config):
     """With records of 0.75 s the one at 8 s holds both phases."""
     recording = load_recording(tiny_stage.workspace.raw, tiny_stage.raw.info("flight"), conditions=())
-    assert np.flatnonzero(record_levels(recording, 768).phase == -1).tolist() == [10]
+    spec = tiny_config(features={"record_s": 0.75, "window_s": 1.5, "hop_s": 0.75}).feature_spec()
+    assert np.flatnonzero(record_levels(recording, spec).phase == -1).tolist() == [10]
 
 
 def real_config(dataset):

@@ -10,7 +10,8 @@ from scipy.stats import median_abs_deviation
 
 from ground.config import PreprocessConfig
 from ground.outliers import judge_outliers
-from ground.record_levels import RecordLevels
+from ground.record_levels import BELIEVED, RecordLevels
+from shared_features.quality import NOT_FINITE, REASONS
 
 SETTINGS = PreprocessConfig()
 SEED = 7
@@ -27,6 +28,7 @@ def levels(rms, *, record_s=1.0, phase=None, healthy=None, start_s=None):
         stretch=np.zeros(len(rms), dtype=np.int32),
         rms=rms,
         missing_n=np.zeros(rms.shape, dtype=np.int64),
+        reason=np.where(np.isfinite(rms), BELIEVED, REASONS.index(NOT_FINITE)).astype(np.int8),
         phase=np.zeros(len(rms), dtype=np.int32) if phase is None else np.asarray(phase, dtype=np.int32),
         phase_names=("taxi", "cruise"),
         healthy=np.ones(len(rms), dtype=np.bool_) if healthy is None else np.asarray(healthy),
