@@ -133,6 +133,24 @@ def test_any_framing_gives_the_bits_of_the_batch(cuts):
     assert streamed(WindowStream(SPEC), frames_of([0, *sorted(cuts), TOTAL_N])) == WHOLE
 
 
+@settings(max_examples=30, deadline=None)
+@given(cuts=CUTS)
+def test_a_record_takes_the_conditions_of_its_first_sample(cuts):
+    """Speeds that change from frame to frame, in chunks that end anywhere; no shaft follows them."""
+    spec = replace(SPEC, shafts=(), envelope=EnvelopeGroup(), orders=OrdersGroup())
+    extractor = StreamingExtractor(spec)
+    edges = sorted({*EDGES, *cuts})
+    found = [
+        window
+        for low, high in itertools.pairwise(edges)
+        for window in extractor.push(SAMPLES[low:high], np.array([20.0 + low // FRAME_N]))
+    ]
+    for window in found:
+        firsts = [20.0 + (window.start_n + record * spec.record_n) // FRAME_N for record in range(spec.window_records)]
+        assert window.values[-1] == np.float32(sum(firsts) / len(firsts))
+    assert len(found) == len(WHOLE)
+
+
 @settings(max_examples=60, deadline=None)
 @given(lost=st.sets(st.integers(0, len(EDGES) - 2), max_size=8))
 def test_lost_frames_leave_the_bits_of_each_stretch(lost):
