@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+ARM64 := .venv-arm64
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := shared_features edge_agent ground
@@ -18,10 +19,10 @@ UPDATE ?=
 BENCH ?= --quick
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types bench bench-features bench-peers bench-instructions bench-plots docs lock clean-env-check clean
+.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots docs lock clean-env-check clean
 
 help: ## This list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "expected Python 3.11 or later; pass PYTHON=...")'
@@ -47,6 +48,22 @@ demo: $(VENV)/.ground ## Recordings -> detector -> signed bundle -> agent on a r
 
 test: $(VENV)/.dev ## The whole test suite
 	$(BIN)/python -m pytest
+
+.venv-numpy-%/.made: $(VENV)/.made
+	$(BIN)/python -m venv .venv-numpy-$*
+	touch $@
+
+test-numpy: $(VENV)/.dev .venv-numpy-2.3/.made .venv-numpy-newest/.made ## The same feature bits under numpy 2.3 and the newest
+	.venv-numpy-2.3/bin/python -m pip --disable-pip-version-check --quiet install 'numpy==2.3.*'
+	.venv-numpy-newest/bin/python -m pip --disable-pip-version-check --quiet install --upgrade numpy
+	$(BIN)/python -m tests.determinism.elsewhere .venv-numpy-2.3/bin/python .venv-numpy-newest/bin/python
+
+$(ARM64)/.made: $(VENV)/.dev packaging/arm64_root.sh constraints.txt
+	packaging/arm64_root.sh $(ARM64) $(BIN)/python
+	touch $@
+
+test-arm64: $(ARM64)/.made ## The same feature bits on arm64, emulated (Debian packages by debootstrap: root or sudo)
+	$(BIN)/python -m tests.determinism.elsewhere $(ARM64)/python
 
 lint: $(VENV)/.dev ## Style and import rules
 	$(BIN)/ruff check .
