@@ -25,23 +25,24 @@ fi
 # Where this machine gets its own packages from; debootstrap knows a place where apt does not tell.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Codename: $suite" | sed -n 1p)
 
-as_root rm -rf "$folder"
-mkdir -p "$folder/packages" "$folder/root/usr/bin" "$folder/root/usr/lib" "$folder/site"
+rm -rf "$folder"
+mkdir -p "$folder/root/usr/bin" "$folder/root/usr/lib" "$folder/site"
 folder=$(cd "$folder" && pwd)
+packages=$(mktemp -d)
+trap 'as_root rm -rf "$packages"' EXIT
 echo "fetching the arm64 packages of $suite (once; 40 MB)"
 as_root /usr/sbin/debootstrap --download-only --arch=arm64 --variant=minbase \
     --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-    --include="$(IFS=, && echo "${unpacked[*]}")" "$suite" "$folder/packages" ${mirror:+"$mirror"} >"$folder/debootstrap.log" ||
+    --include="$(IFS=, && echo "${unpacked[*]}")" "$suite" "$packages" ${mirror:+"$mirror"} >"$folder/debootstrap.log" ||
     { tail -n 5 "$folder/debootstrap.log" >&2; exit 1; }
 
 # One /usr, as Debian has it: packages that still say /lib must land there too.
 ln -s usr/bin "$folder/root/bin"
 ln -s usr/lib "$folder/root/lib"
 for package in "${unpacked[@]}"; do
-    dpkg-deb --fsys-tarfile "$folder/packages/var/cache/apt/archives/${package}"_*.deb |
+    dpkg-deb --fsys-tarfile "$packages/var/cache/apt/archives/${package}"_*.deb |
         tar -x -C "$folder/root" --keep-directory-symlink --no-same-owner
 done
-as_root rm -rf "$folder/packages"
 
 "$python" -m pip --disable-pip-version-check --quiet install -c "$here/constraints.txt" --target "$folder/site" \
     --python-version 3.11 --implementation cp --only-binary=:all: --no-deps \
