@@ -108,8 +108,6 @@ def _missing_taper(hops: int, short_n: int, record_n: int) -> NDArray[np.float64
     added[-1] = hann(short_n)[half_n:]
     missing = hann(hops * half_n).reshape(hops, half_n)
     np.divide(missing, added, out=missing, where=added > 0.0)
-    # Both are zero at the first sample, to second order.
-    missing[0, 0] = (2.0 / hops) ** 2
     missing *= 4.0 / (math.sqrt(3.0) * record_n)
     missing.flags.writeable = False
     return missing
