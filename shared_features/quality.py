@@ -40,12 +40,12 @@ _STUCK_EDGE_N = 8
 _STUCK_EDGE_RATIO = 0.2
 
 _FEWEST_REPEATS = 3
-_BAND_RATIO = 0.02
 _BAND_STEPS = 5.0
 _CUT_RATIO = 0.5
 
 _RING_N = 16
 _RING_RATIO = 0.1
+_SPIKE_STEPS = 10.0
 
 _SILENT_RATIO = 0.1
 _SILENT_SHARE = 1.0 / 16.0
@@ -79,7 +79,7 @@ def quality_of(
     if reason or n < _FEWEST_N:
         return reason
     std = math.sqrt(waveform.m2 / n)
-    if _spikes(deviation, std, waveform, limits.spike_ratio):
+    if _spikes(samples, deviation, std, waveform, limits.spike_ratio):
         return SPIKES
     if _falls_silent(deviation, std):
         return DROPOUT
@@ -165,8 +165,7 @@ def _is_clipped(
     low, high = waveform.low, waveform.high
     if np.count_nonzero((repeated == low) | (repeated == high)) < _FEWEST_REPEATS:
         return False
-    step = float(np.min(_moves(samples), initial=high - low))
-    band = max(_BAND_RATIO * (high - low), _BAND_STEPS * step)
+    band = _BAND_STEPS * float(np.min(_moves(samples), initial=high - low))
     if high - low <= 2.0 * band:
         return False
     sides = ((samples == low, samples <= low + band), (samples == high, samples >= high - band))
@@ -174,10 +173,13 @@ def _is_clipped(
     return sum(on for on, near in counts if on >= _CUT_RATIO * near) >= clipped_n
 
 
-def _spikes(deviation: NDArray[np.float64], std: float, waveform: Waveform, ratio: float) -> bool:
+def _spikes(
+    samples: NDArray[np.float32], deviation: NDArray[np.float64], std: float, waveform: Waveform, ratio: float
+) -> bool:
     """Whether the highest peak stands alone: a spike of the cable or the converter does not ring, an impact does."""
     above, below = waveform.high - waveform.mean, waveform.mean - waveform.low
-    if max(above, below) < ratio * std:
+    peak = max(above, below)
+    if peak < ratio * std:
         return False
     at = int(np.argmax(deviation) if above >= below else np.argmin(deviation))
     first, end = at - _RING_N - 1, at + _RING_N + 2
@@ -186,7 +188,10 @@ def _spikes(deviation: NDArray[np.float64], std: float, waveform: Waveform, rati
         return False
     square = np.square(deviation[first:end])
     spike = float(np.add.reduce(square[_RING_N:-_RING_N]))
-    return float(np.add.reduce(square)) - spike <= _RING_RATIO * spike
+    if float(np.add.reduce(square)) - spike > _RING_RATIO * spike:
+        return False
+    # A quiet signal that leaves a coarse step now and then stands alone, too.
+    return peak >= _SPIKE_STEPS * float(_moves(samples).min())
 
 
 def _falls_silent(deviation: NDArray[np.float64], std: float) -> bool:

@@ -182,7 +182,8 @@ def ringing(frequency, damping, impacts_hz, size=1.0, floor=0.002):
         rng = np.random.default_rng(SEED)
         x = noise(n, floor)
         angle = 2 * np.pi * frequency
-        for impact in np.cumsum(rng.normal(1.0, 0.02, round(n / rate_hz * impacts_hz) + 1)) / impacts_hz - 0.01:
+        intervals = rng.normal(1.0, 0.02, round(n / rate_hz * impacts_hz) + 2) / impacts_hz
+        for impact in np.cumsum(intervals) - intervals[0] - 0.002:
             t = np.arange(n) - impact * rate_hz
             t = t[(t >= 0) & (t < 60 / (damping * angle))]
             first = max(0, int(np.ceil(impact * rate_hz)))
@@ -215,7 +216,7 @@ PHYSICAL = {
         f"ringing at {f} fs, damping {damping}, {hz} impacts a second": ringing(f, damping, hz)
         for f in (0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
         for damping in (0.005, 0.03, 0.1)
-        for hz in (3, 30, 150)
+        for hz in (3, 10, 30, 150)
     },
     "one strong impact": ringing(0.12, 0.03, 3, size=30.0, floor=0.5),
     "noise": lambda n, _: noise(n),
@@ -227,11 +228,14 @@ PHYSICAL = {
     "an input between two steps": lambda n, _: coarse(noise(n, 0.4) + 0.4, 1.0),
     "a slow order in steps of 5 %": lambda n, rate_hz: coarse(sine(n, rate_hz, 30), 0.05),
     "a slow order in steps of 20 %": lambda n, rate_hz: coarse(sine(n, rate_hz, 30), 0.2),
+    "one period in five steps": along(lambda t, _: coarse(np.sin(2 * np.pi * t + 0.7), 0.5)),
+    "ringing in coarse steps": lambda n, rate_hz: coarse(ringing(0.1, 0.03, 30, floor=0.0)(n, rate_hz), 0.01),
     "a slow order in steps of 1 %, with noise": lambda n, rate_hz: coarse(sine(n, rate_hz, 10) + noise(n, 0.01), 0.01),
     "run-up": run_up(0.1),
     "fast run-up": run_up(1.0),
     "drift": along(lambda t, x: 6 * t + 0.5 * x),
     "drift alone": along(lambda t, _: 6 * t),
+    "drift under a strong order": along(lambda t, x: 6 * t + 3 * np.sin(2 * np.pi * 64 * t) + 0.3 * x),
     "warming up": along(lambda t, x: 3 * np.exp(-3 * t) + 0.5 * x),
     "manoeuvre": along(lambda t, x: np.tanh(10 * (t - 0.5)) + 0.3 * x),
     "fast manoeuvre": along(lambda t, x: np.tanh(20 * (t - 0.4)) + 0.3 * x),
@@ -258,6 +262,15 @@ def test_neither_sign_nor_scale_matters(change):
     faults = [plant(engine(n, rate_hz), rate_hz).astype(np.float32) for plant, _ in PLANTED.values()]
     signals = [*faults, *(np.float32(make(n, rate_hz)) for make in PHYSICAL.values())]
     assert [reason_of(change(x)) for x in signals] == [reason_of(x) for x in signals]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_a_signal_that_seldom_leaves_one_step_is_believed(share):
+    """Chance alone makes its runs and its lonely peaks: two hundred records."""
+    rng = np.random.default_rng(SEED)
+    for _ in range(200):
+        others = rng.choice([-2.0, -1.0, 1.0, 2.0], 10_240)
+        assert reason_of(np.where(rng.random(10_240) < share, others, 0.0)) == ASSESSED
 
 
 SLOW = {

@@ -133,6 +133,8 @@ def test_channels_are_judged_one_by_one(tiny_stage):
     found = [(each.channel, each.reason, each.records) for each in of(report, "flight").sensors]
     assert found == [("acc_1", "flatline", 1), ("acc_2", "dropout", 1), ("acc_2", "spikes", 1)]
     assert of(report, "flight").not_assessed_records == 2
+    page = (tiny_stage.workspace.interim / "report.md").read_text()
+    assert "| flight | acc_2 | 80 | 0 | 0 | 0 | 1 | 0 | 1 |" in page
     assert [span[3] for span in spans_of(report, "sensor_quality")] == [
         "acc_1: flatline", "acc_2: spikes", "acc_2: dropout",
     ]  # fmt: skip
