@@ -232,7 +232,7 @@ class QualityLimits:
         flat_run_ratio: Longest run of equal samples, as a share of the record, from which the sensor counts as flat.
         clip_ratio: Share of samples that sit on an extreme which cuts the signal off, from which it counts as clipped;
             as many must repeat the sample before them.
-        tach_gap_ratio: By which share the longest interval between tachometer pulses may exceed the median one.
+        tach_gap_ratio: By which share an interval between tachometer pulses may exceed the one beside it.
         flat_repeat_ratio: Share of samples that repeat the one before, with two or three values in all, from which the
             sensor counts as flat: a dead input flickers.
         dropout_ratio: Longest run of equal samples, as a share of the record, from which a shorter run is a dropout.

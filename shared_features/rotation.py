@@ -171,7 +171,7 @@ def from_pulses(
         pulses_per_rev: Pulses of one revolution.
         record_n: Samples of the record.
         rate_hz: Samples per second.
-        gap_ratio: By which share an interval may differ from the median one before a pulse is missing or doubled.
+        gap_ratio: By which share neighbouring intervals may differ before a pulse is missing or doubled.
     """
     if not _complete(pulses_n, record_n, gap_ratio):
         return _unknown(TACH_LOSS)
@@ -197,12 +197,14 @@ def _complete(pulses_n: NDArray[np.float64], record_n: int, gap_ratio: float) ->
     """Whether there are enough pulses, none missing and none doubled, from the record's start to its end."""
     if pulses_n.size < _PULSES_BEFORE:
         return False
-    interval_n = np.sort(pulses_n[1:] - pulses_n[:-1])
-    median_n = float(interval_n[interval_n.size // 2])
-    longest_n = max(float(interval_n[-1]), float(pulses_n[0]), record_n - float(pulses_n[-1]))
-    shortest_n = float(interval_n[0])
+    interval_n = pulses_n[1:] - pulses_n[:-1]
+    # Neighbours are compared, not all with one: a shaft may run up to twice its speed within a record.
     factor = 1.0 + gap_ratio
-    return shortest_n > 0.0 and longest_n <= factor * median_n and median_n <= factor * shortest_n
+    longer_n = np.maximum(interval_n[1:], interval_n[:-1])
+    steady = bool((longer_n <= factor * np.minimum(interval_n[1:], interval_n[:-1])).all())
+    enters = float(pulses_n[0]) <= factor * float(interval_n[0])
+    leaves = record_n - float(pulses_n[-1]) <= factor * float(interval_n[-1])
+    return float(interval_n.min()) > 0.0 and steady and enters and leaves
 
 
 @lru_cache(maxsize=64)

@@ -182,6 +182,15 @@ def test_missing_and_doubled_pulses_are_tach_loss(pulses_n):
     assert by_pulses(EVERY_20).reason == ""
 
 
+def test_a_fast_run_up_is_no_tach_loss():
+    """From 25 to 100 Hz within the record: the intervals differ fourfold, neighbours by little."""
+    turns = np.arange(0.0, 64.0)
+    at_s = (-25.0 + np.sqrt(25.0**2 + 2.0 * 75.0 * turns)) / 75.0
+    rotation = by_pulses(np.concatenate([[-40.0], at_s * 1000.0]))
+    assert rotation.reason == ""
+    assert rotation.mean_hz == pytest.approx(62.5, rel=0.02)
+
+
 def test_jitter_does_not_widen_the_range_of_speeds():
     """Pulses off by 2 % of an interval change intervals by 4 %, and the speed of a part by a third of that."""
     jitter = np.random.default_rng(3).uniform(-0.4, 0.4, EVERY_20.size)
