@@ -22,10 +22,11 @@ from ground.crossval import CrossValidation, cross_validate
 from ground.errors import DataError
 from ground.evaluation_files import write_evaluation
 from ground.evidence import Evidence, RoleCount
+from ground.feature_spec import frozen_spec
 from ground.gates import Gate, RunVerdict, latency_gate, run_verdict
 from ground.latency import WINDOWS as LATENCY_WINDOWS
 from ground.latency import latency_numbers, measure_latency
-from ground.models.candidate import Candidate, load_candidate
+from ground.models.candidate import Candidate, TrainingRecord, load_candidate
 from ground.onnx_export import check_equal
 from ground.progress import Progress
 from ground.recording import Recording
@@ -98,8 +99,7 @@ def evaluate(config: Config, workspace: Workspace, *, progress: Progress) -> Eva
     table = read_split_table(config, workspace)
     candidates = {family: load_candidate(config, workspace, family) for family in families_of(config)}
     measured = _measure(config, workspace, table, candidates, progress)
-    scaler_digest = candidates[config.model.family].record.scaler_digest
-    evidence = _evidence(config, table, measured, scaler_digest=scaler_digest)
+    evidence = _evidence(config, table, measured, candidates[config.model.family].record)
     write_evaluation(config, workspace, evidence, measured.contenders, measured.model)
     return Evaluation(evidence, measured.shipped.answers)
 
@@ -111,7 +111,7 @@ def read_split_table(config: Config, workspace: Workspace) -> WindowTable:
         DataError: A table is missing, of another spec, or the two do not belong together.
         SplitError: Roles share something.
     """
-    spec = config.feature_spec()
+    spec = frozen_spec(config, workspace)
     features = read_table(workspace.features / WINDOWS, spec)
     processed = read_table(workspace.processed / WINDOWS, spec)
     ids = ["recording_id", "start_ns"]
@@ -149,7 +149,7 @@ def _measure(
     )
 
 
-def _evidence(config: Config, table: WindowTable, measured: _Measured, *, scaler_digest: str) -> Evidence:
+def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: TrainingRecord) -> Evidence:
     settings, shipped = config.gates, measured.shipped
     latency = latency_gate(measured.latency_ms, limit_ms=settings.latency_p99_max_ms, confidence=settings.confidence)
     gates = (*shipped.evidence.gates, latency)
@@ -159,9 +159,9 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, *, scaler
         ecr=config.ecr,
         seed=config.seed,
         config_digest=config.digest,
-        spec_digest=config.feature_spec().digest,
+        spec_digest=trained.spec_digest,
         model_digest=hashlib.sha256(measured.model).hexdigest(),
-        scaler_digest=scaler_digest,
+        scaler_digest=trained.scaler_digest,
         verdict=_verdict(config, gates, measured),
         gates=gates,
         split_strategy=config.split.strategy,
@@ -191,7 +191,7 @@ def _verdict(config: Config, gates: Sequence[Gate], measured: _Measured) -> RunV
 def _latency_ms(
     config: Config, workspace: Workspace, model: bytes, shipped: Examined, progress: Progress
 ) -> NDArray[np.float64]:
-    spec = config.feature_spec()
+    spec = frozen_spec(config, workspace)
     scaler = read_scaler(workspace.processed / SCALER, spec)
     loaded = LoadedModel(
         bundle_id=f"{config.detector}/candidate",

@@ -21,6 +21,7 @@ from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
 from edge_agent.scorer import Scorer
 from ground.config import Config
 from ground.errors import ConfigError, DataError
+from ground.feature_spec import frozen_spec
 from ground.gates import PASS, RunVerdict, refuse_failed
 from ground.golden import golden_vectors
 from ground.keys import load_private_key
@@ -68,8 +69,9 @@ def export(config: Config, workspace: Workspace, *, version: str, key: Path) -> 
     private_key = check_arguments(version, key)
     metrics = _read_metrics(workspace, config)
     release_class, reasons = release_class_of(config, metrics)
-    manifest = _manifest(config, version, release_class)
-    bundle = pack_bundle(_members(config, workspace, manifest, metrics), private_key)
+    spec = frozen_spec(config, workspace)
+    manifest = _manifest(config, spec, version, release_class)
+    bundle = pack_bundle(_members(config, workspace, spec, manifest, metrics), private_key)
     folder = workspace.release(config.detector, version)
     name = f"{config.detector}-{version}{BUNDLE_SUFFIX}"
     _publish(folder, name, bundle, thresholds=_candidate_file(config, workspace, THRESHOLDS_YAML))
@@ -124,7 +126,7 @@ def _check_evaluated(name: str, content: bytes, metrics: dict[str, Any]) -> None
         )
 
 
-def _manifest(config: Config, version: str, release_class: str) -> Manifest:
+def _manifest(config: Config, spec: FeatureSpec, version: str, release_class: str) -> Manifest:
     settings = config.bundle
     return Manifest(
         detector=config.detector,
@@ -132,7 +134,7 @@ def _manifest(config: Config, version: str, release_class: str) -> Manifest:
         fleet=settings.fleet,
         sequence=settings.sequence,
         release_class=release_class,
-        spec_digest=config.feature_spec().digest,
+        spec_digest=spec.digest,
         min_agent_version=settings.min_agent_version,
         expires=settings.expires.isoformat() if settings.expires else "",
         ecr=config.ecr,
@@ -140,8 +142,9 @@ def _manifest(config: Config, version: str, release_class: str) -> Manifest:
     )
 
 
-def _members(config: Config, workspace: Workspace, manifest: Manifest, metrics: dict[str, Any]) -> dict[str, bytes]:
-    spec = config.feature_spec()
+def _members(
+    config: Config, workspace: Workspace, spec: FeatureSpec, manifest: Manifest, metrics: dict[str, Any]
+) -> dict[str, bytes]:
     model = _candidate_file(config, workspace, MODEL)
     scaler = _read(workspace.processed / SCALER)
     for name, content in (("model", model), ("scaler", scaler)):

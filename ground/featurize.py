@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from edge_agent.layout import SCALER
+from edge_agent.scaler import Scaler
 from ground.config import Config
+from ground.demodulation import BandChoice, BandRecords, choose_band, plain_spec
+from ground.demodulation_records import read_bands, spread_evenly
 from ground.errors import DataError
+from ground.feature_spec import freeze
+from ground.features_config import awaits_band, with_band
 from ground.marks import EXCLUDED_FROM_FIT, MARKS_NAME, Mark, read_marks
 from ground.pool import in_order
 from ground.progress import Progress
 from ground.recording_index import RecordingInfo, read_index
 from ground.scaling import fit_scaler
-from ground.splits import FIT, HEALTHY, assign_roles, check_disjoint, shares_of
+from ground.splits import FIT, HEALTHY, Roles, assign_roles, check_disjoint, shares_of
 from ground.window_extraction import RecordingWindows, extract_windows_of
 from ground.window_labels import Span
 from ground.window_table import WINDOWS, WindowTable, table_bytes
@@ -28,6 +35,16 @@ from ground.workspace import Workspace, write_atomic
 from shared_features.spec import FeatureSpec
 
 STAGE = "featurize"
+CHOICE_STEP = "demodulation band"
+
+BAND_RECORDS = 2048
+"""Healthy records, shared out to the recordings, from which the demodulation band is chosen: half a minute of work."""
+MOST_BAND_RECORDS = 64
+FEWEST_BAND_RECORDS = 8
+_ROWS_AT_ONCE = 4096
+"""Windows that are normalised together: in float64 all of them could take more memory than the recordings."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +60,7 @@ class FeaturizeReport:
         roles: Windows by role.
         groups: Groups by role.
         fit_rows: Windows that the scaler was fitted to.
+        demodulation: How the demodulation band was chosen; nothing where the config states it, or needs none.
     """
 
     recordings: int
@@ -53,6 +71,7 @@ class FeaturizeReport:
     roles: Mapping[str, int]
     groups: Mapping[str, int]
     fit_rows: int
+    demodulation: BandChoice | None
 
 
 def featurize(
@@ -60,7 +79,8 @@ def featurize(
 ) -> FeaturizeReport:
     """Compute the features of every window, deal the roles and normalise.
 
-    Reads ``data/interim``; writes ``data/features/windows.parquet`` (physical units), ``data/processed/scaler.json``
+    Reads ``data/interim``; writes ``data/features/windows.parquet`` (physical units), ``feature_spec.json`` (the frozen
+    spec) and, where the demodulation band was chosen, ``demodulation.json`` beside it, ``data/processed/scaler.json``
     and ``data/processed/windows.parquet`` (normalised, with roles).
 
     Args:
@@ -70,34 +90,96 @@ def featurize(
         workers: Processes; the result does not depend on their number.
 
     Raises:
-        DataError: Interim recordings are missing or unreadable, or none gives a window.
+        DataError: Interim recordings are missing or unreadable, none gives a window, or no demodulation band will do.
         SplitError: The recordings cannot fill every role, or roles share something.
     """
-    spec = config.feature_spec()
     infos = read_index(workspace.interim)
     spans = _outlier_spans(read_marks(workspace.interim / MARKS_NAME))
-    parts = []
-    progress(STAGE, 0, len(infos))
-    for part in _extract(workspace.interim, infos, spec, spans, workers):
-        parts.append(part)
-        progress(STAGE, len(parts), len(infos))
-    features = _join(parts, spec)
-    shares, strategy = shares_of(config.split, config.model.validation_share), config.split.strategy
-    roles = assign_roles(features.rows, shares, strategy=strategy, seed=config.seed)
-    check_disjoint(features.rows, roles, features.values, strategy=strategy)
+    desk = _Desk(config, workspace.interim, infos, spans, workers, progress)
+    choice = _choose(desk) if awaits_band(config.features) else None
+    spec = with_band(config.feature_spec(), choice.band_hz) if choice else config.feature_spec()
+    features = desk.windows(spec, STAGE)
+    roles = desk.roles(features.rows)
+    check_disjoint(features.rows, roles, features.values, strategy=config.split.strategy)
     rows = features.rows.assign(group=roles.group, role=roles.role)
     fitted = _is_fitted(rows)
     scaler = fit_scaler(spec, features.values[fitted])
-    normalised = scaler.transform(features.values).astype(np.float32)
+    freeze(workspace, spec, choice)
     write_atomic(workspace.features / WINDOWS, table_bytes(features, spec))
     write_atomic(workspace.processed / SCALER, scaler.to_json())
-    write_atomic(workspace.processed / WINDOWS, table_bytes(WindowTable(rows, normalised), spec))
-    return _report(rows, len(infos), int(fitted.sum()))
+    normalised = WindowTable(rows, _normalised(scaler, features.values))
+    write_atomic(workspace.processed / WINDOWS, table_bytes(normalised, spec))
+    return _report(rows, len(infos), int(fitted.sum()), choice)
 
 
-def _is_fitted(rows: pd.DataFrame) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """The interim recordings, and those who work on them.
+
+    Attributes:
+        config: Split and seed.
+        folder: The interim folder.
+        infos: Its index.
+        spans: Outliers by recording.
+        workers: Processes.
+        progress: Told after each recording.
+    """
+
+    config: Config
+    folder: Path
+    infos: Sequence[RecordingInfo]
+    spans: Mapping[str, Sequence[Span]]
+    workers: int
+    progress: Progress
+
+    def windows(self, spec: FeatureSpec, step: str) -> WindowTable:
+        """The windows of every recording, in the order of the index."""
+        outliers = [self.spans.get(info.recording_id, ()) for info in self.infos]
+        work = partial(extract_windows_of, self.folder, spec=spec)
+        return _join(list(self._each(step, work, self.infos, outliers)), spec)
+
+    def bands(self, rows: pd.DataFrame, spec: FeatureSpec, step: str) -> list[BandRecords]:
+        """What some of the records of the fit show in every demodulation band."""
+        fit = {name: part["start_ns"].to_numpy() for name, part in rows[_is_fitted(rows)].groupby("recording_id")}
+        infos = [info for info in self.infos if info.recording_id in fit]
+        each = min(max(BAND_RECORDS // max(len(infos), 1), FEWEST_BAND_RECORDS), MOST_BAND_RECORDS)
+        starts_ns = [spread_evenly(fit[info.recording_id], each).tolist() for info in infos]
+        return list(self._each(step, partial(read_bands, self.folder, spec=spec), infos, starts_ns))
+
+    def roles(self, rows: pd.DataFrame) -> Roles:
+        """The roles of windows."""
+        split = self.config.split
+        shares = shares_of(split, self.config.model.validation_share)
+        return assign_roles(rows, shares, strategy=split.strategy, seed=self.config.seed)
+
+    def _each(self, step: str, work: Callable[..., Result], *items: Sequence[Any]) -> Iterator[Result]:
+        total = len(items[0])
+        self.progress(step, 0, total)
+        for done, result in enumerate(in_order(work, *items, workers=self.workers, folder=self.folder), start=1):
+            yield result
+            self.progress(step, done, total)
+
+
+def _choose(desk: _Desk) -> BandChoice:
+    """The demodulation band, chosen before there are features: only the spans of the fit's windows are needed."""
+    spec = desk.config.feature_spec()
+    plain = plain_spec(spec)
+    rows = desk.windows(plain, CHOICE_STEP).rows
+    roles = desk.roles(rows)
+    return choose_band(spec, desk.bands(rows.assign(group=roles.group, role=roles.role), spec, CHOICE_STEP))
+
+
+def _is_fitted(rows: pd.DataFrame) -> NDArray[np.bool_]:
     fitted = (rows["role"] == FIT) & (rows["label"] == HEALTHY) & (rows["reason"] == "") & ~rows["outlier"]
-    return fitted.to_numpy(dtype=bool)
+    return np.asarray(fitted.to_numpy(dtype=bool))
+
+
+def _normalised(scaler: Scaler, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    normalised = np.empty_like(values)
+    for first in range(0, len(values), _ROWS_AT_ONCE):
+        some = slice(first, first + _ROWS_AT_ONCE)
+        normalised[some] = scaler.transform(values[some])
+    return normalised
 
 
 def _outlier_spans(marks: Sequence[Mark]) -> dict[str, list[Span]]:
@@ -106,14 +188,6 @@ def _outlier_spans(marks: Sequence[Mark]) -> dict[str, list[Span]]:
         if mark.action == EXCLUDED_FROM_FIT:
             spans.setdefault(mark.recording_id, []).append((mark.start_ns, mark.end_ns))
     return spans
-
-
-def _extract(
-    folder: Path, infos: Sequence[RecordingInfo], spec: FeatureSpec, spans: Mapping[str, Sequence[Span]], workers: int
-) -> Iterator[RecordingWindows]:
-    """The windows of every recording, in the order of the index."""
-    outliers = [spans.get(info.recording_id, ()) for info in infos]
-    return in_order(partial(extract_windows_of, folder, spec=spec), infos, outliers, workers=workers, folder=folder)
 
 
 def _join(parts: Sequence[RecordingWindows], spec: FeatureSpec) -> WindowTable:
@@ -148,7 +222,7 @@ def _rows(part: RecordingWindows) -> pd.DataFrame:
     )
 
 
-def _report(rows: pd.DataFrame, recordings: int, fit_rows: int) -> FeaturizeReport:
+def _report(rows: pd.DataFrame, recordings: int, fit_rows: int, choice: BandChoice | None) -> FeaturizeReport:
     return FeaturizeReport(
         recordings=recordings,
         windows=len(rows),
@@ -158,4 +232,5 @@ def _report(rows: pd.DataFrame, recordings: int, fit_rows: int) -> FeaturizeRepo
         roles=Counter(rows["role"]),
         groups=Counter(rows[["role", "group"]].drop_duplicates()["role"]),
         fit_rows=fit_rows,
+        demodulation=choice,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_agent.layout import METRICS, MODEL, THRESHOLDS
+from edge_agent.layout import FEATURE_SPEC, METRICS, MODEL, THRESHOLDS
 from ground.config import Config
 from ground.progress import Progress
 from ground.stage import Stage, run_stage
@@ -34,8 +34,8 @@ def _preprocess(config: Config, workspace: Workspace, *, progress: Progress) -> 
 def _featurize(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
     from ground.featurize import featurize
 
-    featurize(config, workspace, progress=progress)
-    return ()
+    report = featurize(config, workspace, progress=progress)
+    return (report.demodulation.summary,) if report.demodulation else ()
 
 
 def _train(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ FEATURIZE = Stage(
 TRAIN = Stage(
     name="train",
     sections=_TRAINING,
-    inputs=lambda workspace, _: (workspace.processed,),
+    inputs=lambda workspace, _: (workspace.processed, workspace.features / FEATURE_SPEC),
     outputs=_candidates,
     work=_train,
 )

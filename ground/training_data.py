@@ -14,6 +14,7 @@ from edge_agent.errors import AgentError
 from edge_agent.layout import SCALER
 from edge_agent.scaler import Scaler
 from ground.errors import DataError
+from ground.feature_spec import frozen_spec
 from ground.models.family import FitData
 from ground.splits import FIT, HEALTHY, VALIDATION
 from ground.window_table import WINDOWS, WindowTable, feature_names, read_table
@@ -49,14 +50,14 @@ def read_training_data(config: Config, workspace: Workspace) -> TrainingData:
     """Read ``data/processed``.
 
     Args:
-        config: The detector's config; its FeatureSpec must be the table's.
+        config: The detector's config, with which the table was made.
         workspace: Where the table lies.
 
     Raises:
         DataError: A file is missing, unreadable, or of another FeatureSpec.
         TrainingError: Too few healthy windows, or a feature that is not finite.
     """
-    spec = config.feature_spec()
+    spec = frozen_spec(config, workspace)
     scaler_path = workspace.processed / SCALER
     scaler_json = _read(scaler_path)
     scaler = _scaler(scaler_path, scaler_json, spec)

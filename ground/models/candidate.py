@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_agent.layout import SCALER
 from ground.errors import TrainingError
+from ground.feature_spec import frozen_spec
 from ground.models.detector_module import DetectorModule
 from ground.models.families import load_core
 from ground.training_data import read_scaler
@@ -147,7 +148,7 @@ def load_candidate(config: Config, workspace: Workspace, family: str) -> Candida
     folder = candidate_folder(config, workspace, family)
     record = TrainingRecord.from_json(_read(folder / RECORD), where=str(folder / RECORD))
     weights = _read(folder / WEIGHTS)
-    spec = config.feature_spec()
+    spec = frozen_spec(config, workspace)
     scaler_path = workspace.processed / SCALER
     scaler = read_scaler(scaler_path, spec)
     for what, expected, got in (

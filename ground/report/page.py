@@ -14,6 +14,7 @@ from edge_agent.layout import METRICS
 from ground.config import Config
 from ground.errors import DataError, GroundError
 from ground.evidence import Evidence
+from ground.feature_spec import frozen_spec
 from ground.report import words
 from ground.report.alert_causes import causes, circumstances, contribution_lines
 from ground.report.alert_spectrum import alert_spectrum
@@ -151,7 +152,7 @@ def _story(alert: Alert, lines: tuple[ContributionLine, ...], spectrum: Figure) 
 
 
 def _archive(workspace: Workspace, config: Config) -> Archive:
-    spec = config.feature_spec()
+    spec = frozen_spec(config, workspace)
     return Archive(
         workspace.root, spec, RecordingLibrary(workspace.interim), WindowLibrary(workspace.features / WINDOWS, spec)
     )

@@ -23,6 +23,7 @@ from ground.crossval import COMPLETE, NOT_RUN, cross_validate
 from ground.errors import DataError, SplitError, TrainingError
 from ground.evaluate import evaluate, read_split_table
 from ground.evidence import BASELINE, OTHER, SHIPPED
+from ground.feature_spec import frozen_spec
 from ground.featurize import featurize
 from ground.frames import frames_of
 from ground.gates import FAIL, INSUFFICIENT, PASS
@@ -49,7 +50,12 @@ def document(**sections):
             "channels": [{"name": "acc_1", "unit": "g"}],
             "conditions": ["n1_hz"],
         },
-        "features": {"record_s": 0.5, "window_s": 1.0, "hop_s": 0.5},
+        "features": {
+            "record_s": 0.5,
+            "window_s": 1.0,
+            "hop_s": 0.5,
+            "envelope": {"enabled": True, "band_hz": "auto"},
+        },
         "split": {"strategy": "by_unit", "fit": 0.4, "calibration": 0.3, "folds": 5},
         "model": {"family": "mahalanobis", "baselines": ["mahalanobis", "autoencoder"], "max_epochs": 5},
     }
@@ -160,7 +166,7 @@ def test_the_verdict_is_insufficient_and_says_why(evaluation):
 @pytest.mark.usefixtures("evaluation")
 def test_the_answers_are_the_agents(workspace, config):
     """The files of the candidate in the agent's detector, fed with frames of every test flight: the same answers."""
-    spec = config.feature_spec()
+    spec = frozen_spec(config, workspace)
     scaler = Scaler.from_document(json.loads((workspace.processed / SCALER).read_bytes()))
     candidate = workspace.candidate("small")
     thresholds = Thresholds.from_document(json.loads((candidate / THRESHOLDS).read_bytes()))
@@ -189,7 +195,7 @@ def test_everything_lies_in_one_record(evaluation, workspace, config):
     assert len(data) < MEMBER_CAPS[METRICS]
     record = parse_json(data, where=METRICS)
     assert data == evaluation.evidence.to_json()
-    assert (record["config_digest"], record["spec_digest"]) == (config.digest, config.feature_spec().digest)
+    assert (record["config_digest"], record["spec_digest"]) == (config.digest, frozen_spec(config, workspace).digest)
     assert (record["seed"], record["family"]) == (7, "mahalanobis")
     assert {"numpy", "torch", "onnxruntime"} <= set(record["versions"])
     thresholds = record["contenders"][0]["thresholds"]

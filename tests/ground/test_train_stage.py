@@ -18,6 +18,7 @@ from edge_agent.layout import SCALER
 from edge_agent.scaler import Scaler
 from ground.config import Config
 from ground.errors import DataError, GroundError, TrainingError
+from ground.feature_spec import freeze
 from ground.models.candidate import CHECKPOINT, RECORD, WEIGHTS, TrainingRecord, candidate_folder, load_candidate
 from ground.train import families_of, train
 from ground.window_table import ROLE_COLUMNS, SPEC_DIGEST, WINDOW_COLUMNS, WINDOWS
@@ -75,6 +76,7 @@ def _write(workspace: Workspace, columns: dict[str, Any], spec_digest: str = CON
     table = pa.table(columns).replace_schema_metadata({SPEC_DIGEST: spec_digest})
     pq.write_table(table, workspace.processed / WINDOWS)
     (workspace.processed / SCALER).write_bytes(_scaler().to_json())
+    freeze(workspace, CONFIG.feature_spec(), None)
 
 
 def _files(workspace: Workspace) -> dict[str, str]:
@@ -220,7 +222,8 @@ def test_candidate_loads_with_its_scaler(workspace: Workspace) -> None:
         ("json", "training.json: expected a training record"),
         ("gone", "weights.npz: expected a trained model, got .*No such file.* run `ground train` first"),
         ("settings", "expected settings .* as when it was trained"),
-        ("spec", "expected the .* features of this config"),
+        ("names", "expected the .* features of this config"),
+        ("spec", r"feature_spec\.json: expected features of spec .* \(this config's\)"),
     ],
 )
 def test_damaged_candidate_is_refused(workspace: Workspace, damage: str, text: str) -> None:
@@ -242,6 +245,8 @@ def test_damaged_candidate_is_refused(workspace: Workspace, damage: str, text: s
         (folder / WEIGHTS).unlink()
     elif damage == "settings":
         config = _config(hidden=[13])
+    elif damage == "names":
+        scaler.write_bytes(scaler.read_bytes().replace(b"acc.std", b"acc.dev"))
     else:
         config = CONFIG.model_copy(update={"features": CONFIG.features.model_copy(update={"time": False})})
     with pytest.raises(GroundError, match=text):

@@ -21,6 +21,7 @@ from edge_agent.thresholds import Thresholds
 from ground.config import Config
 from ground.demo.stream_table import stream_table
 from ground.evaluate import evaluate
+from ground.feature_spec import frozen_spec
 from ground.featurize import featurize
 from ground.frames import frames_of
 from ground.preprocess import preprocess
@@ -38,7 +39,12 @@ CONFIG = {
     "ecr": "ECR-1",
     "seed": 3,
     "signal": {"sampling_rate_hz": RATE_HZ, "channels": [{"name": "acc_1", "unit": "g"}]},
-    "features": {"record_s": 0.5, "window_s": 1.0, "hop_s": 0.5},
+    "features": {
+        "record_s": 0.5,
+        "window_s": 1.0,
+        "hop_s": 0.5,
+        "envelope": {"enabled": True, "band_hz": "auto"},
+    },
     "split": {"folds": 2},
     "model": {"family": "mahalanobis", "baselines": ["mahalanobis"]},
     "decision": {"k": 2, "n": 3},
@@ -57,9 +63,9 @@ def report_config():
 
 
 @pytest.fixture(scope="session")
-def report_spec(report_config):
+def report_spec(report_config, evaluated):
     """Its FeatureSpec."""
-    return report_config.feature_spec()
+    return frozen_spec(report_config, evaluated)
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +135,7 @@ def _samples(rng, fault):
 
 
 def _stream(workspace, config):
-    spec, candidate = config.feature_spec(), workspace.candidate(config.detector)
+    spec, candidate = frozen_spec(config, workspace), workspace.candidate(config.detector)
     scaler = Scaler.from_document(json.loads((workspace.processed / SCALER).read_bytes()))
     model = LoadedModel(
         bundle_id="tiny_detector/1.0.0", bundle_digest="b" * 64, spec=spec, scaler=scaler,
