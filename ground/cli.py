@@ -16,7 +16,8 @@ from rich.console import Console
 from edge_agent.errors import AgentError
 from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
-from ground.keys import PRIVATE_KEY, PUBLIC_KEY
+from ground.features.command import features_app
+from ground.keys import PRIVATE_KEY, default_public_key
 from ground.progress import Progress
 from ground.workspace import Workspace
 from shared_features.errors import FeatureError
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(no_args_is_help=True, help="Signing keys.")
 app.add_typer(keys_app, name="keys")
+app.add_typer(features_app, name="features")
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
@@ -176,7 +178,7 @@ def batch(
     """Assess recordings with the agent's own detector, on all cores."""
     from ground.batch import ModelSource, run_batch
 
-    keys = tuple(key or [_default_public_key(model)])
+    keys = tuple(key or [default_public_key(model)])
     with _progress() as progress:
         report = run_batch(ModelSource(model, keys), data, output, progress=progress, workers=workers)
     _say(f"{report.assessments} windows, {report.alarms} alarms raised: {output}")
@@ -279,10 +281,3 @@ def _progress() -> Iterator[Progress]:
 
 def _key(key: Path | None, workspace: Path) -> Path:
     return key or workspace / "keys" / PRIVATE_KEY
-
-
-def _default_public_key(model: Path) -> Path:
-    """``keys/public.pem`` of the workspace in which ``models/<detector>/<version>`` lies."""
-    folder = (model if model.is_dir() else model.parent).resolve()
-    workspace = folder.parents[min(2, len(folder.parents) - 1)] if folder.parents else folder
-    return workspace / "keys" / PUBLIC_KEY

@@ -59,11 +59,11 @@ def joined(parts: Iterator[Stretch], piece_n: int) -> Iterator[Stretch]:
         if not part.first_n:
             yield from held
             held = ()
-        piece = _join((*held, part))
+        piece = join_pieces((*held, part))
         whole_n = len(piece.samples) // piece_n * piece_n
         if whole_n:
-            yield _slice(piece, 0, whole_n)
-        held = (_slice(piece, whole_n, len(piece.samples)),) if whole_n < len(piece.samples) else ()
+            yield slice_piece(piece, 0, whole_n)
+        held = (slice_piece(piece, whole_n, len(piece.samples)),) if whole_n < len(piece.samples) else ()
     yield from held
 
 
@@ -124,7 +124,7 @@ class _Cutter:
             raise wrong_count(self._file, self._open + 1)
 
 
-def _join(parts: Sequence[Stretch]) -> Stretch:
+def join_pieces(parts: Sequence[Stretch]) -> Stretch:
     """Neighbouring pieces of one stretch as one piece."""
     first = parts[0]
     if len(parts) == 1:
@@ -149,7 +149,7 @@ def _join(parts: Sequence[Stretch]) -> Stretch:
     )
 
 
-def _slice(piece: Stretch, first_n: int, last_n: int) -> Stretch:
+def slice_piece(piece: Stretch, first_n: int, last_n: int) -> Stretch:
     """The samples from ``first_n`` to before ``last_n`` of a piece."""
     if (first_n, last_n) == (0, len(piece.samples)):
         return piece

@@ -74,6 +74,17 @@ def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
+def default_public_key(model: Path) -> Path:
+    """``keys/public.pem`` of the workspace in which ``models/<detector>/<version>`` lies.
+
+    Args:
+        model: That folder, or a ``.bundle`` file in it.
+    """
+    folder = (model if model.is_dir() else model.parent).resolve()
+    workspace = folder.parents[min(2, len(folder.parents) - 1)] if folder.parents else folder
+    return workspace / "keys" / PUBLIC_KEY
+
+
 def _write_private(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     # Created with its mode and never over another file: at no moment can others read it, and no key can be lost.

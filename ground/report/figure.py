@@ -12,6 +12,7 @@ from typing import Any, Final, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ PURPLE: Final = "#CC79A7"
 INK: Final = "#1F2933"
 GREY: Final = "#7B8794"
 
+_DOTS_PER_INCH = 150
 _SECONDS_SHOWN_TO = 600.0
 _MINUTES_SHOWN_TO = 3.0 * 3600.0
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -107,6 +109,17 @@ def drawn(make: Callable[P, Figure]) -> Callable[P, str]:
     return draw
 
 
+def painted(make: Callable[P, Figure]) -> Callable[P, bytes]:
+    """Turn a function that fills a figure into one that gives its PNG bytes, drawn in the page's style."""
+
+    @wraps(make)
+    def paint(*args: P.args, **kwargs: P.kwargs) -> bytes:
+        with _style():
+            return _png(make(*args, **kwargs))
+
+    return paint
+
+
 def new_figure(width: Width, height_in: float) -> Figure:
     """An empty figure that keeps its labels inside."""
     return Figure(figsize=(width.inch, height_in), layout="constrained")
@@ -147,6 +160,13 @@ def _svg(figure: Figure) -> str:
     figure.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
     text = sink.getvalue().decode("utf-8")
     return _compact(text[text.index("<svg") :])
+
+
+def _png(figure: Figure) -> bytes:
+    FigureCanvasAgg(figure)
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    return sink.getvalue()
 
 
 def _compact(svg: str) -> str:

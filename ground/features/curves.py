@@ -1,0 +1,190 @@
+"""What the panels of a plot draw of one channel of a window: all of it computed by the code that flies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ground.features.excerpt import Excerpt
+from ground.report import words
+from ground.report.view import Absent
+from shared_features.envelope import squared_envelope_spectrum
+from shared_features.orders import order_spectrum
+from shared_features.quality import NOT_FINITE
+from shared_features.record import RecordMaker
+from shared_features.rotation import CONDITION_MISSING, Rotation
+from shared_features.segments import SegmentMaker, density_of
+from shared_features.spec_checks import needs_segments
+from shared_features.spectral import LineMaker
+from shared_features.waveform import WaveformMaker
+
+_MOST_ORDERS = 4000
+_BEYOND_ORDERS = 1.15
+_LINES_A_STEP = 0.5
+_CLEAR_LINES = 4.0
+"""So many lines of the record from 0 Hz on an order is told apart from the mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of a line, (n,) each."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class BandLevel:
+    """A feature band and the mean density in it, unit²/Hz."""
+
+    low_hz: float
+    high_hz: float
+    density: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCurve:
+    """RMS about the orders of one shaft; ``marked`` are those that are features."""
+
+    shaft: str
+    curve: Curve
+    marked: Curve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelCurves:
+    """Everything that is drawn of a channel.
+
+    Attributes:
+        channel: Its name.
+        unit: Unit of its samples.
+        time_s: (window_n,) since the recording's time 0.
+        samples: (window_n,) float64.
+        reasons: Of each record, why it cannot be assessed.
+        density: One-sided power spectral density over frequency, unit²/Hz, or why there is none.
+        bands: The levels of the feature bands.
+        envelope: RMS of the modulation of each line of the squared envelope over its mean, or why there is none.
+        orders: One curve a shaft, or why there is none.
+    """
+
+    channel: str
+    unit: str
+    time_s: NDArray[np.float64]
+    samples: NDArray[np.float64]
+    reasons: tuple[str, ...]
+    density: Curve | Absent
+    bands: tuple[BandLevel, ...]
+    envelope: Curve | Absent
+    orders: tuple[OrderCurve | Absent, ...]
+
+
+def curves_of(excerpt: Excerpt, channel: int) -> ChannelCurves:
+    """Compute what is drawn of one channel; ``channel`` counts in the order of the spec."""
+    spec = excerpt.spec
+    density = _density(excerpt, channel)
+    return ChannelCurves(
+        channel=spec.channels[channel].name,
+        unit=spec.channels[channel].unit,
+        time_s=excerpt.start_s + np.arange(spec.window_n) / spec.sampling_rate_hz,
+        samples=excerpt.samples[:, channel].astype(np.float64),
+        reasons=_reasons(excerpt, channel),
+        density=density,
+        bands=() if isinstance(density, Absent) else _bands(excerpt, density),
+        envelope=_envelope(excerpt, channel),
+        orders=tuple(_orders(excerpt, channel)),
+    )
+
+
+def _reasons(excerpt: Excerpt, channel: int) -> tuple[str, ...]:
+    maker = RecordMaker(excerpt.spec)
+    pairs = zip(excerpt.records(channel), excerpt.rotations, strict=True)
+    return tuple(maker.record(samples, rotations).reason for samples, rotations in pairs)
+
+
+def _finite(excerpt: Excerpt, channel: int) -> list[tuple[NDArray[np.float32], tuple[Rotation, ...]]]:
+    """The records without a missing sample, and how the shafts turned in them."""
+    pairs = zip(excerpt.records(channel), excerpt.rotations, strict=True)
+    return [(samples, rotations) for samples, rotations in pairs if np.isfinite(samples).all()]
+
+
+def _density(excerpt: Excerpt, channel: int) -> Curve | Absent:
+    spec = excerpt.spec
+    if not needs_segments(spec):
+        return Absent("No spectrum: the spec has no group that is read from one (features.spectrum).")
+    found = [density_of(spec, samples) for samples, _ in _finite(excerpt, channel)]
+    if not found:
+        return _nothing_finite()
+    psd = np.asarray(np.mean(found, axis=0), dtype=np.float64)
+    return Curve(np.arange(float(psd.size)) * spec.line_hz, psd)
+
+
+def _bands(excerpt: Excerpt, density: Curve) -> tuple[BandLevel, ...]:
+    spec = excerpt.spec
+    if not spec.spectrum.enabled:
+        return ()
+    powers = LineMaker(spec).lines(density.y[np.newaxis]).bands[0].tolist()
+    pairs = zip(spec.spectrum.bands_hz, powers, strict=True)
+    return tuple(BandLevel(low_hz, high_hz, power / (high_hz - low_hz)) for (low_hz, high_hz), power in pairs)
+
+
+def _envelope(excerpt: Excerpt, channel: int) -> Curve | Absent:
+    spec = excerpt.spec
+    if not spec.envelope.enabled:
+        return Absent("No envelope: the spec has no envelope group. Switch it on with features.envelope in the config.")
+    found = [squared_envelope_spectrum(spec, samples) for samples, _ in _finite(excerpt, channel)]
+    if not found:
+        return _nothing_finite()
+    power = np.asarray(np.mean([power for _, power in found], axis=0), dtype=np.float64)
+    return Curve(found[0][0], np.sqrt(power))
+
+
+def _orders(excerpt: Excerpt, channel: int) -> Iterator[OrderCurve | Absent]:
+    spec = excerpt.spec
+    if not spec.orders.enabled:
+        return
+    shafts = [shaft.name for shaft in spec.shafts]
+    records = _finite(excerpt, channel)
+    for part in spec.orders.shafts:
+        index = shafts.index(part.shaft)
+        known = [(samples, turned[index]) for samples, turned in records if not turned[index].reason]
+        marked = [*part.orders, *(carrier.order for carrier in part.carriers)]
+        outermost = max([*part.orders, *(carrier.order + carrier.sidebands for carrier in part.carriers)])
+        if known:
+            yield _order_curve(excerpt, part.shaft, known, np.array(sorted(marked)), outermost)
+        else:
+            reasons = sorted({turned[index].reason for _, turned in records} - {""}) or [NOT_FINITE]
+            yield Absent(f"No orders of {part.shaft.upper()}: {', '.join(map(_speed_reason, reasons))}.")
+
+
+def _order_curve(
+    excerpt: Excerpt,
+    shaft: str,
+    records: list[tuple[NDArray[np.float32], Rotation]],
+    marked: NDArray[np.float64],
+    outermost: float,
+) -> OrderCurve:
+    spec = excerpt.spec
+    lowest_hz = max(_CLEAR_LINES / spec.record_s, 2.0 * spec.line_hz)
+    speed_hz = min(rotation.low_hz for _, rotation in records)
+    first, last = lowest_hz / speed_hz, _BEYOND_ORDERS * outermost
+    step = max(_LINES_A_STEP / (spec.record_s * speed_hz), (last - first) / _MOST_ORDERS)
+    orders = np.concatenate([marked, np.arange(min(first, last / 2.0), last, step)])
+    waveform, segments = WaveformMaker(spec), SegmentMaker(spec)
+    total = np.zeros(orders.size)
+    for samples, rotation in records:
+        waveform.load(samples)
+        total += order_spectrum(spec, segments.lines(waveform.deviation), rotation, orders) ** 2
+    rms = np.sqrt(total / len(records))
+    n = marked.size
+    return OrderCurve(shaft, Curve(orders[n:], rms[n:]), Curve(marked, rms[:n]))
+
+
+def _speed_reason(reason: str) -> str:
+    return "its speed is unknown" if reason == CONDITION_MISSING else words.reason_name(reason)
+
+
+def _nothing_finite() -> Absent:
+    return Absent("No spectrum: samples are missing in every record of the window.")
