@@ -58,12 +58,13 @@ test-numpy: $(VENV)/.dev .venv-numpy-2.3/.made .venv-numpy-newest/.made ## The s
 	.venv-numpy-newest/bin/python -m pip --disable-pip-version-check --quiet install --upgrade numpy
 	$(BIN)/python -m tests.determinism.elsewhere .venv-numpy-2.3/bin/python .venv-numpy-newest/bin/python
 
-$(ARM64)/.made: $(VENV)/.dev packaging/arm64_root.sh constraints.txt
+$(ARM64)/.made: $(VENV)/.dev packaging/arm64_root.sh packaging/edge.lock
 	packaging/arm64_root.sh $(ARM64) $(BIN)/python
 	touch $@
 
-test-arm64: $(ARM64)/.made ## The same feature bits on arm64, emulated (Debian packages by debootstrap: root or sudo)
+test-arm64: $(ARM64)/.made ## The same feature bits on emulated arm64 (needs root or sudo, once, for debootstrap)
 	$(BIN)/python -m tests.determinism.elsewhere $(ARM64)/python
+	$(BIN)/python -m tests.determinism.agent_elsewhere $(ARM64)/python
 
 lint: $(VENV)/.dev ## Style and import rules
 	$(BIN)/ruff check .
