@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Make a folder from which a Debian arm64 Python 3.11 with our numpy runs on this machine, emulated by qemu-user.
+# Make a folder from which a Debian arm64 Python 3.11 with the edge's libraries runs on this machine, emulated by qemu-user.
 #
 # usage: packaging/arm64_root.sh FOLDER PYTHON
-# FOLDER/python is the emulated interpreter; PYTHON fetches the arm64 wheels of the versions in constraints.txt. No chroot,
-# no second stage and no binfmt_misc: packages are unpacked, and qemu finds their libraries. So only the download needs
-# root (debootstrap asks for it), and a container will do.
+# FOLDER/python is the emulated interpreter; PYTHON fetches the arm64 wheels of packaging/edge.lock. No chroot, no second
+# stage and no binfmt_misc: packages are unpacked, and qemu finds their libraries. So only the download needs root
+# (debootstrap asks for it), and a container will do.
 set -euo pipefail
 folder=$1 python=$2
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -44,14 +44,25 @@ for package in "${unpacked[@]}"; do
         tar -x -C "$folder/root" --keep-directory-symlink --no-same-owner
 done
 
-"$python" -m pip --disable-pip-version-check --quiet install -c "$here/constraints.txt" --target "$folder/site" \
-    --python-version 3.11 --implementation cp --only-binary=:all: --no-deps \
-    --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux2014_aarch64 numpy
+platforms=()
+for platform in manylinux_2_{34,31,28,27,17}_aarch64 manylinux2014_aarch64; do platforms+=(--platform "$platform"); done
+"$python" -m pip --disable-pip-version-check --quiet install --target "$folder/site" --python-version 3.11 \
+    --implementation cp --only-binary=:all: "${platforms[@]}" --no-deps --require-hashes -r "$here/packaging/edge.lock"
+
+# onnxruntime reads what processor it is on, and must not read this machine's: qemu looks for files in the root first.
+mkdir -p "$folder/root/proc"
+for core in 0 1; do
+    printf '%s\t: %s\n' processor "$core" BogoMIPS 108.00 Features 'fp asimd evtstrm crc32 cpuid' \
+        'CPU implementer' 0x41 'CPU architecture' 8 'CPU variant' 0x0 'CPU part' 0xd08 'CPU revision' 3
+    echo
+done >"$folder/root/proc/cpuinfo"
 
 cat >"$folder/python" <<'EOF'
 #!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
-PYTHONPATH="$here/site:$PYTHONPATH" exec qemu-aarch64-static -L "$here/root" "$here/root/usr/bin/python3.11" "$@"
+# A processor without SVE, as most boards have.
+export QEMU_CPU="${QEMU_CPU:-cortex-a72}" PYTHONPATH="$PYTHONPATH:$here/site"
+exec qemu-aarch64-static -L "$here/root" "$here/root/usr/bin/python3.11" "$@"
 EOF
 chmod +x "$folder/python"
 "$folder/python" -c 'import numpy, platform; print("numpy", numpy.__version__, "on", platform.machine())'
