@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 ARM64 := .venv-arm64
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -39,6 +40,13 @@ $(VENV)/.ground: $(VENV)/.made constraints.txt $(PACKAGES:%=%/pyproject.toml)
 
 $(VENV)/.dev: $(VENV)/.ground requirements-dev.txt
 	$(PIP) install -c constraints.txt -r requirements-dev.txt
+	touch $@
+
+# The libraries that we are compared with, apart from ours: they need packages that nothing here should find.
+$(PEERS)/.made: constraints.txt requirements-peers.txt
+	@echo "installing the peers into $(PEERS) (once; a minute)"
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt -r requirements-peers.txt
 	touch $@
 
 setup: $(VENV)/.dev ## Make .venv with everything for development
@@ -84,6 +92,12 @@ bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks
 
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)
+
+bench-peers: $(PEERS)/.made ## The same features by other libraries, checked equal and timed
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.peers $(BENCH)
+
+bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
+	$(BIN)/python -m benchmarks.plots
 
 bench-instructions: $(VENV)/.dev ## Gate: instructions of the features against the stored counts (UPDATE=1 stores new ones)
 	$(BIN)/python -m benchmarks.instructions $(if $(UPDATE),--update)

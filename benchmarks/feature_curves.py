@@ -85,9 +85,9 @@ def points() -> Iterator[Point]:
         yield Point(CHANNELS, {"n_channel": n_channel}, usual_spec(n_channel=n_channel), streaming)
 
 
-def tables(times: Mapping[str, NDArray[np.float64]], cal_s: float) -> Mapping[str, Sequence[Mapping[str, float]]]:
+def tables(times: Mapping[str, NDArray[np.float64]], cal_s: float) -> Mapping[str, Sequence[Mapping[str, float | str]]]:
     """By curve, its points with their costs in ``cal``: per window, and per second of signal of one channel."""
-    found: dict[str, list[Mapping[str, float]]] = {WINDOW: [], HOP: [], CHANNELS: []}
+    found: dict[str, list[Mapping[str, float | str]]] = {WINDOW: [], HOP: [], CHANNELS: []}
     for point in points():
         cal_per_window = float(np.median(times[point.name])) / cal_s
         channel_seconds = point.spec.hop_s * len(point.spec.channels)

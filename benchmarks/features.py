@@ -42,9 +42,9 @@ MEMORY_MAX_MB = 300.0
 
 CAL = "cal"
 STREAMING = "streaming: time, spectrum"
-COMPLETE = "streaming: and velocity, envelope, orders"
+COMPLETE = "streaming: every group"
 BATCH = "batch: time, spectrum"
-COMPLETE_BATCH = "batch: and velocity, envelope, orders"
+COMPLETE_BATCH = "batch: every group"
 
 _SEED = 1
 
@@ -135,7 +135,7 @@ def _batch_row(times: Times, name: str, cal: Summary | None) -> Row:
 def _memory_row(memory: MemoryUse) -> Row:
     """Per window, as in a batch; the samples are read from a file."""
     return Row(
-        name="batch from a file, in chunks of a minute",
+        name="batch from a file",
         summary=summarise(np.array([memory.cpu_s / memory.windows])),
         targets=(at_most("peak", memory.peak_mb, MEMORY_MAX_MB, "MB"),),
         figures={"GB read": memory.read_gb, "MB peak": memory.peak_mb, "MB before": memory.start_mb},

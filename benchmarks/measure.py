@@ -92,6 +92,30 @@ def time_interleaved(cases: Sequence[Case], *, seed: int) -> Mapping[str, NDArra
     return {name: np.array(values, dtype=np.float64) / 1e9 for name, values in times.items()}
 
 
+def time_paired(cases: Sequence[Case], *, rounds: int, seed: int) -> Mapping[str, NDArray[np.float64]]:
+    """Time every case once a round, each round in another order, so that values of one round belong together.
+
+    Args:
+        cases: Their own ``rounds`` are not looked at.
+        rounds: How often.
+        seed: Of the orders.
+
+    Returns:
+        By name, (rounds,) seconds of this thread's CPU time.
+    """
+    shuffler = random.Random(seed)
+    order = list(cases)
+    times: dict[str, list[int]] = {case.name: [] for case in cases}
+    with collector_off():
+        for case in cases:
+            case.prepare()()
+        for _ in range(rounds):
+            shuffler.shuffle(order)
+            for case in order:
+                times[case.name].append(_timed(case.prepare()))
+    return {name: np.array(values, dtype=np.float64) / 1e9 for name, values in times.items()}
+
+
 @contextmanager
 def collector_off() -> Iterator[None]:
     """Keep the garbage collector from running inside."""

@@ -35,6 +35,7 @@ UNDECIDED = "undecided"
 _AGENT_PACKAGES = ("numpy", "onnxruntime", "paho-mqtt")
 _PLAIN_WIDTH = 150
 _COMPACT_WIDTH = 100
+_THREE_DIGITS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Report:
     cal: Summary
     rows: tuple[Row, ...]
     packages: tuple[str, ...] = _AGENT_PACKAGES
-    tables: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Mapping[str, float | str]]] = field(default_factory=dict)
     is_compact: bool = False
 
 
@@ -103,7 +104,10 @@ def publish(report: Report, folder: Path) -> None:
     # Without a terminal rich falls back to 80 columns, which would cut the table in a log of CI.
     plain_width = _COMPACT_WIDTH if report.is_compact else _PLAIN_WIDTH
     table = _compact_table(report) if report.is_compact else _table(report)
-    Console(width=None if sys.stdout.isatty() else plain_width).print(table)
+    console = Console(width=None if sys.stdout.isatty() else plain_width)
+    with console.capture() as shown:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in shown.get().splitlines()))
     document = json.dumps(to_document(report), indent=1, allow_nan=False)
     write_atomic(folder / f"{report.benchmark}.json", f"{document}\n".encode("ascii"))
 
@@ -176,15 +180,19 @@ def _compact_table(report: Report) -> Table:
     cal = report.cal.median * PER_SECOND[report.unit]
     title = f"{report.benchmark} ({report.mode}): medians of thread CPU time, 1 cal = {cal:,.4g} {report.unit}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("what")
+    table.add_column("what", no_wrap=True)
     table.add_column("/ cal", justify="right", no_wrap=True)
     table.add_column("figures")
-    table.add_column("target")
+    table.add_column("target", no_wrap=True)
     for row in report.rows:
-        figures = ", ".join(f"{value:,.4g} {name}" for name, value in row.figures.items())
+        figures = ", ".join(f"{_short(value)} {name}" for name, value in row.figures.items())
         targets = "\n".join(f"{target.text}: {target.verdict}" for target in row.targets)
-        table.add_row(row.name, _cell(row.summary.median / report.cal.median), figures, targets)
+        table.add_row(row.name, _short(row.summary.median / report.cal.median), figures, targets)
     return table
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= _THREE_DIGITS else f"{value:.3g}"
 
 
 def _cell(value: float | None) -> str:
