@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=np.generic)
 
+_STILL_LINES = 1.0
+"""An order that sweeps over no more need not be turned back: 0.14 % of its level is lost at most."""
 _CACHED = 128
 _RISE = 0.5 - 0.5 * cosine((np.arange(float(GUARD_LINES)) + 0.5) / (2.0 * GUARD_LINES))
 _RISES = np.stack([np.ones(GUARD_LINES), _RISE])[:, :, np.newaxis]
@@ -66,39 +68,17 @@ class OrderTracker:
         speeds = np.array([(turned.low_hz, turned.mean_hz, turned.high_hz) for turned in rotations]) * self._record_s
         low, mean, high = speeds.T[:, self._shafts] * self._orders
         reach = MAIN_LOBE_LINES + self._tolerance * mean
-        widest = float(reach.max())
-        begin = np.maximum(np.floor(low - (widest + GUARD_LINES + record_lines.first)), 0.0)
-        n = _transform_n(int(float((high - begin).max()) + widest) + GUARD_LINES - record_lines.first + 2)
-        np.minimum(begin, float(record_lines.n - n), out=begin)
-        self._index = begin.astype(np.intp)[:, np.newaxis] + _count(n)
-        # 0 Hz is no end that cuts anything.
-        self._rise = _RISES[np.minimum(begin, 1.0).astype(np.intp)]
-        # The order comes to stand on line ``middle``, so that what is summed lies side by side.
-        middle = int(widest + 0.5)
-        self._cosines, self._sines = self._oscillators(rotations, begin + (record_lines.first + middle), n)
-        # Both transforms are unscaled, and the oscillators have the amplitude 2.
-        self._weight = _limited((reach + 0.5)[:, np.newaxis] - _distance(middle)) / (4.0 * n * n)
-
-    def _oscillators(
-        self, rotations: Sequence[Rotation], lines: NDArray[np.float64], n: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What pairs (real, imaginary) and (imaginary, real) are multiplied by: (n_order, n, 2) each.
-
-        The sum of both products is the pair times ``2 exp(-2 pi i (order turns - line step))``.
-        """
-        turns = np.empty((len(rotations), n))
+        if float((high - low).max()) <= _STILL_LINES:
+            self._reader: _Still | _Moving = _Still(mean - record_lines.first, reach)
+            return
+        self._reader = _Moving(low, high, reach, record_lines)
+        positions_n = _steps(self._reader.n) * self._record_n
+        turns = np.empty((len(rotations), self._reader.n))
         for row, turned in zip(turns, rotations, strict=True):
-            row[:] = turned.turns_at(_steps(n) * self._record_n)
+            row[:] = turned.turns_at(positions_n)
         phase = turns[self._shafts]
         phase *= self._orders[:, np.newaxis]
-        phase -= lines[:, np.newaxis] * _steps(n)
-        cosine, sine = _twice_unit(phase)
-        cosines, sines = np.empty((*phase.shape, 2)), np.empty((*phase.shape, 2))
-        cosines[:, :, 0] = cosine
-        cosines[:, :, 1] = cosine
-        sines[:, :, 0] = sine
-        np.negative(sine, out=sines[:, :, 1])
-        return cosines, sines
+        self._reader.turn(phase)
 
     def powers(self, spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
         """Mean squares of the orders in one channel of the record that is followed.
@@ -109,6 +89,54 @@ class OrderTracker:
         Returns:
             (n_order,) float64.
         """
+        return self._reader.powers(spectrum)
+
+
+class _Still:
+    """Reads orders that stay within a line, as in cruise: their lines lie still without being turned back."""
+
+    def __init__(self, centre: NDArray[np.float64], reach: NDArray[np.float64]) -> None:
+        widest = float(reach.max()) + 0.5
+        first = np.ceil(centre - widest)
+        self._index = first.astype(np.intp)[:, np.newaxis] + _count(int(2.0 * widest) + 1)
+        distance = np.abs(self._index - centre[:, np.newaxis])
+        self._weight = _limited((reach + 0.5)[:, np.newaxis] - distance)
+
+    def powers(self, spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
+        return _weighed(spectrum[self._index], self._weight)
+
+
+class _Moving:
+    """Reads orders that sweep over lines: takes a band of each, and multiplies it by ``exp(-2 pi i order turns)``."""
+
+    def __init__(
+        self, low: NDArray[np.float64], high: NDArray[np.float64], reach: NDArray[np.float64], record_lines: RecordLines
+    ) -> None:
+        widest = float(reach.max())
+        begin = np.maximum(np.floor(low - (widest + GUARD_LINES + record_lines.first)), 0.0)
+        self.n = n = _transform_n(int(float((high - begin).max()) + widest) + GUARD_LINES - record_lines.first + 2)
+        np.minimum(begin, float(record_lines.n - n), out=begin)
+        self._index = begin.astype(np.intp)[:, np.newaxis] + _count(n)
+        # 0 Hz is no end that cuts anything.
+        self._rise = _RISES[np.minimum(begin, 1.0).astype(np.intp)]
+        # The order comes to stand on line ``middle``, so that what is summed lies side by side.
+        middle = int(widest + 0.5)
+        self._shift = begin + (record_lines.first + middle)
+        # Both transforms are unscaled, and the oscillators have the amplitude 2.
+        self._weight = _limited((reach + 0.5)[:, np.newaxis] - _distance(middle)) / (4.0 * n * n)
+
+    def turn(self, phase: NDArray[np.float64]) -> None:
+        """Take the cycles of each order at ``n`` equal steps through the record, (n_order, n); they are used up."""
+        phase -= self._shift[:, np.newaxis] * _steps(self.n)
+        cosine, sine = _twice_unit(phase)
+        # What pairs (real, imaginary), and pairs (imaginary, real), are multiplied by.
+        self._cosines, self._sines = np.empty((*phase.shape, 2)), np.empty((*phase.shape, 2))
+        self._cosines[:, :, 0] = cosine
+        self._cosines[:, :, 1] = cosine
+        self._sines[:, :, 0] = sine
+        np.negative(sine, out=self._sines[:, :, 1])
+
+    def powers(self, spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
         band = spectrum[self._index]
         # Pairs of reals: numpy's complex products have other bits where a processor can fuse them.
         pairs = band.view(np.float64).reshape(*band.shape, 2)
@@ -117,11 +145,16 @@ class OrderTracker:
         ifft(band, out=band)
         turned = pairs * self._cosines
         turned += pairs[:, :, ::-1] * self._sines
-        lines = fft(turned.view(np.complex128)[:, :, 0], out=band)[:, : self._weight.shape[1]]
-        power = lines.real * lines.real
-        power += lines.imag * lines.imag
-        power *= self._weight
-        return np.asarray(np.add.reduce(power, axis=1))
+        lines = fft(turned.view(np.complex128)[:, :, 0], out=band)
+        return _weighed(lines[:, : self._weight.shape[1]], self._weight)
+
+
+def _weighed(lines: NDArray[np.complex128], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n_order,) sums of the squared magnitudes of ``lines`` (n_order, n), by weight."""
+    power = lines.real * lines.real
+    power += lines.imag * lines.imag
+    power *= weight
+    return np.asarray(np.add.reduce(power, axis=1))
 
 
 def _twice_unit(turns: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

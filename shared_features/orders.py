@@ -5,6 +5,7 @@ Levels are RMS, as ISO 20816 and those who read it tell them; the peak amplitude
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _TRACKING = "K. R. Fyfe, E. D. S. Munck, Mech. Syst. Signal Process. 11 (1997)"
 _WELCH = "P. Welch, IEEE Trans. Audio Electroacoust. 15 (1967)"
+_BAND_STEP_LINES = 8
+"""Bands of carriers end on multiples of so many lines of the segments: a band serves until the speed has changed."""
 
 
 class OrdersMaker:
@@ -112,12 +115,16 @@ class _CarrierOrders:
         self._sidebands = carrier.sidebands
         self._orders = carrier.order + np.arange(-carrier.sidebands, carrier.sidebands + 1.0)
         self._tracker = OrderTracker(spec, self._orders, np.full(self._orders.size, shaft))
+        self._ends = (0, 0)
 
     def follow(self, rotations: tuple[Rotation, ...]) -> None:
         lowest_hz = float(self._orders[0]) * rotations[self._shaft].low_hz
         highest_hz = float(self._orders[-1]) * rotations[self._shaft].high_hz
         margin_hz = band_margin_hz(self._spec, highest_hz)
-        self._lines = RecordLines(self._spec, max(lowest_hz - margin_hz, 0.0), highest_hz + margin_hz)
+        step_hz = _BAND_STEP_LINES * self._spec.line_hz
+        ends = math.floor(max(lowest_hz - margin_hz, 0.0) / step_hz), math.ceil((highest_hz + margin_hz) / step_hz)
+        if ends != self._ends:
+            self._lines, self._ends = RecordLines(self._spec, ends[0] * step_hz, ends[1] * step_hz), ends
         self._tracker.follow(self._lines, rotations)
 
     def powers(self, lines: NDArray[np.complex128]) -> NDArray[np.float64]:
