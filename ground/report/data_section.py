@@ -16,6 +16,7 @@ _TOTALS = (
     ("missing_samples", "missing or infinite values"),
     ("n_records", "records"),
     ("missing_records", "records not assessed because of them"),
+    ("not_assessed_records", "records not assessed, because a sensor cannot be believed, these included"),
     ("judged_records", "healthy records judged for outliers"),
     ("excluded_records", "outlier records left out of the fit"),
     ("level_change_records", "records kept, because the level changed for long"),
