@@ -1,4 +1,7 @@
-"""Unscaled inverse transforms of complex rows, in operations that IEEE 754 defines; see ``real_kernel``."""
+"""Unscaled inverse transforms of complex rows, in operations that IEEE 754 defines; see ``real_kernel``.
+
+Complex arrays are kept as two real ones, on a leading axis of 2: numpy fuses complex products on some processors.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +16,13 @@ from shared_features.twiddles import Twiddles
 Floats = NDArray[np.float64]
 
 
-class _Pair(NamedTuple):
-    """A complex array as two real ones: numpy's product of complex numbers is fused on some processors."""
-
-    real: Floats
-    imag: Floats
-
-    def plus(self, other: _Pair) -> _Pair:
-        return _Pair(self.real + other.real, self.imag + other.imag)
-
-    def minus(self, other: _Pair) -> _Pair:
-        return _Pair(self.real - other.real, self.imag - other.imag)
-
-    def times(self, other: _Pair) -> _Pair:
-        return _Pair(self.real * other.real - self.imag * other.imag, self.real * other.imag + self.imag * other.real)
-
-    def scaled(self, factor: float) -> _Pair:
-        return _Pair(factor * self.real, factor * self.imag)
-
-    def turned(self) -> _Pair:
-        """A quarter turn on."""
-        return _Pair(-self.imag, self.real)
-
-
 class _Stage(NamedTuple):
     """Splits transforms of length ``radix * rest`` into ``radix`` ones of length ``rest``; with the twiddle factors."""
 
     radix: int
     rest: int
-    twiddles: _Pair
+    real: Floats
+    imag: Floats
 
 
 class ComplexKernel:
@@ -58,11 +39,10 @@ class ComplexKernel:
             rows: (n_row, n) complex128.
             out: (n_row, n) complex128.
         """
-        state = _Pair(np.ascontiguousarray(rows.real.T), np.ascontiguousarray(rows.imag.T))
+        state = np.stack([rows.real.T, rows.imag.T])
         for stage in self._stages:
             state = _split(stage, state, len(rows))
-        out.real = state.real.reshape(self._n, -1).T
-        out.imag = state.imag.reshape(self._n, -1).T
+        out.real, out.imag = state.reshape(2, self._n, -1).transpose(0, 2, 1)
         return out
 
 
@@ -74,7 +54,7 @@ def _stages(n: int) -> list[_Stage]:
         k = np.arange(1, radix)[:, np.newaxis] * (groups * np.arange(1, rest))
         # One axis for the groups, one for the rows.
         real, imag = (part[:, np.newaxis, :, np.newaxis] for part in twiddles.at(k))
-        stages.append(_Stage(radix, rest, _Pair(real, imag)))
+        stages.append(_Stage(radix, rest, real, imag))
         groups *= radix
     return stages
 
@@ -96,75 +76,68 @@ def _factors(n: int) -> list[int]:
     return factors
 
 
-def _split(stage: _Stage, state: _Pair, n_row: int) -> _Pair:
-    shape = (-1, stage.radix, stage.rest, n_row)
-    real, imag = (part.reshape(shape) for part in state)
-    parts = [_Pair(real[:, j], imag[:, j]) for j in range(stage.radix)]
-    results = {2: _radix_2, 3: _radix_3, 4: _radix_4, 5: _radix_5, 8: _radix_8}[stage.radix](parts)
-    for j, result in enumerate(results[1:]):
-        part = _Pair(result.real[:, 1:], result.imag[:, 1:])
-        turned = part.times(_Pair(stage.twiddles.real[j], stage.twiddles.imag[j]))
-        part.real[...], part.imag[...] = turned
-    return _Pair(np.stack([result.real for result in results]), np.stack([result.imag for result in results]))
+def _split(stage: _Stage, state: Floats, n_row: int) -> Floats:
+    parts = state.reshape(2, -1, stage.radix, stage.rest, n_row).transpose(0, 2, 1, 3, 4)
+    out = np.empty(parts.shape)
+    {2: _radix_2, 3: _radix_3, 4: _radix_4, 5: _radix_5, 8: _radix_8}[stage.radix](parts, out)
+    if stage.rest > 1:
+        real, imag = out[:, 1:, :, 1:]
+        cosines, sines = real * stage.real, real * stage.imag
+        np.subtract(cosines, imag * stage.imag, out=real)
+        np.add(sines, imag * stage.real, out=imag)
+    return out
 
 
-def _radix_2(c: list[_Pair]) -> list[_Pair]:
-    return [c[0].plus(c[1]), c[0].minus(c[1])]
+def _turn(a: Floats, b: Floats, plus: Floats, minus: Floats) -> None:
+    """``a + i b`` and ``a - i b``."""
+    np.subtract(a[0], b[1], out=plus[0])
+    np.add(a[1], b[0], out=plus[1])
+    np.add(a[0], b[1], out=minus[0])
+    np.subtract(a[1], b[0], out=minus[1])
 
 
-def _radix_4(c: list[_Pair]) -> list[_Pair]:
-    even, even_step = c[0].plus(c[2]), c[0].minus(c[2])
-    odd, odd_step = c[1].plus(c[3]), c[1].minus(c[3]).turned()
-    return [even.plus(odd), even_step.plus(odd_step), even.minus(odd), even_step.minus(odd_step)]
+def _radix_2(c: Floats, out: Floats) -> None:
+    np.add(c[:, 0], c[:, 1], out=out[:, 0])
+    np.subtract(c[:, 0], c[:, 1], out=out[:, 1])
 
 
-def _radix_3(c: list[_Pair]) -> list[_Pair]:
-    both = c[1].plus(c[2])
-    middle = c[0].plus(both.scaled(-0.5))
-    across = c[1].minus(c[2]).scaled(SINE_3).turned()
-    return [c[0].plus(both), middle.plus(across), middle.minus(across)]
+def _radix_4(c: Floats, out: Floats) -> None:
+    sums, steps = c[:, :2] + c[:, 2:], c[:, :2] - c[:, 2:]
+    np.add(sums[:, 0], sums[:, 1], out=out[:, 0])
+    np.subtract(sums[:, 0], sums[:, 1], out=out[:, 2])
+    _turn(steps[:, 0], steps[:, 1], out[:, 1], out[:, 3])
 
 
-def _radix_5(c: list[_Pair]) -> list[_Pair]:
-    outer, outer_step = c[1].plus(c[4]), c[1].minus(c[4])
-    middle, middle_step = c[2].plus(c[3]), c[2].minus(c[3])
-    near = c[0].plus(outer.scaled(COSINE_5)).plus(middle.scaled(COSINE_5_2))
-    far = c[0].plus(outer.scaled(COSINE_5_2)).plus(middle.scaled(COSINE_5))
-    near_step = outer_step.scaled(SINE_5).plus(middle_step.scaled(SINE_5_2)).turned()
-    far_step = outer_step.scaled(SINE_5_2).minus(middle_step.scaled(SINE_5)).turned()
-    return [
-        c[0].plus(outer).plus(middle),
-        near.plus(near_step),
-        far.plus(far_step),
-        far.minus(far_step),
-        near.minus(near_step),
-    ]
+def _radix_3(c: Floats, out: Floats) -> None:
+    both = c[:, 1] + c[:, 2]
+    np.add(c[:, 0], both, out=out[:, 0])
+    _turn(c[:, 0] - 0.5 * both, SINE_3 * (c[:, 1] - c[:, 2]), out[:, 1], out[:, 2])
 
 
-def _radix_8(c: list[_Pair]) -> list[_Pair]:
-    a1, a5 = c[1].plus(c[5]), c[1].minus(c[5])
-    a3, a7 = c[3].plus(c[7]), c[3].minus(c[7]).turned()
-    odd, odd_step = a1.plus(a3), a1.minus(a3).turned()
-    eighth, three_eighths = _eighth_turned(a5.plus(a7)), _three_eighths_turned(a5.minus(a7))
-    a0, a4 = c[0].plus(c[4]), c[0].minus(c[4])
-    a2, a6 = c[2].plus(c[6]), c[2].minus(c[6]).turned()
-    even, even_step = a0.plus(a2), a0.minus(a2)
-    low, high = a4.plus(a6), a4.minus(a6)
-    return [
-        even.plus(odd),
-        low.plus(eighth),
-        even_step.plus(odd_step),
-        high.plus(three_eighths),
-        even.minus(odd),
-        low.minus(eighth),
-        even_step.minus(odd_step),
-        high.minus(three_eighths),
-    ]
+def _radix_5(c: Floats, out: Floats) -> None:
+    first, rising, falling = c[:, 0], c[:, 1:3], c[:, 4:2:-1]
+    sums, steps = rising + falling, rising - falling
+    outer, middle = sums[:, 0], sums[:, 1]
+    np.add(first + outer, middle, out=out[:, 0])
+    near = first + COSINE_5 * outer + COSINE_5_2 * middle
+    far = first + COSINE_5_2 * outer + COSINE_5 * middle
+    _turn(near, SINE_5 * steps[:, 0] + SINE_5_2 * steps[:, 1], out[:, 1], out[:, 4])
+    _turn(far, SINE_5_2 * steps[:, 0] - SINE_5 * steps[:, 1], out[:, 2], out[:, 3])
 
 
-def _eighth_turned(c: _Pair) -> _Pair:
-    return _Pair(HALF_ROOT * (c.real - c.imag), HALF_ROOT * (c.imag + c.real))
-
-
-def _three_eighths_turned(c: _Pair) -> _Pair:
-    return _Pair(HALF_ROOT * (-c.real - c.imag), HALF_ROOT * (c.real - c.imag))
+def _radix_8(c: Floats, out: Floats) -> None:
+    sums, steps = c[:, :4] + c[:, 4:], c[:, :4] - c[:, 4:]
+    evens, even_steps = sums[:, :2] + sums[:, 2:], sums[:, :2] - sums[:, 2:]
+    np.add(evens[:, 0], evens[:, 1], out=out[:, 0])
+    np.subtract(evens[:, 0], evens[:, 1], out=out[:, 4])
+    _turn(even_steps[:, 0], even_steps[:, 1], out[:, 2], out[:, 6])
+    low, high = np.empty(evens.shape), np.empty(evens.shape)
+    _turn(steps[:, :2], steps[:, 2:], low, high)
+    real, imag = low[:, 1]
+    eighth = HALF_ROOT * np.stack([real - imag, imag + real])
+    np.add(low[:, 0], eighth, out=out[:, 1])
+    np.subtract(low[:, 0], eighth, out=out[:, 5])
+    real, imag = high[:, 1]
+    eighth = HALF_ROOT * np.stack([-real - imag, real - imag])
+    np.add(high[:, 0], eighth, out=out[:, 3])
+    np.subtract(high[:, 0], eighth, out=out[:, 7])

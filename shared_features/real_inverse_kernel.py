@@ -12,8 +12,6 @@ from shared_features.real_kernel import (
     SINE_5,
     SINE_5_2,
     Floats,
-    Half,
-    Inner,
     Stage,
     empty_lines,
     real_stages,
@@ -36,128 +34,124 @@ class RealInverseKernel:
             lines: (n_row, n // 2 + 1) complex128; imaginary parts of line 0 and of line n/2 do not count.
             out: (n_row, n) float64.
         """
-        state = Half(np.ascontiguousarray(lines.real.T), np.ascontiguousarray(lines.imag.T))
+        state = np.stack([lines.real.T, lines.imag.T])
         for stage in self._stages:
             state = _split(stage, state, stage.groups * len(lines))
-        np.multiply(state.real.reshape(self._n, -1).T, 1.0 / self._n, out=out)
+        np.multiply(state[0].reshape(self._n, -1).T, 1.0 / self._n, out=out)
         return out
 
 
-def _split(stage: Stage, lines: Half, columns: int) -> Half:
+def _split(stage: Stage, lines: Floats, columns: int) -> Floats:
     """From the lines of each joined transform to those of its parts, side by side."""
-    m = stage.m
-    out = empty_lines(m, m // 2 + 1, stage.radix * columns)
-    parts = Half(*(part.reshape(-1, stage.radix, columns) for part in out))
-    {2: _radix_2, 3: _radix_3, 4: _radix_4, 5: _radix_5}[stage.radix](m, lines, parts)
-    if m > 2:  # noqa: PLR2004 - shorter ones have no lines between the first and the last
-        results = {2: _inner_2, 3: _inner_3, 4: _inner_4, 5: _inner_5}[stage.radix](m, lines)
-        inner = slice(1, (m + 1) // 2)
-        parts.real[inner, 0], parts.imag[inner, 0] = results[0]
-        for j, result in enumerate(results[1:]):
-            real, imag = stage.real[j], stage.imag[j]
-            parts.imag[inner, j + 1] = real * result.imag + imag * result.real
-            parts.real[inner, j + 1] = real * result.real - imag * result.imag
+    radix, m = stage.radix, stage.m
+    out = empty_lines(m, m // 2 + 1, radix * columns)
+    parts = out.reshape(2, -1, radix, columns)
+    {2: _ends_2, 3: _ends_3, 4: _ends_4, 5: _ends_5}[radix](m, lines, parts[0])
+    if stage.has_inner:
+        inner = parts[:, stage.inner]
+        {2: _inner_2, 3: _inner_3, 4: _inner_4, 5: _inner_5}[radix](m, lines, inner)
+        real, imag = inner[:, :, 1:]
+        by_real, by_imag = real * stage.real, real * stage.imag
+        np.subtract(by_real, imag * stage.imag, out=real)
+        np.add(imag * stage.real, by_imag, out=imag)
     return out
 
 
-def _rising(m: int, q: int) -> slice:
-    return slice(q * m + 1, q * m + (m - 1) // 2 + 1)
+def _rising(lines: Floats, m: int, q: int) -> Floats:
+    return lines[:, q * m + 1 : q * m + (m - 1) // 2 + 1]
 
 
-def _falling(m: int, q: int) -> slice:
-    return slice(q * m - 1, q * m - (m - 1) // 2 - 1, -1)
-
-
-def _sum_and_step(lines: Half, m: int, up: int, down: int) -> tuple[Inner, Inner]:
+def _sum_and_step(lines: Floats, m: int, up: int, down: int) -> tuple[Floats, Floats]:
     """Lines that rise from ``up m`` and the conjugates of those that fall from ``down m``: sum and difference."""
-    rising, falling = _rising(m, up), _falling(m, down)
-    a, b = lines.real[rising], lines.real[falling]
-    c, d = lines.imag[rising], lines.imag[falling]
-    return Inner(a + b, c - d), Inner(a - b, c + d)
+    rising = _rising(lines, m, up)
+    falling = lines[:, down * m - 1 : down * m - (m - 1) // 2 - 1 : -1]
+    plus, minus = rising + falling, rising - falling
+    return np.stack([plus[0], minus[1]]), np.stack([minus[0], plus[1]])
 
 
-def _radix_2(m: int, lines: Half, parts: Half) -> None:
-    parts.real[0, 0] = lines.real[0] + lines.real[m]
-    parts.real[0, 1] = lines.real[0] - lines.real[m]
+def _turn(a: Floats, b: Floats, plus: Floats, minus: Floats) -> None:
+    """``a + i b`` and ``a - i b``."""
+    np.subtract(a[0], b[1], out=plus[0])
+    np.add(a[1], b[0], out=plus[1])
+    np.add(a[0], b[1], out=minus[0])
+    np.subtract(a[1], b[0], out=minus[1])
+
+
+def _ends_2(m: int, lines: Floats, c: Floats) -> None:
+    np.add(lines[0, 0], lines[0, m], out=c[0, 0])
+    np.subtract(lines[0, 0], lines[0, m], out=c[0, 1])
     if m % 2 == 0:
-        parts.real[m // 2, 0] = 2.0 * lines.real[m // 2]
-        parts.real[m // 2, 1] = -2.0 * lines.imag[m // 2]
+        np.multiply(2.0, lines[0, m // 2], out=c[m // 2, 0])
+        np.multiply(-2.0, lines[1, m // 2], out=c[m // 2, 1])
 
 
-def _inner_2(m: int, lines: Half) -> list[Inner]:
-    return list(_sum_and_step(lines, m, 0, 1))
+def _inner_2(m: int, lines: Floats, c: Floats) -> None:
+    c[:, :, 0], c[:, :, 1] = _sum_and_step(lines, m, 0, 1)
 
 
-def _radix_4(m: int, lines: Half, parts: Half) -> None:
-    outer, outer_step = lines.real[0] + lines.real[2 * m], lines.real[0] - lines.real[2 * m]
-    middle, middle_step = 2.0 * lines.real[m], 2.0 * lines.imag[m]
-    parts.real[0, 0], parts.real[0, 2] = outer + middle, outer - middle
-    parts.real[0, 1], parts.real[0, 3] = outer_step - middle_step, outer_step + middle_step
+def _ends_4(m: int, lines: Floats, c: Floats) -> None:
+    outer, outer_step = lines[0, 0] + lines[0, 2 * m], lines[0, 0] - lines[0, 2 * m]
+    middle, middle_step = 2.0 * lines[:, m]
+    np.add(outer, middle, out=c[0, 0])
+    np.subtract(outer, middle, out=c[0, 2])
+    np.subtract(outer_step, middle_step, out=c[0, 1])
+    np.add(outer_step, middle_step, out=c[0, 3])
     if m % 2 == 0:
-        near, far = m // 2, m + m // 2
-        real, real_step = lines.real[near] + lines.real[far], lines.real[near] - lines.real[far]
-        imag, imag_step = lines.imag[far] + lines.imag[near], lines.imag[far] - lines.imag[near]
-        parts.real[near, 0], parts.real[near, 2] = real + real, imag_step + imag_step
-        parts.real[near, 1], parts.real[near, 3] = _ROOT * (real_step - imag), -_ROOT * (real_step + imag)
+        near, far = lines[:, m // 2], lines[:, m + m // 2]
+        real, real_step = near[0] + far[0], near[0] - far[0]
+        imag, imag_step = far[1] + near[1], far[1] - near[1]
+        np.add(real, real, out=c[m // 2, 0])
+        np.add(imag_step, imag_step, out=c[m // 2, 2])
+        np.multiply(_ROOT, real_step - imag, out=c[m // 2, 1])
+        np.multiply(-_ROOT, real_step + imag, out=c[m // 2, 3])
 
 
-def _inner_4(m: int, lines: Half) -> list[Inner]:
+def _inner_4(m: int, lines: Floats, c: Floats) -> None:
     outer, outer_step = _sum_and_step(lines, m, 0, 2)
     middle, middle_step = _sum_and_step(lines, m, 1, 1)
-    return [
-        Inner(outer.real + middle.real, outer.imag + middle.imag),
-        Inner(outer_step.real - middle_step.imag, outer_step.imag + middle_step.real),
-        Inner(outer.real - middle.real, outer.imag - middle.imag),
-        Inner(outer_step.real + middle_step.imag, outer_step.imag - middle_step.real),
-    ]
+    np.add(outer, middle, out=c[:, :, 0])
+    np.subtract(outer, middle, out=c[:, :, 2])
+    _turn(outer_step, middle_step, c[:, :, 1], c[:, :, 3])
 
 
-def _radix_3(m: int, lines: Half, parts: Half) -> None:
-    both = 2.0 * lines.real[m]
-    middle = lines.real[0] - 0.5 * both
-    across = 2.0 * SINE_3 * lines.imag[m]
-    parts.real[0, 0] = lines.real[0] + both
-    parts.real[0, 1], parts.real[0, 2] = middle - across, middle + across
+def _ends_3(m: int, lines: Floats, c: Floats) -> None:
+    both = 2.0 * lines[0, m]
+    middle = lines[0, 0] - 0.5 * both
+    across = 2.0 * SINE_3 * lines[1, m]
+    np.add(lines[0, 0], both, out=c[0, 0])
+    np.subtract(middle, across, out=c[0, 1])
+    np.add(middle, across, out=c[0, 2])
 
 
-def _inner_3(m: int, lines: Half) -> list[Inner]:
-    first = Inner(lines.real[_rising(m, 0)], lines.imag[_rising(m, 0)])
+def _inner_3(m: int, lines: Floats, c: Floats) -> None:
+    first = _rising(lines, m, 0)
     both, step = _sum_and_step(lines, m, 1, 1)
-    real, imag = first.real - 0.5 * both.real, first.imag - 0.5 * both.imag
-    across = Inner(SINE_3 * step.imag, SINE_3 * step.real)
-    return [
-        Inner(first.real + both.real, first.imag + both.imag),
-        Inner(real - across.real, imag + across.imag),
-        Inner(real + across.real, imag - across.imag),
-    ]
+    np.add(first, both, out=c[:, :, 0])
+    _turn(first - 0.5 * both, SINE_3 * step, c[:, :, 1], c[:, :, 2])
 
 
-def _radix_5(m: int, lines: Half, parts: Half) -> None:
-    first = lines.real[0]
-    outer, middle = lines.real[m] + lines.real[m], lines.real[2 * m] + lines.real[2 * m]
-    outer_step, middle_step = lines.imag[m] + lines.imag[m], lines.imag[2 * m] + lines.imag[2 * m]
+def _ends_5(m: int, lines: Floats, c: Floats) -> None:
+    first = lines[0, 0]
+    outer, outer_step = lines[:, m] + lines[:, m]
+    middle, middle_step = lines[:, 2 * m] + lines[:, 2 * m]
     near, far = _near_and_far(first, outer, middle)
     near_step, far_step = _steps(outer_step, middle_step)
-    parts.real[0, 0] = first + outer + middle
-    parts.real[0, 1], parts.real[0, 4] = near - near_step, near + near_step
-    parts.real[0, 2], parts.real[0, 3] = far - far_step, far + far_step
+    np.add(first + outer, middle, out=c[0, 0])
+    np.subtract(near, near_step, out=c[0, 1])
+    np.add(near, near_step, out=c[0, 4])
+    np.subtract(far, far_step, out=c[0, 2])
+    np.add(far, far_step, out=c[0, 3])
 
 
-def _inner_5(m: int, lines: Half) -> list[Inner]:
-    first = Inner(lines.real[_rising(m, 0)], lines.imag[_rising(m, 0)])
+def _inner_5(m: int, lines: Floats, c: Floats) -> None:
+    first = _rising(lines, m, 0)
     outer, outer_step = _sum_and_step(lines, m, 1, 1)
     middle, middle_step = _sum_and_step(lines, m, 2, 2)
-    near_real, far_real = _near_and_far(first.real, outer.real, middle.real)
-    near_imag, far_imag = _near_and_far(first.imag, outer.imag, middle.imag)
-    near_step_real, far_step_real = _steps(outer_step.real, middle_step.real)
-    near_step_imag, far_step_imag = _steps(outer_step.imag, middle_step.imag)
-    return [
-        Inner(first.real + outer.real + middle.real, first.imag + outer.imag + middle.imag),
-        Inner(near_real - near_step_imag, near_imag + near_step_real),
-        Inner(far_real - far_step_imag, far_imag + far_step_real),
-        Inner(far_real + far_step_imag, far_imag - far_step_real),
-        Inner(near_real + near_step_imag, near_imag - near_step_real),
-    ]
+    near, far = _near_and_far(first, outer, middle)
+    near_step, far_step = _steps(outer_step, middle_step)
+    np.add(first + outer, middle, out=c[:, :, 0])
+    _turn(near, near_step, c[:, :, 1], c[:, :, 4])
+    _turn(far, far_step, c[:, :, 2], c[:, :, 3])
 
 
 def _near_and_far(first: Floats, outer: Floats, middle: Floats) -> tuple[Floats, Floats]:
@@ -166,4 +160,4 @@ def _near_and_far(first: Floats, outer: Floats, middle: Floats) -> tuple[Floats,
 
 
 def _steps(outer: Floats, middle: Floats) -> tuple[Floats, Floats]:
-    return outer * SINE_5 + middle * SINE_5_2, outer * SINE_5_2 - middle * SINE_5
+    return SINE_5 * outer + SINE_5_2 * middle, SINE_5_2 * outer - SINE_5 * middle

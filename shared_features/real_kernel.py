@@ -3,6 +3,8 @@
 Compiled transforms may fuse a multiplication and an addition where the processor can, as on arm64, and round once
 instead of twice. This kernel never does. It follows the order of operations of FFTPACK (P. N. Swarztrauber,
 "Vectorizing the FFTs", Parallel Computations, 1982), as pocketfft and so numpy does: on x86-64 it gives numpy's bits.
+
+Lines are kept as (2, n_line, n_column): real parts, then imaginary ones; a column is one of many transforms.
 """
 
 from __future__ import annotations
@@ -31,26 +33,21 @@ class Stage(NamedTuple):
     real: Floats
     imag: Floats
 
+    @property
+    def inner(self) -> slice:
+        """Lines of one of the joined transforms between the first and, of even m, the last."""
+        return slice(1, (self.m + 1) // 2)
 
-class Half(NamedTuple):
-    """Lines 0 to n/2 of transforms of length n: (n // 2 + 1, ...) each."""
-
-    real: Floats
-    imag: Floats
-
-
-class Inner(NamedTuple):
-    """Lines 1 to below m/2 of one of the joined transforms, turned by its twiddle factors."""
-
-    real: Floats
-    imag: Floats
+    @property
+    def has_inner(self) -> bool:
+        """Whether there are any."""
+        return self.m > 2  # noqa: PLR2004 - two lines are the first and the last
 
 
 class RealKernel:
     """Transforms rows of one length, a product of 2, 3 and 5."""
 
     def __init__(self, n: int) -> None:
-        self._n = n
         self._stages = real_stages(n)
 
     def transform(self, rows: Floats, out: NDArray[np.complex128]) -> NDArray[np.complex128]:
@@ -60,12 +57,11 @@ class RealKernel:
             rows: (n_row, n) float64.
             out: (n_row, n // 2 + 1) complex128.
         """
-        joined = np.ascontiguousarray(rows.T).reshape(1, -1)
-        lines = Half(joined, np.zeros_like(joined))
+        lines = np.zeros((2, 1, rows.size))
+        lines[0].reshape(rows.shape[::-1])[...] = rows.T
         for stage in self._stages:
             lines = _joined(stage, lines, stage.groups * len(rows))
-        out.real = lines.real.T
-        out.imag = lines.imag.T
+        out.real, out.imag = lines.transpose(0, 2, 1)
         return out
 
 
@@ -75,7 +71,7 @@ def real_stages(n: int) -> list[Stage]:
     stages, m, groups = [], 1, n
     for radix in reversed(_factors(n)):
         groups //= radix
-        k = np.arange(1, radix)[:, np.newaxis] * (groups * np.arange(1, (m + 1) // 2))
+        k = np.arange(1, (m + 1) // 2)[:, np.newaxis] * (groups * np.arange(1, radix))
         real, imag = twiddles.at(k)
         stages.append(Stage(radix, m, groups, real[..., np.newaxis], imag[..., np.newaxis]))
         m *= radix
@@ -98,115 +94,110 @@ def _factors(n: int) -> list[int]:
     return factors
 
 
-def _joined(stage: Stage, lines: Half, columns: int) -> Half:
-    parts = Half(*(part.reshape(-1, stage.radix, columns) for part in lines))
-    out = empty_lines(stage.m, stage.radix * stage.m // 2 + 1, columns)
-    inner = [_turned(stage, parts, j) for j in range(stage.radix)] if stage.m > 2 else []  # noqa: PLR2004
-    {2: _radix_2, 3: _radix_3, 4: _radix_4, 5: _radix_5}[stage.radix](stage.m, parts, inner, out)
+def empty_lines(m: int, n_line: int, columns: int) -> Floats:
+    """Zeros; where columns are fewer than the ``m`` lines of a part, lines run along the memory: long rows are fast."""
+    if columns > m:
+        return np.zeros((2, n_line, columns))
+    return np.zeros((2, columns, n_line)).transpose(0, 2, 1)
+
+
+def _joined(stage: Stage, lines: Floats, columns: int) -> Floats:
+    radix, m = stage.radix, stage.m
+    parts = lines.reshape(2, -1, radix, columns)
+    out = empty_lines(m, radix * m // 2 + 1, columns)
+    {2: _ends_2, 3: _ends_3, 4: _ends_4, 5: _ends_5}[radix](m, parts[0], out)
+    if stage.has_inner:
+        inner = parts[:, stage.inner]
+        by_real, by_imag = inner[:, :, 1:] * stage.real, inner[:, :, 1:] * stage.imag
+        np.add(by_real[0], by_imag[1], out=by_real[0])
+        np.subtract(by_real[1], by_imag[0], out=by_real[1])
+        {2: _inner_2, 3: _inner_3, 4: _inner_4, 5: _inner_5}[radix](m, inner[:, :, 0], by_real, out)
     return out
 
 
-def empty_lines(m: int, n_line: int, columns: int) -> Half:
-    """Zeros; where columns are fewer than the ``m`` lines of a part, lines run along the memory: long rows are fast."""
-    shape = (n_line, columns)
-    if columns > m:
-        return Half(np.zeros(shape), np.zeros(shape))
-    return Half(np.zeros(shape, order="F"), np.zeros(shape, order="F"))
-
-
-def _turned(stage: Stage, parts: Half, j: int) -> Inner:
-    inner = slice(1, (stage.m + 1) // 2)
-    x, y = parts.real[inner, j], parts.imag[inner, j]
-    if j == 0:
-        return Inner(x, y)
-    real, imag = stage.real[j - 1], stage.imag[j - 1]
-    return Inner(real * x + imag * y, real * y - imag * x)
-
-
-def _put(out: Half, up: int, down: int, m: int, sums: tuple[Floats, Floats, Floats, Floats]) -> None:
+def _put(out: Floats, m: int, up: int, down: int, sums: tuple[Floats, Floats, Floats, Floats]) -> None:
     """Fill the lines that rise from ``up m`` and those that fall from ``down m``: a + b and a - b; e + d and e - d."""
     a, b, e, d = sums
     n = (m - 1) // 2
-    rising = slice(up * m + 1, up * m + n + 1)
-    falling = slice(down * m - 1, down * m - n - 1, -1)
-    np.add(a, b, out=out.real[rising])
-    np.subtract(a, b, out=out.real[falling])
-    np.add(e, d, out=out.imag[rising])
-    np.subtract(e, d, out=out.imag[falling])
+    rising = out[:, up * m + 1 : up * m + n + 1]
+    falling = out[:, down * m - 1 : down * m - n - 1 : -1]
+    np.add(a, b, out=rising[0])
+    np.subtract(a, b, out=falling[0])
+    np.add(e, d, out=rising[1])
+    np.subtract(e, d, out=falling[1])
 
 
-def _radix_2(m: int, parts: Half, inner: list[Inner], out: Half) -> None:
-    first = parts.real[0]
-    out.real[0] = first[0] + first[1]
-    out.real[m] = first[0] - first[1]
+def _ends_2(m: int, c: Floats, out: Floats) -> None:
+    np.add(c[0, 0], c[0, 1], out=out[0, 0])
+    np.subtract(c[0, 0], c[0, 1], out=out[0, m])
     if m % 2 == 0:
-        out.real[m // 2] = parts.real[m // 2, 0]
-        out.imag[m // 2] = -parts.real[m // 2, 1]
-    if inner:
-        c0, c1 = inner
-        _put(out, 0, 1, m, (c0.real, c1.real, c1.imag, c0.imag))
+        out[0, m // 2] = c[m // 2, 0]
+        np.negative(c[m // 2, 1], out=out[1, m // 2])
 
 
-def _radix_4(m: int, parts: Half, inner: list[Inner], out: Half) -> None:
-    first = parts.real[0]
-    odd, even = first[3] + first[1], first[0] + first[2]
-    out.real[0] = even + odd
-    out.real[2 * m] = even - odd
-    out.real[m] = first[0] - first[2]
-    out.imag[m] = first[3] - first[1]
+def _inner_2(m: int, first: Floats, turned: Floats, out: Floats) -> None:
+    _put(out, m, 0, 1, (first[0], turned[0, :, 0], turned[1, :, 0], first[1]))
+
+
+def _ends_4(m: int, c: Floats, out: Floats) -> None:
+    odd, even = c[0, 3] + c[0, 1], c[0, 0] + c[0, 2]
+    np.add(even, odd, out=out[0, 0])
+    np.subtract(even, odd, out=out[0, 2 * m])
+    np.subtract(c[0, 0], c[0, 2], out=out[0, m])
+    np.subtract(c[0, 3], c[0, 1], out=out[1, m])
     if m % 2 == 0:
-        last = parts.real[m // 2]
+        last = c[m // 2]
         imag = -HALF_ROOT * (last[1] + last[3])
         real = HALF_ROOT * (last[1] - last[3])
-        out.real[m // 2] = last[0] + real
-        out.real[m + m // 2] = last[0] - real
-        out.imag[m // 2] = imag - last[2]
-        out.imag[m + m // 2] = imag + last[2]
-    if inner:
-        c0, c1, c2, c3 = inner
-        _put(out, 0, 2, m, (c0.real + c2.real, c3.real + c1.real, c1.imag + c3.imag, c0.imag + c2.imag))
-        _put(out, 1, 1, m, (c0.real - c2.real, c1.imag - c3.imag, c3.real - c1.real, c0.imag - c2.imag))
+        np.add(last[0], real, out=out[0, m // 2])
+        np.subtract(last[0], real, out=out[0, m + m // 2])
+        np.subtract(imag, last[2], out=out[1, m // 2])
+        np.add(imag, last[2], out=out[1, m + m // 2])
 
 
-def _radix_3(m: int, parts: Half, inner: list[Inner], out: Half) -> None:
-    first = parts.real[0]
-    both = first[1] + first[2]
-    out.real[0] = first[0] + both
-    out.real[m] = first[0] - 0.5 * both
-    out.imag[m] = SINE_3 * (first[2] - first[1])
-    if inner:
-        c0, c1, c2 = inner
-        real, imag = c1.real + c2.real, c1.imag + c2.imag
-        np.add(c0.real, real, out=out.real[1 : 1 + len(real)])
-        np.add(c0.imag, imag, out=out.imag[1 : 1 + len(imag)])
-        across = SINE_3 * (c1.imag - c2.imag), SINE_3 * (c2.real - c1.real)
-        _put(out, 1, 1, m, (c0.real - 0.5 * real, across[0], across[1], c0.imag - 0.5 * imag))
+def _inner_4(m: int, first: Floats, turned: Floats, out: Floats) -> None:
+    c1, c2, c3 = turned[:, :, 0], turned[:, :, 1], turned[:, :, 2]
+    even, even_step = first + c2, first - c2
+    odd = c3 + c1
+    _put(out, m, 0, 2, (even[0], odd[0], odd[1], even[1]))
+    _put(out, m, 1, 1, (even_step[0], c1[1] - c3[1], c3[0] - c1[0], even_step[1]))
 
 
-def _radix_5(m: int, parts: Half, inner: list[Inner], out: Half) -> None:
-    first = parts.real[0]
-    outer, middle = first[4] + first[1], first[3] + first[2]
-    outer_step, middle_step = first[4] - first[1], first[3] - first[2]
-    out.real[0] = first[0] + outer + middle
-    out.real[m] = first[0] + COSINE_5 * outer + COSINE_5_2 * middle
-    out.imag[m] = SINE_5 * outer_step + SINE_5_2 * middle_step
-    out.real[2 * m] = first[0] + COSINE_5_2 * outer + COSINE_5 * middle
-    out.imag[2 * m] = SINE_5_2 * outer_step - SINE_5 * middle_step
-    if inner:
-        _radix_5_inner(m, inner, out)
+def _ends_3(m: int, c: Floats, out: Floats) -> None:
+    both = c[0, 1] + c[0, 2]
+    np.add(c[0, 0], both, out=out[0, 0])
+    np.subtract(c[0, 0], 0.5 * both, out=out[0, m])
+    np.multiply(SINE_3, c[0, 2] - c[0, 1], out=out[1, m])
 
 
-def _radix_5_inner(m: int, inner: list[Inner], out: Half) -> None:
-    c0, c1, c2, c3, c4 = inner
-    outer = Inner(c1.real + c4.real, c1.imag + c4.imag)
-    middle = Inner(c2.real + c3.real, c2.imag + c3.imag)
-    outer_step = Inner(c1.imag - c4.imag, c4.real - c1.real)
-    middle_step = Inner(c2.imag - c3.imag, c3.real - c2.real)
-    np.add(c0.real + outer.real, middle.real, out=out.real[1 : 1 + len(c0.real)])
-    np.add(c0.imag + outer.imag, middle.imag, out=out.imag[1 : 1 + len(c0.imag)])
-    near = [c + COSINE_5 * o + COSINE_5_2 * i for c, o, i in zip(c0, outer, middle, strict=True)]
-    far = [c + COSINE_5_2 * o + COSINE_5 * i for c, o, i in zip(c0, outer, middle, strict=True)]
-    near_step = [SINE_5 * o + SINE_5_2 * i for o, i in zip(outer_step, middle_step, strict=True)]
-    far_step = [SINE_5_2 * o - SINE_5 * i for o, i in zip(outer_step, middle_step, strict=True)]
-    _put(out, 1, 1, m, (near[0], near_step[0], near_step[1], near[1]))
-    _put(out, 2, 2, m, (far[0], far_step[0], far_step[1], far[1]))
+def _inner_3(m: int, first: Floats, turned: Floats, out: Floats) -> None:
+    c1, c2 = turned[:, :, 0], turned[:, :, 1]
+    both = c1 + c2
+    np.add(first, both, out=out[:, 1 : 1 + first.shape[1]])
+    middle = first - 0.5 * both
+    _put(out, m, 1, 1, (middle[0], SINE_3 * (c1[1] - c2[1]), SINE_3 * (c2[0] - c1[0]), middle[1]))
+
+
+def _ends_5(m: int, c: Floats, out: Floats) -> None:
+    falling, rising = c[0, 4:2:-1], c[0, 1:3]
+    outer, middle = falling + rising
+    outer_step, middle_step = falling - rising
+    np.add(c[0, 0] + outer, middle, out=out[0, 0])
+    np.add(c[0, 0] + COSINE_5 * outer, COSINE_5_2 * middle, out=out[0, m])
+    np.add(c[0, 0] + COSINE_5_2 * outer, COSINE_5 * middle, out=out[0, 2 * m])
+    np.add(SINE_5 * outer_step, SINE_5_2 * middle_step, out=out[1, m])
+    np.subtract(SINE_5_2 * outer_step, SINE_5 * middle_step, out=out[1, 2 * m])
+
+
+def _inner_5(m: int, first: Floats, turned: Floats, out: Floats) -> None:
+    rising, falling = turned[:, :, :2], turned[:, :, 3:1:-1]
+    sums = rising + falling
+    outer, middle = sums[:, :, 0], sums[:, :, 1]
+    np.add(first + outer, middle, out=out[:, 1 : 1 + first.shape[1]])
+    near = first + COSINE_5 * outer + COSINE_5_2 * middle
+    far = first + COSINE_5_2 * outer + COSINE_5 * middle
+    real, imag = rising[1] - falling[1], falling[0] - rising[0]
+    near_steps = [SINE_5 * part[:, 0] + SINE_5_2 * part[:, 1] for part in (real, imag)]
+    far_steps = [SINE_5_2 * part[:, 0] - SINE_5 * part[:, 1] for part in (real, imag)]
+    _put(out, m, 1, 1, (near[0], near_steps[0], near_steps[1], near[1]))
+    _put(out, m, 2, 2, (far[0], far_steps[0], far_steps[1], far[1]))
