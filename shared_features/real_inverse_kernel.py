@@ -47,8 +47,8 @@ def _split(stage: Stage, lines: Floats, columns: int) -> Floats:
     out = empty_lines(m, m // 2 + 1, radix * columns)
     parts = out.reshape(2, -1, radix, columns)
     {2: _ends_2, 3: _ends_3, 4: _ends_4, 5: _ends_5}[radix](m, lines, parts[0])
-    if stage.has_inner:
-        inner = parts[:, stage.inner]
+    if stage.has_between:
+        inner = parts[:, stage.between]
         {2: _inner_2, 3: _inner_3, 4: _inner_4, 5: _inner_5}[radix](m, lines, inner)
         real, imag = inner[:, :, 1:]
         by_real, by_imag = real * stage.real, real * stage.imag

@@ -34,12 +34,12 @@ class Stage(NamedTuple):
     imag: Floats
 
     @property
-    def inner(self) -> slice:
+    def between(self) -> slice:
         """Lines of one of the joined transforms between the first and, of even m, the last."""
         return slice(1, (self.m + 1) // 2)
 
     @property
-    def has_inner(self) -> bool:
+    def has_between(self) -> bool:
         """Whether there are any."""
         return self.m > 2  # noqa: PLR2004 - two lines are the first and the last
 
@@ -106,8 +106,8 @@ def _joined(stage: Stage, lines: Floats, columns: int) -> Floats:
     parts = lines.reshape(2, -1, radix, columns)
     out = empty_lines(m, radix * m // 2 + 1, columns)
     {2: _ends_2, 3: _ends_3, 4: _ends_4, 5: _ends_5}[radix](m, parts[0], out)
-    if stage.has_inner:
-        inner = parts[:, stage.inner]
+    if stage.has_between:
+        inner = parts[:, stage.between]
         by_real, by_imag = inner[:, :, 1:] * stage.real, inner[:, :, 1:] * stage.imag
         np.add(by_real[0], by_imag[1], out=by_real[0])
         np.subtract(by_real[1], by_imag[0], out=by_real[1])
