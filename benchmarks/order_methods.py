@@ -90,10 +90,12 @@ def main() -> int:
         "c demodulation, one band": partial(demodulated, band=whole_band),
         "c demodulation, band an order": lambda heard: maker.tracked(heard.lines, heard.rotations),
     }
+    print(f"{'cost, cal:':32}{'run-up':>9}{'cruise':>9}")
     # The first two empty the caches for whatever runs next.
     for group in (list(ways)[:2], list(ways)[2:]):
-        for name, cost in costs({name: ways[name] for name in group}):
-            print(f"{name:32}{cost:6.2f} cal")
+        chosen = {name: ways[name] for name in group}
+        for name, cost, in_cruise in zip(group, costs(chosen, RUN_UP), costs(chosen, 0.0), strict=True):
+            print(f"{name:32}{cost:9.2f}{in_cruise:9.2f}")
     for source, reports_hz in SOURCES.items():
         print(f"\nerror, %: {source:22}" + "".join(f"{name:>18}" for name in SIGNALS))
         for name, way in ways.items():
@@ -101,13 +103,13 @@ def main() -> int:
     return 0
 
 
-def costs(ways: Mapping[str, Callable[[Heard], Floats]]) -> list[tuple[str, float]]:
-    """Name and median thread CPU time of each way, over that of the calibration loop between them."""
-    heard = [record(SIGNALS["noise of 0.5"], 0.0, seed) for seed in (1, 2)]
+def costs(ways: Mapping[str, Callable[[Heard], Floats]], rise: float) -> list[float]:
+    """Median thread CPU time of each way, over that of the calibration loop between them."""
+    heard = [record(SIGNALS["noise of 0.5"], 0.0, seed, rise) for seed in (1, 2)]
     cases = [Case("cal", partial(_same, make_cal()), ROUNDS)]
     cases += [Case(name, partial(_next, way, cycle(heard)), ROUNDS) for name, way in ways.items()]
     times = {name: float(np.median(values)) for name, values in time_interleaved(cases, seed=1).items()}
-    return [(name, times[name] / times["cal"]) for name in ways]
+    return [times[name] / times["cal"] for name in ways]
 
 
 def worst(way: Callable[[Heard], Floats], signal: Signal, reports_hz: float) -> float:
@@ -118,7 +120,7 @@ def worst(way: Callable[[Heard], Floats], signal: Signal, reports_hz: float) -> 
 
 
 def resampled(heard: Heard, *, interpolate: Interpolate) -> Floats:
-    """Samples at equal angles, four at least for each sample in time, and one transform of them for each shaft."""
+    """As many samples at equal angles as there are in time, and one transform of them for each shaft."""
     positions_n = np.arange(float(heard.samples.size))
     powers = []
     for rotation in heard.rotations:
@@ -189,29 +191,29 @@ def about(power: Floats, centre: float, reach: float) -> float:
     return float(np.sum(power[first:last] * np.clip(reach + 0.5 - distance, 0.0, 1.0)))
 
 
-def record(signal: Signal, reports_hz: float, seed: int) -> Heard:
-    """A second of a run-up; ``reports_hz`` is 0 for tachometers."""
+def record(signal: Signal, reports_hz: float, seed: int, rise: float = RUN_UP) -> Heard:
+    """A second in which the speed rises by a share of itself; ``reports_hz`` is 0 for tachometers."""
     rng = np.random.default_rng(seed)
     start_hz = 85.0 + rng.random()
     time_s = np.arange(RATE_HZ) / RATE_HZ
     parts = [(o, 0.0, a) for o, a in zip(ORDERS, signal.amplitudes, strict=True)] + list(signal.others)
     samples = signal.noise * rng.standard_normal(time_s.size)
     for order, offset_hz, amplitude in parts:
-        cycles = order * turns_of(start_hz, time_s) + offset_hz * time_s + rng.random()
+        cycles = order * turns_of(start_hz, rise, time_s) + offset_hz * time_s + rng.random()
         samples += amplitude * np.cos(2.0 * np.pi * cycles)
     samples -= samples.mean()
     segments = np.lib.stride_tricks.sliding_window_view(samples, SEGMENT_N)[:: SEGMENT_N // 2]
     lines = np.fft.rfft(segments * hann(SEGMENT_N))
-    told = by_reports(start_hz, reports_hz, rng.random()) if reports_hz else by_pulses(start_hz)
+    told = by_reports(start_hz, rise, reports_hz, rng.random()) if reports_hz else by_pulses(start_hz, rise)
     return Heard(samples, lines, told)
 
 
-def by_pulses(start_hz: float) -> tuple[Rotation, ...]:
+def by_pulses(start_hz: float, rise: float) -> tuple[Rotation, ...]:
     """The rotations as once-per-turn pulses tell them."""
     fine_s = np.linspace(-BEFORE_S, 1.0, 200_001)
     pulses = {}
     for name, ratio in RATIOS.items():
-        turns = ratio * turns_of(start_hz, fine_s)
+        turns = ratio * turns_of(start_hz, rise, fine_s)
         whole = np.arange(np.ceil(turns[0]), turns[-1])
         pulses[name] = (np.interp(whole, turns, fine_s) + BEFORE_S) * RATE_HZ
     log = RotationLog(spec_of("tach"))
@@ -219,13 +221,13 @@ def by_pulses(start_hz: float) -> tuple[Rotation, ...]:
     return known(log)
 
 
-def by_reports(start_hz: float, reports_hz: float, phase: float) -> tuple[Rotation, ...]:
+def by_reports(start_hz: float, rise: float, reports_hz: float, phase: float) -> tuple[Rotation, ...]:
     """The rotations as frames tell them that carry the last report."""
     log = RotationLog(spec_of("reported"))
     for frame in range(round((BEFORE_S + 1.0) / FRAME_S)):
         frame_s = frame * FRAME_S - BEFORE_S
         report_s = (np.floor(frame_s * reports_hz - phase) + phase) / reports_hz
-        speeds_hz = start_hz * (1.0 + RUN_UP * report_s) * np.array(list(RATIOS.values()))
+        speeds_hz = start_hz * (1.0 + rise * report_s) * np.array(list(RATIOS.values()))
         log.note(round(frame * FRAME_S * RATE_HZ), np.round(speeds_hz * STEPS_PER_HZ) / STEPS_PER_HZ, {})
     return known(log)
 
@@ -238,9 +240,9 @@ def known(log: RotationLog) -> tuple[Rotation, ...]:
     return found
 
 
-def turns_of(start_hz: float, time_s: Floats) -> Floats:
+def turns_of(start_hz: float, rise: float, time_s: Floats) -> Floats:
     """Revolutions of n1 since the record's start."""
-    return start_hz * time_s * (1.0 + 0.5 * RUN_UP * time_s)
+    return start_hz * time_s * (1.0 + 0.5 * rise * time_s)
 
 
 def hann(n: int) -> Floats:
