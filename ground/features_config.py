@@ -152,7 +152,7 @@ class OrdersConfig(Section):
     shafts: tuple[ShaftOrdersConfig, ...] = ()
     bands: tuple[OrderBandConfig, ...] = ()
     max_hz: float = 0.0
-    tolerance: float = 0.005
+    tolerance: float = 0.01
 
 
 class QualityConfig(Section):

@@ -221,7 +221,7 @@ class OrdersGroup:
     shafts: tuple[ShaftOrders, ...] = ()
     bands: tuple[OrderBand, ...] = ()
     max_hz: float = 0.0
-    tolerance: float = 0.005
+    tolerance: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
