@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_agent.frame import samples_ns
 from ground.recording import LABEL_HEALTHY, Recording, Stretch
-from shared_features.quality import NOT_FINITE, REASONS, quality_of
+from shared_features.quality import NOT_FINITE, REASONS, judge_of
 from shared_features.spec import FeatureSpec
 from shared_features.waveform import WaveformMaker
 
@@ -76,7 +76,7 @@ class _RecordJudge:
 
     def __init__(self, spec: FeatureSpec) -> None:
         self._waveform = WaveformMaker(spec)
-        self._limits = spec.quality
+        self._judge = judge_of(spec)
 
     def judge(self, samples: NDArray[np.float32]) -> tuple[float, int]:
         """RMS and index of the reason of (record_n,) contiguous samples."""
@@ -84,7 +84,7 @@ class _RecordJudge:
             return math.nan, REASONS.index(NOT_FINITE)
         waveform = self._waveform.measure()
         rms = math.sqrt(waveform.m2 / samples.size + waveform.mean * waveform.mean)
-        reason = quality_of(samples, self._waveform.deviation, waveform, self._limits)
+        reason = self._judge(samples, self._waveform.deviation, waveform)
         return rms, REASONS.index(reason) if reason else BELIEVED
 
 

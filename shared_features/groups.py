@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from shared_features.errors import SpecError
 
 UNITS = ("g", "m/s2", "mm/s", "V", "A", "bar", "degC", "Hz", "unknown")
+PROCESS_UNITS = ("bar", "degC", "Hz")
+"""Units of slow values, which may stand still, jump and peak as no vibration does."""
 SHAFTS = ("n1", "n2")
 REPORTED = "reported"
 TACH = "tach"

@@ -8,14 +8,21 @@ is looked at closely. How the limits were chosen: docs/adr/0011-sensor-quality.m
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_features.groups import PROCESS_UNITS
+
 if TYPE_CHECKING:
     from shared_features.groups import QualityLimits
+    from shared_features.spec import FeatureSpec
     from shared_features.waveform import Waveform
+
+Judge = Callable[[NDArray[np.float32], NDArray[np.float64], "Waveform"], str]
 
 ASSESSED = ""
 NOT_FINITE = "not_finite"
@@ -61,6 +68,16 @@ _CLEAR_STEP = 6.0
 _SHARP_SHARE = 1.0 / 128.0
 _SHARP_RATIO = 0.6
 _FEWEST_SHARP_N = 8
+
+
+def judge_of(spec: FeatureSpec) -> Judge:
+    """What tells the reason of a spec's records: vibration by ``quality_of``, while a process value may stand still."""
+    return _believe if spec.channels[0].unit in PROCESS_UNITS else partial(quality_of, limits=spec.quality)
+
+
+def _believe(samples: NDArray[np.float32], deviation: NDArray[np.float64], waveform: Waveform) -> str:
+    del samples, deviation, waveform
+    return ASSESSED
 
 
 def quality_of(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared_features.envelope import EnvelopeMaker, envelope_features
 from shared_features.orders import OrdersMaker
-from shared_features.quality import ASSESSED, NOT_FINITE, quality_of
+from shared_features.quality import ASSESSED, NOT_FINITE, judge_of
 from shared_features.segments import SegmentMaker
 from shared_features.spec_checks import needs_segments
 from shared_features.waveform import SILENT, Waveform, WaveformMaker
@@ -46,7 +46,7 @@ class RecordMaker:
     """Computes records by one spec; holds constants and scratch memory, so one maker serves one thread."""
 
     def __init__(self, spec: FeatureSpec) -> None:
-        self._limits = spec.quality
+        self._judge = judge_of(spec)
         self._waveform = WaveformMaker(spec)
         self._spectrum = _SpectrumMaker(spec, self._waveform.memory) if needs_segments(spec) else _NoSpectrum()
 
@@ -60,7 +60,7 @@ class RecordMaker:
         if not self._waveform.load(samples):
             return self._unreadable(NOT_FINITE)
         waveform = self._waveform.measure()
-        reason = quality_of(samples, self._waveform.deviation, waveform, self._limits)
+        reason = self._judge(samples, self._waveform.deviation, waveform)
         reason = reason or self._spectrum.reason(rotations)
         if reason:
             return self._unreadable(reason)

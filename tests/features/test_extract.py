@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,6 +115,13 @@ def test_what_cannot_be_assessed_says_why(change, reason):
     window = broken(change)
     assert window.reason == reason
     assert not window.values.any()
+
+
+@pytest.mark.parametrize(("unit", "reason"), [("g", "flatline"), ("bar", "")])
+def test_a_process_value_may_stand_still(unit, reason):
+    """A pressure that does not move is one; an accelerometer that does not is broken."""
+    spec = replace(SPEC, channels=(ChannelSpec("a", unit), ChannelSpec("b", unit)))
+    assert extract_windows(spec, np.full((300, 2), 2.5, dtype=np.float32), SPEED)[0].reason == reason
 
 
 def test_a_missing_condition_is_a_reason():

@@ -41,7 +41,7 @@ def make_spec(orders):
     [
         (GROUP, (20.0, 100.0)),
         (OrdersGroup(True, (ShaftOrders("n1", (2.0, 2.1)),), (), 300.0), (40.0, 300.0 / 2.1)),
-        (OrdersGroup(True, (ShaftOrders("n1", (), (Carrier(9.0, 1),)),), ()), (4.0, 500.0 / (10.0 * 1.005))),
+        (OrdersGroup(True, (ShaftOrders("n1", (), (Carrier(9.0, 1),)),), ()), (4.0, 500.0 / (10.0 * 1.01))),
         (OrdersGroup(True, (), (OrderBand("n1", 2.0, 2.5),)), (10.0, 200.0)),
         (OrdersGroup(True, (ShaftOrders("n2"),), (), 300.0), (0.0, np.inf)),
         (OrdersGroup(), (0.0, np.inf)),
