@@ -96,7 +96,7 @@ def compare(left: dict[str, NDArray[Any]], right: dict[str, NDArray[Any]]) -> Co
         for name in names
         for window in np.flatnonzero(left[f"{name}/reasons"] != right[f"{name}/reasons"])
     ]
-    distances = [_exact_distances(name, left, right) for name in names]
+    distances = [exact_distances(name, left, right) for name in names]
     worst = max((float(np.max(distance, initial=0.0)), name) for distance, name in zip(distances, names, strict=True))
     return Comparison(
         windows=sum(len(left[f"{name}/values"]) for name in names),
@@ -129,7 +129,7 @@ def _differences(name: str, left: dict[str, NDArray[Any]], right: dict[str, NDAr
     return [Difference(name, int(i), columns[j], float(a[i, j]), float(b[i, j]), int(ulps[i, j])) for i, j in where]
 
 
-def _exact_distances(name: str, left: dict[str, NDArray[Any]], right: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+def exact_distances(name: str, left: dict[str, NDArray[Any]], right: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
     """Distances of the float64 values, in units of the last place of float32, of the windows that both sides assess."""
     assessed = (left[f"{name}/reasons"] == "") & (right[f"{name}/reasons"] == "")
     a, b = left[f"{name}/exact"][:, assessed], right[f"{name}/exact"][:, assessed]

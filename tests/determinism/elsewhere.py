@@ -1,7 +1,7 @@
 """Compute the golden set with other interpreters and compare it with this one's, bit by bit.
 
-Run ``python -m tests.determinism.elsewhere PYTHON...``; each needs numpy alone. Prints one row for each and names every
-difference; exits 1 when a bit of a feature differs.
+Run ``python -m tests.determinism.elsewhere [PYTHON...]``; each needs numpy alone. Without any, this machine's own
+configurations are compared. Prints a row for each and names every difference; exits 1 when a bit of a feature differs.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.determinism.compare import Comparison, about, compare, load
-from tests.determinism.configurations import run_golden_set
+from tests.determinism.configurations import configurations, run_golden_set
 from tests.determinism.real_windows import write_real_windows
 
-_TITLE = f"{'machine':<10}{'python':<9}{'numpy':<9}{'windows':>8}{'features':>9}{'float32':>9}{'float64':>9}{'time':>8}"
+_TITLE = (
+    f"{'configuration':<24}{'machine':<9}{'numpy':<7}{'windows':>8}{'features':>9}{'float32':>8}{'float64':>8}{'expected':>9}"
+    f"{'time':>7}"
+)
 
 
 def main(pythons: Sequence[str]) -> int:
@@ -26,14 +29,23 @@ def main(pythons: Sequence[str]) -> int:
         work = Path(folder)
         real = write_real_windows(work / "real.npz")
         reference = load(run_golden_set(work / "here.npz", real=real))
-        _say(_TITLE, _row(about(reference), compare(reference, reference), 0.0))
-        for number, python in enumerate(pythons):
+        _say(_TITLE)
+        for name, python, environment in _runs(pythons):
             started_s = time.monotonic()
-            other = load(run_golden_set(work / f"{number}.npz", python=str(Path(python).absolute()), real=real))
+            other = load(run_golden_set(work / "other.npz", python=python, environment=environment, real=real))
             comparison = compare(reference, other)
-            _say(_row(about(other), comparison, time.monotonic() - started_s), str(comparison))
-            worst = max(worst, 0 if comparison.equal else 1)
+            _say(_row(name, about(other), comparison, time.monotonic() - started_s))
+            if not comparison.equal:
+                _say(str(comparison))
+                worst = 1
     return worst
+
+
+def _runs(pythons: Sequence[str]) -> list[tuple[str, str, Mapping[str, str]]]:
+    """Name, interpreter and environment of each run."""
+    if pythons:
+        return [(python, str(Path(python).absolute()), {}) for python in pythons]
+    return [(each.name, sys.executable, each.environment) for each in configurations()]
 
 
 def _say(*lines: str) -> None:
@@ -41,10 +53,10 @@ def _say(*lines: str) -> None:
     sys.stdout.flush()
 
 
-def _row(made_by: dict[str, str], comparison: Comparison, took_s: float) -> str:
+def _row(name: str, made_by: Mapping[str, str], comparison: Comparison, took_s: float) -> str:
     return (
-        f"{made_by['machine']:<10}{made_by['python']:<9}{made_by['numpy']:<9}{comparison.windows:>8}{comparison.values:>9}"
-        f"{len(comparison.differences):>9}{comparison.exact_differing:>9}{took_s:>6.0f} s"
+        f"{name[:23]:<24}{made_by['machine']:<9}{made_by['numpy']:<7}{comparison.windows:>8}{comparison.values:>9}"
+        f"{len(comparison.differences):>8}{comparison.exact_differing:>8}{comparison.expected:>9.1e}{took_s:>5.0f} s"
     )
 
 
