@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 
 from ground.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ground.features.source import Source
 
 features_app = typer.Typer(no_args_is_help=True, help="Features: what there are, in one window, in a bundle.")
@@ -51,7 +49,7 @@ def list_(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, named within a channel.")] = False,
 ) -> None:
     """List the features of a spec: name, unit, scale, formula and source, by group."""
-    from ground.features.listing import features_document, features_markdown, features_table
+    from ground.features.listing import features_document, features_markdown, features_table, titled
     from ground.features.source import read_listed
 
     if as_json and markdown:
@@ -63,7 +61,7 @@ def list_(
     if markdown:
         typer.echo(features_markdown(sourced.spec))
         return
-    _print_tables([features_table(sourced.spec, title=f"Features of {sourced.name}")])
+    _print_tables([titled(f"Features of {sourced.name}", features_table(sourced.spec))])
     _tell(sourced.notes)
 
 
@@ -131,7 +129,7 @@ def _print_json(document: dict[str, Any]) -> None:
     typer.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
 
 
-def _print_tables(tables: Iterable[Table]) -> None:
+def _print_tables(tables: Iterable[Group]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDE_COLUMNS)

@@ -12,11 +12,13 @@ from ground.features.excerpt import Excerpt
 from ground.report import words
 from ground.report.view import Absent
 from shared_features.envelope import squared_envelope_spectrum
-from shared_features.orders import order_spectrum
+from shared_features.groups import ShaftOrders
+from shared_features.orders import OrdersMaker, order_features, order_spectrum
 from shared_features.quality import NOT_FINITE
 from shared_features.record import RecordMaker
 from shared_features.rotation import CONDITION_MISSING, Rotation
 from shared_features.segments import SegmentMaker, density_of
+from shared_features.spec import FeatureSpec
 from shared_features.spec_checks import needs_segments
 from shared_features.spectral import LineMaker
 from shared_features.waveform import WaveformMaker
@@ -47,7 +49,7 @@ class BandLevel:
 
 @dataclass(frozen=True, slots=True)
 class OrderCurve:
-    """RMS about the orders of one shaft; ``marked`` are those that are features."""
+    """RMS about the orders of one shaft; ``marked`` are the features, none where another shaft's speed is unknown."""
 
     shaft: str
     curve: Curve
@@ -146,40 +148,63 @@ def _orders(excerpt: Excerpt, channel: int) -> Iterator[OrderCurve | Absent]:
     if not spec.orders.enabled:
         return
     shafts = [shaft.name for shaft in spec.shafts]
-    records = _finite(excerpt, channel)
+    records = [_OrderRecord(*record) for record in _deviations(excerpt, channel)]
+    levels = _order_levels(spec, records)
     for part in spec.orders.shafts:
         index = shafts.index(part.shaft)
-        known = [(samples, turned[index]) for samples, turned in records if not turned[index].reason]
-        marked = [*part.orders, *(carrier.order for carrier in part.carriers)]
-        outermost = max([*part.orders, *(carrier.order + carrier.sidebands for carrier in part.carriers)])
+        known = [record for record in records if not record.rotations[index].reason]
         if known:
-            yield _order_curve(excerpt, part.shaft, known, np.array(sorted(marked)), outermost)
+            yield OrderCurve(part.shaft, _order_curve(spec, part, known, index), _marked(part, levels))
         else:
-            reasons = sorted({turned[index].reason for _, turned in records} - {""}) or [NOT_FINITE]
+            reasons = sorted({record.rotations[index].reason for record in records}) or [NOT_FINITE]
             yield Absent(f"No orders of {part.shaft.upper()}: {', '.join(map(_speed_reason, reasons))}.")
 
 
-def _order_curve(
-    excerpt: Excerpt,
-    shaft: str,
-    records: list[tuple[NDArray[np.float32], Rotation]],
-    marked: NDArray[np.float64],
-    outermost: float,
-) -> OrderCurve:
-    spec = excerpt.spec
-    lowest_hz = max(_CLEAR_LINES / spec.record_s, 2.0 * spec.line_hz)
-    speed_hz = min(rotation.low_hz for _, rotation in records)
-    first, last = lowest_hz / speed_hz, _BEYOND_ORDERS * outermost
-    step = max(_LINES_A_STEP / (spec.record_s * speed_hz), (last - first) / _MOST_ORDERS)
-    orders = np.concatenate([marked, np.arange(min(first, last / 2.0), last, step)])
-    waveform, segments = WaveformMaker(spec), SegmentMaker(spec)
-    total = np.zeros(orders.size)
-    for samples, rotation in records:
+@dataclass(frozen=True, slots=True)
+class _OrderRecord:
+    """The samples of a record about their mean, and how the shafts turned."""
+
+    deviation: NDArray[np.float64]
+    rotations: tuple[Rotation, ...]
+
+
+def _deviations(excerpt: Excerpt, channel: int) -> Iterator[tuple[NDArray[np.float64], tuple[Rotation, ...]]]:
+    waveform = WaveformMaker(excerpt.spec)
+    for samples, rotations in _finite(excerpt, channel):
         waveform.load(samples)
-        total += order_spectrum(spec, segments.lines(waveform.deviation), rotation, orders) ** 2
-    rms = np.sqrt(total / len(records))
-    n = marked.size
-    return OrderCurve(shaft, Curve(orders[n:], rms[n:]), Curve(marked, rms[:n]))
+        yield waveform.deviation.copy(), rotations
+
+
+def _order_levels(spec: FeatureSpec, records: list[_OrderRecord]) -> dict[str, float]:
+    """The features of the orders group by name, as far as they are tracked; none where a speed is unknown."""
+    complete = [one for one in records if not any(rotation.reason for rotation in one.rotations)]
+    if not complete:
+        return {}
+    segments, maker = SegmentMaker(spec), OrdersMaker(spec)
+    powers = np.mean([maker.tracked(segments.lines(one.deviation), one.rotations) for one in complete], axis=0)
+    names = [feature.name for feature in order_features(spec)]
+    return dict(zip(names, np.sqrt(powers).tolist(), strict=False))
+
+
+def _marked(part: ShaftOrders, levels: dict[str, float]) -> Curve:
+    orders = sorted({*part.orders, *(carrier.order for carrier in part.carriers)})
+    found = [(order, levels[f"{part.shaft}_{order:g}x"]) for order in orders if levels]
+    return Curve(*np.array(found, dtype=np.float64).reshape(-1, 2).T)
+
+
+def _order_curve(spec: FeatureSpec, part: ShaftOrders, records: list[_OrderRecord], shaft: int) -> Curve:
+    lowest_hz = max(_CLEAR_LINES / spec.record_s, 2.0 * spec.line_hz)
+    speed_hz = min(one.rotations[shaft].low_hz for one in records)
+    outermost = max([*part.orders, *(carrier.order + carrier.sidebands for carrier in part.carriers)])
+    last = _BEYOND_ORDERS * outermost
+    first = min(lowest_hz / speed_hz, last / 2.0)
+    step = max(_LINES_A_STEP / (spec.record_s * speed_hz), (last - first) / _MOST_ORDERS)
+    orders = np.arange(first, last, step)
+    segments = SegmentMaker(spec)
+    total = np.zeros(orders.size)
+    for one in records:
+        total += order_spectrum(spec, segments.lines(one.deviation), one.rotations[shaft], orders) ** 2
+    return Curve(orders, np.sqrt(total / len(records)))
 
 
 def _speed_reason(reason: str) -> str:

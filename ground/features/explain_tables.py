@@ -5,31 +5,38 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from ground.features.explain import BearingFault, Explanation, SpeedRange, decision_sentence
-from ground.features.listing import TITLES
+from ground.features.listing import TITLES, plain_table, titled
 from ground.report import words
 from shared_features.feature import LOG
 
 _PADDING = (0, 1, 0, 0)
 
 
-def explanation_tables(explanation: Explanation) -> Iterator[Table]:
-    """Facts, bearings, thresholds, features: one table each, those that would be empty left out."""
-    yield _facts(explanation)
+def explanation_tables(explanation: Explanation) -> Iterator[Group]:
+    """Facts, bearings, thresholds, features: one titled table each, those that would be empty left out."""
+    manifest = explanation.bundle.manifest
+    yield titled(
+        f"{manifest.bundle_id}, {manifest.release_class}, fleet {manifest.fleet}, sequence {manifest.sequence}",
+        _facts(explanation),
+    )
     if explanation.faults:
-        yield _faults(explanation)
-    yield _thresholds(explanation)
-    yield _features(explanation)
+        speeds = [f"{shaft} {speed.hz:.4g} Hz ({speed.origin})" for shaft, speed in explanation.speeds.items()]
+        told = ", ".join(speeds) or "unknown speeds: give them, such as --n1-hz 50"
+        yield titled(f"Bearing faults at {told}", _faults(explanation))
+    yield titled("Thresholds", _thresholds(explanation))
+    yield titled(
+        "Features of healthy windows, ± 1 standard deviation (a factor where the model takes the logarithm)",
+        _features(explanation),
+    )
 
 
 def _facts(explanation: Explanation) -> Table:
-    manifest = explanation.bundle.manifest
-    title = f"{manifest.bundle_id}, {manifest.release_class}, fleet {manifest.fleet}"
-    table = Table(title=Text(title), title_justify="left", show_header=False, box=None, padding=_PADDING)
+    table = Table(show_header=False, box=None, padding=_PADDING)
     table.add_column("what", no_wrap=True, style="bold")
     table.add_column("value")
     bundle = explanation.bundle
@@ -48,8 +55,7 @@ def _range(one: SpeedRange) -> str:
 
 
 def _faults(explanation: Explanation) -> Table:
-    speeds = [f"{shaft} {speed.hz:.4g} Hz ({speed.origin})" for shaft, speed in explanation.speeds.items()]
-    table = _table(f"Bearing faults at {', '.join(speeds) or 'unknown speeds: give them, such as --n1-hz 50'}")
+    table = plain_table()
     for name in ("bearing", "shaft", "fault"):
         table.add_column(name)
     table.add_column("order", justify="right")
@@ -66,7 +72,7 @@ def _fault_cells(fault: BearingFault) -> tuple[str, ...]:
 
 def _thresholds(explanation: Explanation) -> Table:
     thresholds = explanation.bundle.thresholds
-    table = _table("Thresholds")
+    table = plain_table()
     table.add_column("phase")
     table.add_column("score", justify="right")
     for phase, level in thresholds.phases.items():
@@ -76,7 +82,7 @@ def _thresholds(explanation: Explanation) -> Table:
 
 
 def _features(explanation: Explanation) -> Table:
-    table = _table("Features of healthy windows, ± 1 standard deviation (a factor where the model takes the logarithm)")
+    table = plain_table()
     table.add_column("#", justify="right")
     table.add_column("name", overflow="fold")
     for name in ("low", "mean", "high"):
@@ -92,7 +98,3 @@ def _features(explanation: Explanation) -> Table:
             is_log = "yes" if usual.scale == LOG else "no"
             table.add_row(str(one.index), Text(one.name), *numbers, one.unit, is_log)
     return table
-
-
-def _table(title: str) -> Table:
-    return Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=_PADDING, show_edge=False)

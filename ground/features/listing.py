@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from ground.features.reference import REFERENCE
 from shared_features.spec import FeatureSpec
@@ -73,19 +75,31 @@ def features_document(spec: FeatureSpec, *, source: str, notes: Sequence[str]) -
     }
 
 
-def features_table(spec: FeatureSpec, *, title: str) -> Table:
+def features_table(spec: FeatureSpec) -> Table:
     """The features for the terminal; each group begins with its own row."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table = plain_table()
     table.add_column("#", justify="right")
-    for name in ("name", "unit", "scale", "formula", "source"):
+    table.add_column("name", no_wrap=True)
+    for name in ("unit", "scale", "formula", "source"):
         table.add_column(name, overflow="fold")
     for group, features in itertools.groupby(listed(spec), key=lambda feature: feature.group):
         members = list(features)
         table.add_section()
-        table.add_row("", f"[bold]{TITLES[group]}[/bold] ({len(members)})")
+        table.add_row("", Text(f"{TITLES[group]} ({len(members)})", "bold"))
         for one in members:
-            table.add_row(str(one.index), one.name, one.unit, one.scale, _plain(one.formula), _plain(one.source))
+            cells = (str(one.index), one.name, one.unit, one.scale, one.formula, one.source)
+            table.add_row(*map(Text, cells))
     return table
+
+
+def plain_table() -> Table:
+    """An empty table without a frame."""
+    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+
+
+def titled(title: str, table: Table) -> Group:
+    """A table below a title, which may be wider than the table."""
+    return Group(Text(title, "bold"), table)
 
 
 def features_markdown(spec: FeatureSpec = REFERENCE) -> str:
@@ -119,8 +133,3 @@ def _markdown_rows(columns: Sequence[Column]) -> Iterator[str]:
 
 def _markdown_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def _plain(text: str) -> str:
-    """Text in which rich sees no markup, such as ``x[i]``."""
-    return text.replace("[", r"\[")

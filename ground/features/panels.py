@@ -100,7 +100,7 @@ def orders_panel(axes: Axes, orders: OrderCurve, unit: str) -> None:
     axes.semilogy(orders.curve.x, np.maximum(orders.curve.y, _LOWEST_DENSITY), color=INK, linewidth=0.9)
     dots = np.maximum(orders.marked.y, _LOWEST_DENSITY)
     axes.semilogy(orders.marked.x, dots, "o", color=color, markersize=6, clip_on=False)
-    top = float(max(orders.curve.y.max(), orders.marked.y.max(), _LOWEST_DENSITY))
+    top = float(max(orders.curve.y.max(), *dots, _LOWEST_DENSITY))
     axes.set_ylim(max(float(orders.curve.y.min()), top * 10.0**-_DECADES, _LOWEST_DENSITY), top * 2.0)
     axes.set_xlim(0.0, float(orders.curve.x[-1]))
     axes.xaxis.set_major_locator(MaxNLocator(14, integer=True))
@@ -108,7 +108,8 @@ def orders_panel(axes: Axes, orders: OrderCurve, unit: str) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     shaft = orders.shaft.upper()
-    _label(axes, f"Orders of {shaft}; dots: features", f"multiple of {shaft}", f"RMS ({_unit(unit)})")
+    title = f"Orders of {shaft}; dots: features" if dots.size else f"Orders of {shaft}"
+    _label(axes, title, f"multiple of {shaft}", f"RMS ({_unit(unit)})")
 
 
 def absent_panel(axes: Axes, absent: Absent) -> None:

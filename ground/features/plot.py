@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,6 +25,7 @@ from ground.report.view import Absent
 
 _HEAD_IN: Final = 0.8
 _LINE_IN: Final = 0.3
+_SECOND_LINE_IN: Final = 0.21
 _WAVEFORM_IN: Final = 2.1
 _PANEL_IN: Final = 2.9
 _ROW_IN: Final = 0.18
@@ -97,13 +98,17 @@ def verdict_of(excerpt: Excerpt) -> str:
 
 
 def _head(figure: Figure, excerpt: Excerpt, curves: ChannelCurves) -> None:
-    # The empty lines keep the room in which the texts below stand.
-    figure.suptitle(f"{title_of(excerpt)}: {curves.channel}\n\n", x=0.01, ha="left", fontsize=12, weight="bold")
+    # The empty lines keep the room in which the texts below stand. Names from files are no formulas.
+    plain: dict[str, Any] = {"x": 0.01, "ha": "left", "parse_math": False}
+    figure.suptitle(f"{title_of(excerpt)}: {curves.channel}\n\n", fontsize=12, weight="bold", **plain)
     inch = figure.get_figheight()
-    figure.text(0.01, 1.0 - _LINE_IN / inch, circumstances_of(excerpt), ha="left", va="top")
-    color = VERMILLION if excerpt.reason else GREEN
-    verdict = verdict_of(excerpt)
-    figure.text(0.01, 1.0 - 1.7 * _LINE_IN / inch, verdict, ha="left", va="top", color=color, weight="bold")
+    lines = (circumstances_of(excerpt), {}), (verdict_of(excerpt), _verdict_style(excerpt))
+    for line, (text, style) in enumerate(lines):
+        figure.text(y=1.0 - (_LINE_IN + _SECOND_LINE_IN * line) / inch, s=text, va="top", **plain, **style)
+
+
+def _verdict_style(excerpt: Excerpt) -> dict[str, Any]:
+    return {"color": VERMILLION if excerpt.reason else GREEN, "weight": "bold"}
 
 
 def _waveforms(excerpt: Excerpt, curves: ChannelCurves, whole: Axes, close: Axes) -> None:

@@ -45,8 +45,8 @@ def choose_recording(recording: str, data: Path) -> ChosenRecording:
         names = [info.recording_id for info in infos]
         near = difflib.get_close_matches(recording, names, n=_MOST_NAMED, cutoff=0.4) or names[:_MOST_NAMED]
         raise DataError(
-            f"{data / INDEX_NAME}: expected recording {recording!r}, got {len(names)} others (such as {', '.join(near)}); "
-            "give the id or the path of one, or another folder with --data"
+            f"{data / INDEX_NAME}: expected recording {recording!r}, got {len(names)} others (such as "
+            f"{', '.join(near)}); give the id or the path of one, or another folder with --data"
         )
     return ChosenRecording(data, found[0])
 
@@ -61,4 +61,5 @@ def _of_file(path: Path) -> ChosenRecording:
     for info in read_index(folder):
         if (folder / info.file).resolve() == path:
             return ChosenRecording(folder, info)
-    raise DataError(f"{folder / INDEX_NAME}: expected a row for {path.relative_to(folder)}, got none; add it to the index")
+    name = path.relative_to(folder)
+    raise DataError(f"{folder / INDEX_NAME}: expected a row for {name}, got none; add it to the index")

@@ -37,7 +37,9 @@ def spec_sentences(spec: FeatureSpec) -> tuple[Sentence, ...]:
 def _signal(spec: FeatureSpec) -> str:
     channels = words.listed([f"{channel.name} ({channel.unit})" for channel in spec.channels])
     conditions = f"; conditions {words.listed(list(spec.conditions))}" if spec.conditions else "; no conditions"
-    return f"{spec.sampling_rate_hz:g} Hz, {words.count(len(spec.channels), 'channel')}: {channels}{conditions}"
+    return (
+        f"{words.hertz(spec.sampling_rate_hz)} Hz, {words.count(len(spec.channels), 'channel')}: {channels}{conditions}"
+    )
 
 
 def _spans(spec: FeatureSpec) -> str:
@@ -68,7 +70,7 @@ def _groups(spec: FeatureSpec) -> Iterator[tuple[str, str]]:
     describe = {
         "time": "moments, extremes and crossings of the waveform",
         "spectrum": _spectrum(spec),
-        "velocity": f"{spec.velocity.low_hz:g} to {spec.velocity.high_hz:g} Hz by integration, mm/s",
+        "velocity": f"{_band(spec.velocity.low_hz, spec.velocity.high_hz)} by integration, in mm/s",
         "envelope": _envelope(spec),
         "orders": "; ".join(_orders(spec)),
     }
@@ -81,30 +83,33 @@ def _spectrum(spec: FeatureSpec) -> str:
     bands = "no bands"
     if group.bands_hz:
         low_hz, high_hz = min(band[0] for band in group.bands_hz), max(band[1] for band in group.bands_hz)
-        bands = f"{words.count(len(group.bands_hz), 'band')} within {words.hertz(low_hz)} to {words.hertz(high_hz)} Hz"
+        bands = f"{words.count(len(group.bands_hz), 'band')} within {_band(low_hz, high_hz)}"
     lines = f", {words.count(group.dominant_n, 'dominant line')}" if group.dominant_n else ""
     return f"{bands}, the shape of the spectrum (rolloff at {group.rolloff:.0%}){lines}"
 
 
 def _envelope(spec: FeatureSpec) -> str:
     group = spec.envelope
-    low_hz, high_hz = map(words.hertz, group.band_hz)
     bearings = "no bearings"
     if group.bearings:
         names = words.listed([f"{bearing.name} on {bearing.shaft}" for bearing in group.bearings])
         harmonics = words.count(group.harmonics, "harmonic")
         bearings = f"faults of {names}, {harmonics} each, ± {group.tolerance:.1%}"
-    return f"demodulated from {low_hz} to {high_hz} Hz; {bearings}"
+    return f"demodulated from {_band(*group.band_hz)}; {bearings}"
 
 
 def _orders(spec: FeatureSpec) -> Iterator[str]:
     group = spec.orders
     yield from map(_shaft_orders, group.shafts)
-    yield from (f"between {band.low:g}x and {band.high:g}x of {band.shaft}" for band in group.bands)
-    yield f"up to {words.hertz(group.max_hz)} Hz, ± {group.tolerance:.1%}"
+    yield from (f"{band.shaft}: all from {band.low:g}x to {band.high:g}x" for band in group.bands)
+    yield f"orders up to {words.hertz(group.max_hz)} Hz, ± {group.tolerance:.1%}"
 
 
 def _shaft_orders(part: ShaftOrders) -> str:
     orders = [f"{order:g}x" for order in part.orders]
     orders += [f"{one.order:g}x with {one.sidebands} sidebands on each side" for one in part.carriers]
-    return f"{words.listed(orders)} of {part.shaft}"
+    return f"{part.shaft}: {words.listed(orders)}"
+
+
+def _band(low_hz: float, high_hz: float) -> str:
+    return f"{words.hertz(low_hz)} to {words.hertz(high_hz)} Hz"
