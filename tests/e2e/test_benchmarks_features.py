@@ -39,6 +39,7 @@ def test_each_group_is_measured_on_its_own():
     usual = {column.name for column in columns_of(usual_spec())}
     extras = {name: {column.name for column in columns_of(spec)} - usual for name, spec in group_specs().items()}
     assert [name for name, extra in extras.items() if not extra] == ["time alone", "spectrum alone"]
+    assert sum(map(len, extras.values())) == len(set().union(*extras.values()))
     assert {column.name for column in columns_of(complete_spec())} == usual.union(*extras.values())
 
 
