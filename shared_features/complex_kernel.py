@@ -26,11 +26,11 @@ class _Stage(NamedTuple):
 
 
 class ComplexKernel:
-    """Transforms rows of one length, a product of 2, 3 and 5."""
+    """Transforms ``n_row`` rows at once of one length, a product of 2, 3 and 5."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, n_row: int) -> None:
         self._n = n
-        self._stages = _stages(n)
+        self._stages = _stages(n, n_row)
 
     def inverse(self, rows: NDArray[np.complex128], out: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """What ``np.fft.ifft(rows, axis=1, norm="forward", out=out)`` gives on x86-64.
@@ -46,14 +46,14 @@ class ComplexKernel:
         return out
 
 
-def _stages(n: int) -> list[_Stage]:
+def _stages(n: int, n_row: int) -> list[_Stage]:
     twiddles = Twiddles(n)
     stages, groups, rest = [], 1, n
     for radix in _factors(n):
         rest //= radix
         k = np.arange(1, radix)[:, np.newaxis] * (groups * np.arange(1, rest))
-        # One axis for the groups, one for the rows.
-        real, imag = (part[:, np.newaxis, :, np.newaxis] for part in twiddles.at(k))
+        # One axis for the groups, one for the rows; written out for each row, as loops over a few rows are slow.
+        real, imag = (np.repeat(part[:, np.newaxis, :, np.newaxis], n_row, axis=3) for part in twiddles.at(k))
         stages.append(_Stage(radix, rest, real, imag))
         groups *= radix
     return stages

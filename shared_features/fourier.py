@@ -65,7 +65,8 @@ def fft(rows: Complexes, out: Complexes) -> Complexes:
     n = rows.shape[-1]
     if library_agrees() or not is_smooth(n):
         return np.fft.fft(rows, axis=-1, out=out)
-    _complex_kernel(n).inverse(rows.reshape(-1, n).conj(), out.reshape(-1, n))
+    pairs = rows.reshape(-1, n)
+    _complex_kernel(n, len(pairs)).inverse(pairs.conj(), out.reshape(-1, n))
     return np.conj(out, out=out)
 
 
@@ -79,7 +80,8 @@ def ifft(rows: Complexes, out: Complexes) -> Complexes:
     n = rows.shape[-1]
     if library_agrees() or not is_smooth(n):
         return np.fft.ifft(rows, axis=-1, norm="forward", out=out)
-    _complex_kernel(n).inverse(rows.reshape(-1, n), out.reshape(-1, n))
+    pairs = rows.reshape(-1, n)
+    _complex_kernel(n, len(pairs)).inverse(pairs, out.reshape(-1, n))
     return out
 
 
@@ -106,7 +108,7 @@ def _agrees(n: int) -> bool:
         RealKernel(n).transform(parts[0], np.empty_like(lines)).tobytes() == lines.tobytes()
         and RealInverseKernel(n).inverse(lines, np.empty_like(parts[0])).tobytes()
         == np.fft.irfft(lines, n, axis=1).tobytes()
-        and ComplexKernel(n).inverse(pairs, np.empty_like(pairs)).tobytes()
+        and ComplexKernel(n, _PROBE_ROWS).inverse(pairs, np.empty_like(pairs)).tobytes()
         == np.fft.ifft(pairs, axis=1, norm="forward").tobytes()
     )
 

@@ -40,7 +40,7 @@ def test_numpy_has_the_bits_of_the_kernels_on_x86():
         back = np.fft.irfft(lines, n, axis=1)
         assert RealInverseKernel(n).inverse(lines, np.empty_like(rows)).tobytes() == back.tobytes(), n
         signal = np.fft.ifft(pairs, axis=1, norm="forward")
-        assert ComplexKernel(n).inverse(pairs, np.empty_like(pairs)).tobytes() == signal.tobytes(), n
+        assert ComplexKernel(n, len(pairs)).inverse(pairs, np.empty_like(pairs)).tobytes() == signal.tobytes(), n
 
 
 @pytest.fixture(params=["numpy", "kernels"])
