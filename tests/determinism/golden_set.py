@@ -23,7 +23,7 @@ from shared_features.fold import Fold
 from tests.determinism.golden_cases import Case, cases, real_cases
 
 NUMPYS_TRANSFORMS = "GOLDEN_NUMPYS_TRANSFORMS"
-"""Environment variable that, where it is set, takes numpy's transforms whatever their bits: to measure the difference."""
+"""Environment variable: where it is set, numpy's transforms are taken whatever their bits: to measure them."""
 CHUNK_N = 997
 """A prime: chunks end anywhere in a record."""
 
