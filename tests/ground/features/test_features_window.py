@@ -16,6 +16,7 @@ from ground.interim import interim_bytes
 from ground.recordings import load_recording, read_index
 from ground.window_extraction import windows_of
 from shared_features.groups import ShaftSpec
+from shared_features.rotation import RotationLog
 from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
 
 HEALTHY, OUTER, FLAT = (f"sim-e{engine:04d}-f000" for engine in range(3))
@@ -170,17 +171,22 @@ def test_snapshots_are_windows_of_their_own(tiny_recordings):
 
 
 def test_pulses_before_the_window_count(tiny_recordings):
-    """A tachometer's rotation at the start of a window is told by the pulses before it, as on board."""
-    rate_hz, period_n = 1024, 128
-    levels = (np.arange(20 * rate_hz) % period_n == 100).astype(np.int8)
+    """In a run-up the first pulse in a window tells less than that and the one before, as on board."""
+    seconds = np.arange(20 * 1024) / 1024
+    turns = np.floor(3.0 * seconds + 0.25 * seconds**2 + 0.3)
+    levels = np.diff(turns, prepend=0.0).astype(np.int8)
     tiny_recordings.change("flight", lambda frame: frame.assign(tach_n1=levels))
     spec = FeatureSpec(
         sampling_rate_hz=1024.0, record_s=0.5, window_s=1.0, hop_s=0.5, channels=(ChannelSpec("acc_1", "g"),),
         shafts=(ShaftSpec("n1", "tach"),),
         spectrum=SpectrumGroup(segment_n=128, overlap_n=64, bands_hz=((16.0, 128.0),)),
     )  # fmt: skip
-    excerpt = read_excerpt(tiny_recordings.folder, tiny_recordings.info("flight"), spec, 5.0)
-    assert [record[0].mean_hz for record in excerpt.rotations] == [8.0, 8.0]
+    excerpt = read_excerpt(tiny_recordings.folder, tiny_recordings.info("flight"), spec, 3.0)
+    log = RotationLog(spec)
+    log.note(0, np.zeros(0), {"n1": np.flatnonzero(levels).astype(np.float64)})
+    expected = [log.rotations(start_n)[0].mean_hz for start_n in (3 * 1024, 3 * 1024 + 512)]
+    assert [record[0].mean_hz for record in excerpt.rotations] == expected
+    assert expected[1] > expected[0] > 4.0
 
 
 MISFITS = [
