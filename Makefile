@@ -66,7 +66,7 @@ test-numpy: $(VENV)/.dev .venv-numpy-2.3/.made .venv-numpy-newest/.made ## The s
 	.venv-numpy-newest/bin/python -m pip --disable-pip-version-check --quiet install --upgrade numpy
 	$(BIN)/python -m tests.determinism.elsewhere .venv-numpy-2.3/bin/python .venv-numpy-newest/bin/python
 
-$(ARM64)/.made: $(VENV)/.dev packaging/arm64_root.sh packaging/edge.lock
+$(ARM64)/.made: packaging/arm64_root.sh packaging/edge.lock | $(VENV)/.dev
 	packaging/arm64_root.sh $(ARM64) $(BIN)/python
 	touch $@
 
