@@ -102,13 +102,10 @@ def _head(figure: Figure, excerpt: Excerpt, curves: ChannelCurves) -> None:
     plain: dict[str, Any] = {"x": 0.01, "ha": "left", "parse_math": False}
     figure.suptitle(f"{title_of(excerpt)}: {curves.channel}\n\n", fontsize=12, weight="bold", **plain)
     inch = figure.get_figheight()
-    lines = (circumstances_of(excerpt), {}), (verdict_of(excerpt), _verdict_style(excerpt))
-    for line, (text, style) in enumerate(lines):
-        figure.text(y=1.0 - (_LINE_IN + _SECOND_LINE_IN * line) / inch, s=text, va="top", **plain, **style)
-
-
-def _verdict_style(excerpt: Excerpt) -> dict[str, Any]:
-    return {"color": VERMILLION if excerpt.reason else GREEN, "weight": "bold"}
+    figure.text(y=1.0 - _LINE_IN / inch, s=circumstances_of(excerpt), va="top", **plain)
+    color = VERMILLION if excerpt.reason else GREEN
+    below = 1.0 - (_LINE_IN + _SECOND_LINE_IN) / inch
+    figure.text(y=below, s=verdict_of(excerpt), va="top", color=color, weight="bold", **plain)
 
 
 def _waveforms(excerpt: Excerpt, curves: ChannelCurves, whole: Axes, close: Axes) -> None:
