@@ -126,6 +126,8 @@ class LineMaker:
         return total, log_sum, power_log_sum, first, second, self._rolloff(cumulated, self._share * total)
 
     def _rolloff(self, cumulated: NDArray[np.float64], target: float) -> float:
+        if target <= 0.0:
+            return 0.0
         index = int(cumulated.searchsorted(target))
         power = float(self._power[index])
         # Line ``index + 1`` is full half a line above its centre, and filled evenly below that.
@@ -154,14 +156,15 @@ def rolloff(lines: Lines) -> NDArray[np.float64]:
 
 
 def flatness(lines: Lines) -> NDArray[np.float64]:
-    """Geometric over arithmetic mean of the line powers: 1 for flat, near 0 for tones."""
-    return ratio(np.exp(lines.log_sum / lines.n_line), lines.total / lines.n_line)
+    """Geometric over arithmetic mean of the line powers: 1 for flat, near 0 for tones, 0 for silence."""
+    mean = ratio(np.exp(lines.log_sum / lines.n_line), lines.total / lines.n_line)
+    return np.where(lines.total > 0.0, mean, 0.0)
 
 
 def entropy(lines: Lines) -> NDArray[np.float64]:
-    """Shannon entropy of the normalised line powers over its maximum ``log(n_line)``: 1 for white, 0 for one line."""
+    """Shannon entropy of the normalised powers over its maximum ``log(n_line)``: 1 for white, 0 for one line or none."""
     nats = np.log(np.maximum(lines.total, TINY)) - ratio(lines.power_log_sum, lines.total)
-    return nats / math.log(lines.n_line)
+    return np.where(lines.total > 0.0, nats, 0.0) / math.log(lines.n_line)
 
 
 def dominant_hz(lines: Lines, rank: int) -> NDArray[np.float64]:

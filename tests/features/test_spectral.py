@@ -7,7 +7,7 @@ import pytest
 from scipy import signal
 
 from shared_features.segments import density_of
-from shared_features.spec import SpectrumGroup
+from shared_features.spec import ChannelSpec, SpectrumGroup
 
 T = np.arange(4000) / 2000.0
 
@@ -62,6 +62,14 @@ def test_rolloff_moves_smoothly(make_spec, values_of):
     tones = np.sin(2 * np.pi * 100.0 * T), np.sin(2 * np.pi * 600.0 * T)
     found = [values_of(make_spec(), tones[0] + (0.4 + step * 1e-4) * tones[1])["rolloff"] for step in range(5)]
     assert np.abs(np.diff(found)).max() < 0.05
+
+
+def test_a_constant_process_value_has_an_empty_spectrum(make_spec, values_of):
+    """A pressure may stand still: every spectral feature is then zero, and none is a leftover of log(0)."""
+    values = values_of(make_spec(channels=(ChannelSpec("p", "bar"),)), np.full(4000, 2.5))
+    names = ("band_10_100_hz", "band_100_900_hz", "centroid", "spread", "rolloff", "flatness", "entropy")
+    assert [values[name] for name in names] == [0.0] * len(names)
+    assert (values["mean"], values["std"], values["kurtosis"]) == (2.5, 0.0, 0.0)
 
 
 def test_spectrum_can_be_switched_off(make_spec, values_of):
