@@ -162,7 +162,7 @@ def flatness(lines: Lines) -> NDArray[np.float64]:
 
 
 def entropy(lines: Lines) -> NDArray[np.float64]:
-    """Shannon entropy of the normalised powers over its maximum ``log(n_line)``: 1 for white, 0 for one line or none."""
+    """Shannon entropy of the normalised powers over ``log(n_line)``: 1 for white, 0 for one line or none."""
     nats = np.log(np.maximum(lines.total, TINY)) - ratio(lines.power_log_sum, lines.total)
     return np.where(lines.total > 0.0, nats, 0.0) / math.log(lines.n_line)
 
