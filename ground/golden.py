@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S
+from edge_agent.golden import golden_window
 from edge_agent.golden_vectors import GoldenVectors, join_pulses
 from edge_agent.scorer import Scorer
 from edge_agent.stream import tach_shafts
 from ground.errors import DataError
 from ground.recordings import Recording, RecordingStream, Stretch, read_index, stream_recording
 from ground.workspace import Workspace
-from shared_features.extract import extract_windows
 from shared_features.spec import FeatureSpec
 
 GOLDEN_WINDOWS = 4
@@ -67,7 +67,7 @@ def prove_windows(spec: FeatureSpec, pieces: Sequence[GoldenWindow], scorer: Sco
     Raises:
         DataError: None can be assessed.
     """
-    found = [(piece, extract_windows(spec, piece.samples, piece.speeds, piece.pulses)[0]) for piece in pieces]
+    found = [(piece, golden_window(spec, piece.samples, piece.speeds, piece.pulses)) for piece in pieces]
     kept = [(piece, window.values) for piece, window in found if not window.reason]
     if not kept:
         reasons = ", ".join(sorted({window.reason for _, window in found}))

@@ -120,6 +120,10 @@ class StreamingExtractor:
             raise SignalError(
                 f"samples: expected shape (n, {self._n_channel}), got {samples.shape}; check the channels"
             )
+        if samples.dtype != self._open.dtype:
+            raise SignalError(
+                f"samples: expected single precision, as sensors send them, got {samples.dtype}; convert them"
+            )
         if speeds.shape != (len(self._spec.speeds),):
             raise SignalError(
                 f"speeds: expected {len(self._spec.speeds)} values ({', '.join(self._spec.speeds)}), got "

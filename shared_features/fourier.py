@@ -110,7 +110,16 @@ def _agrees(n: int) -> bool:
         == np.fft.irfft(lines, n, axis=1).tobytes()
         and ComplexKernel(n, _PROBE_ROWS).inverse(pairs, np.empty_like(pairs)).tobytes()
         == np.fft.ifft(pairs, axis=1, norm="forward").tobytes()
+        and _turned(ComplexKernel(n, _PROBE_ROWS).inverse(_turned(pairs), np.empty_like(pairs))).tobytes()
+        == np.fft.fft(pairs, axis=1).tobytes()
     )
+
+
+def _turned(pairs: Complexes) -> Complexes:
+    """The same with the imaginary parts negated."""
+    other = pairs.copy()
+    np.negative(pairs.imag, out=other.imag)
+    return other
 
 
 def _noise(shape: tuple[int, ...]) -> Floats:

@@ -16,7 +16,7 @@ from shared_features.envelope import EnvelopeMaker, envelope_features
 from shared_features.orders import OrdersMaker
 from shared_features.quality import ASSESSED, NOT_FINITE, judge_of
 from shared_features.segments import SegmentMaker
-from shared_features.spec_checks import needs_segments
+from shared_features.spec_checks import followed_shafts, needs_segments
 from shared_features.waveform import SILENT, Waveform, WaveformMaker
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class _SpectrumMaker:
         self._segments = SegmentMaker(spec, memory)
         self._envelope = EnvelopeMaker(spec) if spec.envelope.enabled else None
         self._orders = OrdersMaker(spec) if spec.orders.enabled else None
+        followed = followed_shafts(spec)
+        self._shafts = tuple(index for index, shaft in enumerate(spec.shafts) if shaft.name in followed)
         n_line = spec.spectrum.segment_n // 2 + 1
         n_envelope = len(envelope_features(spec)) if self._envelope else 0
         self.cuts = (n_line, n_line + n_envelope)
@@ -100,7 +102,8 @@ class _SpectrumMaker:
 
     def reason(self, rotations: tuple[Rotation, ...]) -> str:
         """Why the shafts' speeds do not allow to measure; empty where they do."""
-        unknown = next((rotation.reason for rotation in rotations if rotation.reason), ASSESSED)
+        reasons = (rotations[shaft].reason for shaft in self._shafts)
+        unknown = next((reason for reason in reasons if reason), ASSESSED)
         if unknown or not self._envelope:
             return unknown
         return self._envelope.reason(_speeds_hz(rotations))

@@ -32,6 +32,8 @@ _GRID = 1024.0
 are the same however the stream is cut."""
 _PULSES_BEFORE = 2
 """Pulses at or before a record's start that tell how the shaft enters it."""
+_UNKNOWN_RATIO = 0.25
+"""Share of a record for which its reported speed may be unknown: it is then bridged."""
 _PARTS = 16
 """Parts of a record whose mean speeds give its range: the jitter of single pulses must not widen it."""
 
@@ -201,7 +203,9 @@ def _complete(pulses_n: NDArray[np.float64], record_n: int, gap_ratio: float) ->
     # Neighbours are compared, not all with one: a shaft may run up to twice its speed within a record.
     factor = 1.0 + gap_ratio
     longer_n = np.maximum(interval_n[1:], interval_n[:-1])
-    steady = bool((longer_n <= factor * np.minimum(interval_n[1:], interval_n[:-1])).all())
+    shorter_n = np.minimum(interval_n[1:], interval_n[:-1])
+    # A sample more is no missing pulse where pulses come in whole samples.
+    steady = bool((longer_n <= factor * shorter_n + 1.0).all())
     enters = float(pulses_n[0]) <= factor * float(interval_n[0])
     leaves = record_n - float(pulses_n[-1]) <= factor * float(interval_n[-1])
     return float(interval_n.min()) > 0.0 and steady and enters and leaves
@@ -210,8 +214,8 @@ def _complete(pulses_n: NDArray[np.float64], record_n: int, gap_ratio: float) ->
 @lru_cache(maxsize=64)
 def _steady(speed_hz: float, rate_hz: float) -> Rotation:
     """One object for one speed: what follows from it is then known from the record before."""
-    zero = np.zeros(1)
-    speed = np.array([speed_hz / rate_hz])
+    zero, speed = np.zeros(1), np.array([speed_hz / rate_hz])
+    zero.flags.writeable = speed.flags.writeable = False
     return Rotation(
         reason="", mean_hz=speed_hz, low_hz=speed_hz, high_hz=speed_hz, begin_n=zero, turns=zero, speed=speed, bend=zero
     )
@@ -249,6 +253,9 @@ class _Reports:
         positions_n = np.array(self._positions_n[:end], dtype=np.float64) - start_n
         speeds_hz = np.array(self._speeds_hz[:end])
         known = np.isfinite(speeds_hz)
+        edges_n = np.append(positions_n.clip(0.0, None), float(self._spec.record_n))
+        if np.add.reduce(np.where(known, 0.0, edges_n[1:] - edges_n[:-1])) > _UNKNOWN_RATIO * self._spec.record_n:
+            return _unknown(CONDITION_MISSING)
         # The report before the one in force counts where no other tells how the speed was changing.
         known[: in_force - before] &= end == in_force - before + 1 and bool(known[-1])
         found = from_reports(positions_n[known], speeds_hz[known], self._spec.record_n, self._spec.sampling_rate_hz)

@@ -24,6 +24,7 @@ _SHORTEST_SEGMENT_N = 8
 _FEWEST_BAND_LINES = 4
 _MOST_DOMINANT = 16
 _MOST_HARMONICS = 16
+_MOST_SIDEBANDS = 16
 
 
 def check_spec(spec: FeatureSpec) -> None:
@@ -47,12 +48,18 @@ def check_spec(spec: FeatureSpec) -> None:
         _check_envelope(spec)
     if spec.orders.enabled:
         _check_orders(spec)
+    _check_speeds(spec)
     _check_quality(spec)
 
 
 def needs_segments(spec: FeatureSpec) -> bool:
     """Whether a group is enabled that is read from the spectrum's segments."""
     return any(group.enabled for group in (spec.spectrum, spec.velocity, spec.envelope, spec.orders))
+
+
+def followed_shafts(spec: FeatureSpec) -> frozenset[str]:
+    """Names of the shafts that an enabled group follows."""
+    return frozenset(name for _, name in _shafts_of_groups(spec))
 
 
 def band_name(low_hz: float, high_hz: float) -> str:
@@ -164,9 +171,11 @@ def _check_bands(spec: FeatureSpec) -> None:
         raise SpecError(f"spectrum.bands_hz: expected bands that differ to six digits, got {names}; remove the repeats")
     for low_hz, high_hz in group.bands_hz:
         _check_band(spec, "spectrum.bands_hz", low_hz, high_hz)
-        if high_hz - low_hz < spec.line_hz:
+        lines = (math.ceil(edge_hz / spec.line_hz - _WHOLE_TOLERANCE) for edge_hz in (low_hz, high_hz))
+        first, end = (max(line, 1) for line in lines)
+        if end <= first or high_hz - low_hz < spec.line_hz * (1.0 - _WHOLE_TOLERANCE):
             raise SpecError(
-                f"spectrum.bands_hz: expected bands of at least one line ({spec.line_hz} Hz), got "
+                f"spectrum.bands_hz: expected bands of at least one line ({spec.line_hz} Hz), above 0 Hz, got "
                 f"[{low_hz}, {high_hz}]; widen it or lengthen segment_n"
             )
 
@@ -207,7 +216,7 @@ def _check_envelope(spec: FeatureSpec) -> None:
     group = spec.envelope
     low_hz, high_hz = group.band_hz
     _check_band(spec, "envelope.band_hz", low_hz, high_hz)
-    if high_hz - low_hz < _FEWEST_BAND_LINES * spec.line_hz:
+    if high_hz - low_hz < _FEWEST_BAND_LINES * spec.line_hz * (1.0 - _WHOLE_TOLERANCE):
         raise SpecError(
             f"envelope.band_hz: expected a band of at least {_FEWEST_BAND_LINES} lines "
             f"({_FEWEST_BAND_LINES * spec.line_hz:g} Hz), got [{low_hz}, {high_hz}]; widen it"
@@ -238,7 +247,6 @@ def _check_orders(spec: FeatureSpec) -> None:
     if any(part.orders for part in group.shafts):
         _check_band(spec, "orders.max_hz", 0.0, group.max_hz)
     _check_tolerance("orders", group.tolerance)
-    _check_speeds(spec)
 
 
 def _check_speeds(spec: FeatureSpec) -> None:
@@ -246,9 +254,9 @@ def _check_speeds(spec: FeatureSpec) -> None:
         low_hz, high_hz = speed_limits_hz(spec, shaft.name)
         if low_hz >= high_hz:
             raise SpecError(
-                f"orders.{shaft.name}: expected orders that can be measured at some speed, got such as need {low_hz:g} "
-                f"Hz to be told apart and at most {high_hz:g} Hz to stay below max_hz and Nyquist; lengthen record_s, "
-                "or drop orders"
+                f"shafts.{shaft.name}: expected orders and bearing faults that can be measured at some speed, got such "
+                f"as need at least {low_hz:g} Hz to be told apart and at most {high_hz:g} Hz to stay below their upper "
+                "limits; lengthen record_s, widen envelope.band_hz, or drop orders"
             )
 
 
@@ -260,9 +268,9 @@ def _check_shaft_orders(part: ShaftOrders) -> None:
             f"orders.{part.shaft}: expected different positive orders and carriers, got {list(orders)}; correct them"
         )
     for carrier in part.carriers:
-        if not 1 <= carrier.sidebands < carrier.order:
+        if not 1 <= carrier.sidebands < min(carrier.order, _MOST_SIDEBANDS + 1):
             raise SpecError(
-                f"orders.{part.shaft}.carriers: expected 1 or more sidebands, fewer than the order "
+                f"orders.{part.shaft}.carriers: expected 1 to {_MOST_SIDEBANDS} sidebands, fewer than the order "
                 f"({carrier.order:g}), got {carrier.sidebands}; correct it"
             )
 

@@ -1,10 +1,12 @@
-"""At which speeds of a shaft the orders that a spec asks for can be told apart and lie below their upper limits."""
+"""At which speeds of a shaft what a spec asks for can be measured: its orders, and the faults of its bearings."""
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from shared_features.bearing import fault_orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,27 +20,48 @@ GUARD_LINES = 6
 """Lines of the record, beyond those summed about an order, over which the gain of its band falls to 0: a sharp end in
 the midst of a neighbour ten times as strong would cost 27 %."""
 
+_EPSILON = 1e-9
 _CLEAR_SEGMENT_LINES = 2.0
 """Nearer to 0 Hz, in lines of the segments, the segments mix an order with its mirror image."""
 
 
 def speed_limits_hz(spec: FeatureSpec, shaft: str) -> tuple[float, float]:
-    """Lowest and highest speed of ``shaft`` at which the spec's orders can be measured.
+    """Lowest and highest speed of ``shaft`` at which the spec's orders and bearing faults can be measured.
 
     From below: the lowest order (or sideband) is at least ``2 line_hz`` and ``4 / record_s`` from 0 Hz, the orders of
     one shaft are ``4 / record_s`` (two half main lobes) apart, and a band between two orders is one spectral line wide.
-    From above: orders reach ``max_hz``, bands and the outermost sidebands, with their tolerance, the Nyquist frequency.
+    From above: orders reach ``max_hz``, or with the outermost sidebands the Nyquist frequency less their tolerance and
+    two main lobes; bands reach Nyquist. Faults of bearings lie between one cycle a record and the envelope's last line.
 
     Args:
-        spec: A spec; without the orders group there are no limits.
+        spec: A spec; without orders and bearings there are no limits.
         shaft: Name of the shaft.
 
     Returns:
         The two speeds; 0 and infinity where nothing limits them.
     """
-    if not spec.orders.enabled:
-        return 0.0, math.inf
-    return max(_lowest_hz(spec, shaft), default=0.0), min(_highest_hz(spec, shaft), default=math.inf)
+    lowest, highest = [0.0], [math.inf]
+    if spec.orders.enabled:
+        lowest += _lowest_hz(spec, shaft)
+        highest += _highest_hz(spec, shaft)
+    if spec.envelope.enabled:
+        for bearing in spec.envelope.bearings:
+            if bearing.shaft == shaft:
+                orders = fault_orders(bearing)
+                lowest.append(1.0 / (spec.record_s * min(orders)))
+                highest.append((envelope_lines(spec) - 0.5) / (spec.record_s * max(orders)))
+    return max(lowest), min(highest)
+
+
+def envelope_lines(spec: FeatureSpec) -> int:
+    """Lines of the envelope spectrum: no two lines of its band differ by more than the band is wide."""
+    low_hz, high_hz = spec.envelope.band_hz
+    width_hz = (_lines_below(high_hz / spec.line_hz) - _lines_below(low_hz / spec.line_hz)) * spec.line_hz
+    return math.floor(width_hz * spec.record_s + _EPSILON)
+
+
+def _lines_below(lines: float) -> int:
+    return math.ceil(lines - _EPSILON)
 
 
 def band_margin_hz(spec: FeatureSpec, frequency_hz: float) -> float:
@@ -66,9 +89,11 @@ def _orders(part: ShaftOrders) -> set[float]:
 
 def _highest_hz(spec: FeatureSpec, shaft: str) -> Iterator[float]:
     nyquist_hz = 0.5 * spec.sampling_rate_hz
+    # An order nearer to Nyquist would be mixed with its mirror image.
+    clear_hz = (nyquist_hz - 2.0 * MAIN_LOBE_LINES / spec.record_s) / (1.0 + spec.orders.tolerance)
     for part in spec.orders.shafts:
         if part.shaft == shaft:
-            yield from (spec.orders.max_hz / order for order in part.orders)
+            yield from (min(spec.orders.max_hz, clear_hz) / order for order in part.orders)
             outermost = (carrier.order + carrier.sidebands for carrier in part.carriers)
-            yield from (nyquist_hz / (order * (1.0 + spec.orders.tolerance)) for order in outermost)
+            yield from (clear_hz / order for order in outermost)
     yield from (nyquist_hz / band.high for band in spec.orders.bands if band.shaft == shaft)

@@ -43,7 +43,7 @@ class Group:
 
 
 class VectorMaker:
-    """Computes feature vectors by one spec; holds constants, no state."""
+    """Computes feature vectors by one spec; holds scratch memory, so one maker serves one thread."""
 
     def __init__(self, spec: FeatureSpec) -> None:
         self._groups = groups_of(spec)

@@ -140,6 +140,7 @@ def test_one_sample_too_few_gives_no_window():
     [
         (SAMPLES[:, :1], SPEED, r"expected shape \(n, 2\), got \(1730, 1\)"),
         (SAMPLES[:, 0], SPEED, r"expected shape \(n, 2\), got \(1730,\)"),
+        (SAMPLES.astype(np.float64), SPEED, "expected single precision"),
         (SAMPLES, np.zeros(2), "speeds: expected 1 values"),
     ],
 )

@@ -106,14 +106,23 @@ def test_a_report_before_the_last_one_does_not_count_beside_others():
 
 def test_unknown_speeds_are_left_out():
     """A frame without the speed, between two that have it, is no report."""
-    with_gap = reported((0, 50.0), (500, np.nan), (800, 54.0))
+    with_gap = reported((0, 50.0), (600, np.nan), (800, 54.0))
     assert bits(with_gap) == bits(reported((0, 50.0), (800, 54.0)))
+
+
+def test_a_speed_unknown_for_long_is_missing():
+    """A quarter of the record is bridged, no more, wherever it lies: within, at the end, or all but the ends."""
+    assert reported((0, 50.0), (500, np.nan), (750, 50.0)).reason == ""
+    assert reported((0, 50.0), (500, np.nan), (751, 50.0)).reason == "condition_missing"
+    assert reported((0, 50.0), (700, np.nan)).reason == "condition_missing"
+    assert reported((-50, np.nan), (100, 50.0)).reason == ""
+    assert reported((0, 50.0), (100, np.nan), (200, 50.0), (300, np.nan), (600, 50.0)).reason == "condition_missing"
 
 
 def test_an_old_speed_does_not_stand_in():
     """The report in force says that the speed is unknown: the one before it is no answer."""
     assert reported((0, 50.0), (1000, np.nan), start_n=1000).reason == "condition_missing"
-    assert bits(reported((0, 20.0), (900, np.nan), (1500, 50.0), start_n=1000)) == bits(reported((0, 50.0)))
+    assert bits(reported((0, 20.0), (900, np.nan), (1200, 50.0), start_n=1000)) == bits(reported((0, 50.0)))
 
 
 @pytest.mark.parametrize(("speed_hz", "reason"), [(0.0, "speed_out_of_range"), (np.inf, "condition_missing")])
