@@ -46,7 +46,8 @@ REFERENCE: Final = FeatureSpec(
 )
 """A turbofan: 1 s records of 25,600 samples, two shafts, one bearing, 22 blades."""
 
-_STAND_IN_SHARE = (0.5, 0.75)
+_STAND_IN_SHARE = (0.25, 0.75)
+"""Of Nyquist; wide enough that bearing faults and half-orders share a range of speeds from 1 kHz on."""
 _LOWEST_VELOCITY_LINES = 2.0
 
 

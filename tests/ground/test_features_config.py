@@ -201,7 +201,7 @@ BAD = {
     ),
     "more sidebands than the order": (
         orders(shafts=[{"shaft": "n1", "carriers": [{"order": 2.5, "sidebands": 3}]}]),
-        "features.orders.n1.carriers: expected 1 or more sidebands, fewer than the order (2.5), got 3",
+        "features.orders.n1.carriers: expected 1 to 16 sidebands, fewer than the order (2.5), got 3",
     ),
     "order band upside down": (
         orders(bands=[{"shaft": "n1", "low": 2, "high": 1}]),
