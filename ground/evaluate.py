@@ -132,7 +132,7 @@ def _measure(
     contenders = []
     progress(STAGE, 0, len(candidates))
     for done, (name, candidate) in enumerate(candidates.items(), start=1):
-        contenders.append(family_contender(name, candidate, table, ships=name == config.model.family))
+        contenders.append(family_contender(name, candidate, table, config, ships=name == config.model.family))
         progress(STAGE, done, len(candidates))
     rms = rms_contenders(table, config)
     examined = tuple(examine(contender, table, config) for contender in (*contenders, *rms))

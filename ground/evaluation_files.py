@@ -74,6 +74,10 @@ def thresholds_yaml(evidence: Evidence) -> bytes:
         "release": f"all {thresholds.n} below {thresholds.release_ratio:g} of the threshold",
         "pooled": thresholds.pooled,
         "phases": dict(thresholds.phases),
+        "domain": {
+            "conditions": {name: list(ends) for name, ends in thresholds.domain.conditions.items()},
+            "phases": list(thresholds.domain.phases),
+        },
         "calibration": _calibration(report),
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
@@ -86,6 +90,8 @@ def _calibration(report: CalibrationReport) -> dict[str, object]:
         "flights": report.n_flights,
         "needed_flights": report.needed_flights,
         "level": report.level,
+        "level_set_by": report.basis,
+        "rehearsals": {bound.name: {"groups": bound.n_groups, "level": bound.level} for bound in report.rehearsals},
         "pooled_scale": report.pooled_scale,
         "phase_scales": {
             phase.phase: "pooled" if phase.is_pooled else {"scale": phase.scale, "fit_flights": phase.n_flights}
