@@ -20,6 +20,8 @@ CLUSTER_GAP = 0.05
 """Conditions further apart than this share of the whole range, with nothing between them, are separate ones."""
 MOST_CLUSTERS = 12
 """With more clusters than this, the condition counts as continuous."""
+WIDEST_CLUSTERS = 0.2
+"""So does one whose clusters fill more than this share of its range."""
 STILL_RATIO = 0.005
 """A condition that spreads by less than this share of its mean stands still: reported speeds jitter as much."""
 MOST_SPANS = 5
@@ -125,7 +127,8 @@ def find_knots(scaled: NDArray[np.float64], conditions: tuple[int, ...]) -> Iter
             continue
         edges = np.flatnonzero(np.diff(values) > CLUSTER_GAP * span) + 1
         clusters = np.split(values, edges)
-        if _ENDS <= len(clusters) <= MOST_CLUSTERS:
+        filled = sum(cluster[-1] - cluster[0] for cluster in clusters)
+        if _ENDS <= len(clusters) <= MOST_CLUSTERS and filled <= WIDEST_CLUSTERS * span:
             yield Knots(column, np.array([cluster.mean() for cluster in clusters]), is_discrete=True)
             continue
         n_span = int(np.clip(len(values) // ROWS_PER_SPAN, 1, MOST_SPANS))
