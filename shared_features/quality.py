@@ -71,7 +71,7 @@ _FEWEST_SHARP_N = 8
 
 
 def judges_of(spec: FeatureSpec) -> tuple[Judge, ...]:
-    """What tells the reason of a channel's records, one a channel: vibration by ``quality_of``; process values stand still."""
+    """What tells the reason of each channel's records: ``quality_of`` of vibration; a process value may stand still."""
     vibration = partial(quality_of, limits=spec.quality)
     return tuple(_believe if channel.unit in PROCESS_UNITS else vibration for channel in spec.channels)
 

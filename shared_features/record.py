@@ -50,9 +50,7 @@ class RecordMaker:
         self._waveform = WaveformMaker(spec)
         self._spectrum = _SpectrumMaker(spec, self._waveform.memory) if needs_segments(spec) else _NoSpectrum()
 
-    def record(
-        self, samples: NDArray[np.float32], rotations: tuple[Rotation, ...] = (), *, channel: int = 0
-    ) -> Record:
+    def record(self, samples: NDArray[np.float32], rotations: tuple[Rotation, ...] = (), *, channel: int = 0) -> Record:
         """Statistics of one record.
 
         Args:

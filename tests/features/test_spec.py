@@ -167,7 +167,6 @@ def test_channels_keep_the_names_that_their_machine_gives_them(make_spec, name):
     assert FeatureSpec.from_json(spec.to_json()) == spec
 
 
-
 def test_unknown_unit_is_refused():
     """A unit is one of the list; the error shows the list."""
     with pytest.raises(SpecError, match=r"channels.acc.unit: expected one of g, m/s2"):

@@ -255,7 +255,10 @@ BAD = {
         "features.time, spectrum, velocity, envelope, orders: expected at least one enabled group",
     ),
     "velocity of two units": (
-        lambda d: (d["signal"]["channels"].append({"name": "p", "unit": "bar"}), features(velocity={"enabled": True})(d)),
+        lambda d: (
+            d["signal"]["channels"].append({"name": "p", "unit": "bar"}),
+            features(velocity={"enabled": True})(d),
+        ),
         "features.velocity: expected all channels in g, or all in m/s2, to integrate, got bar, g",
     ),
     "tach that forgives nothing": (
