@@ -246,6 +246,8 @@ def _log_bands(rate_hz: float, segment_n: int, n_bands: int) -> tuple[Band, ...]
     highest = int(_HIGHEST_BAND_SHARE * rate_hz / 2.0 / line_hz)
     # Of slow signals a quarter of the lines may lie below the usual lowest band, not more.
     lowest = max(1, min(round(_LOWEST_BAND_HZ / line_hz), highest // 4))
+    if highest <= lowest:
+        return ()
     edges = np.unique(np.round(np.geomspace(lowest, highest, n_bands + 1)).astype(int)) * line_hz
     return tuple((float(low), float(high)) for low, high in itertools.pairwise(edges))
 

@@ -142,7 +142,7 @@ def _candidates(signal: Signal) -> list[int]:
     longest_n = _longest_n(signal)
     limit_n = min(longest_n, round(LONGEST_S * signal.rate_hz))
     times = [round(s * signal.rate_hz) for s in _NICE_S]
-    parts = [longest_n // part for part in _PARTS] if longest_n <= round(LONGEST_S * signal.rate_hz) else []
+    parts = [longest_n // part for part in _PARTS if longest_n % part == 0] if longest_n == limit_n else []
     smallest_n = min(SMALLEST_N, limit_n)
     return sorted({n for n in (*times, *parts) if smallest_n <= n <= limit_n}, reverse=True)
 
