@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ground.config import SplitConfig
 from ground.errors import SplitError
-from ground.short_recordings import deal_whole
+from ground.time_split import deal_whole, touches_others
 
 FIT: Final = "fit"
 VALIDATION: Final = "validation"
@@ -206,6 +206,7 @@ def _roles_by_time(rows: pd.DataFrame, shares: Mapping[str, float]) -> NDArray[n
     healthy = (rows["label"].to_numpy() == HEALTHY) & ~is_sensor_fault(rows)
     recordings = rows["recording_id"].to_numpy(dtype=str)
     start_ns, end_ns = rows["start_ns"].to_numpy(), rows["end_ns"].to_numpy()
+    faulty = rows["label"].to_numpy() == FAULTY
     short: dict[str, int] = {}
     for recording in np.unique(recordings[healthy]):
         chosen = np.flatnonzero(healthy & (recordings == recording))
@@ -216,6 +217,7 @@ def _roles_by_time(rows: pd.DataFrame, shares: Mapping[str, float]) -> NDArray[n
     # Too few to fill every role, they are better cut as far as they go.
     for recording, dealt in deal_whole(short, shares).items() if len(short) >= len(shares) else ():
         role[healthy & (recordings == recording)] = dealt
+    role[healthy & (role != TEST) & touches_others(recordings, start_ns, end_ns, faulty)] = UNUSED
     return role
 
 

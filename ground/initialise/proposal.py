@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 
 from ground.config import Config
+from ground.errors import DataError
 from ground.initialise.decision import choose_dealing, choose_strategy, longest_window_n
 from ground.initialise.document import Choice, config_yaml, contract_yaml
 from ground.initialise.doubts import doubts_of
@@ -59,7 +60,14 @@ def propose(folder: Path, dataset: str | None = None, *, progress: Progress = si
         DataError: Unknown dataset, a broken index or file (the text names file and field), or no healthy time.
     """
     rig = select(survey(folder, dataset, progress=progress))
-    choice, trial = _believable(folder, _choose(rig))
+    chosen = _choose(rig)
+    if not chosen.healthy_windows:
+        most_n = max(int(facts.healthy_n.max()) for facts in rig.healthy)
+        raise DataError(
+            f"{rig.folder}: expected healthy time of {chosen.spans.window_n} samples or more without a gap, got "
+            f"{most_n} at most; record longer"
+        )
+    choice, trial = _believable(folder, chosen)
     text = config_yaml(choice)
     return Proposal(
         config=Config.model_validate(yaml.safe_load(text)),
@@ -79,6 +87,7 @@ def _choose(rig: Rig) -> Choice:
         longest_n=np.array([facts.stretch_n.max() for facts in rig.taken]),
         slowest_hz=rig.slowest_hz,
         limit_n=longest_window_n(rig, strategy),
+        n_channel=len(rig.channels),
     )
     spans = choose_spans(signal)
     windows = signal.windows(spans.window_n, spans.hop_n)
