@@ -8,6 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def cut_by_time(
+    start_ns: NDArray[np.int64], end_ns: NDArray[np.int64], shares: Mapping[str, float], *, otherwise: str
+) -> NDArray[np.object_]:
+    """Roles of one recording's healthy windows, (n,) in time order: one part after the other.
+
+    Args:
+        start_ns: (n,) starts, ascending.
+        end_ns: (n,) ends.
+        shares: Share of each role.
+        otherwise: Role of windows that are too near to the part before.
+    """
+    n = len(start_ns)
+    parts = np.cumsum([0.0, *shares.values()])
+    edges = np.round(parts / parts[-1] * n).astype(int)
+    role = np.full(n, otherwise, dtype=object)
+    open_from_ns = np.iinfo(np.int64).min
+    for name, first, end in zip(shares, edges[:-1], edges[1:], strict=True):
+        part = np.arange(first, end)
+        part = part[start_ns[part] >= open_from_ns]
+        role[part] = name
+        if len(part):
+            open_from_ns = int(end_ns[part[-1]] + (end_ns[part] - start_ns[part]).max())
+    return role
+
+
 def deal_whole(windows: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, str]:
     """Deal recordings, in their order, to the role that lacks most of its share.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ground.config import GatesConfig
-from ground.initialise.decision import BY_TIME
+from ground.initialise.decision import BY_TIME, NEEDED
 from ground.initialise.document import Choice, rate_error
 from ground.initialise.findings import duration
 from ground.initialise.selection import Rig
@@ -34,7 +34,7 @@ def doubts_of(choice: Choice, before: Rig, trial: SensorTrial) -> tuple[str, ...
 
 def _of_numbers(choice: Choice) -> Iterator[str]:
     rig = choice.rig
-    by_time = choice.dealing.strategy == BY_TIME
+    by_time = choice.dealing.plan.strategy == BY_TIME
     what = "healthy recordings" if by_time else "healthy specimens"
     groups = len(rig.healthy) if by_time else len(rig.healthy_units)
     share, confidence = _GATES.false_alarm_rate_max, _GATES.confidence
@@ -50,6 +50,9 @@ def _of_numbers(choice: Choice) -> Iterator[str]:
     if choice.healthy_windows < ENOUGH_WINDOWS:
         windows, time = choice.healthy_windows, duration(rig.healthy_s)
         yield f"{windows} healthy windows in {time}: too few for a sound model; record more"
+    lacking = [role for role, fewest in NEEDED.items() if choice.dealing.windows[role] < fewest]
+    if lacking:
+        yield f"too few healthy windows for {', '.join(lacking)}: no model can be trained; record more"
     short = [facts.info.recording_id for facts in rig.taken if facts.stretch_n.max() < choice.spans.window_n]
     if short:
         yield f"shorter than a window, so never assessed: {_named(short)}"
