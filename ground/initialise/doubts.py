@@ -91,6 +91,10 @@ def _of_signal(choice: Choice, before: Rig, trial: SensorTrial) -> Iterator[str]
     if rig.left_out:
         names = [f"{name} ({reason})" for name, reason in rig.left_out]
         yield f"left out, because one detector reads one rate and one set of channels: {_named(names)}"
+    named = {name for facts in rig.taken for name in facts.info.channels}
+    unread = sorted(named - {name for name, _ in before.channels})
+    if unread:
+        yield f"left out, because they are empty, or not in all recordings, or no samples: channels {_named(unread)}"
     dropped = [name for name, _ in before.channels if name not in dict(rig.channels)]
     if dropped:
         yield f"left out, because they cannot be believed in healthy time: channels {_named(dropped)}"
@@ -108,6 +112,8 @@ def _of_signal(choice: Choice, before: Rig, trial: SensorTrial) -> Iterator[str]
 
 
 def _of_clock(rig: Rig) -> Iterator[str]:
+    if any(len(facts.stretch_n) > 1 and not facts.info.segment_period_s and not facts.stamped for facts in rig.taken):
+        yield "the time between segments is not stated (segment_period_s): warning times mean nothing"
     missing = [facts.info.recording_id for facts in rig.taken if facts.missing_n]
     if missing:
         yield f"missing samples, whose windows are not assessed: {_named(missing)}"

@@ -133,9 +133,7 @@ def _relaxed(choice: Choice, trial: SensorTrial) -> Choice:
         return replace(choice, quality=quality)
     dead = {name for name, _ in guilty}
     kept = tuple(channel for channel in choice.rig.channels if channel[0] not in dead)
-    if not dead or not kept:
-        return choice
-    return replace(_choose_first(replace(choice.rig, channels=kept)), quality=choice.quality)
+    return _choose_first(replace(choice.rig, channels=kept)) if dead and kept else choice
 
 
 def _merged(*limits: Any) -> dict[str, float]:

@@ -47,6 +47,8 @@ _SMALLEST_HALF_N = 4
 _SLOW_WINDOWS = ((60, 10), (30, 5), (12, 2))
 """Samples of windows and records of slow values."""
 _TINY_N = 4
+_LEAST_N = 16
+"""Fewer samples are no window, of slow values and of a vibration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +165,7 @@ def _candidates(signal: Signal) -> list[int]:
     times = [round(s * signal.rate_hz) for s in _NICE_S]
     parts = [longest_n // part for part in _PARTS if longest_n % part == 0] if longest_n == limit_n else []
     smallest_n = min(SMALLEST_N, limit_n)
-    return sorted({n for n in (*times, *parts) if smallest_n <= n <= limit_n}, reverse=True)
+    return sorted({n for n in (*times, *parts, limit_n) if smallest_n <= n <= limit_n}, reverse=True)
 
 
 def _longest_n(signal: Signal) -> int:
@@ -171,7 +173,8 @@ def _longest_n(signal: Signal) -> int:
     common_n = int(np.quantile(signal.longest_n, _SHORT_SHARE, method="lower"))
     if common_n < SMALLEST_N:
         common_n = int(np.median(signal.longest_n))
-    return max(1, min(common_n, int(signal.healthy_n.max()), signal.limit_n))
+    smallest_n = _TINY_N if signal.is_slow else _LEAST_N
+    return max(smallest_n, min(common_n, int(signal.healthy_n.max()), signal.limit_n))
 
 
 def _layout(window_n: int, rate_hz: float, overlap: int) -> Spans:
