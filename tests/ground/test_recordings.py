@@ -168,7 +168,7 @@ def test_speeds_come_from_columns_or_the_index(tiny_recordings):
 
 
 def test_segments_without_a_period_lie_apart(tiny_recordings):
-    """Nothing is known of the time between them, so nothing may take them for one stretch: the longest, and a second."""
+    """Nothing is known of the time between them; the longest and a second keep them apart."""
     tiny_recordings.restate("life", segment_period_s="")
     starts = [stretch.start_ns for stretch in load(tiny_recordings, "life").stretches]
     assert starts == [2_000_000_000 * index for index in range(12)]
