@@ -7,11 +7,13 @@
 | ``left_out_unit`` | healthy time of every other unit | all time of the one; all faulty time if it has none |
 | ``run_to_failure`` | the first half of one life's healthy time | the rest of that life after a guard |
 
+Recordings too short for a cut and a guard go to one side of ``later_time``, whole: three of five train.
 Healthy time that may train: all of a ``healthy`` recording; of the others what is healthy before the first fault.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -118,10 +120,19 @@ def later_time(rows: pd.DataFrame) -> list[Case]:
     usable = trainable(rows)
     train = np.zeros(len(rows), dtype=bool)
     test = np.zeros(len(rows), dtype=bool)
+    short = []
     for part in _recordings(rows):
         before, after = _cut(rows, part, usable[part], LATER_SHARE)
-        train[before], test[after] = True, True
-    test &= ~train
+        if usable[part].any() and not (len(before) and usable[after].any()):
+            short.append(part)
+        else:
+            train[before], test[after] = True, True
+    for number, part in enumerate(short):
+        # Of neighbours, which often share a condition, some train and some are examined.
+        trains = math.ceil(LATER_SHARE * (number + 1)) > math.ceil(LATER_SHARE * number)
+        before, after = _cut(rows, part, usable[part], 1.0)
+        train[before] = trains
+        test[after if trains else part] = True
     healthy = (rows["label"] == HEALTHY).to_numpy(dtype=bool)
     if not train.any() or not (test & healthy).any():
         raise SplitError(
