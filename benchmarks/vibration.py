@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_agent.frame import Frame, samples_ns
+from shared_features.groups import joined_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class FrameSource:
             t_ns=EPOCH_NS + samples_ns(index * self._frame_n, self._spec.sampling_rate_hz),
             seq=index,
             rate_hz=self._spec.sampling_rate_hz,
-            unit=self._spec.channels[0].unit,
+            unit=joined_units(tuple(channel.unit for channel in self._spec.channels)),
             channels=self._channels,
             samples=self._pieces[index % len(self._pieces)],
         )

@@ -20,7 +20,7 @@ from edge_agent.frame import Frame, samples_ns
 from edge_agent.output import say, say_json
 from edge_agent.startup import load_configured
 from edge_agent.wire import decode_frame, encode_frame
-from shared_features.groups import TACH
+from shared_features.groups import TACH, joined_units
 from shared_features.speed_limits import speed_limits_hz
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _payloads(spec: FeatureSpec) -> Iterator[bytes]:
                 t_ns=samples_ns(seq * frame_n, rate_hz),
                 seq=seq,
                 rate_hz=rate_hz,
-                unit=spec.channels[0].unit,
+                unit=joined_units(tuple(channel.unit for channel in spec.channels)),
                 channels=tuple(channel.name for channel in spec.channels),
                 samples=samples,
                 speed_hz=speeds_hz,

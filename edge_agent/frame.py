@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared_features.groups import UNIT_SEPARATOR
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -25,7 +27,7 @@ class Frame:
         t_ns: Source time of the first sample, nanoseconds since 1970 UTC.
         seq: Counts frames of one flight; +1 each.
         rate_hz: Samples per second.
-        unit: Unit of the samples.
+        unit: Unit of the samples; where the channels differ, one each in their order with ``;`` between them.
         channels: Names of the sample columns.
         samples: (n, n_channel) float32, n >= 1.
         speed_hz: Reported shaft speeds by shaft name (``n1``, ``n2``).
@@ -45,6 +47,12 @@ class Frame:
     samples: NDArray[np.float32]
     speed_hz: Mapping[str, float] = field(default_factory=dict)
     tach: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The unit of each channel; of another length than ``channels`` where ``unit`` names neither one nor all."""
+        parts = tuple(self.unit.split(UNIT_SEPARATOR))
+        return parts * len(self.channels) if len(parts) == 1 else parts
 
     @property
     def end_ns(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_agent.frame import Frame, samples_ns
 from shared_features.extract import StreamingExtractor, WindowFeatures
-from shared_features.groups import TACH
+from shared_features.groups import TACH, joined_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,8 @@ UNIT_MISMATCH = "unit_mismatch"
 
 STEP_TOLERANCE_NS = 100_000_000
 """Network and scheduler jitter on source stamps stays far below this; a lost frame of a common length does not."""
+STEP_TOLERANCE_SAMPLES = 1.5
+"""Of slow values: loggers of one sample a second jitter by some of it, and skip one now and then."""
 LATE_FRAMES_UNTIL_RESTART = 3
 """So many frames from before the flight in a row: the source has restarted with an older clock."""
 
@@ -67,9 +69,11 @@ class WindowStream:
         self._spec = spec
         self._extractor = StreamingExtractor(spec)
         self._names = tuple(channel.name for channel in spec.channels)
-        self._units = frozenset(channel.unit for channel in spec.channels)
+        self._units = tuple(channel.unit for channel in spec.channels)
+        self._unit = joined_units(self._units)
         self._reported = tuple(name.removesuffix("_hz") for name in spec.speeds)
         self._tachs = tach_shafts(spec)
+        self._step_ns = max(STEP_TOLERANCE_NS, int(STEP_TOLERANCE_SAMPLES * samples_ns(1, spec.sampling_rate_hz)))
         self._previous: tuple[str, int, int] = ("", -1, 0)
         self._started = False
         self._anchor_ns = 0
@@ -100,14 +104,21 @@ class WindowStream:
             return CHANNEL_MISMATCH
         if frame.rate_hz != self._spec.sampling_rate_hz:
             return RATE_MISMATCH
-        if self._units != {frame.unit}:
-            return UNIT_MISMATCH
-        return ""
+        return "" if self._has_units(frame) else UNIT_MISMATCH
+
+    def _has_units(self, frame: Frame) -> bool:
+        if frame.unit == self._unit and frame.channels == self._names:
+            return True
+        units = frame.units
+        if len(units) != len(frame.channels):
+            return False
+        stated = dict(zip(frame.channels, units, strict=True))
+        return all(stated[name] == unit for name, unit in zip(self._names, self._units, strict=True))
 
     def _is_late(self, frame: Frame) -> bool:
         flight, seq, end_ns = self._previous
         seen = self._started and frame.flight == flight and frame.seq <= seq
-        late = seen and (frame.seq == seq or frame.t_ns < end_ns - STEP_TOLERANCE_NS)
+        late = seen and (frame.seq == seq or frame.t_ns < end_ns - self._step_ns)
         # Within the flight as seen so far it is a redelivery, however long; only a clock from before it restarts.
         self._late_run = self._late_run + 1 if late and frame.t_ns < self._flight_ns else 0
         return late and self._late_run < LATE_FRAMES_UNTIL_RESTART
@@ -115,7 +126,7 @@ class WindowStream:
     def _continues(self, frame: Frame) -> bool:
         flight, seq, end_ns = self._previous
         in_order = self._started and frame.flight == flight and frame.seq == seq + 1
-        return in_order and abs(frame.t_ns - end_ns) <= STEP_TOLERANCE_NS
+        return in_order and abs(frame.t_ns - end_ns) <= self._step_ns
 
     def _break(self, frame: Frame) -> list[Window]:
         """Forget the past; report what of it no window covered."""
@@ -133,7 +144,7 @@ class WindowStream:
 
     def _note(self, frame: Frame) -> None:
         drift_ns = frame.t_ns - (self._anchor_ns + samples_ns(self._seen_n, frame.rate_hz))
-        if abs(drift_ns) > STEP_TOLERANCE_NS:
+        if abs(drift_ns) > self._step_ns:
             # The sensor's clock runs off the stamps: follow the stamps, lest windows be dated hours away in a long run.
             self._anchor_ns += drift_ns
         if not self._phases or self._phases[-1][1] != frame.phase:

@@ -28,6 +28,8 @@ MAX_JSON_BYTES = 512 * 1024
 """JSON lists become objects of many times their size; senders in real time use msgpack."""
 MAX_CHANNELS = 64
 MAX_TEXT = 128
+MAX_UNIT_TEXT = 1024
+"""``unit`` may name one for each channel."""
 
 _TEXTS = ("aircraft", "engine", "flight", "phase", "unit")
 _REQUIRED = ("schema", *_TEXTS, "t_ns", "seq", "rate_hz", "channels", "encoding", "samples")
@@ -153,9 +155,10 @@ def _check_fields(document: Any) -> None:
 def _text(document: Mapping[str, Any], name: str) -> str:
     """A short identity; separators of topics are refused, because identities become parts of topics."""
     value = document[name]
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not _is_plain(value, name):
+    longest = MAX_UNIT_TEXT if name == "unit" else MAX_TEXT
+    if not isinstance(value, str) or not 0 < len(value) <= longest or not _is_plain(value, name):
         raise WireError(
-            "bad_text", f"{name}: expected 1 to {MAX_TEXT} characters without / + #, got {_shown(value)}; rename it"
+            "bad_text", f"{name}: expected 1 to {longest} characters without / + #, got {_shown(value)}; rename it"
         )
     return value
 

@@ -32,12 +32,14 @@ class PreprocessConfig(Section):
             of the machine and stay.
         outlier_max_share: Largest share of a recording that may be left out as outliers; above it nothing is.
         gap_tolerance_s: Time step between samples, beyond the sampling interval, from which there is a gap.
+        leave_out: Recordings of the folder that this detector does not read: of another rate, say, or broken.
     """
 
     outlier_sigma: float = Field(default=3.0, ge=2.0)
     outlier_max_run_s: float = Field(default=2.0, ge=0.0)
     outlier_max_share: Share = 0.02
     gap_tolerance_s: float = Field(default=0.01, gt=0.0)
+    leave_out: tuple[str, ...] = ()
 
 
 class SplitConfig(Section):

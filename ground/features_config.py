@@ -244,7 +244,10 @@ def _log_bands(rate_hz: float, segment_n: int, n_bands: int) -> tuple[Band, ...]
         return ()
     line_hz = rate_hz / segment_n
     highest = int(_HIGHEST_BAND_SHARE * rate_hz / 2.0 / line_hz)
-    lowest = max(1, round(_LOWEST_BAND_HZ / line_hz))
+    # Of slow signals a quarter of the lines may lie below the usual lowest band, not more.
+    lowest = max(1, min(round(_LOWEST_BAND_HZ / line_hz), highest // 4))
+    if highest <= lowest:
+        return ()
     edges = np.unique(np.round(np.geomspace(lowest, highest, n_bands + 1)).astype(int)) * line_hz
     return tuple((float(low), float(high)) for low, high in itertools.pairwise(edges))
 

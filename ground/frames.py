@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_agent.frame import Frame, samples_ns
 from ground.errors import DataError
 from ground.recording import Recording, RecordingStream, Stretch
+from shared_features.groups import joined_units
 from shared_features.spec import FeatureSpec
 
 LONGEST_FRAME_S = 0.1
@@ -45,7 +46,7 @@ def frames_of(recording: Recording | RecordingStream, *, frame_s: float) -> Iter
         frame_s: Length of a frame.
 
     Raises:
-        DataError: ``frame_s`` is shorter than a sample, or the channels have different units.
+        DataError: ``frame_s`` is shorter than a sample.
     """
     info = recording.info
     frame_n = round(frame_s * info.sampling_rate_hz)
@@ -53,16 +54,12 @@ def frames_of(recording: Recording | RecordingStream, *, frame_s: float) -> Iter
         raise DataError(
             f"frame_s: expected at least one sample at {info.sampling_rate_hz} Hz, got {frame_s} s; lengthen it"
         )
-    if len(set(info.signal_units)) != 1:
-        raise DataError(
-            f"{info.recording_id}: signal_units: expected one unit for all channels of a frame, got "
-            f"{', '.join(info.signal_units)}; split the recording"
-        )
     return _frames(recording, frame_n)
 
 
 def _frames(recording: Recording | RecordingStream, frame_n: int) -> Iterator[Frame]:
     info = recording.info
+    unit = joined_units(info.signal_units)
     seq = 0
     for index, stretch in enumerate(recording.stretches):
         seq += _SKIPPED_SEQ if index and not stretch.first_n else 0
@@ -75,7 +72,7 @@ def _frames(recording: Recording | RecordingStream, frame_n: int) -> Iterator[Fr
                 t_ns=stretch.start_ns + samples_ns(stretch.first_n + first, info.sampling_rate_hz),
                 seq=seq,
                 rate_hz=info.sampling_rate_hz,
-                unit=info.signal_units[0],
+                unit=unit,
                 channels=info.channels,
                 samples=stretch.samples[first:last],
                 speed_hz=_speeds(recording, stretch, first),

@@ -62,7 +62,7 @@ def import_recordings(source: Path, raw: Path, *, dataset: str | None, progress:
             refused.
     """
     table = read_table(source / INDEX_NAME)
-    chosen = _choose(table, dataset)
+    chosen = choose_dataset(table, dataset)
     rows = [row for row in table.rows if row.get("dataset", "") == chosen]
     old = _old_table(raw)
     infos = _Reader(table.path, source, raw, {row["recording_id"]: row["file"] for row in old.rows}).read(
@@ -81,7 +81,12 @@ def import_recordings(source: Path, raw: Path, *, dataset: str | None, progress:
     return ImportReport(chosen, tuple(added), tuple(unchanged))
 
 
-def _choose(table: IndexTable, dataset: str | None) -> str:
+def choose_dataset(table: IndexTable, dataset: str | None) -> str:
+    """The dataset of that name, or with None the only one there is.
+
+    Raises:
+        DataError: There are no recordings, none of that name, or several datasets and no name.
+    """
     there = sorted({row.get("dataset", "") for row in table.rows})
     if not there:
         raise DataError(f"{table.path}: expected recordings, got none; add a row for each")

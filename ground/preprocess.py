@@ -6,12 +6,13 @@ It marks and never rewrites: the agent on board gets raw samples, so a detector 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ground.config import Config
 from ground.contract import Contract, contract_of
 from ground.contract_run import CheckResult
-from ground.errors import ContractError
+from ground.errors import ContractError, DataError
 from ground.interim import interim_bytes
 from ground.marks import MARKS_NAME, Mark, marks_bytes
 from ground.preprocess_recording import OF_OTHER_CHANNELS, Finished, RecordingDesk
@@ -42,7 +43,7 @@ def preprocess(config: Config, workspace: Workspace, *, progress: Progress, base
         DataError: There is no readable index.
     """
     contract = contract_of(config, base)
-    table = read_table(workspace.raw / INDEX_NAME)
+    table = _chosen(read_table(workspace.raw / INDEX_NAME), config.preprocess.leave_out)
     # Without an index there are no interim recordings: what an earlier run left is not read by mistake.
     (workspace.interim / INDEX_NAME).unlink(missing_ok=True)
     desk = RecordingDesk(contract, config, workspace.raw, table.path)
@@ -63,6 +64,17 @@ def preprocess(config: Config, workspace: Workspace, *, progress: Progress, base
         raise ContractError("\n".join(check.text for check in report.violations))
     _finish(workspace.interim, table, [findings.row for findings in finished], report.marks)
     return report
+
+
+def _chosen(table: IndexTable, leave_out: Sequence[str]) -> IndexTable:
+    names = {row["recording_id"] for row in table.rows}
+    unknown = [name for name in leave_out if name not in names]
+    if unknown:
+        raise DataError(
+            f"{table.path}: expected every recording of preprocess.leave_out, got none named {', '.join(unknown)}; "
+            "correct the config or import the dataset it was made for"
+        )
+    return replace(table, rows=tuple(row for row in table.rows if row["recording_id"] not in leave_out))
 
 
 def _report(

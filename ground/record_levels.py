@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_agent.frame import samples_ns
 from ground.recording import LABEL_HEALTHY, Recording, Stretch
-from shared_features.quality import NOT_FINITE, REASONS, judge_of
+from shared_features.quality import NOT_FINITE, REASONS, judges_of
 from shared_features.spec import FeatureSpec
 from shared_features.waveform import WaveformMaker
 
@@ -76,15 +76,15 @@ class _RecordJudge:
 
     def __init__(self, spec: FeatureSpec) -> None:
         self._waveform = WaveformMaker(spec)
-        self._judge = judge_of(spec)
+        self._judges = judges_of(spec)
 
-    def judge(self, samples: NDArray[np.float32]) -> tuple[float, int]:
-        """RMS and index of the reason of (record_n,) contiguous samples."""
+    def judge(self, samples: NDArray[np.float32], channel: int) -> tuple[float, int]:
+        """RMS and index of the reason of (record_n,) contiguous samples of a channel, given by its index."""
         if not self._waveform.load(samples):
             return math.nan, REASONS.index(NOT_FINITE)
         waveform = self._waveform.measure()
         rms = math.sqrt(waveform.m2 / samples.size + waveform.mean * waveform.mean)
-        reason = self._judge(samples, self._waveform.deviation, waveform)
+        reason = self._judges[channel](samples, self._waveform.deviation, waveform)
         return rms, REASONS.index(reason) if reason else BELIEVED
 
 
@@ -101,7 +101,11 @@ def _stretch_levels(stretch: Stretch, judge: _RecordJudge, record_n: int, names:
     n_record, n_channel = len(stretch.samples) // record_n, stretch.samples.shape[1]
     records = stretch.samples[: n_record * record_n].reshape(n_record, record_n, n_channel)
     labels = stretch.labels[: n_record * record_n].reshape(n_record, record_n)
-    judged = [judge.judge(column) for record in records for column in np.ascontiguousarray(record.T)]
+    judged = [
+        judge.judge(column, channel)
+        for record in records
+        for channel, column in enumerate(np.ascontiguousarray(record.T))
+    ]
     table = np.array(judged, dtype=np.float64).reshape(n_record, n_channel, 2)
     return _Part(
         rms=table[:, :, 0],

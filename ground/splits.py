@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ground.config import SplitConfig
 from ground.errors import SplitError
+from ground.short_recordings import deal_whole
 
 FIT: Final = "fit"
 VALIDATION: Final = "validation"
@@ -82,8 +83,8 @@ def assign_roles(rows: pd.DataFrame, shares: Mapping[str, float], *, strategy: s
 
     ``by_unit``: units that are healthy throughout are dealt at random, whole; every other unit is examined.
     ``by_time``: the healthy time of each recording is cut, in order, into fit, validation, calibration and test, with
-    at least one window's span between the parts; faulty time is examined. Unlabelled windows are unused; recordings
-    with a faulty sensor are examined.
+    at least one window's span between the parts, and recordings too short for that go to one role, whole; faulty time
+    is examined. Unlabelled windows are unused; recordings with a faulty sensor are examined.
 
     Args:
         rows: Columns recording_id, unit_id, start_ns, end_ns, label, fault_type and reason.
@@ -205,10 +206,16 @@ def _roles_by_time(rows: pd.DataFrame, shares: Mapping[str, float]) -> NDArray[n
     healthy = (rows["label"].to_numpy() == HEALTHY) & ~is_sensor_fault(rows)
     recordings = rows["recording_id"].to_numpy(dtype=str)
     start_ns, end_ns = rows["start_ns"].to_numpy(), rows["end_ns"].to_numpy()
-    for recording in np.unique(recordings):
+    short: dict[str, int] = {}
+    for recording in np.unique(recordings[healthy]):
         chosen = np.flatnonzero(healthy & (recordings == recording))
         chosen = chosen[np.argsort(start_ns[chosen], kind="stable")]
         role[chosen] = _cut(start_ns[chosen], end_ns[chosen], shares)
+        if not set(shares) <= set(role[chosen]):
+            short[str(recording)] = len(chosen)
+    # Too few to fill every role, they are better cut as far as they go.
+    for recording, dealt in deal_whole(short, shares).items() if len(short) >= len(shares) else ():
+        role[healthy & (recordings == recording)] = dealt
     return role
 
 

@@ -16,7 +16,6 @@ from ground.recording_files import ANOMALY, PHASE, SEGMENT, TIME, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.tach import pulses_between, tach_pulses
 from ground.timeline import (
-    RATE_TOLERANCE,
     ClockSettings,
     Timeline,
     counted_timeline,
@@ -88,7 +87,7 @@ def synchronise(
             samples=samples,
             conditions=join_columns(columns, len(samples), np.float64),
             phases=phase_runs(file),
-            labels=_labels(info, file),
+            labels=labels_of(info, file),
             tach=tach_pulses(file, timeline.first_n),
         ),
     )
@@ -120,8 +119,8 @@ def make_timeline(info: RecordingInfo, file: SampleFile, gap_tolerance_s: float)
     if file.has(TIME):
         time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
         _refuse(file, TIME, "seconds that increase from row to row", order_error(time_s))
-        rate = f"steps of a rate within {RATE_TOLERANCE:.0%} of {clock.rate_hz:g} Hz"
-        _refuse(file, TIME, rate, rate_error(time_s, clock))
+        rate = f"steps of a rate within {clock.rate_tolerance:.0%} of {clock.rate_hz:g} Hz"
+        _refuse(file, TIME, rate, rate_error(time_s, clock, clock.rate_tolerance))
         return stamped_timeline(time_s, changes, clock)
     if not file.has(SEGMENT):
         return counted_timeline(file.n_samples, clock)
@@ -253,7 +252,12 @@ def _describe_hold(
     return HeldCondition(name, held_n, missing_n - held_n, int(distance.max()) / rate_hz)
 
 
-def _labels(info: RecordingInfo, file: SampleFile) -> NDArray[np.int8]:
+def labels_of(info: RecordingInfo, file: SampleFile) -> NDArray[np.int8]:
+    """The label of each sample, (n,), as index and file state it.
+
+    Raises:
+        DataError: Labels by sample that are neither 0 nor 1, or labels by segment without segments.
+    """
     if info.label == HEALTHY:
         return np.full(file.n_samples, LABEL_HEALTHY, dtype=np.int8)
     if info.label == FAULTY:

@@ -8,12 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S, samples_ns
+from edge_agent.stream import STEP_TOLERANCE_SAMPLES
 
 COUNTED = "counted"
 SEGMENTS = "segment"
 STAMPS = "time_s"
 RATE_TOLERANCE = 0.01
 """Share by which the measured sampling rate may differ from the stated one."""
+SLOW_HZ = 10.0
+"""Up to this rate samples are values out of a logger, whose stamps are rounded, jitter, and skip one now and then."""
+SLOW_RATE_TOLERANCE = 0.1
+"""The same share for a logger: nothing that is computed from its values depends on a tenth of the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,22 @@ class ClockSettings:
     segment_period_s: float
     gap_tolerance_s: float
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether samples come out of a logger of slow values."""
+        return self.rate_hz <= SLOW_HZ
+
+    @property
+    def longest_step_s(self) -> float:
+        """Longest step between two stamps without a gap; of slow values, one skipped sample is none, as on board."""
+        beyond_s = STEP_TOLERANCE_SAMPLES / self.rate_hz if self.is_slow else 0.0
+        return 1.0 / self.rate_hz + max(self.gap_tolerance_s, beyond_s)
+
+    @property
+    def rate_tolerance(self) -> float:
+        """Share by which the measured rate may differ from the stated one."""
+        return SLOW_RATE_TOLERANCE if self.is_slow else RATE_TOLERANCE
+
 
 def order_error(time_s: NDArray[np.float64]) -> str:
     """What is wrong with the order of the stamps (n,), or nothing: each must be known and later than the one before."""
@@ -83,7 +104,7 @@ def order_error(time_s: NDArray[np.float64]) -> str:
     return f"{float(time_s[row])!r} after {float(time_s[row - 1])!r} in row {row} ({late.size} such rows)"
 
 
-def rate_error(time_s: NDArray[np.float64], clock: ClockSettings, tolerance: float = RATE_TOLERANCE) -> str:
+def rate_error(time_s: NDArray[np.float64], clock: ClockSettings, tolerance: float) -> str:
     """What is wrong with the rate by the stamps, or nothing: it may be off the stated one by ``tolerance``, a share."""
     measured_hz = _measured_rate_hz(time_s, clock)
     if abs(measured_hz / clock.rate_hz - 1.0) <= tolerance:
@@ -152,7 +173,7 @@ def stamped_timeline(time_s: NDArray[np.float64], changes: NDArray[np.bool_], cl
         changes: (n - 1,) where a segment border lies between two samples.
         clock: Rate and tolerance.
     """
-    is_gap = np.diff(time_s) > 1.0 / clock.rate_hz + clock.gap_tolerance_s
+    is_gap = np.diff(time_s) > clock.longest_step_s
     first_n = _borders(is_gap | changes)
     start_ns = clock.start_ns + np.round(time_s[first_n] * NS_PER_S).astype(np.int64)
     interval_ns = samples_ns(1, clock.rate_hz)
@@ -182,11 +203,16 @@ def _borders(changes: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _measured_rate_hz(time_s: NDArray[np.float64], clock: ClockSettings) -> float:
-    """The mean rate between gaps; by the median step where every step looks like a gap, as at a quite wrong rate."""
+    """The mean rate between gaps; by the median step where every step looks like a gap, as at a quite wrong rate.
+
+    Of slow values, a step over a skipped sample counts as two.
+    """
     steps = np.diff(time_s)
     if not steps.size:
         return clock.rate_hz
-    within = steps[steps <= 1.0 / clock.rate_hz + clock.gap_tolerance_s]
+    within = steps[steps <= clock.longest_step_s]
+    if clock.is_slow:
+        within = within / np.maximum(np.round(within * clock.rate_hz), 1.0)
     step = float(np.mean(within)) if within.size else float(np.median(steps))
     return 1.0 / step if step > 0.0 else float("inf")
 

@@ -148,7 +148,8 @@ class StreamingExtractor:
 
     def _close_record(self, samples: NDArray[np.float32]) -> None:
         rotations = self._log.rotations(self._seen_n - self._spec.record_n)
-        records = tuple(self._records.record(column, rotations) for column in np.ascontiguousarray(samples.T))
+        columns = enumerate(np.ascontiguousarray(samples.T))
+        records = tuple(self._records.record(column, rotations, channel=index) for index, column in columns)
         self._rows.append(_RecordRow(records, self._open_conditions.copy()))
         self._open_n = 0
 

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 
 from shared_features.errors import SpecError
 
-UNITS = ("g", "m/s2", "mm/s", "V", "A", "bar", "degC", "Hz", "unknown")
-PROCESS_UNITS = ("bar", "degC", "Hz")
+PROCESS_UNITS = ("bar", "degC", "Hz", "Pa", "kPa", "K", "%", "l/min", "m3/h", "kg/s", "rpm", "W", "kW", "m/s")
 """Units of slow values, which may stand still, jump and peak as no vibration does."""
+UNITS = ("g", "m/s2", "mm/s", "um", "V", "mV", "A", "N", "Nm", *PROCESS_UNITS, "unknown")
+UNIT_SEPARATOR = ";"
+"""Between the units of channels that differ in theirs, as a frame and an index list them."""
 SHAFTS = ("n1", "n2")
 REPORTED = "reported"
 TACH = "tach"
 SOURCES = (REPORTED, TACH)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_LONGEST_CHANNEL = 64
 
 
 def check_name(name: str, where: str) -> None:
@@ -29,6 +32,25 @@ def check_name(name: str, where: str) -> None:
         raise SpecError(
             f"{where}: expected a name of a-z, 0-9 and _ that starts with a letter, got {name!r}; rename it"
         )
+
+
+def check_channel_name(name: str) -> None:
+    """Refuse a channel name that cannot stand in a list or a table; the machine's own name is taken as it is.
+
+    Raises:
+        SpecError: It is empty, longer than 64 characters, not printable, has ``;`` in it, or a space at an end.
+    """
+    good = name.isprintable() and name == name.strip() and UNIT_SEPARATOR not in name
+    if not good or not 0 < len(name) <= _LONGEST_CHANNEL:
+        raise SpecError(
+            f"channels: expected names of 1 to {_LONGEST_CHANNEL} printable characters without {UNIT_SEPARATOR}, "
+            f"got {name!r}; rename it"
+        )
+
+
+def joined_units(units: tuple[str, ...]) -> str:
+    """The units of the channels as one text: one for all where they are equal, else one each with ``;`` between."""
+    return units[0] if len(set(units)) == 1 else UNIT_SEPARATOR.join(units)
 
 
 def check_choice(value: str, known: tuple[str, ...], where: str) -> None:
@@ -49,7 +71,7 @@ class ChannelSpec:
     unit: str
 
     def __post_init__(self) -> None:
-        check_name(self.name, "channels")
+        check_channel_name(self.name)
         check_choice(self.unit, UNITS, f"channels.{self.name}.unit")
 
 

@@ -70,9 +70,10 @@ _SHARP_RATIO = 0.6
 _FEWEST_SHARP_N = 8
 
 
-def judge_of(spec: FeatureSpec) -> Judge:
-    """What tells the reason of a spec's records: vibration by ``quality_of``, while a process value may stand still."""
-    return _believe if spec.channels[0].unit in PROCESS_UNITS else partial(quality_of, limits=spec.quality)
+def judges_of(spec: FeatureSpec) -> tuple[Judge, ...]:
+    """What tells the reason of each channel's records: ``quality_of`` of vibration; a process value may stand still."""
+    vibration = partial(quality_of, limits=spec.quality)
+    return tuple(_believe if channel.unit in PROCESS_UNITS else vibration for channel in spec.channels)
 
 
 def _believe(samples: NDArray[np.float32], deviation: NDArray[np.float64], waveform: Waveform) -> str:

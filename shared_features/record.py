@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shared_features.envelope import EnvelopeMaker, envelope_features
 from shared_features.orders import OrdersMaker
-from shared_features.quality import ASSESSED, NOT_FINITE, judge_of
+from shared_features.quality import ASSESSED, NOT_FINITE, judges_of
 from shared_features.segments import SegmentMaker
 from shared_features.spec_checks import followed_shafts, needs_segments
 from shared_features.waveform import SILENT, Waveform, WaveformMaker
@@ -46,21 +46,22 @@ class RecordMaker:
     """Computes records by one spec; holds constants and scratch memory, so one maker serves one thread."""
 
     def __init__(self, spec: FeatureSpec) -> None:
-        self._judge = judge_of(spec)
+        self._judges = judges_of(spec)
         self._waveform = WaveformMaker(spec)
         self._spectrum = _SpectrumMaker(spec, self._waveform.memory) if needs_segments(spec) else _NoSpectrum()
 
-    def record(self, samples: NDArray[np.float32], rotations: tuple[Rotation, ...] = ()) -> Record:
+    def record(self, samples: NDArray[np.float32], rotations: tuple[Rotation, ...] = (), *, channel: int = 0) -> Record:
         """Statistics of one record.
 
         Args:
             samples: (record_n,) samples of one channel, contiguous, in the channel's unit.
             rotations: How the spec's shafts turned meanwhile.
+            channel: Index of the channel: its unit decides what the sensor is judged by.
         """
         if not self._waveform.load(samples):
             return self._unreadable(NOT_FINITE)
         waveform = self._waveform.measure()
-        reason = self._judge(samples, self._waveform.deviation, waveform)
+        reason = self._judges[channel](samples, self._waveform.deviation, waveform)
         reason = reason or self._spectrum.reason(rotations)
         if reason:
             return self._unreadable(reason)

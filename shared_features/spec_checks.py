@@ -99,12 +99,6 @@ def _check_channels(spec: FeatureSpec) -> None:
     names = [channel.name for channel in spec.channels]
     if not names or len(set(names)) != len(names):
         raise SpecError(f"channels: expected one or more different names, got {names}; name each channel once")
-    units = {channel.unit for channel in spec.channels}
-    if len(units) != 1:
-        raise SpecError(
-            f"channels: expected one unit for all, as a frame states one, got {', '.join(sorted(units))}; "
-            "make a detector for each unit"
-        )
     unknown = [name for name in spec.conditions if name not in CONDITIONS]
     if unknown or _repeats(spec.conditions):
         raise SpecError(
@@ -191,9 +185,12 @@ def _check_band(spec: FeatureSpec, where: str, low_hz: float, high_hz: float) ->
 
 def _check_velocity(spec: FeatureSpec) -> None:
     group = spec.velocity
-    unit = spec.channels[0].unit
-    if unit not in ("g", "m/s2"):
-        raise SpecError(f"velocity: expected channels in g or m/s2 to integrate, got {unit}; switch the group off")
+    units = {channel.unit for channel in spec.channels}
+    if units not in ({"g"}, {"m/s2"}):
+        raise SpecError(
+            f"velocity: expected all channels in g, or all in m/s2, to integrate, got {', '.join(sorted(units))}; "
+            "switch the group off"
+        )
     _check_band(spec, "velocity", group.low_hz, group.high_hz)
     lowest_hz = 2.0 * spec.line_hz
     if group.low_hz < lowest_hz * (1.0 - _WHOLE_TOLERANCE):

@@ -103,7 +103,7 @@ def curves_of(excerpt: Excerpt, channel: int) -> ChannelCurves:
 def _reasons(excerpt: Excerpt, channel: int) -> tuple[str, ...]:
     maker = RecordMaker(excerpt.spec)
     pairs = zip(excerpt.records(channel), excerpt.rotations, strict=True)
-    return tuple(maker.record(samples, rotations).reason for samples, rotations in pairs)
+    return tuple(maker.record(samples, rotations, channel=channel).reason for samples, rotations in pairs)
 
 
 def _finite(excerpt: Excerpt, channel: int) -> list[tuple[NDArray[np.float32], tuple[Rotation, ...]]]:

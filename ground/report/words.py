@@ -8,6 +8,8 @@ import re
 NOTHING = "n/a"
 UNKNOWN_UNIT = "unknown"
 _BAND = re.compile(r"band_([0-9.e+-]+)_([0-9.e+-]+)_hz")
+_OF_CHANNEL = re.compile(r"(.+)\.([a-z].*)")
+"""Within the name of a feature a dot is followed by a digit."""
 _DIGEST_LETTERS = 12
 _LARGE = 1e5
 _SMALL = 1e-3
@@ -107,23 +109,29 @@ def digest(text: str) -> str:
 
 def band_of(feature: str) -> tuple[float, float] | None:
     """The band (low, high) in Hz that a feature is the power of; none for another feature."""
-    found = _BAND.fullmatch(feature.partition(".")[2])
+    found = _BAND.fullmatch(_parted(feature)[1])
     return (float(found[1]), float(found[2])) if found else None
 
 
 def channel_of(feature: str) -> str:
     """The channel of a feature; empty for an operating condition."""
-    return feature.partition(".")[0] if "." in feature else ""
+    return _parted(feature)[0]
 
 
 def feature_name(feature: str) -> str:
     """A feature as words, such as ``power from 1,500 to 2,100 Hz of acc_1``."""
-    channel, dot, name = feature.partition(".")
-    if not dot:
+    channel, name = _parted(feature)
+    if not channel:
         return f"shaft speed {feature.removesuffix('_hz').upper()}"
     band = band_of(feature)
     what = f"power from {hertz(band[0])} to {hertz(band[1])} Hz" if band else _FEATURES.get(name, spaced(name))
     return f"{what} of {channel}"
+
+
+def _parted(feature: str) -> tuple[str, str]:
+    """Channel and name of a feature; no channel for an operating condition. A channel's name may have dots in it."""
+    found = _OF_CHANNEL.fullmatch(feature)
+    return (found[1], found[2]) if found else ("", feature)
 
 
 def unit_suffix(unit: str) -> str:

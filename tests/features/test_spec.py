@@ -23,6 +23,7 @@ from shared_features.spec import (
     TimeGroup,
     VelocityGroup,
 )
+from shared_features.vector import columns_of
 
 N1 = ShaftSpec("n1")
 BEARING = BearingSpec("main", "n1", 9, 7.94, 39.04)
@@ -57,7 +58,7 @@ IMPOSSIBLE = [
     ("unknown condition", {"conditions": ("n3_hz",)}, "conditions: expected different ones of n1_hz, n2_hz"),
     ("twin shafts", {"shafts": (N1, N1)}, "shafts: expected different names"),
     ("dominant lines", {"spectrum": SpectrumGroup(400, 200, (), dominant_n=17)}, "dominant_n: expected 0 to 16"),
-    ("velocity of a voltage", velocity(unit="V"), "velocity: expected channels in g or m/s2"),
+    ("velocity of a voltage", velocity(unit="V"), "velocity: expected all channels in g, or all"),
     ("velocity below two lines", velocity(low_hz=9.0), r"velocity.low_hz: expected at least two spectral lines \(10"),
     ("velocity over Nyquist", velocity(high_hz=1001.0), "velocity: expected .*Nyquist"),
     ("envelope without a band", envelope(band_hz=(0.0, 0.0)), "envelope.band_hz: expected 0 <= low < high"),
@@ -103,7 +104,11 @@ IMPOSSIBLE = [
     ("segment over record", {"spectrum": SpectrumGroup(4000, 0, ())}, "segment_n: expected 8 to 2000"),
     ("segments that do not fill", {"spectrum": SpectrumGroup(300, 0, ())}, "fill the record"),
     ("twin bands", {"spectrum": SpectrumGroup(400, 200, ((10.0, 100.0),) * 2)}, "bands that differ"),
-    ("two units", {"channels": (ChannelSpec("a", "g"), ChannelSpec("b", "V"))}, "expected one unit for all"),
+    (
+        "velocity of two units",
+        {"channels": (ChannelSpec("a", "g"), ChannelSpec("b", "V")), "velocity": VelocityGroup(enabled=True)},
+        "velocity: expected all channels in g, or all in m/s2, to integrate, got V, g",
+    ),
     ("unknown taper", {"spectrum": SpectrumGroup(400, 200, (), taper="flat")}, "taper: expected one of hann"),
     (
         "nothing enabled",
@@ -147,11 +152,19 @@ def test_reported_shafts_bring_their_speeds_after_the_conditions(make_spec):
     assert make_spec(shafts=(ShaftSpec("n1", "tach"),)).speeds == ()
 
 
-@pytest.mark.parametrize("name", ["", "Acc", "acc.1", "1acc", "a" * 33])
-def test_channel_names_are_plain(name):
-    """A channel's name becomes part of feature names and columns."""
-    with pytest.raises(SpecError, match="channels: expected a name"):
+@pytest.mark.parametrize("name", ["", "a;b", " acc", "acc ", "a\nb", "a" * 65])
+def test_channel_names_fit_into_lists_and_tables(name):
+    """A channel's name becomes part of feature names, columns and lists with ; between the names."""
+    with pytest.raises(SpecError, match="channels: expected names of 1 to 64 printable characters without ;"):
         ChannelSpec(name, "g")
+
+
+@pytest.mark.parametrize("name", ["acc_1", "Accelerometer1RMS", "Volume Flow RateRMS", "X (g)", "acc.1", "Druck/bar °"])
+def test_channels_keep_the_names_that_their_machine_gives_them(make_spec, name):
+    """What a rig calls its columns is taken as it is; features are named after it."""
+    spec = make_spec(channels=(ChannelSpec(name, "g"),))
+    assert all(column.name.startswith(f"{name}.") for column in columns_of(spec))
+    assert FeatureSpec.from_json(spec.to_json()) == spec
 
 
 def test_unknown_unit_is_refused():

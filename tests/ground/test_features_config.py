@@ -221,7 +221,7 @@ BAD = {
     ),
     "velocity of no acceleration": (
         lambda d: d["signal"]["channels"][0].update(unit="unknown"),
-        "features.velocity: expected channels in g or m/s2 to integrate, got unknown",
+        "features.velocity: expected all channels in g, or all in m/s2, to integrate, got unknown",
     ),
     "velocity over Nyquist": (
         features(velocity={"enabled": True, "high_hz": 9000}),
@@ -254,9 +254,12 @@ BAD = {
         ),
         "features.time, spectrum, velocity, envelope, orders: expected at least one enabled group",
     ),
-    "two units": (
-        lambda d: d["signal"]["channels"].append({"name": "acc_2", "unit": "mm/s"}),
-        "signal.channels: expected one unit for all",
+    "velocity of two units": (
+        lambda d: (
+            d["signal"]["channels"].append({"name": "p", "unit": "bar"}),
+            features(velocity={"enabled": True})(d),
+        ),
+        "features.velocity: expected all channels in g, or all in m/s2, to integrate, got bar, g",
     ),
     "tach that forgives nothing": (
         features(quality={"tach_gap_ratio": 0.0}),

@@ -96,7 +96,7 @@ def test_all_says_what_a_spec_cannot_have():
     )
     found, notes = with_every_group(spec)
     assert found == spec
-    assert "velocity: expected channels in g or m/s2" in notes[0]
+    assert "velocity: expected all channels in g, or all in m/s2" in notes[0]
     assert all("expected half of segment_n" in note for note in notes[1:])
 
 

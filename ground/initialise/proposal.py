@@ -1,0 +1,123 @@
+"""A config for a folder of recordings that nobody has seen before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ground.config import Config
+from ground.initialise.decision import choose_dealing, choose_strategy, longest_window_n
+from ground.initialise.document import Choice, config_yaml, contract_yaml
+from ground.initialise.doubts import doubts_of
+from ground.initialise.findings import findings_of
+from ground.initialise.groups import choose_groups
+from ground.initialise.selection import Rig, select
+from ground.initialise.sensors import SWITCHED_OFF, WANTED_SHARE, SensorTrial, try_sensors
+from ground.initialise.spans import Signal, choose_spans
+from ground.initialise.survey import survey
+from ground.progress import Progress, silent
+
+_MOST_TRIALS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What ``ground init`` proposes for one dataset.
+
+    Attributes:
+        config: The config, checked.
+        config_yaml: The same as a file, with the reasons.
+        contract_yaml: A contract of its own; empty where the packaged one fits.
+        recordings: The recordings that the config reads.
+        findings: What was found, a line each.
+        doubts: What is doubted, a line each.
+    """
+
+    config: Config
+    config_yaml: str
+    contract_yaml: str
+    recordings: tuple[str, ...]
+    findings: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def propose(folder: Path, dataset: str | None = None, *, progress: Progress = silent) -> Proposal:
+    """Look at a dataset and choose a config, and a contract where the packaged one does not fit.
+
+    The recordings alone decide; nothing is written. The same folder gives the same proposal.
+
+    Args:
+        folder: A recordings folder; see docs/reference/recordings.md.
+        dataset: Which dataset; None takes the only one there is.
+        progress: Told after each recording.
+
+    Raises:
+        DataError: Unknown dataset, a broken index or file (the text names file and field), or no healthy time.
+    """
+    rig = select(survey(folder, dataset, progress=progress))
+    choice, trial = _believable(folder, _choose(rig))
+    text = config_yaml(choice)
+    return Proposal(
+        config=Config.model_validate(yaml.safe_load(text)),
+        config_yaml=text,
+        contract_yaml=choice.contract,
+        recordings=tuple(facts.info.recording_id for facts in choice.rig.taken),
+        findings=findings_of(choice, trial),
+        doubts=doubts_of(choice, rig, trial),
+    )
+
+
+def _choose(rig: Rig) -> Choice:
+    strategy = choose_strategy(rig)
+    signal = Signal(
+        rate_hz=rig.rate_hz,
+        healthy_n=np.concatenate([facts.healthy_n for facts in rig.healthy]),
+        longest_n=np.array([facts.stretch_n.max() for facts in rig.taken]),
+        slowest_hz=rig.slowest_hz,
+        limit_n=longest_window_n(rig, strategy),
+    )
+    spans = choose_spans(signal)
+    windows = signal.windows(spans.window_n, spans.hop_n)
+    units = [unit for _, unit in rig.channels]
+    return Choice(
+        rig=rig,
+        spans=spans,
+        groups=choose_groups(spans, rate_hz=rig.rate_hz, units=units, windows=windows),
+        dealing=choose_dealing(rig, spans, strategy),
+        quality=_merged(*SWITCHED_OFF.values()) if signal.is_slow else {},
+        contract=contract_yaml(rig),
+    )
+
+
+def _believable(folder: Path, choice: Choice) -> tuple[Choice, SensorTrial]:
+    """The choice with the rules for sensors that this rig's healthy time keeps, without the channels that keep none."""
+    for _ in range(_MOST_TRIALS):
+        spec = Config.model_validate(yaml.safe_load(config_yaml(choice))).feature_spec()
+        trial = try_sensors(folder, choice.rig.healthy, spec)
+        better = _relaxed(choice, trial) if trial.share < WANTED_SHARE else choice
+        if better == choice:
+            break
+        choice = better
+    return choice, trial
+
+
+def _relaxed(choice: Choice, trial: SensorTrial) -> Choice:
+    """Without the rules that refuse healthy time; where they are off already, without the channel."""
+    guilty = trial.guilty()
+    rules = [SWITCHED_OFF[reason] for _, reason in guilty if reason in SWITCHED_OFF]
+    quality = _merged(choice.quality, *rules)
+    if quality != choice.quality:
+        return replace(choice, quality=quality)
+    dead = {name for name, _ in guilty}
+    kept = tuple(channel for channel in choice.rig.channels if channel[0] not in dead)
+    if not dead or not kept:
+        return choice
+    return replace(_choose(replace(choice.rig, channels=kept)), quality=choice.quality)
+
+
+def _merged(*limits: Any) -> dict[str, float]:
+    return {name: value for part in limits for name, value in part.items()}

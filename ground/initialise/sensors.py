@@ -1,0 +1,113 @@
+"""Whether healthy time can be assessed: the rules for sensors, tried on windows that are known to be good."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ground.initialise.survey import GAP_TOLERANCE_S, RecordingFacts
+from ground.recording import LABEL_HEALTHY
+from ground.recording_files import read_samples
+from ground.synchronise import join_columns, labels_of, make_timeline
+from shared_features.quality import BIAS_STEP, CLIPPED, DROPOUT, FLATLINE, SPIKES
+from shared_features.record import RecordMaker
+from shared_features.spec import FeatureSpec
+
+WANTED_SHARE = 0.95
+"""Of healthy windows. A rule that refuses more of them tells of the machine, not of its sensor."""
+NO_LIMIT = 1e6
+SWITCHED_OFF: Mapping[str, Mapping[str, float]] = {
+    FLATLINE: {"flat_run_ratio": 1.0, "flat_repeat_ratio": 1.0},
+    CLIPPED: {"clip_ratio": 1.0},
+    DROPOUT: {"dropout_ratio": 1.0},
+    BIAS_STEP: {"bias_step_ratio": NO_LIMIT},
+    SPIKES: {"spike_ratio": NO_LIMIT},
+}
+"""Limits that no record reaches, by the reason that they govern."""
+
+_MOST_RECORDINGS = 24
+_MOST_RECORDS = 480
+_MOST_VALUES = 40_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SensorTrial:
+    """What the rules say of healthy windows.
+
+    Attributes:
+        windows: Windows tried.
+        assessed: Windows that every channel can be believed in.
+        refused: Windows by channel and reason.
+    """
+
+    windows: int
+    assessed: int
+    refused: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """Assessed share; 1 where nothing was tried."""
+        return self.assessed / self.windows if self.windows else 1.0
+
+    def guilty(self) -> tuple[tuple[str, str], ...]:
+        """Channels and reasons that refuse more than a channel's part of what may be refused."""
+        most = (1.0 - WANTED_SHARE) * self.windows / max(1, len(self.refused))
+        return tuple(sorted(pair for pair, n in self.refused.items() if n > most))
+
+
+def try_sensors(folder: Path, recordings: Sequence[RecordingFacts], spec: FeatureSpec) -> SensorTrial:
+    """Judge some healthy windows, spread over recordings and time, as the agent would.
+
+    Args:
+        folder: The recordings folder.
+        recordings: Those with healthy time.
+        spec: What would be computed; no group of it follows a shaft.
+    """
+    some = [recordings[index] for index in _spread(len(recordings), _MOST_RECORDINGS)]
+    records = min(_MOST_RECORDS, _MOST_VALUES // (spec.record_n * len(spec.channels)))
+    each = max(1, records // (spec.window_records * len(some)))
+    maker = RecordMaker(spec)
+    refused: Counter[tuple[str, str]] = Counter()
+    windows = assessed = 0
+    for facts in some:
+        for window in _windows(folder, facts, spec, each):
+            found = _refusals(maker, window, spec)
+            refused.update(found)
+            windows += 1
+            assessed += not found
+    return SensorTrial(windows, assessed, dict(refused))
+
+
+def _refusals(maker: RecordMaker, window: NDArray[np.float32], spec: FeatureSpec) -> set[tuple[str, str]]:
+    columns = enumerate(np.ascontiguousarray(window.T))
+    judged = (
+        (spec.channels[index].name, maker.record(record, channel=index).reason)
+        for index, column in columns
+        for record in column.reshape(-1, spec.record_n)
+    )
+    return {(name, reason) for name, reason in judged if reason}
+
+
+def _windows(folder: Path, facts: RecordingFacts, spec: FeatureSpec, n: int) -> Iterator[NDArray[np.float32]]:
+    """At most ``n`` windows (window_n, n_channel) of healthy time."""
+    info = facts.info
+    names = tuple(channel.name for channel in spec.channels)
+    file = read_samples(folder / info.file, names)
+    timeline = make_timeline(info, file, GAP_TOLERANCE_S)
+    healthy = labels_of(info, file) == LABEL_HEALTHY
+    unhealthy_n = np.concatenate([[0], np.cumsum(~healthy)])
+    stretches = zip(timeline.first_n.tolist(), timeline.last_n.tolist(), strict=True)
+    starts = [start for first, last in stretches for start in range(first, last - spec.window_n + 1, spec.window_n)]
+    good = [start for start in starts if unhealthy_n[start] == unhealthy_n[start + spec.window_n]]
+    samples = join_columns([file.numbers(name) for name in names], file.n_samples, np.float32)
+    yield from (samples[good[index] : good[index] + spec.window_n] for index in _spread(len(good), n))
+
+
+def _spread(n: int, most: int) -> list[int]:
+    """At most ``most`` of the first ``n`` numbers, evenly."""
+    return sorted(set(np.linspace(0, n - 1, min(n, most)).astype(int).tolist())) if n else []
