@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.command import EXIT_OK, positive, run_command
 from benchmarks.detection.document import Report, json_bytes
+from benchmarks.detection.numbers import OK
 from benchmarks.detection.page import page_of
 from benchmarks.detection.roster import FULL, QUICK
 from benchmarks.detection.run import run
@@ -27,7 +28,8 @@ def main() -> int:
     with shown_progress(Console(stderr=True)) as progress:
         findings = run(options.data, effort, workers=options.workers, progress=progress)
     results = with_verdicts(findings.results)
-    report = Report(findings, results, targets_of(results), effort)
+    unreadable = {rig.rig: rig.reason for rig in findings.rigs if rig.status != OK}
+    report = Report(findings, results, targets_of(results, unreadable), effort)
     write_atomic(options.out, json_bytes(report))
     page = options.out.with_suffix(".html")
     write_atomic(page, page_of(report).encode("utf-8"))

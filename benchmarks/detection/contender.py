@@ -22,10 +22,6 @@ FAMILY: Final = "family"
 PEER: Final = "peer"
 BASELINE: Final = "baseline"
 
-PERSISTENT_K = 3
-PERSISTENT_N = 5
-"""Windows above the threshold, out of the last assessed ones, that make an alarm: the product's default, for all."""
-
 NO_SCORE = 0.0
 """Score and threshold of a window that is not assessed."""
 
@@ -36,10 +32,19 @@ class ContenderAbsent(BenchmarkError):
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What is declared: at most this share of healthy windows in alarm, at this confidence."""
+    """What is declared, and what an alarm is: the same for all.
+
+    Attributes:
+        false_alarm_rate: At most this share of healthy windows is in alarm.
+        confidence: How sure that is.
+        k: Windows above the threshold, out of the last ``n`` assessed ones, that make an alarm.
+        n: Length of that memory.
+    """
 
     false_alarm_rate: float
     confidence: float
+    k: int = 3
+    n: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,17 +133,14 @@ class Contender(Protocol):
         """
 
 
-def judgement_of(
-    rows: pd.DataFrame, score: NDArray[np.float64], threshold: float, *, k: int = PERSISTENT_K, n: int = PERSISTENT_N
-) -> Judgement:
-    """The answers of a contender with one threshold: alarm where ``k`` of the last ``n`` windows are above it.
+def judgement_of(rows: pd.DataFrame, score: NDArray[np.float64], threshold: float, promise: Promise) -> Judgement:
+    """The answers of a contender with one threshold: alarm where enough of the last windows are above it.
 
     Args:
         rows: (n) windows, those of one recording in time order; only sensors that cannot be believed go unassessed.
         score: (n,) their scores; those of windows with a reason are not looked at.
         threshold: Held against all of them.
-        k: Windows above that make an alarm.
-        n: Out of so many assessed ones.
+        promise: Says how many windows above it make an alarm.
     """
     reason = rows["reason"].to_numpy(dtype=object)
     assessed = reason == ""
@@ -146,7 +148,9 @@ def judgement_of(
     recordings = rows["recording_id"].to_numpy(dtype=str)
     for recording in np.unique(recordings):
         chosen = np.flatnonzero(assessed & (recordings == recording))
-        alarm[chosen] = persistent_values((score[chosen] > threshold).astype(np.float64), k=k, n=n) > 0.0
+        alarm[chosen] = (
+            persistent_values((score[chosen] > threshold).astype(np.float64), k=promise.k, n=promise.n) > 0.0
+        )
     return Judgement(
         score=np.where(assessed, score, NO_SCORE),
         threshold=np.where(assessed, threshold, NO_SCORE),

@@ -63,7 +63,7 @@ class DcaseAutoencoder:
         scores = np.maximum(_errors(network, rows[:, bands]), _SMALLEST_SCORE)
         shape, _, scale = gamma.fit(scores, floc=0.0)
         threshold = float(gamma.ppf(1.0 - promise.false_alarm_rate, shape, scale=scale))
-        return DcaseJudge(scaler, bands, network, threshold)
+        return DcaseJudge(scaler, bands, network, threshold, promise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,12 @@ class DcaseJudge:
     bands: NDArray[np.intp]
     network: nn.Module
     threshold: float
+    promise: Promise
 
     def judge(self, table: WindowTable) -> Judgement:
         """See ``Judge.judge``."""
-        return judgement_of(table.rows, _errors(self.network, self.scaler.of(table)[:, self.bands]), self.threshold)
+        errors = _errors(self.network, self.scaler.of(table)[:, self.bands])
+        return judgement_of(table.rows, errors, self.threshold, self.promise)
 
 
 def _band_columns(spec: FeatureSpec) -> NDArray[np.intp]:

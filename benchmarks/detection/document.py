@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from benchmarks.detection.contender import PERSISTENT_K, PERSISTENT_N
 from benchmarks.detection.numbers import Result
 from benchmarks.detection.roster import Effort
 from benchmarks.detection.run import PROMISE, Findings
@@ -48,7 +47,6 @@ def document_of(report: Report) -> dict[str, Any]:
             "false_alarm_rate": PROMISE.false_alarm_rate,
             "confidence": PROMISE.confidence,
             "per": "assessed healthy window in the final alarm state",
-            "peer_persistence": {"k": PERSISTENT_K, "n": PERSISTENT_N},
         },
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         "rigs": [_plain(asdict(rig)) for rig in report.findings.rigs],

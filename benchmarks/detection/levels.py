@@ -39,7 +39,8 @@ class Level:
         level = _level(train, columns)[is_assessed(train)]
         if not len(level):
             raise BenchmarkError(f"{self.name}: expected healthy windows that can be assessed, got none")
-        return LevelJudge(columns, float(np.quantile(level, 1.0 - promise.false_alarm_rate, method="higher")))
+        threshold = float(np.quantile(level, 1.0 - promise.false_alarm_rate, method="higher"))
+        return LevelJudge(columns, threshold, promise)
 
     def _columns(self, spec: FeatureSpec) -> NDArray[np.intp]:
         # Velocity carries its band in its name; the level of time domain stands alone.
@@ -59,10 +60,11 @@ class LevelJudge:
 
     columns: NDArray[np.intp]
     threshold: float
+    promise: Promise
 
     def judge(self, table: WindowTable) -> Judgement:
         """See ``Judge.judge``."""
-        return judgement_of(table.rows, _level(table, self.columns), self.threshold)
+        return judgement_of(table.rows, _level(table, self.columns), self.threshold, self.promise)
 
 
 def baselines() -> tuple[Level, ...]:

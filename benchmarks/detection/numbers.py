@@ -63,6 +63,8 @@ class Result(Place):
 
     status: str
     reason: str = ""
+    cases: int = 1
+    cases_failed: int = 0
     declared_false_alarm_rate: float = NAN
     declared_confidence: float = NAN
     train_windows: int = 0
@@ -127,7 +129,9 @@ def unmeasured(place: Place, status: str, reason: str) -> Result:
     return Result(**_fields(place), status=status, reason=reason)
 
 
-def result_of(place: Place, counts: Tally, promise: Promise, *, rounds: int, seed: int) -> Result:
+def result_of(
+    place: Place, counts: Tally, promise: Promise, *, rounds: int, seed: int, cases: int = 1, failed: int = 0
+) -> Result:
     """The numbers of a tally.
 
     Args:
@@ -136,6 +140,8 @@ def result_of(place: Place, counts: Tally, promise: Promise, *, rounds: int, see
         promise: What was declared; its confidence is that of every interval.
         rounds: Resamplings of the blocks.
         seed: Of the resampling.
+        cases: How many were counted.
+        failed: How many could not be, beside them.
     """
     healthy, alarm, above = (int(part) for part in counts.blocks.sum(axis=0))
     exact = [exact_interval(x, healthy, promise.confidence) for x in (alarm, above)]
@@ -146,6 +152,8 @@ def result_of(place: Place, counts: Tally, promise: Promise, *, rounds: int, see
     return Result(
         **_fields(place),
         status=OK,
+        cases=cases,
+        cases_failed=failed,
         declared_false_alarm_rate=promise.false_alarm_rate,
         declared_confidence=promise.confidence,
         train_windows=counts.train_n,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +55,7 @@ class Detector:
         table = WindowTable(train.rows.assign(group=roles.group, role=roles.role), train.values)
         module = _fitted(table, spec, self.family, seed)
         scores = _scores(module, table)
-        decision = DecisionConfig(false_alarm_rate=promise.false_alarm_rate, confidence=promise.confidence)
+        decision = DecisionConfig(**asdict(promise))
         calibration = calibrate(
             healthy_flights(table.rows, scores, role=FIT, keep_outliers=False),
             healthy_flights(table.rows, scores, role=CALIBRATION, keep_outliers=True),

@@ -94,7 +94,7 @@ class PyodPeer:
             model = make(contamination=promise.false_alarm_rate, **arguments(len(rows), seed))
             model.fit(rows)
         at_once = max(len(rows) // _ASKED_SHARE, 1) if self.detector == "ECOD" else _ROWS_AT_ONCE
-        return PyodJudge(self.name, scaler, model, at_once)
+        return PyodJudge(self.name, scaler, model, at_once, promise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ class PyodJudge:
     scaler: Normalised
     model: Any
     at_once: int
+    promise: Promise
 
     def judge(self, table: WindowTable) -> Judgement:
         """See ``Judge.judge``."""
@@ -114,7 +115,7 @@ class PyodJudge:
             warnings.simplefilter("ignore")
             if assessed.any():
                 score[assessed] = self._scores(self.scaler.of(table)[assessed])
-        return judgement_of(table.rows, score, float(self.model.threshold_))
+        return judgement_of(table.rows, score, float(self.model.threshold_), self.promise)
 
     def _scores(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         parts = [self.model.decision_function(z[at : at + self.at_once]) for at in range(0, len(z), self.at_once)]

@@ -9,10 +9,13 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from ground.config import Config
+from ground.config import DecisionConfig, load_config
 from ground.featurize import interim_windows
 from ground.importer import import_recordings
+from ground.initialise import propose
+from ground.initialise.command import CONFIG_NAME, write
 from ground.preprocess import preprocess
+from ground.progress import silent
 from ground.recording_index import INDEX_NAME, read_table
 from ground.window_table import WindowTable
 from ground.workspace import Workspace
@@ -33,13 +36,15 @@ class Rig:
         spec: The features.
         table: Its windows in physical units, with the columns of ``FROM_INDEX``, all text.
         recordings: How many there are.
-        doubts: What whoever wrote the config doubts about it.
+        decision: Persistence that the config proposes.
+        doubts: What ``ground init`` doubts about it.
     """
 
     name: str
     spec: FeatureSpec
     table: WindowTable
     recordings: int
+    decision: DecisionConfig
     doubts: tuple[str, ...]
 
 
@@ -53,32 +58,34 @@ def rig_names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted({row.get("dataset", "") for row in table.rows}))
 
 
-def read_rig(folder: Path, name: str, config: Config, *, doubts: tuple[str, ...], workers: int) -> Rig:
-    """Import, preprocess and featurize one rig in a workspace that is gone afterwards.
+def read_rig(folder: Path, name: str, *, workers: int) -> Rig:
+    """Propose a config, import, preprocess and featurize one rig, in a workspace that is gone afterwards.
 
     Args:
         folder: The recordings folder.
         name: The dataset.
-        config: How its windows are made.
-        doubts: What is doubted about the config.
         workers: Processes.
 
     Raises:
         GroundError: The recordings cannot be read, break the contract, or give no window.
     """
+    proposal = propose(folder, name)
     with TemporaryDirectory(prefix="enginear-detection-") as temporary:
         workspace = Workspace(Path(temporary))
-        import_recordings(folder, workspace.raw, dataset=name, progress=_quiet)
-        preprocess(config, workspace, progress=_quiet)
+        write(proposal, workspace.root)
+        config = load_config(workspace.root / CONFIG_NAME)
+        import_recordings(folder, workspace.raw, dataset=name, progress=silent)
+        preprocess(config, workspace, progress=silent, base=config.folder)
         spec = config.feature_spec()
-        table = interim_windows(config, workspace, spec, progress=_quiet, workers=workers)
+        table = interim_windows(config, workspace, spec, progress=silent, workers=workers)
     rows = _with_index(table.rows, folder)
     return Rig(
         name=name,
         spec=spec,
         table=WindowTable(rows, table.values),
         recordings=int(rows["recording_id"].nunique()),
-        doubts=doubts,
+        decision=config.decision,
+        doubts=proposal.doubts,
     )
 
 
@@ -89,7 +96,3 @@ def _with_index(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
         for name, column in FROM_INDEX.items()
     }
     return rows.assign(**added)
-
-
-def _quiet(*_: object) -> None:
-    """Nobody watches."""

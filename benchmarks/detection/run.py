@@ -16,7 +16,6 @@ from benchmarks.detection.examination import SEED, Outcome, Task, examine, store
 from benchmarks.detection.numbers import OK, POOLED, SKIPPED, Place, Result, result_of, unmeasured
 from benchmarks.detection.protocols import FAULT_TYPE, LATER_TIME, Case, cases_of
 from benchmarks.detection.rig import Rig, read_rig, rig_names
-from benchmarks.detection.rig_config import config_of
 from benchmarks.detection.roster import Effort, contenders, takes_part
 from benchmarks.detection.tally import pooled
 from benchmarks.errors import BenchmarkError
@@ -50,6 +49,8 @@ class RigReport:
     channels: tuple[str, ...] = ()
     window_s: float = 0.0
     hop_s: float = 0.0
+    persistence_k: int = 0
+    persistence_n: int = 0
     features: int = 0
     windows: int = 0
     healthy_windows: int = 0
@@ -116,26 +117,27 @@ def _prepared(
         place = temporary / str(number)
         place.mkdir()
         try:
-            config, doubts = config_of(folder, name)
-            rig = read_rig(folder, name, config, doubts=doubts, workers=workers)
+            rig = read_rig(folder, name, workers=workers)
             cases = cases_of(rig.table.rows, most_left_out=effort.most_left_out)
         except REFUSALS as error:
             reports.append(RigReport(rig=name, status="error", reason=str(error), kinds={}, not_assessed={}))
         else:
             store_rig(rig, place)
             reports.append(_report(rig))
-            tasks += _tasks(name, place, cases.cases, effort)
+            promise = replace(PROMISE, k=rig.decision.k, n=rig.decision.n)
+            tasks += _tasks(Task(name, place, 0, "", promise, effort), cases.cases)
             skipped += [_skipped(name, protocol, reason) for protocol, reason in cases.skipped.items()]
         progress(READ_STEP, number, len(names))
     return reports, tasks, skipped
 
 
-def _tasks(name: str, place: Path, cases: Sequence[Case], effort: Effort) -> list[Task]:
+def _tasks(blank: Task, cases: Sequence[Case]) -> list[Task]:
+    """One a case and contender, otherwise like ``blank``."""
     return [
-        Task(name, place, number, contender.name, PROMISE, effort)
+        replace(blank, case=number, contender=contender.name)
         for number, case in enumerate(cases)
-        for contender in contenders(effort)
-        if takes_part(contender, case, effort)
+        for contender in contenders(blank.effort)
+        if takes_part(contender, case, blank.effort)
     ]
 
 
@@ -152,6 +154,8 @@ def _report(rig: Rig) -> RigReport:
         channels=tuple(channel.name for channel in spec.channels),
         window_s=spec.window_s,
         hop_s=spec.hop_s,
+        persistence_k=rig.decision.k,
+        persistence_n=rig.decision.n,
         features=len(feature_names(spec)),
         windows=len(rows),
         healthy_windows=int((rows["label"] == 0).sum()),
@@ -187,7 +191,7 @@ def _groups(outcomes: Sequence[Outcome]) -> dict[tuple[str, str, str, str], list
     """Cases of one protocol and contender that belong together: all of them, and those between and outside apart."""
     groups: dict[tuple[str, str, str, str], list[Outcome]] = {}
     for outcome in outcomes:
-        if outcome.status or outcome.protocol == LATER_TIME:
+        if outcome.protocol == LATER_TIME:
             continue
         key = (outcome.task.rig, outcome.protocol, outcome.task.contender)
         for position in sorted({"", outcome.position}):
@@ -197,8 +201,13 @@ def _groups(outcomes: Sequence[Outcome]) -> dict[tuple[str, str, str, str], list
 
 def _pooled_row(group: Sequence[Outcome], position: str, effort: Effort) -> Result:
     place = replace(_place(group[0]), case=POOLED, position=position)
-    counts = pooled([outcome.counts for outcome in group])
-    return result_of(place, counts, PROMISE, rounds=effort.rounds, seed=SEED)
+    counted = [outcome.counts for outcome in group if not outcome.status]
+    failed = [outcome for outcome in group if outcome.status]
+    if not counted:
+        return replace(unmeasured(place, failed[0].status, failed[0].reason), cases=0, cases_failed=len(failed))
+    return result_of(
+        place, pooled(counted), PROMISE, rounds=effort.rounds, seed=SEED, cases=len(counted), failed=len(failed)
+    )
 
 
 def _place(outcome: Outcome) -> Place:

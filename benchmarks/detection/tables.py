@@ -132,8 +132,8 @@ def _targets_table(report: Report) -> Table:
         table.add_column(name, justify="right" if name in {"measured", "to reach"} else "left")
     for target in report.targets:
         verdict = Text(target.verdict, _STYLES.get(target.verdict, ""))
-        value = "-" if math.isnan(target.value) else f"{target.value:.4f}"
-        table.add_row(target.rig, target.target, value, f"{target.limit:.4f}", verdict, target.note)
+        value, limit = ("-" if math.isnan(each) else f"{each:.4f}" for each in (target.value, target.limit))
+        table.add_row(target.rig, target.target, value, limit, verdict, target.note)
     return table
 
 

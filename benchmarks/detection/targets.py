@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from benchmarks.detection.contender import DEFAULT, PEER
 from benchmarks.detection.levels import RMS
-from benchmarks.detection.numbers import KEPT, MISSED, NAN, OK, POOLED, UNDECIDED, Result
-from benchmarks.detection.protocols import BETWEEN, LATER_TIME, LEFT_OUT, OUTSIDE, RUN_TO_FAILURE
+from benchmarks.detection.numbers import KEPT, MISSED, NAN, OK, POOLED, SKIPPED, UNDECIDED, Result
+from benchmarks.detection.protocols import BETWEEN, LATER_TIME, LEFT_OUT, OUTSIDE
 
 LATER_COVERAGE: Final = 0.90
 BETWEEN_COVERAGE: Final = 0.70
@@ -48,33 +48,51 @@ def with_verdicts(results: Sequence[Result]) -> tuple[Result, ...]:
     return tuple(_judged(row, peers[_case(row)]) if row.status == OK else row for row in results)
 
 
-def targets_of(results: Sequence[Result]) -> tuple[Target, ...]:
+def targets_of(results: Sequence[Result], unreadable: Mapping[str, str]) -> tuple[Target, ...]:
     """The targets of the default on every rig.
 
     Args:
         results: Rows with verdicts.
+        unreadable: Why a rig has none, by its name.
     """
-    ours = [row for row in results if row.kind == DEFAULT and row.status == OK]
-    return tuple(target for rig in sorted({row.rig for row in results}) for target in _of_rig(ours, rig))
+    ours = [row for row in results if row.kind == DEFAULT or (row.status == SKIPPED and row.protocol == LATER_TIME)]
+    told = [target for rig in sorted({row.rig for row in results}) for target in _of_rig(ours, rig)]
+    told += [_not_measured(rig, "recordings read", reason) for rig, reason in unreadable.items()]
+    return tuple(sorted(told, key=lambda target: target.rig))
 
 
 def _of_rig(ours: Iterable[Result], rig: str) -> Iterator[Target]:
     for row in ours:
-        if row.rig != rig:
+        if row.rig != rig or (row.protocol != LATER_TIME and row.case != POOLED):
             continue
-        if row.protocol == LATER_TIME:
-            yield _promise(row, "later time")
-            yield _share(row, "coverage on later time", row.coverage_healthy, LATER_COVERAGE)
-            if row.events:
-                yield _share(row, "event recall", row.event_recall, RECALL)
-            yield from _areas(row)
-        if row.case == POOLED and row.protocol.startswith(LEFT_OUT):
+        if row.status != OK:
+            yield from [] if row.position else [_not_measured(rig, row.protocol.replace("_", " "), row.reason)]
+        elif row.protocol == LATER_TIME:
+            yield from _later_time(row)
+        elif row.protocol.startswith(LEFT_OUT):
             yield from _left_out(row)
-        if row.case == POOLED and row.protocol == RUN_TO_FAILURE:
-            yield _promise(row, "rest of a life's healthy span")
-            kept = row.lives_kept / row.lives if row.lives else NAN
-            yield _share(row, "lives warned of, and no false alarm before", kept, LIVES_SHARE)
-            yield from _areas(row)
+        else:
+            yield from _lives(row)
+
+
+def _not_measured(rig: str, what: str, reason: str) -> Target:
+    return Target(rig, what, NAN, NAN, UNDECIDED, f"not measured: {reason}")
+
+
+def _later_time(row: Result) -> Iterator[Target]:
+    yield _promise(row, "later time")
+    yield _share(row, "coverage on later time", row.coverage_healthy, LATER_COVERAGE)
+    if row.events:
+        yield _share(row, "event recall", row.event_recall, RECALL)
+    yield from _areas(row)
+
+
+def _lives(row: Result) -> Iterator[Target]:
+    yield _promise(row, "rest of a life's healthy span")
+    lives = row.lives + row.cases_failed
+    kept = row.lives_kept / lives if lives else NAN
+    yield _share(row, "lives warned of, and no false alarm before", kept, LIVES_SHARE)
+    yield from _areas(row)
 
 
 def _left_out(row: Result) -> Iterator[Target]:
@@ -100,6 +118,7 @@ def _areas(row: Result) -> Iterator[Target]:
 def _promise(row: Result, where: str) -> Target:
     interval = f"{row.false_alarm_rate_low:.4f} to {row.false_alarm_rate_high:.4f}, n = {row.healthy_assessed}"
     note = interval if row.healthy_assessed else "nothing was assessed"
+    note += f"; {row.cases_failed} of {row.cases + row.cases_failed} cases not measured" if row.cases_failed else ""
     limit = row.declared_false_alarm_rate
     return Target(row.rig, f"false alarms, {where}", row.false_alarm_rate, limit, row.promise, note)
 

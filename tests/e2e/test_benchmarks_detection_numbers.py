@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from benchmarks.detection.numbers import (
     cluster_intervals,
     exact_interval,
     result_of,
+    unmeasured,
 )
 from benchmarks.detection.protocols import BETWEEN, LATER_TIME, OUTSIDE
 from benchmarks.detection.tally import Tally, pooled, tally, tally_by_type, warned
@@ -66,6 +68,7 @@ def numbers(labels, text, **columns):
 
 
 def test_counts_by_hand():
+    """Every count of one recording."""
     found = numbers("hhhhhhhhhh..ffff", "aa+---nn--aa-aa-")
     assert (found.healthy_windows, found.healthy_assessed, found.faulty_windows) == (10, 8, 4)
     assert found.false_alarm_rate == pytest.approx(2 / 8)
@@ -80,20 +83,22 @@ def test_counts_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("name", "labels", "answers", "kind", "events", "found", "silent"),
+    ("name", "labels", "answers", "kind", "counts"),
     [
-        ("each stretch is an event", "hffhhffh", "-aa-----", "mixed", 2, 1, 0),
-        ("a faulty recording is one event", "ff.ff", "--a--", "faulty", 1, 0, 0),
-        ("nothing is adjusted: an alarm after the event is late", "hffhh", "---aa", "mixed", 1, 0, 0),
-        ("an event without an answer is missed", "hhff", "--nn", "mixed", 1, 0, 1),
+        ("each stretch is an event", "hffhhffh", "-aa-----", "mixed", (2, 1, 0)),
+        ("a faulty recording is one event", "ff.ff", "--a--", "faulty", (1, 0, 0)),
+        ("nothing is adjusted: an alarm after the event is late", "hffhh", "---aa", "mixed", (1, 0, 0)),
+        ("an event without an answer is missed", "hhff", "--nn", "mixed", (1, 0, 1)),
     ],
 )
-def test_events(name, labels, answers, kind, events, found, silent):
+def test_events(name, labels, answers, kind, counts):
+    """What an event is, and when it counts as found."""
     result = numbers(labels, answers, kind=kind)
-    assert (result.events, result.events_found, result.events_not_assessed) == (events, found, silent), name
+    assert (result.events, result.events_found, result.events_not_assessed) == counts, name
 
 
 def test_areas_are_scikit_learns():
+    """Window by window, ties and all."""
     rng = np.random.default_rng(3)
     labels = "".join(rng.choice(["h", "f"], 300))
     faulty = np.array([sign == "f" for sign in labels])
@@ -107,23 +112,25 @@ def test_areas_are_scikit_learns():
 def test_areas_do_not_depend_on_the_scale_of_scores():
     """Peers score below zero, too: the order of the windows is what counts."""
     rows = rows_of("hhhfff")
-    negative = judgement_of(rows, np.array([-9.0, -8.0, -3.0, -4.0, -2.0, -1.0]), -5.0)
-    positive = judgement_of(rows, np.array([1.0, 2.0, 7.0, 6.0, 8.0, 9.0]), 5.0)
+    negative = judgement_of(rows, np.array([-9.0, -8.0, -3.0, -4.0, -2.0, -1.0]), -5.0, PROMISE)
+    positive = judgement_of(rows, np.array([1.0, 2.0, 7.0, 6.0, 8.0, 9.0]), 5.0, PROMISE)
     areas = [tally(rows, answers, train=rows[:0]).areas[0] for answers in (negative, positive)]
     assert areas[0] == areas[1]
     assert areas[0].auc == pytest.approx(8 / 9)
 
 
 def test_persistence_is_three_of_five_within_a_recording():
+    """It does not reach from one recording into the next."""
     rows = pd.concat([rows_of("hhhhhh", name="a"), rows_of("hh", name="b")], ignore_index=True)
-    answers = judgement_of(rows, np.array([2.0, 0, 2, 0, 2, 0, 2, 2]), 1.0)
+    answers = judgement_of(rows, np.array([2.0, 0, 2, 0, 2, 0, 2, 2]), 1.0, PROMISE)
     assert answers.alarm.tolist() == [False, False, False, False, True, False, False, False]
     assert answers.above.tolist() == [True, False, True, False, True, False, True, True]
 
 
 def test_windows_of_a_dead_sensor_are_no_ones_to_judge():
+    """They are in nobody's memory either."""
     rows = rows_of("hhh").assign(reason=["", "flatline", ""])
-    answers = judgement_of(rows, np.array([9.0, 9.0, 9.0]), 1.0, k=2, n=2)
+    answers = judgement_of(rows, np.array([9.0, 9.0, 9.0]), 1.0, replace(PROMISE, k=2, n=2))
     assert answers.reason.tolist() == ["", "flatline", ""]
     assert answers.alarm.tolist() == [False, False, True]
 
@@ -162,6 +169,7 @@ def test_cluster_interval_covers_a_known_spread():
 
 
 def test_one_block_has_no_spread():
+    """And says so."""
     (found, _) = cluster_intervals(np.array([[25, 1, 1]]), 0.95, rounds=10, seed=1)
     assert math.isnan(found.low)
 
@@ -177,10 +185,12 @@ def test_one_block_has_no_spread():
     ],
 )
 def test_promise(name, answers, expected):
+    """Kept as long as the exact interval reaches down to it."""
     assert numbers("h" * 40, answers).promise == expected, name
 
 
 def test_pooled_counts_add_up_and_areas_average():
+    """Thresholds differ by case, so scores are not mixed."""
     first, second = rows_of("hhff", name="a"), rows_of("hhhf", name="b")
     parts = [
         tally(first, answers_of("--aa"), train=first[:2]),
@@ -193,6 +203,7 @@ def test_pooled_counts_add_up_and_areas_average():
 
 
 def test_by_type_keeps_healthy_time_and_the_type():
+    """And no other fault."""
     rows = pd.concat(
         [
             rows_of("hhhh", name="a", kind="healthy"),
@@ -208,21 +219,23 @@ def test_by_type_keeps_healthy_time_and_the_type():
 
 
 @pytest.mark.parametrize(
-    ("name", "labels", "answers", "warning_s", "delay_s", "early", "kept"),
+    ("name", "answers", "warning_s", "delay_s", "early"),
     [
         # Onset at 6 s, first alarm ends at 5 s.
-        ("warned between", "hhhh..ff", "----aaaa", 1.0, NAN, 0, True),
-        ("too late", "hhhh..ff", "-------a", -2.0, 2.0, 0, False),
-        ("never", "hhhh..ff", "--------", NAN, NAN, 0, False),
-        ("a false alarm first", "hhhh..ff", "-a--aaaa", 1.0, NAN, 1, False),
-        ("two of them", "hhhh..ff", "a-a-aaaa", 1.0, NAN, 2, False),
+        ("warned between", "----aaaa", 1.0, NAN, 0),
+        ("too late", "-------a", -2.0, 2.0, 0),
+        ("never", "--------", NAN, NAN, 0),
+        ("a false alarm first", "-a--aaaa", 1.0, NAN, 1),
+        ("two of them", "a-a-aaaa", 1.0, NAN, 2),
     ],
 )
-def test_lives(name, labels, answers, warning_s, delay_s, early, kept):
-    found = warned(rows_of(labels, kind="run_to_failure"), answers_of(answers))
+def test_lives(name, answers, warning_s, delay_s, early):
+    """When the end of a life counts as announced: warned before the mark, and no false alarm before."""
+    found = warned(rows_of("hhhh..ff", kind="run_to_failure"), answers_of(answers))
     assert found.warning_s == pytest.approx(warning_s, nan_ok=True), name
     assert found.delay_s == pytest.approx(delay_s, nan_ok=True)
-    assert (found.early_episodes, found.kept) == (early, kept)
+    assert found.early_episodes == early
+    assert found.kept is (warning_s > 0.0 and not early)
 
 
 def row(**changes):
@@ -232,6 +245,7 @@ def row(**changes):
 
 
 def test_verdicts_beside_peers():
+    """Held against the best peer, not any."""
     rows = with_verdicts(
         [
             row(auc=0.950, coverage_healthy=0.91, event_recall=0.9, events=10),
@@ -244,12 +258,21 @@ def test_verdicts_beside_peers():
     assert (ours.best_peer, ours.best_peer_auc) == ("pyod:KNN", 0.954)
     assert (ours.auc_against_peers, ours.auc_against_rms) == (KEPT, MISSED)
     assert (ours.coverage_verdict, ours.recall_verdict) == (KEPT, MISSED)
-    told = {target.target: target.verdict for target in targets_of(rows)}
+    told = {target.target: target.verdict for target in targets_of(rows, {})}
     assert told["event recall"] == MISSED
     assert told["coverage on later time"] == KEPT
 
 
+def test_a_default_that_failed_keeps_no_target():
+    """What could not be trained is told beside what was: a target does not disappear with its row."""
+    place = Place(rig="r", protocol=LATER_TIME, contender="default", kind=DEFAULT)
+    rows = with_verdicts([unmeasured(place, "error", "too few rows"), row(protocol="run_to_failure", case="all")])
+    told = [(target.target, target.verdict, target.note) for target in targets_of(rows, {})]
+    assert ("later time", UNDECIDED, "not measured: too few rows") in told
+
+
 def test_silence_outside_is_right_and_between_is_not():
+    """Coverage is asked for between trained values alone."""
     kept, missed = (
         with_verdicts([row(protocol="left_out_speed", case="all", position=position, coverage_healthy=0.0)])[0]
         for position in (OUTSIDE, BETWEEN)
@@ -259,6 +282,7 @@ def test_silence_outside_is_right_and_between_is_not():
 
 
 def test_nothing_counted_defines_nothing():
+    """No zero stands for what was not measured."""
     found = result_of(PLACE, Tally(), PROMISE, rounds=10, seed=1)
     assert math.isnan(found.false_alarm_rate)
     assert math.isnan(found.auc)

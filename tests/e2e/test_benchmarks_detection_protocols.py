@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,7 +41,7 @@ def together(*parts):
     return pd.concat(parts, ignore_index=True)
 
 
-def signs(rows, case):
+def signs(case):
     """One sign a window: T trained on, x examined, - neither."""
     return "".join("T" if train else "x" if test else "-" for train, test in zip(case.train, case.test, strict=True))
 
@@ -70,31 +72,35 @@ MIXED = recording("mixed", "hhhhhhhhhhhhhhhhhhhh.fff.hhhhff", kind="mixed")
     ],
 )  # fmt: skip
 def test_later_time(name, rows, expected):
+    """By hand: guard, running-in, and healthy time after a fault."""
     (case,) = protocols.later_time(rows)
-    assert signs(rows, case) == expected, name
+    assert signs(case) == expected, name
 
 
 def test_recordings_too_short_to_be_cut_are_dealt_whole():
     """Of recordings with no room for a guard, three of five train, whole, and neighbours go to both sides."""
     rows = together(*(recording(f"r{number}", "hhh") for number in range(5)))
     (case,) = protocols.later_time(rows)
-    assert signs(rows, case) == "TTT" "TTT" "xxx" "TTT" "xxx"
+    assert signs(case) == "TTTTTTxxxTTTxxx"
 
 
 def test_faults_of_a_short_recording_that_trains_are_examined():
+    """Dealing a recording whole does not lose its faults."""
     rows = together(*(recording(f"m{number}", "hhh..ff", kind="mixed") for number in range(3)))
     (case,) = protocols.later_time(rows)
-    assert signs(rows, case) == "TTT---x" "TTT---x" "xxxxxxx"
+    assert signs(case) == "TTT---xTTT---xxxxxxxx"
 
 
 def test_life_is_commissioned_on_its_own_first_half():
+    """And nobody else takes part."""
     rows = together(LIFE, HEALTHY)
     (case,) = protocols.run_to_failure(rows)
     assert case.name == "life"
-    assert signs(rows, case) == "---" + "T" * 8 + "---" + "x" * 13 + "-" * 20
+    assert signs(case) == "---" + "T" * 8 + "---" + "x" * 13 + "-" * 20
 
 
 def test_left_out_speed():
+    """Each speed once, with its place among the others."""
     cases = protocols.left_out(BENCH, name="speed", most=6)
     assert [(case.name, case.position) for case in cases] == [("600", OUTSIDE), ("900", BETWEEN), ("1200", OUTSIDE)]
     speed = BENCH["speed_rpm"]
@@ -123,14 +129,15 @@ def test_at_most_so_many_are_left_out():
 @pytest.mark.parametrize(
     ("name", "make", "rows", "message"),
     [
-        ("too few speeds", lambda rows: protocols.left_out(rows, name="speed", most=6), HEALTHY, "at least 3 values"),
-        ("one unit", lambda rows: protocols.left_out_unit(rows, most=6), HEALTHY, "at least 2 units"),
+        ("too few speeds", partial(protocols.left_out, name="speed", most=6), HEALTHY, "at least 3 values"),
+        ("one unit", partial(protocols.left_out_unit, most=6), HEALTHY, "at least 2 units"),
         ("no life", protocols.run_to_failure, HEALTHY, "expected a life"),
         ("nothing healthy", protocols.later_time, recording("f", "ffff", kind="faulty"), "both sides of a cut"),
         ("one short recording", protocols.later_time, recording("h", "hh"), "both sides of a cut"),
     ],
 )
 def test_a_protocol_that_cannot_run_says_why(name, make, rows, message):
+    """In one sentence."""
     with pytest.raises(SplitError, match=message):
         make(rows)
     assert name
@@ -152,6 +159,7 @@ def test_no_sample_is_trained_on_and_examined(rows):
 
 
 def test_a_shared_sample_is_refused():
+    """Even where a protocol would have made it."""
     train = np.arange(len(HEALTHY)) < 10
     with pytest.raises(SplitError, match="no sample of h1"):
         check_apart(HEALTHY, Case("later_time", "", train, ~train))
@@ -168,6 +176,7 @@ def test_a_shared_sample_is_refused():
     ],
 )
 def test_levels(name, texts, level, is_ordered):
+    """Cells of an index as levels."""
     rows = pd.DataFrame({"load": texts, "speed_rpm": "", "condition": ""})
     found = levels_of(rows, "load")
     assert found.level.tolist() == level, name
@@ -175,6 +184,7 @@ def test_levels(name, texts, level, is_ordered):
 
 
 def test_a_condition_in_words_counts_where_neither_speed_nor_load_is_stated():
+    """Else it repeats them."""
     rows = pd.DataFrame({"load": "", "speed_rpm": "", "condition": ["a", "b"]})
     assert levels_of(rows, "condition").level.tolist() == [0, 1]
     assert levels_of(rows.assign(load="3"), "condition").level.tolist() == [NO_LEVEL, NO_LEVEL]

@@ -10,8 +10,6 @@ from sklearn.metrics import average_precision_score
 
 from benchmarks.detection.vus import vus_pr
 
-ALL = slice(None)
-
 
 def volume(faulty, score, *, series=None, counted=None, longest_n=0):
     """``vus_pr`` on lists."""
@@ -25,37 +23,59 @@ def volume(faulty, score, *, series=None, counted=None, longest_n=0):
     )
 
 
+def events_of(series, faulty):
+    """Runs of faulty windows, each as its first and last number."""
+    begins = [
+        at for at in range(len(faulty)) if faulty[at] and not (at and faulty[at - 1] and same(series, at, at - 1))
+    ]
+    ends = [
+        at
+        for at in range(len(faulty))
+        if faulty[at] and not (faulty[at + 1 : at + 2].any() and same(series, at, at + 1))
+    ]
+    return list(zip(begins, ends, strict=True))
+
+
+def same(series, one, other):
+    """Whether two windows are of one recording."""
+    return series[one] == series[other]
+
+
+def blurred(series, faulty, length):
+    """Labels with slopes."""
+    label = np.array(faulty, dtype=float)
+    for first, last in events_of(series, faulty):
+        for at in range(len(label)):
+            distance = max(first - at, at - last)
+            if 0 < distance <= length // 2 and same(series, at, first):
+                label[at] = max(label[at], math.sqrt(1 - distance / length))
+    return label
+
+
+def area_by_loops(series, faulty, score, length):
+    """Area under precision over recall, one threshold after the other."""
+    label, events = blurred(series, faulty, length), events_of(series, faulty)
+    area, before = 0.0, 0.0
+    for level in sorted(set(score), reverse=True):
+        predicted = {at for at in range(len(score)) if score[at] >= level}
+        true = sum(label[at] for at in predicted)
+        reach = [
+            {
+                at
+                for at in range(first - length // 2, last + length // 2 + 1)
+                if 0 <= at < len(score) and same(series, at, first)
+            }
+            for first, last in events
+        ]
+        met = sum(bool(near & predicted) for near in reach)
+        recall = min(true / ((sum(faulty) + sum(label)) / 2), 1) * met / len(events)
+        area, before = area + (recall - before) * true / len(predicted), recall
+    return area
+
+
 def by_loops(series, faulty, score, longest_n):
-    """Sections 4.1 and 4.2 of the paper, one threshold and one buffer after the other."""
-    n = len(score)
-    events, last = [], None
-    for at in range(n):
-        if faulty[at] and last is not None and last == at - 1 and series[at] == series[at - 1]:
-            events[-1].append(at)
-        elif faulty[at]:
-            events.append([at])
-        last = at if faulty[at] else last
-    areas = []
-    for length in range(longest_n + 1):
-        label = np.array(faulty, dtype=float)
-        for event in events:
-            for at in range(n):
-                distance = max(event[0] - at, at - event[-1])
-                if 0 < distance <= length // 2 and series[at] == series[event[0]]:
-                    label[at] = max(label[at], math.sqrt(1 - distance / length))
-        area, before = 0.0, 0.0
-        for level in sorted(set(score), reverse=True):
-            predicted = [at for at in range(n) if score[at] >= level]
-            true = sum(label[at] for at in predicted)
-            met = 0
-            for event in events:
-                near = range(event[0] - length // 2, event[-1] + length // 2 + 1)
-                met += any(at in predicted and series[at] == series[event[0]] for at in near)
-            recall = min(true / ((sum(faulty) + sum(label)) / 2), 1) * met / len(events)
-            area += (recall - before) * true / len(predicted)
-            before = recall
-        areas.append(area)
-    return float(np.mean(areas))
+    """Sections 4.1 and 4.2 of the paper, one buffer after the other."""
+    return float(np.mean([area_by_loops(series, faulty, score, length) for length in range(longest_n + 1)]))
 
 
 @pytest.mark.parametrize(
@@ -71,6 +91,7 @@ def by_loops(series, faulty, score, longest_n):
     ],
 )  # fmt: skip
 def test_without_buffer_by_hand(name, faulty, score, expected):
+    """Buffer 0: precision and recall of windows, times the share of events met."""
     assert volume(faulty, score) == pytest.approx(expected), name
 
 
@@ -99,6 +120,7 @@ def test_buffer_by_hand():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_equals_the_papers_loops(seed):
+    """On random series of several recordings, with ties."""
     rng = np.random.default_rng(seed)
     n = 40
     series = np.sort(rng.integers(0, 3, n))
@@ -127,8 +149,10 @@ def test_windows_that_do_not_count_keep_their_place():
 
 @pytest.mark.parametrize("faulty", [[0, 0], [1, 1]])
 def test_one_class_defines_nothing(faulty):
+    """Healthy alone, faulty alone."""
     assert math.isnan(volume(faulty, [1, 2]))
 
 
 def test_buffer_longer_than_the_series():
+    """Slopes are cut at its ends."""
     assert 0.0 < volume([1, 0], [1, 2], longest_n=10) <= 1.0
