@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from benchmarks.detection.numbers import Result
 from benchmarks.detection.tables import protocol_name
@@ -44,8 +44,10 @@ def promise_plot(rows: Sequence[Result]) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     axes.set_yticks(at, [protocol_name(row) for row in rows])
     axes.set_ylim(-0.7, len(rows) - 0.3)
-    axes.set_xlabel(f"share of assessed healthy windows in alarm ({_FLOOR:.1%} and below at the left edge)")
-    axes.set_title("Declared (dashed) against measured: dot, exact interval (line), interval by blocks of time (band)")
+    axes.set_xlabel(
+        "share of assessed healthy windows in alarm: measured, exact interval (line), interval by blocks (band)"
+    )
+    axes.set_title("Declared (dashed) and measured false alarms")
     return figure
 
 
@@ -69,11 +71,13 @@ def curves_plot(curves: Sequence[tuple[str, Curve]]) -> Figure:
 
 @drawn
 def strips_plot(strips: Sequence[Strip]) -> Figure:
-    """Score over threshold in time, a panel a recording; faulty time and alarms shaded."""
+    """Score over threshold in time, a panel a recording; healthy and faulty time shaded, alarms at the foot."""
     figure = new_figure(_WIDE, 0.5 + _STRIP_IN * len(strips))
     panels = figure.subplots(len(strips), squeeze=False)[:, 0]
     for axes, strip in zip(panels, strips, strict=True):
         unit = time_unit(float(strip.time_s[-1]) if len(strip.time_s) else 0.0)
+        for first, last in strip.healthy / unit.seconds:
+            axes.axvspan(first, last, color=GREEN, alpha=0.10, linewidth=0)
         for first, last in strip.faulty / unit.seconds:
             axes.axvspan(first, last, color=ORANGE, alpha=0.18, linewidth=0)
         for first, last in strip.alarm / unit.seconds:
@@ -82,7 +86,8 @@ def strips_plot(strips: Sequence[Strip]) -> Figure:
         axes.plot(strip.time_s / unit.seconds, margin, color=BLUE, linewidth=0.9)
         axes.axhline(1.0, color=INK, linestyle="--", linewidth=0.8)
         axes.set_yscale("log")
-        axes.set_title(f"{strip.recording_id} ({strip.label})", fontsize=8.5)
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_title(strip.recording_id, fontsize=8.5)
         axes.set_xlabel(unit.name, fontsize=8)
         axes.tick_params(labelsize=8)
     return figure

@@ -34,17 +34,17 @@ class Strip:
 
     Attributes:
         recording_id: Which.
-        label: Of its windows: ``healthy``, ``faulty``, ``mixed``.
         time_s: Since the first examined window.
         margin: Score over threshold; NaN where not assessed.
+        healthy: (m, 2) spans of healthy windows, seconds.
         faulty: (m, 2) spans of faulty windows, seconds.
         alarm: (m, 2) spans in alarm, seconds.
     """
 
     recording_id: str
-    label: str
     time_s: NDArray[np.float64]
     margin: NDArray[np.float64]
+    healthy: NDArray[np.float64]
     faulty: NDArray[np.float64]
     alarm: NDArray[np.float64]
 
@@ -107,12 +107,11 @@ def _strip(test: WindowTable, answers: Judgement, part: NDArray[np.intp]) -> Str
     end_s = (rows["end_ns"].to_numpy() - rows["start_ns"].iloc[0]) / NS_PER_S
     margin = np.where(answers.assessed[part], answers.margin[part], np.nan)
     time_s, thin = thinned(end_s, margin, points=STRIP_POINTS)
-    kinds = {HEALTHY: "healthy", FAULTY: "faulty"}
     return Strip(
         recording_id=str(rows["recording_id"].iloc[0]),
-        label=kinds.get(int(label[0]), "unlabelled") if len(set(label)) == 1 else "mixed",
         time_s=time_s,
         margin=thin,
+        healthy=_spans(start_s, end_s, label == HEALTHY),
         faulty=_spans(start_s, end_s, label == FAULTY),
         alarm=_spans(start_s, end_s, answers.alarm[part]),
     )
