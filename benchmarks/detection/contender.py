@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from benchmarks.detection.parts import recording_parts
 from benchmarks.errors import BenchmarkError
 from ground.calibrate import persistent_values
 
@@ -145,9 +146,8 @@ def judgement_of(rows: pd.DataFrame, score: NDArray[np.float64], threshold: floa
     reason = rows["reason"].to_numpy(dtype=object)
     assessed = reason == ""
     alarm = np.zeros(len(rows), dtype=bool)
-    recordings = rows["recording_id"].to_numpy(dtype=str)
-    for recording in np.unique(recordings):
-        chosen = np.flatnonzero(assessed & (recordings == recording))
+    for part in recording_parts(rows):
+        chosen = part[assessed[part]]
         alarm[chosen] = (
             persistent_values((score[chosen] > threshold).astype(np.float64), k=promise.k, n=promise.n) > 0.0
         )

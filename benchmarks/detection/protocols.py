@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from benchmarks.detection.conditions import NO_LEVEL, Levels, levels_of
+from benchmarks.detection.parts import recording_parts
 from ground.errors import SplitError
 from ground.index_cells import FAULTY as WHOLE
 from ground.index_cells import RUN_TO_FAILURE as LIFE
@@ -121,7 +122,7 @@ def later_time(rows: pd.DataFrame) -> list[Case]:
     train = np.zeros(len(rows), dtype=bool)
     test = np.zeros(len(rows), dtype=bool)
     short = []
-    for part in _recordings(rows):
+    for part in recording_parts(rows):
         before, after = _cut(rows, part, usable[part], LATER_SHARE)
         if usable[part].any() and not (len(before) and usable[after].any()):
             short.append(part)
@@ -194,7 +195,7 @@ def run_to_failure(rows: pd.DataFrame) -> list[Case]:
     usable = trainable(rows)
     is_life = (rows["kind"] == LIFE).to_numpy(dtype=bool)
     cases = []
-    for part in _recordings(rows):
+    for part in recording_parts(rows):
         if not is_life[part[0]]:
             continue
         before, after = _cut(rows, part, usable[part], LIFE_SHARE)
@@ -215,21 +216,14 @@ def check_apart(rows: pd.DataFrame, case: Case) -> None:
     Raises:
         SplitError: Two windows of one recording share time; the text names it.
     """
-    both = np.intersect1d(rows["recording_id"][case.train], rows["recording_id"][case.test])
-    for recording in both:
-        own = (rows["recording_id"] == recording).to_numpy(dtype=bool)
-        train, test = rows[own & case.train], rows[own & case.test]
-        begun = np.searchsorted(np.sort(train["start_ns"]), test["end_ns"], side="left")
-        over = np.searchsorted(np.sort(train["end_ns"]), test["start_ns"], side="right")
+    start_ns, end_ns = rows["start_ns"].to_numpy(), rows["end_ns"].to_numpy()
+    for part in recording_parts(rows):
+        train, test = part[case.train[part]], part[case.test[part]]
+        begun = np.searchsorted(np.sort(start_ns[train]), end_ns[test], side="left")
+        over = np.searchsorted(np.sort(end_ns[train]), start_ns[test], side="right")
         if (begun > over).any():
-            raise SplitError(f"{case.protocol} {case.name}: expected no sample of {recording} in train and test")
-
-
-def _recordings(rows: pd.DataFrame) -> list[NDArray[np.intp]]:
-    """Row numbers of each recording, in time order."""
-    start_ns = rows["start_ns"].to_numpy()
-    parts = rows.groupby("recording_id", sort=True).indices.values()
-    return [np.asarray(part)[np.argsort(start_ns[part], kind="stable")] for part in parts]
+            name = rows["recording_id"].iloc[part[0]]
+            raise SplitError(f"{case.protocol} {case.name}: expected no sample of {name} in train and test")
 
 
 def _cut(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.detection.events import Event, events_of
+from benchmarks.detection.parts import recording_numbers, recording_parts
 from benchmarks.detection.vus import vus_pr
 from edge_agent.frame import NS_PER_S
 from ground import metrics
@@ -108,7 +109,7 @@ def tally(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame) -> Tal
     healthy = (rows["label"] == HEALTHY).to_numpy(dtype=bool) & sound
     faulty = (rows["label"] == FAULTY).to_numpy(dtype=bool) & sound
     assessed = answers.assessed
-    recording = np.unique(rows["recording_id"].to_numpy(dtype=str), return_inverse=True)[1]
+    recording = recording_numbers(rows)
     raised = answers.alarm & ~_before(answers.alarm, recording)
     return Tally(
         train_n=len(train),
@@ -117,9 +118,9 @@ def tally(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame) -> Tal
         faulty_n=int(faulty.sum()),
         faulty_assessed_n=int((faulty & assessed).sum()),
         reasons=Counter(answers.reason[healthy & ~assessed].tolist()),
-        blocks=_blocks(recording, healthy & assessed, answers),
+        blocks=_blocks(rows, healthy & assessed, answers),
         episodes=int((raised & healthy).sum()),
-        healthy_s=_covered_s(rows, recording, healthy & assessed),
+        healthy_s=_covered_s(rows, healthy & assessed),
         events=events_of(rows, assessed, answers.alarm),
         areas=(_areas(recording, healthy, faulty, answers),),
     )
@@ -194,31 +195,32 @@ def _type_name(fault_type: str, severity: str) -> str:
     return " / ".join(part for part in (fault_type or "unnamed", severity) if part)
 
 
-def _before(alarm: NDArray[np.bool_], recording: NDArray[np.intp]) -> NDArray[np.bool_]:
+def _before(alarm: NDArray[np.bool_], recording: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether an alarm stood at the window before, in the same recording."""
     return np.append(False, alarm[:-1] & (recording[1:] == recording[:-1]))
 
 
-def _blocks(recording: NDArray[np.intp], counted: NDArray[np.bool_], answers: Judgement) -> NDArray[np.int64]:
-    chosen = [np.flatnonzero(counted & (recording == name)) for name in np.unique(recording[counted])]
-    blocks = [block for part in chosen for block in np.array_split(part, np.clip(len(part) // BLOCK_N, 1, MOST_BLOCKS))]
+def _blocks(rows: pd.DataFrame, counted: NDArray[np.bool_], answers: Judgement) -> NDArray[np.int64]:
+    chosen = [part[counted[part]] for part in recording_parts(rows)]
+    cuts = [int(np.clip(len(part) // BLOCK_N, 1, MOST_BLOCKS)) for part in chosen]
+    blocks = [block for part, n in zip(chosen, cuts, strict=True) for block in np.array_split(part, n) if len(block)]
     sums = [(len(block), answers.alarm[block].sum(), answers.above[block].sum()) for block in blocks]
     return np.array(sums, dtype=np.int64).reshape(-1, 3)
 
 
-def _covered_s(rows: pd.DataFrame, recording: NDArray[np.intp], counted: NDArray[np.bool_]) -> float:
+def _covered_s(rows: pd.DataFrame, counted: NDArray[np.bool_]) -> float:
     start_ns, end_ns = rows["start_ns"].to_numpy(), rows["end_ns"].to_numpy()
-    parts = (np.flatnonzero(counted & (recording == name)) for name in np.unique(recording[counted]))
+    parts = (part[counted[part]] for part in recording_parts(rows))
     return sum(metrics.covered_hours(start_ns[part], end_ns[part]) for part in parts) * 3600.0
 
 
 def _areas(
-    recording: NDArray[np.intp], healthy: NDArray[np.bool_], faulty: NDArray[np.bool_], answers: Judgement
+    recording: NDArray[np.int64], healthy: NDArray[np.bool_], faulty: NDArray[np.bool_], answers: Judgement
 ) -> Areas:
     counted = (healthy | faulty) & answers.assessed
     margin = answers.margin
     return Areas(
         auc=metrics.auc(faulty[counted], margin[counted]),
         partial_auc=metrics.partial_auc(faulty[counted], margin[counted]),
-        vus_pr=vus_pr(recording.astype(np.int64), faulty, counted, margin),
+        vus_pr=vus_pr(recording, faulty, counted, margin),
     )
