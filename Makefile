@@ -19,8 +19,11 @@ UPDATE ?=
 # The benchmarks: quick ones by default; `make bench BENCH=` runs them at full length (10,000 windows, ten minutes).
 BENCH ?= --quick
 
+# The recordings and the length of bench-detection: DATA as above, DETECTION=--quick for a minute instead of minutes.
+DETECTION ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots docs lock clean-env-check clean
+.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -95,6 +98,9 @@ bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 
 bench-peers: $(PEERS)/.made ## The same features by other libraries, checked equal and timed
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.peers $(BENCH)
+
+bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=../shared/data), beside peers
+	$(BIN)/python -m benchmarks.detection --data '$(or $(DATA),../shared/data)' --out benchmarks/out/detection.json $(DETECTION)
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots

@@ -112,6 +112,26 @@ def featurize(
     return _report(rows, len(infos), int(fitted.sum()), choice)
 
 
+def interim_windows(
+    config: Config, workspace: Workspace, spec: FeatureSpec, *, progress: Progress, workers: int = os.cpu_count() or 1
+) -> WindowTable:
+    """Every window of the interim recordings in physical units, no roles dealt: what any split can be made of.
+
+    Args:
+        config: The config that they were preprocessed with.
+        workspace: Holds ``data/interim``.
+        spec: The features to compute; with its demodulation band where the config leaves that to be chosen.
+        progress: Told after each recording.
+        workers: Processes; the result does not depend on their number.
+
+    Raises:
+        DataError: Interim recordings are missing or unreadable, or none gives a window.
+    """
+    infos = read_index(workspace.interim)
+    spans = _outlier_spans(read_marks(workspace.interim / MARKS_NAME))
+    return _Desk(config, workspace.interim, infos, spans, workers, progress).windows(spec, STAGE)
+
+
 @dataclass(frozen=True, slots=True)
 class _Desk:
     """The interim recordings, and those who work on them.

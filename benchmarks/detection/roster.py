@@ -1,0 +1,73 @@
+"""Who takes part, and with how much effort."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.detection.contender import DEFAULT, FAMILY
+from benchmarks.detection.dcase import DcaseAutoencoder
+from benchmarks.detection.levels import baselines
+from benchmarks.detection.ours import ours
+from benchmarks.detection.protocols import LATER_TIME
+from benchmarks.detection.pyod_peers import pyod_peers
+
+if TYPE_CHECKING:
+    from benchmarks.detection.contender import Contender
+    from benchmarks.detection.protocols import Case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is done.
+
+    Attributes:
+        mode: ``quick`` or ``full``.
+        most_left_out: At most so many values of a condition, and units, are left out in turn.
+        most_rows: Most windows that a peer learns from.
+        epochs: Of the DCASE autoencoder.
+        rounds: Resamplings behind an interval.
+        families_everywhere: Whether families and peers run in every protocol, or in ``later_time`` alone.
+        left_away: What that leaves away, told to the reader.
+    """
+
+    mode: str
+    most_left_out: int
+    most_rows: int
+    epochs: int
+    rounds: int
+    families_everywhere: bool
+    left_away: tuple[str, ...]
+
+
+FULL = Effort(
+    mode="full", most_left_out=6, most_rows=2000, epochs=100, rounds=2000, families_everywhere=True,
+    left_away=(
+        "at most 6 values of a condition, and 6 units, are left out in turn, evenly spread, both ends among them",
+        "peers learn from at most 2,000 windows, evenly spread",
+    ),
+)  # fmt: skip
+QUICK = Effort(
+    mode="quick", most_left_out=3, most_rows=500, epochs=30, rounds=300, families_everywhere=False,
+    left_away=(
+        "at most 3 values of a condition, and 3 units, are left out in turn",
+        "peers learn from at most 500 windows, the DCASE autoencoder for 30 epochs instead of 100",
+        "families and peers run on later time alone; the default and the baselines everywhere",
+        "intervals come from 300 resamplings instead of 2,000",
+    ),
+)  # fmt: skip
+
+
+def contenders(effort: Effort) -> tuple[Contender, ...]:
+    """Everybody, the default first."""
+    dcase = DcaseAutoencoder(epochs=effort.epochs, most_rows=effort.most_rows)
+    return (*ours(), *pyod_peers(most_rows=effort.most_rows), dcase, *baselines())
+
+
+def takes_part(contender: Contender, case: Case, effort: Effort) -> bool:
+    """Whether a contender runs in a case."""
+    is_slow = contender.kind not in {DEFAULT, "baseline"}
+    return effort.families_everywhere or case.protocol == LATER_TIME or not is_slow
+
+
+__all__ = ["FAMILY", "FULL", "QUICK", "Effort", "contenders", "takes_part"]

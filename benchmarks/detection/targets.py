@@ -1,0 +1,161 @@
+"""The numbers to reach, row by row and for the default as a whole: kept, missed, or not to be decided here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from benchmarks.detection.contender import DEFAULT, PEER
+from benchmarks.detection.levels import RMS
+from benchmarks.detection.numbers import KEPT, MISSED, NAN, OK, POOLED, SKIPPED, UNDECIDED, Result
+from benchmarks.detection.protocols import BETWEEN, LATER_TIME, LEFT_OUT, OUTSIDE
+
+LATER_COVERAGE: Final = 0.90
+BETWEEN_COVERAGE: Final = 0.70
+RECALL: Final = 0.95
+AUC_SLACK: Final = 0.005
+LIVES_SHARE: Final = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target on one rig.
+
+    Attributes:
+        rig: The rig.
+        target: What is to be reached.
+        value: What was; NaN where nothing was measured.
+        limit: The number to reach.
+        verdict: ``kept``, ``missed`` or ``undecided``.
+        note: What a reader of the verdict must know.
+    """
+
+    rig: str
+    target: str
+    value: float
+    limit: float
+    verdict: str
+    note: str
+
+
+def with_verdicts(results: Sequence[Result]) -> tuple[Result, ...]:
+    """The rows with the verdicts that one row, or those of the same case, decide."""
+    peers: dict[tuple[str, ...], list[Result]] = {}
+    for row in results:
+        peers.setdefault(_case(row), []).append(row)
+    return tuple(_judged(row, peers[_case(row)]) if row.status == OK else row for row in results)
+
+
+def targets_of(results: Sequence[Result], unreadable: Mapping[str, str]) -> tuple[Target, ...]:
+    """The targets of the default on every rig.
+
+    Args:
+        results: Rows with verdicts.
+        unreadable: Why a rig has none, by its name.
+    """
+    ours = [row for row in results if row.kind == DEFAULT or (row.status == SKIPPED and row.protocol == LATER_TIME)]
+    told = [target for rig in sorted({row.rig for row in results}) for target in _of_rig(ours, rig)]
+    told += [_not_measured(rig, "recordings read", reason) for rig, reason in unreadable.items()]
+    return tuple(sorted(told, key=lambda target: target.rig))
+
+
+def _of_rig(ours: Iterable[Result], rig: str) -> Iterator[Target]:
+    for row in ours:
+        if row.rig != rig or (row.protocol != LATER_TIME and row.case != POOLED):
+            continue
+        if row.status != OK:
+            yield from [] if row.position else [_not_measured(rig, row.protocol.replace("_", " "), row.reason)]
+        elif row.protocol == LATER_TIME:
+            yield from _later_time(row)
+        elif row.protocol.startswith(LEFT_OUT):
+            yield from _left_out(row)
+        else:
+            yield from _lives(row)
+
+
+def _not_measured(rig: str, what: str, reason: str) -> Target:
+    return Target(rig, what, NAN, NAN, UNDECIDED, f"not measured: {reason}")
+
+
+def _later_time(row: Result) -> Iterator[Target]:
+    yield _promise(row, "later time")
+    yield _share(row, "coverage on later time", row.coverage_healthy, LATER_COVERAGE)
+    if row.events:
+        yield _share(row, "event recall", row.event_recall, RECALL)
+    yield from _areas(row)
+
+
+def _lives(row: Result) -> Iterator[Target]:
+    yield _promise(row, "rest of a life's healthy span")
+    lives = row.lives + row.cases_failed
+    kept = row.lives_kept / lives if lives else NAN
+    yield _share(row, "lives warned of, and no false alarm before", kept, LIVES_SHARE)
+    yield from _areas(row)
+
+
+def _left_out(row: Result) -> Iterator[Target]:
+    name = row.protocol.removeprefix(LEFT_OUT)
+    where = f"left-out {name}s {row.position}".rstrip()
+    if row.position or name in {"unit", "condition"}:
+        yield _promise(row, where)
+    if row.position == BETWEEN:
+        yield _share(row, f"coverage at {where} trained ones", row.coverage_healthy, BETWEEN_COVERAGE)
+
+
+def _areas(row: Result) -> Iterator[Target]:
+    if math.isnan(row.auc):
+        return
+    name = f"AUC ({row.protocol.replace('_', ' ')})"
+    if not math.isnan(row.best_peer_auc):
+        limit = row.best_peer_auc - AUC_SLACK
+        yield Target(row.rig, f"{name} against the best peer", row.auc, limit, row.auc_against_peers, row.best_peer)
+    if not math.isnan(row.rms_auc):
+        yield Target(row.rig, f"{name} against plain RMS", row.auc, row.rms_auc, row.auc_against_rms, "")
+
+
+def _promise(row: Result, where: str) -> Target:
+    interval = f"{row.false_alarm_rate_low:.4f} to {row.false_alarm_rate_high:.4f}, n = {row.healthy_assessed}"
+    note = interval if row.healthy_assessed else "nothing was assessed"
+    note += f"; {row.cases_failed} of {row.cases + row.cases_failed} cases not measured" if row.cases_failed else ""
+    limit = row.declared_false_alarm_rate
+    return Target(row.rig, f"false alarms, {where}", row.false_alarm_rate, limit, row.promise, note)
+
+
+def _share(row: Result, what: str, value: float, limit: float) -> Target:
+    return Target(row.rig, what, value, limit, _at_least(value, limit), "")
+
+
+def _judged(row: Result, same: Sequence[Result]) -> Result:
+    peers = [other for other in same if other.kind == PEER and not math.isnan(other.auc)]
+    best = max(peers, key=lambda other: other.auc, default=None)
+    rms = next((other.auc for other in same if other.contender == RMS), NAN)
+    best_auc = best.auc if best else NAN
+    return replace(
+        row,
+        coverage_verdict=_at_least(row.coverage_healthy, _coverage_limit(row)),
+        recall_verdict=_at_least(row.event_recall, RECALL),
+        best_peer=best.contender if best else "",
+        best_peer_auc=best_auc,
+        auc_against_peers=_at_least(row.auc, best_auc - AUC_SLACK),
+        rms_auc=rms,
+        auc_against_rms=_at_least(row.auc, rms),
+    )
+
+
+def _coverage_limit(row: Result) -> float:
+    """Outside of what it has seen, a detector may be silent."""
+    if row.position == OUTSIDE:
+        return NAN
+    return BETWEEN_COVERAGE if row.protocol.startswith(LEFT_OUT) else LATER_COVERAGE
+
+
+def _at_least(value: float, limit: float) -> str:
+    if math.isnan(value) or math.isnan(limit):
+        return UNDECIDED
+    return KEPT if value >= limit else MISSED
+
+
+def _case(row: Result) -> tuple[str, ...]:
+    return (row.rig, row.protocol, row.case, row.position)

@@ -1,0 +1,289 @@
+"""Measures of the detection benchmark: counts by hand, areas against scikit-learn, intervals against closed forms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import beta
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.detection.contender import DEFAULT, PEER, Judgement, Promise, judgement_of
+from benchmarks.detection.numbers import (
+    KEPT,
+    MISSED,
+    OK,
+    UNDECIDED,
+    Place,
+    Result,
+    cluster_intervals,
+    exact_interval,
+    result_of,
+    unmeasured,
+)
+from benchmarks.detection.protocols import BETWEEN, LATER_TIME, OUTSIDE
+from benchmarks.detection.tally import Tally, pooled, tally, tally_by_type, warned
+from benchmarks.detection.targets import targets_of, with_verdicts
+from edge_agent.frame import NS_PER_S
+
+PROMISE = Promise(false_alarm_rate=0.01, confidence=0.95)
+PLACE = Place(rig="r", protocol=LATER_TIME, contender="default", kind=DEFAULT)
+NAN = float("nan")
+
+
+def rows_of(labels, *, name="r1", kind="mixed", fault_type="", severity=""):
+    """Windows of 1 s side by side; h healthy, f faulty, . neither."""
+    n = len(labels)
+    start_ns = np.arange(n, dtype=np.int64) * NS_PER_S
+    return pd.DataFrame(
+        {
+            "recording_id": name, "start_ns": start_ns, "end_ns": start_ns + NS_PER_S, "kind": kind,
+            "label": [{"h": 0, "f": 1, ".": -1}[sign] for sign in labels],
+            "faulty_share": [float(sign == "f") for sign in labels],
+            "fault_type": fault_type, "severity": severity, "reason": "",
+        }
+    )  # fmt: skip
+
+
+def answers_of(text, *, score=None, reason=None):
+    """One sign a window: ``a`` in alarm and above, ``+`` above alone, ``-`` below, ``n`` not assessed."""
+    signs = np.array(list(text))
+    reasons = np.where(signs == "n", "outside operating domain" if reason is None else reason, "").astype(object)
+    above = np.isin(signs, ["a", "+"])
+    return Judgement(
+        score=np.where(above, 2.0, 0.5) if score is None else np.array(score, dtype=float),
+        threshold=np.where(signs == "n", 0.0, 1.0),
+        reason=reasons,
+        alarm=signs == "a",
+    )
+
+
+def numbers(labels, text, **columns):
+    """The result of one recording."""
+    rows = rows_of(labels, **columns)
+    return result_of(PLACE, tally(rows, answers_of(text), train=rows[:0]), PROMISE, rounds=200, seed=1)
+
+
+def test_counts_by_hand():
+    """Every count of one recording."""
+    found = numbers("hhhhhhhhhh..ffff", "aa+---nn--aa-aa-")
+    assert (found.healthy_windows, found.healthy_assessed, found.faulty_windows) == (10, 8, 4)
+    assert found.false_alarm_rate == pytest.approx(2 / 8)
+    assert found.above_rate == pytest.approx(3 / 8)
+    assert found.coverage_healthy == pytest.approx(0.8)
+    assert found.not_assessed == {"outside operating domain": pytest.approx(0.2)}
+    # The alarm in unlabelled time is nobody's: neither a false alarm nor a detection.
+    assert (found.events, found.events_found, found.false_alarm_episodes) == (1, 1, 1)
+    # Found at the second faulty window, which ends two seconds after the onset.
+    assert found.detection_delay_median_s == pytest.approx(2.0)
+    assert found.healthy_hours == pytest.approx(8 / 3600)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "answers", "kind", "counts"),
+    [
+        ("each stretch is an event", "hffhhffh", "-aa-----", "mixed", (2, 1, 0)),
+        ("a faulty recording is one event", "ff.ff", "--a--", "faulty", (1, 0, 0)),
+        ("nothing is adjusted: an alarm after the event is late", "hffhh", "---aa", "mixed", (1, 0, 0)),
+        ("an event without an answer is missed", "hhff", "--nn", "mixed", (1, 0, 1)),
+    ],
+)
+def test_events(name, labels, answers, kind, counts):
+    """What an event is, and when it counts as found."""
+    result = numbers(labels, answers, kind=kind)
+    assert (result.events, result.events_found, result.events_not_assessed) == counts, name
+
+
+def test_areas_are_scikit_learns():
+    """Window by window, ties and all."""
+    rng = np.random.default_rng(3)
+    labels = "".join(rng.choice(["h", "f"], 300))
+    faulty = np.array([sign == "f" for sign in labels])
+    score = np.round(rng.normal(size=300) + faulty, 1) + 10.0
+    rows = rows_of(labels)
+    found = tally(rows, answers_of("-" * 300, score=score), train=rows[:0]).areas[0]
+    assert found.auc == pytest.approx(roc_auc_score(faulty, score))
+    assert found.partial_auc == pytest.approx(roc_auc_score(faulty, score, max_fpr=0.1))
+
+
+def test_areas_do_not_depend_on_the_scale_of_scores():
+    """Peers score below zero, too: the order of the windows is what counts."""
+    rows = rows_of("hhhfff")
+    negative = judgement_of(rows, np.array([-9.0, -8.0, -3.0, -4.0, -2.0, -1.0]), -5.0, PROMISE)
+    positive = judgement_of(rows, np.array([1.0, 2.0, 7.0, 6.0, 8.0, 9.0]), 5.0, PROMISE)
+    areas = [tally(rows, answers, train=rows[:0]).areas[0] for answers in (negative, positive)]
+    assert areas[0] == areas[1]
+    assert areas[0].auc == pytest.approx(8 / 9)
+
+
+def test_persistence_is_three_of_five_within_a_recording():
+    """It does not reach from one recording into the next."""
+    rows = pd.concat([rows_of("hhhhhh", name="a"), rows_of("hh", name="b")], ignore_index=True)
+    answers = judgement_of(rows, np.array([2.0, 0, 2, 0, 2, 0, 2, 2]), 1.0, PROMISE)
+    assert answers.alarm.tolist() == [False, False, False, False, True, False, False, False]
+    assert answers.above.tolist() == [True, False, True, False, True, False, True, True]
+
+
+def test_windows_of_a_dead_sensor_are_no_ones_to_judge():
+    """They are in nobody's memory either."""
+    rows = rows_of("hhh").assign(reason=["", "flatline", ""])
+    answers = judgement_of(rows, np.array([9.0, 9.0, 9.0]), 1.0, replace(PROMISE, k=2, n=2))
+    assert answers.reason.tolist() == ["", "flatline", ""]
+    assert answers.alarm.tolist() == [False, False, True]
+
+
+def test_exact_interval_closed_forms():
+    """Clopper-Pearson: nothing found of n leaves 1 - (alpha/2)^(1/n); else quantiles of beta distributions."""
+    assert exact_interval(0, 50, 0.95).high == pytest.approx(1.0 - 0.025 ** (1 / 50))
+    assert exact_interval(0, 50, 0.95).low == 0.0
+    some = exact_interval(3, 50, 0.95)
+    assert (some.low, some.high) == (
+        pytest.approx(beta.ppf(0.025, 3, 48)),
+        pytest.approx(beta.ppf(0.975, 4, 47)),
+    )
+    assert math.isnan(exact_interval(0, 0, 0.95).low)
+
+
+def test_cluster_interval_is_wider_where_alarms_cluster():
+    """Ten alarms in one block of ten say less than ten alarms one a block."""
+    together = np.array([[25, 10, 0]] + [[25, 0, 0]] * 9)
+    apart = np.array([[25, 1, 0]] * 10)
+    (wide, _), (narrow, _) = (cluster_intervals(each, 0.95, rounds=500, seed=1) for each in (together, apart))
+    assert (narrow.low, narrow.high) == (pytest.approx(0.04), pytest.approx(0.04))
+    assert wide.low == 0.0
+    assert wide.high > 0.08
+
+
+def test_cluster_interval_covers_a_known_spread():
+    """The spread of the mean of independent blocks is known: sd / sqrt(m)."""
+    rng = np.random.default_rng(5)
+    counts = rng.binomial(25, 0.2, size=400)
+    blocks = np.column_stack([np.full(400, 25), counts, counts])
+    low_high, _ = cluster_intervals(blocks, 0.95, rounds=4000, seed=2)
+    half = 1.96 * counts.std() / 25 / math.sqrt(400)
+    assert low_high.low == pytest.approx(counts.mean() / 25 - half, abs=0.1 * half)
+    assert low_high.high == pytest.approx(counts.mean() / 25 + half, abs=0.1 * half)
+
+
+def test_one_block_has_no_spread():
+    """And says so."""
+    (found, _) = cluster_intervals(np.array([[25, 1, 1]]), 0.95, rounds=10, seed=1)
+    assert math.isnan(found.low)
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "expected"),
+    [
+        ("no alarm", "-" * 40, KEPT),
+        # 1 of 40 is 2.5 %, but down to 0.06 % would give it with 95 % confidence.
+        ("one window", "a" + "-" * 39, KEPT),
+        ("half of them", "a" * 20 + "-" * 20, MISSED),
+        ("silence promises nothing", "n" * 40, UNDECIDED),
+    ],
+)
+def test_promise(name, answers, expected):
+    """Kept as long as the exact interval reaches down to it."""
+    assert numbers("h" * 40, answers).promise == expected, name
+
+
+def test_pooled_counts_add_up_and_areas_average():
+    """Thresholds differ by case, so scores are not mixed."""
+    first, second = rows_of("hhff", name="a"), rows_of("hhhf", name="b")
+    parts = [
+        tally(first, answers_of("--aa"), train=first[:2]),
+        tally(second, answers_of("a---", score=[3.0, 1.0, 1.0, 2.0]), train=second[:1]),
+    ]
+    found = result_of(PLACE, pooled(parts), PROMISE, rounds=50, seed=1)
+    assert (found.healthy_windows, found.events, found.events_found, found.train_windows) == (5, 2, 1, 3)
+    assert found.false_alarm_rate == pytest.approx(1 / 5)
+    assert found.auc == pytest.approx((1.0 + 2 / 3) / 2)
+
+
+def test_by_type_keeps_healthy_time_and_the_type():
+    """And no other fault."""
+    rows = pd.concat(
+        [
+            rows_of("hhhh", name="a", kind="healthy"),
+            rows_of("ff", name="b", kind="faulty", fault_type="ball", severity="deep"),
+            rows_of("ff", name="c", kind="faulty", fault_type="inner"),
+        ],
+        ignore_index=True,
+    )
+    parts = dict(tally_by_type(rows, answers_of("----aa--"), train=rows[:0]))
+    assert sorted(parts) == ["ball / deep", "inner"]
+    assert [(part.healthy_n, part.faulty_n) for part in parts.values()] == [(4, 2), (4, 2)]
+    assert [event.found for part in parts.values() for event in part.events] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "warning_s", "delay_s", "early"),
+    [
+        # Onset at 6 s, first alarm ends at 5 s.
+        ("warned between", "----aaaa", 1.0, NAN, 0),
+        ("too late", "-------a", -2.0, 2.0, 0),
+        ("never", "--------", NAN, NAN, 0),
+        ("a false alarm first", "-a--aaaa", 1.0, NAN, 1),
+        ("two of them", "a-a-aaaa", 1.0, NAN, 2),
+    ],
+)
+def test_lives(name, answers, warning_s, delay_s, early):
+    """When the end of a life counts as announced: warned before the mark, and no false alarm before."""
+    found = warned(rows_of("hhhh..ff", kind="run_to_failure"), answers_of(answers))
+    assert found.warning_s == pytest.approx(warning_s, nan_ok=True), name
+    assert found.delay_s == pytest.approx(delay_s, nan_ok=True)
+    assert found.early_episodes == early
+    assert found.kept is (warning_s > 0.0 and not early)
+
+
+def row(**changes):
+    """A result with some numbers."""
+    given = {"rig": "r", "protocol": LATER_TIME, "contender": "default", "kind": DEFAULT, "status": OK, **changes}
+    return Result(**given)
+
+
+def test_verdicts_beside_peers():
+    """Held against the best peer, not any."""
+    rows = with_verdicts(
+        [
+            row(auc=0.950, coverage_healthy=0.91, event_recall=0.9, events=10),
+            row(contender="pyod:KNN", kind=PEER, auc=0.954),
+            row(contender="pyod:LOF", kind=PEER, auc=0.90),
+            row(contender="rms", kind="baseline", auc=0.96),
+        ]
+    )
+    ours = rows[0]
+    assert (ours.best_peer, ours.best_peer_auc) == ("pyod:KNN", 0.954)
+    assert (ours.auc_against_peers, ours.auc_against_rms) == (KEPT, MISSED)
+    assert (ours.coverage_verdict, ours.recall_verdict) == (KEPT, MISSED)
+    told = {target.target: target.verdict for target in targets_of(rows, {})}
+    assert told["event recall"] == MISSED
+    assert told["coverage on later time"] == KEPT
+
+
+def test_a_default_that_failed_keeps_no_target():
+    """What could not be trained is told beside what was: a target does not disappear with its row."""
+    place = Place(rig="r", protocol=LATER_TIME, contender="default", kind=DEFAULT)
+    rows = with_verdicts([unmeasured(place, "error", "too few rows"), row(protocol="run_to_failure", case="all")])
+    told = [(target.target, target.verdict, target.note) for target in targets_of(rows, {})]
+    assert ("later time", UNDECIDED, "not measured: too few rows") in told
+
+
+def test_silence_outside_is_right_and_between_is_not():
+    """Coverage is asked for between trained values alone."""
+    kept, missed = (
+        with_verdicts([row(protocol="left_out_speed", case="all", position=position, coverage_healthy=0.0)])[0]
+        for position in (OUTSIDE, BETWEEN)
+    )
+    assert kept.coverage_verdict == UNDECIDED
+    assert missed.coverage_verdict == MISSED
+
+
+def test_nothing_counted_defines_nothing():
+    """No zero stands for what was not measured."""
+    found = result_of(PLACE, Tally(), PROMISE, rounds=10, seed=1)
+    assert math.isnan(found.false_alarm_rate)
+    assert math.isnan(found.auc)
+    assert found.promise == UNDECIDED
