@@ -114,15 +114,14 @@ def train(
 @app.command()
 def evaluate(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
     """Calibrate thresholds, measure on test flights, and hold the result against the gates."""
-    import json
-
-    from ground.export import release_class_of
+    from ground.gates import refuse_failed
+    from ground.report.evidence_file import read_run
     from ground.report.table import gates_table
 
-    loaded = _run("EVALUATE", config, workspace, force=force)
-    metrics = json.loads((Workspace(workspace).evaluation / "metrics.json").read_bytes())
-    Console().print(gates_table(metrics))
-    release_class_of(loaded, metrics)
+    _run("EVALUATE", config, workspace, force=force)
+    run = read_run(Workspace(workspace))
+    Console().print(gates_table(run))
+    refuse_failed(run.verdict)
 
 
 @app.command()
