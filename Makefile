@@ -20,7 +20,7 @@ UPDATE ?=
 BENCH ?= --quick
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots docs lock clean-env-check clean
+.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots bench-false-alarms nightly docs lock clean-env-check clean
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -95,6 +95,11 @@ bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 
 bench-peers: $(PEERS)/.made ## The same features by other libraries, checked equal and timed
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.peers $(BENCH)
+
+bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
+	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
+
+nightly: bench-false-alarms ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots
