@@ -206,10 +206,11 @@ def sign(
     from edge_agent.bundle_files import read_folder
     from edge_agent.layout import SIGNATURE
     from ground.keys import load_private_key
-    from ground.pack import pack_bundle
+    from ground.pack import check_release, pack_bundle
     from ground.workspace import write_atomic
 
     members = {name: content for name, content in read_folder(folder).items() if name != SIGNATURE}
+    check_release(members)
     write_atomic(output, pack_bundle(members, load_private_key(key)))
     _say(f"signed: {output}")
 

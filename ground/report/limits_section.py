@@ -24,7 +24,12 @@ def limits_section(run: RunEvidence, config: Config) -> Section:
         key="limits",
         title="Why it failed, and what this run does not show" if failed else "What this run does not show",
         nav="Limits",
-        points=(*open_points(run.gates, run.verdict), *_rare_faults(evidence), *_unseen(evidence, config)),
+        points=(
+            *open_points(run.gates, run.verdict),
+            *_prevalence(evidence, config),
+            *_rare_faults(evidence),
+            *_unseen(evidence, config),
+        ),
     )
 
 
@@ -47,6 +52,23 @@ def _gate_point(gate: Gate) -> str:
             "pass."
         )
     return f"Failed. {measured}."
+
+
+def _prevalence(evidence: Evidence, config: Config) -> tuple[str, ...]:
+    """What the gate on precision meant in this test: it is easier the more faulty flights there are."""
+    groups = {row.fault_type: row.groups for row in evidence.breakdown if row.phase == ALL}
+    faulty, healthy = groups.get(ALL, 0), groups.get(NO_FAULT, 0)
+    if not faulty or not healthy:
+        return ()
+    found, meant = faulty / (faulty + healthy), config.gates.prevalence
+    easier = "easier to reach than meant" if found > meant else "at least as hard to reach as meant"
+    return (
+        (
+            f"Of the observations of this test {words.share(found)} are faulty, so its gate on precision was {easier}: "
+            f"at {words.share(meant)} (gates.prevalence) the limits on recall and false alarms imply a precision of "
+            f"{words.score(config.gates.implied_precision)}."
+        ),
+    )
 
 
 def _rare_faults(evidence: Evidence) -> tuple[str, ...]:
