@@ -17,6 +17,7 @@ from edge_agent.errors import AgentError
 from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
+from ground.flights_needed import flights_needed
 from ground.keys import PRIVATE_KEY, default_public_key
 from ground.progress import Progress
 from ground.workspace import Workspace
@@ -35,6 +36,7 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, help="Signing keys.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(features_app, name="features")
+app.command()(flights_needed)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]

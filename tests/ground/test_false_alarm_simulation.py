@@ -40,7 +40,6 @@ def test_too_few_flights_are_told_and_claim_less(rows):
     """Twenty units: every fleet is told that they are too few, and the lower confidence claimed is kept."""
     assert rows[FEW].insufficient == 1.0
     assert rows[FEW].kept
-    assert rows[FEW].broken > rows[OURS].broken
 
 
 @pytest.mark.parametrize("name", [QUANTILE, CONFORMAL, WILKS])
