@@ -19,6 +19,7 @@ from ground.config import Config
 from ground.contenders import RMS, Examined, examine, family_contender, rms_contenders
 from ground.controls import Control, leak_controls, scoring_controls
 from ground.crossval import CrossValidation, cross_validate
+from ground.datasets import DatasetDigest, dataset_digests
 from ground.errors import DataError
 from ground.evaluation_files import write_evaluation
 from ground.evidence import Evidence, RoleCount
@@ -76,6 +77,7 @@ class _Measured:
     controls: tuple[Control, ...]
     cross_validation: CrossValidation
     latency_ms: NDArray[np.float64]
+    datasets: tuple[DatasetDigest, ...]
     onnx_relative_error: float
 
     @property
@@ -152,6 +154,7 @@ def _measure(
         controls=(*scoring_controls(shipped.answers, config), *leak_controls(table, strategy=config.split.strategy)),
         cross_validation=cross_validate(table, config, progress=progress),
         latency_ms=_latency_ms(config, workspace, model, shipped, progress),
+        datasets=dataset_digests(workspace.interim),
         onnx_relative_error=check_equal(candidates[config.model.family].module, model, table.values[is_test]),
     )
 
@@ -171,6 +174,7 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: 
         gates=shipped.evidence.gates,
         latency_p99_max_ms=settings.latency_p99_max_ms,
         split_strategy=config.split.strategy,
+        datasets=measured.datasets,
         roles=_role_counts(table.rows),
         contenders=tuple(contender.evidence for contender in measured.contenders),
         not_run=measured.not_run,

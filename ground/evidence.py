@@ -19,6 +19,7 @@ from ground.breakdown import BreakdownRow, SensorFaultRow
 from ground.calibrate import CalibrationReport
 from ground.controls import Control
 from ground.crossval import CrossValidation
+from ground.datasets import DatasetDigest
 from ground.detection import FlightNumbers, WindowNumbers
 from ground.gates import Gate, RunVerdict
 from ground.metrics import Curve
@@ -85,6 +86,7 @@ class Evidence:
         gates: The four detection gates of the shipped detector.
         latency_p99_max_ms: Limit of the gate on latency.
         split_strategy: ``by_unit`` or ``by_time``.
+        datasets: The recordings, by digest.
         roles: What each role holds.
         contenders: The shipped detector first.
         not_run: Baselines that could not be computed, and why.
@@ -108,6 +110,7 @@ class Evidence:
     gates: tuple[Gate, ...]
     latency_p99_max_ms: float
     split_strategy: str
+    datasets: tuple[DatasetDigest, ...]
     roles: tuple[RoleCount, ...]
     contenders: tuple[ContenderEvidence, ...]
     not_run: tuple[str, ...]

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from ground.golden import golden_vectors
 from ground.keys import load_private_key
 from ground.pack import pack_bundle, unpack_bundle
 from ground.report.evidence_file import read_run
+from ground.report.ml_bom import ML_BOM, ml_bom
 from ground.report.model_card import ModelCardInput, model_card
 from ground.run_evidence import RunEvidence, release_class_of
 from ground.window_table import WINDOWS
@@ -41,7 +43,7 @@ class ExportReport:
     """What export made.
 
     Attributes:
-        folder: ``models/<detector>/<version>``: the members unpacked, ``thresholds.yaml``, and the bundle.
+        folder: ``models/<detector>/<version>``: the members unpacked, ``thresholds.yaml``, the ML-BOM, the bundle.
         bundle: The signed file.
         release_class: ``release`` or ``development``.
         reasons: Why it is not a release; empty for one.
@@ -73,10 +75,16 @@ def export(config: Config, workspace: Workspace, *, version: str, key: Path) -> 
     release_class, reasons = release_class_of(run)
     spec = frozen_spec(config, workspace)
     manifest = _manifest(config, spec, version, release_class)
-    bundle = pack_bundle(_members(config, workspace, spec, manifest, run.evidence), private_key)
+    members = _members(config, workspace, spec, manifest, run.evidence)
+    bundle = pack_bundle(members, private_key)
+    beside = {
+        THRESHOLDS_YAML: _candidate_file(config, workspace, THRESHOLDS_YAML),
+        ML_BOM: ml_bom(manifest, run.evidence, members),
+    }
     folder = workspace.release(config.detector, version)
     name = f"{config.detector}-{version}{BUNDLE_SUFFIX}"
-    _publish(folder, name, bundle, thresholds=_candidate_file(config, workspace, THRESHOLDS_YAML))
+    _publish(folder, name, bundle, beside)
+    write_atomic(workspace.evaluation / ML_BOM, beside[ML_BOM])
     return ExportReport(folder, folder / name, release_class, reasons)
 
 
@@ -174,7 +182,7 @@ def _read(path: Path) -> bytes:
         raise DataError(f"{path}: expected a file, got {error}; run `ground evaluate` first") from error
 
 
-def _publish(folder: Path, name: str, bundle: bytes, *, thresholds: bytes) -> None:
+def _publish(folder: Path, name: str, bundle: bytes, beside: Mapping[str, bytes]) -> None:
     """Put the version's folder in place whole; a version that exists is never replaced by another."""
     existing = folder / name
     if existing.is_file() and existing.read_bytes() == bundle:
@@ -185,7 +193,8 @@ def _publish(folder: Path, name: str, bundle: bytes, *, thresholds: bytes) -> No
     staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         unpack_bundle(bundle, staging)
-        write_atomic(staging / THRESHOLDS_YAML, thresholds)
+        for other, content in beside.items():
+            write_atomic(staging / other, content)
         write_atomic(staging / name, bundle)
         staging.chmod(0o755)
         staging.rename(folder)

@@ -15,6 +15,7 @@ from ground.breakdown import ALL, NO_FAULT
 from ground.crossval import COMPLETE
 from ground.evidence import Evidence
 from ground.report import words
+from ground.report.card_header import with_header
 from ground.report.headline import contender_name, gate_bounds, gate_limit, gate_name, gate_observations, gate_value
 from ground.report.limits_section import open_points
 
@@ -38,7 +39,7 @@ class ModelCardInput:
 
 
 def model_card(about: ModelCardInput) -> str:
-    """The card as Markdown; the same input gives the same text."""
+    """The card as Markdown with a head of YAML; the same input gives the same text."""
     manifest, found = about.manifest, about.evidence
     sections = (
         _identity(manifest, found),
@@ -53,7 +54,7 @@ def model_card(about: ModelCardInput) -> str:
         _origin(manifest, found),
         _sign_off(),
     )
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+    return with_header("\n\n".join("\n".join(section) for section in sections) + "\n", manifest, found)
 
 
 def _identity(manifest: Manifest, evidence: Evidence) -> Lines:
@@ -99,6 +100,11 @@ def _data(evidence: Evidence) -> Lines:
     yield from _table(
         ("role", "groups", "recordings", "windows that can be assessed"),
         ((role.role, f"{role.groups:,}", f"{role.recordings:,}", f"{role.windows:,}") for role in evidence.roles),
+    )
+    yield ""
+    yield from _table(
+        ("dataset", "recordings", "sha256"),
+        ((dataset.name, f"{dataset.recordings:,}", dataset.digest) for dataset in evidence.datasets),
     )
     yield ""
     yield f"> {TO_FILL} where the recordings come from, when they were taken, who labelled them and how."

@@ -34,7 +34,7 @@ def card(evidence):
 def test_card_has_every_section_in_order(card):
     """As the reference page lists them."""
     assert re.findall(r"^## (.*)$", card, flags=re.MULTILINE) == SECTIONS
-    assert card.startswith("# tiny_detector/1.2.3\n")
+    assert "\n---\n\n# tiny_detector/1.2.3\n" in card
 
 
 def test_card_holds_what_was_measured_and_what_is_promised(card, evidence):
@@ -69,7 +69,9 @@ def test_gaps_for_people_are_marked(card):
 def test_development_bundle_says_so_first(evidence, release_class, is_marked):
     """Nobody takes it for a release."""
     card = model_card(ModelCardInput(manifest=manifest(release_class=release_class), evidence=evidence))
-    assert ("Development bundle" in card.splitlines()[2]) is is_marked
+    title, _, first = card.partition("\n# ")[2].splitlines()[:3]
+    assert title == "tiny_detector/1.2.3"
+    assert ("Development bundle" in first) is is_marked
 
 
 def test_card_is_the_same_text_every_time_and_fits_the_bundle(card, evidence):
@@ -83,3 +85,16 @@ def test_card_holds_no_latency_but_its_limit(card, run_evidence):
     numbers = run_evidence.latency.numbers
     assert "99th percentile may be\n50 ms at most" in card
     assert not any(f"{value:.3g} ms" in card for value in (numbers.median_ms, numbers.p99_ms, numbers.max_ms))
+
+
+def test_programs_read_the_head(card, evidence, monkeypatch):
+    """The Hub's own reader finds name, tags and results in it, without a network."""
+    from huggingface_hub import ModelCard
+
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a card needs no network"))
+    data = ModelCard(card).data
+    assert data.model_name == "tiny_detector/1.2.3"
+    assert {"anomaly-detection", evidence.family} <= set(data.tags)
+    assert data.datasets == ["tiny"]
+    found = {result.metric_type: result.metric_value for result in data.eval_results}
+    assert found == {gate.name: gate.point for gate in evidence.gates}
