@@ -15,19 +15,20 @@ from ground.config import Config
 from ground.contenders import Examined
 from ground.evidence import Evidence
 from ground.replay import Replay
+from ground.run_evidence import RunEvidence
 from ground.window_table import ROLE_COLUMNS, WINDOW_COLUMNS
-from ground.workspace import SCORES, THRESHOLDS_YAML, Workspace, write_atomic
+from ground.workspace import LATENCY, SCORES, THRESHOLDS_YAML, Workspace, write_atomic
 
 
 def write_evaluation(
-    config: Config, workspace: Workspace, evidence: Evidence, examined: Sequence[Examined], model: bytes
+    config: Config, workspace: Workspace, run: RunEvidence, examined: Sequence[Examined], model: bytes
 ) -> None:
     """Write everything, the evidence last: whoever finds it finds the rest.
 
     Args:
         config: Names the detector.
         workspace: Where.
-        evidence: The record.
+        run: The record.
         examined: All contenders, the shipped one first.
         model: ONNX bytes of the shipped one.
     """
@@ -35,9 +36,10 @@ def write_evaluation(
     candidate = workspace.candidate(config.detector)
     write_atomic(candidate / MODEL, model)
     write_atomic(candidate / THRESHOLDS, shipped.evidence.thresholds.to_json())
-    write_atomic(candidate / THRESHOLDS_YAML, thresholds_yaml(evidence))
+    write_atomic(candidate / THRESHOLDS_YAML, thresholds_yaml(run.evidence))
     write_atomic(workspace.evaluation / SCORES, scores_bytes(examined))
-    write_atomic(workspace.evaluation / METRICS, evidence.to_json())
+    write_atomic(workspace.evaluation / LATENCY, run.latency.to_json())
+    write_atomic(workspace.evaluation / METRICS, run.evidence.to_json())
 
 
 def scores_bytes(examined: Sequence[Examined]) -> bytes:

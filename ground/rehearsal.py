@@ -7,7 +7,7 @@ recordings made on another day, under a load that nobody reported.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -122,13 +122,23 @@ def _scored(
     if known.sum() < FEWEST_FIT_ROWS or not asked.any():
         return
     scores = _module_scores(table, recipe, known, asked)
-    rows = table.rows[asked].assign(score=scores)
-    for recording, flight in rows.groupby("recording_id", sort=True):
-        yield FlightScores(
-            group=f"{recording}, {group}" if by_recording else group,
-            phases=flight["phase"].to_numpy(dtype=str),
-            scores=flight["score"].to_numpy(dtype=np.float64),
+    for flight in flights_of(table.rows[asked], scores):
+        yield replace(flight, group=f"{flight.group}, {group}" if by_recording else group)
+
+
+def flights_of(rows: pd.DataFrame, scores: NDArray[np.float64]) -> list[FlightScores]:
+    """The flight of each recording, as a group of its own.
+
+    Args:
+        rows: (n) assessed windows, those of one recording in time order.
+        scores: (n,) their scores.
+    """
+    return [
+        FlightScores(
+            group=str(name), phases=part["phase"].to_numpy(dtype=str), scores=part["score"].to_numpy(dtype=np.float64)
         )
+        for name, part in rows.assign(score=scores).groupby("recording_id", sort=True)
+    ]
 
 
 def _module_scores(
