@@ -87,6 +87,33 @@ def fit_baseline(scaled: NDArray[np.float64], conditions: tuple[int, ...]) -> Ba
     return _fit(scaled, conditions, tuple(find_knots(scaled, conditions)))
 
 
+def unit_levels(
+    scaled: NDArray[np.float64], conditions: tuple[int, ...], units: NDArray[np.str_]
+) -> dict[str, NDArray[np.float64]]:
+    """The level of each unit once its operating conditions are taken away.
+
+    What a condition does is learned within units alone, as they go from one condition to another: two units that each
+    run at a speed of its own cannot tell what the speed does and what the specimen.
+
+    Args:
+        scaled: (n, n_feature) healthy features, logarithms where their scale says so, n > 0.
+        conditions: Columns of the operating conditions.
+        units: (n,) the unit of each row.
+
+    Returns:
+        (n_feature,) medians by unit; 0 for conditions.
+    """
+    ramps = _ramps(tuple(find_knots(scaled, conditions)), scaled)
+    parts = {str(name): units == name for name in np.unique(units)}
+    within_rows, within_ramps = scaled.copy(), ramps.copy()
+    for part in parts.values():
+        within_rows[part] -= scaled[part].mean(axis=0)
+        within_ramps[part] -= ramps[part].mean(axis=0)
+    rest = scaled - ramps @ _steps(within_ramps, within_rows)
+    rest[:, list(conditions)] = 0.0
+    return {name: np.median(rest[part], axis=0) for name, part in parts.items()}
+
+
 def healthy_residuals(scaled: NDArray[np.float64], conditions: tuple[int, ...]) -> NDArray[np.float64]:
     """What the baseline leaves over on healthy windows, at trained conditions and at ones left out.
 
@@ -139,10 +166,14 @@ def find_knots(scaled: NDArray[np.float64], conditions: tuple[int, ...]) -> Iter
 def _fit(scaled: NDArray[np.float64], conditions: tuple[int, ...], knots: tuple[Knots, ...]) -> Baseline:
     ramps = _ramps(knots, scaled)
     mean, centre = scaled.mean(axis=0), ramps.mean(axis=0)
-    centred = ramps - centre
-    gram = centred.T @ centred / len(scaled) + RIDGE * np.eye(ramps.shape[1])
-    steps = np.linalg.solve(gram, centred.T @ (scaled - mean) / len(scaled))
+    steps = _steps(ramps - centre, scaled - mean)
     return Baseline(knots, conditions, mean - centre @ steps, steps)
+
+
+def _steps(ramps: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n_ramp, n_feature) by least squares of centred rows on centred ramps."""
+    gram = ramps.T @ ramps / len(rows) + RIDGE * np.eye(ramps.shape[1])
+    return np.asarray(np.linalg.solve(gram, ramps.T @ rows / len(rows)))
 
 
 def _ramps(knots: tuple[Knots, ...], scaled: NDArray[np.float64]) -> NDArray[np.float64]:

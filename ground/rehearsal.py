@@ -30,12 +30,13 @@ from shared_features.spec import FeatureSpec
 LATER_TIME: Final = "later time"
 LEFT_OUT_CONDITIONS: Final = "left-out conditions"
 LEFT_OUT_RECORDINGS: Final = "left-out recordings"
+LEFT_OUT_UNITS: Final = "left-out units"
 
 BLOCKS = 6
 """Parts of equal length into which the healthy time of each recording is cut."""
 FEWEST_BLOCKS = 3
 """Blocks that the first detector learns from: with fewer, it says more of its own scarcity than of the machine."""
-FEWEST_RECORDINGS = 3
+FEWEST_LEFT_OUT = 2
 MOST_FOLDS = 10
 _VALIDATION_SHARE = 0.2
 
@@ -72,8 +73,14 @@ def left_out_conditions(table: WindowTable, recipe: Recipe) -> Rehearsal:
 
 
 def left_out_recordings(table: WindowTable, recipe: Recipe) -> Rehearsal:
-    """Each recording, under a detector of the others, where these know its conditions; see ``later_time``."""
-    return Rehearsal(name=LEFT_OUT_RECORDINGS, flights=tuple(_left_out_recordings(table, recipe)), is_harder=False)
+    """Each recording, under a detector of the others, where these know its conditions and its unit."""
+    flights = _left_out(table, recipe, "recording_id", ("unit_id",))
+    return Rehearsal(name=LEFT_OUT_RECORDINGS, flights=tuple(flights), is_harder=False)
+
+
+def left_out_units(table: WindowTable, recipe: Recipe) -> Rehearsal:
+    """Each unit, under a detector of the others, where these know its conditions; one group a unit."""
+    return Rehearsal(name=LEFT_OUT_UNITS, flights=tuple(_left_out(table, recipe, "unit_id", ())), is_harder=False)
 
 
 def _later_time(table: WindowTable, recipe: Recipe) -> Iterator[FlightScores]:
@@ -89,21 +96,23 @@ def _left_out_conditions(table: WindowTable, recipe: Recipe) -> Iterator[FlightS
         yield from _scored(table, recipe, ~asked, asked, f"condition {number}", by_recording=False)
 
 
-def _left_out_recordings(table: WindowTable, recipe: Recipe) -> Iterator[FlightScores]:
-    names = table.rows["recording_id"].to_numpy(dtype=str)
+def _left_out(
+    table: WindowTable, recipe: Recipe, column: str, known_columns: tuple[str, ...]
+) -> Iterator[FlightScores]:
+    """Each value of ``column`` left out, asked where the others know its conditions and its ``known_columns``."""
+    names = table.rows[column].to_numpy(dtype=str)
     different = np.unique(names)
-    if len(different) < FEWEST_RECORDINGS:
-        return
     values = table.values.astype(np.float64)
     clusters = [one.cluster_of(values) for one in _knots(values, recipe) if one.is_discrete]
+    clusters += [table.rows[name].to_numpy(dtype=str) for name in known_columns]
     fold = np.searchsorted(different, names) % MOST_FOLDS
-    for number in np.unique(fold):
+    for number in np.unique(fold) if len(different) >= FEWEST_LEFT_OUT else ():
         known = fold != number
         domain = learn_domain(recipe.spec, table.rows[known], table.values[known])
         asked = ~known & (outside_reasons(table.rows, table.values, domain) == INSIDE)
         for cluster in clusters:
             asked &= np.isin(cluster, cluster[known])
-        yield from _scored(table, recipe, known, asked, "recording", by_recording=True)
+        yield from _scored(table, recipe, known, asked, column, by_recording=True)
 
 
 def _knots(values: NDArray[np.float64], recipe: Recipe) -> tuple[Knots, ...]:

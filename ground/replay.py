@@ -60,6 +60,16 @@ class Replay:
         """Whether the window is labelled faulty."""
         return (self.rows["label"] == FAULTY).to_numpy(dtype=bool)
 
+    def ordered(self, order: NDArray[np.intp]) -> Replay:
+        """The same windows in another order: entry i is the one that was at ``order[i]``."""
+        return Replay(
+            rows=self.rows.iloc[order].reset_index(drop=True),
+            score=self.score[order],
+            threshold=self.threshold[order],
+            state=self.state[order],
+            raised=self.raised[order],
+        )
+
     def select(self, chosen: NDArray[np.bool_]) -> Replay:
         """Some of the windows."""
         return Replay(
@@ -69,6 +79,17 @@ class Replay:
             state=self.state[chosen],
             raised=self.raised[chosen],
         )
+
+
+def joined(first: Replay, second: Replay) -> Replay:
+    """The windows of both, one after the other."""
+    return Replay(
+        rows=pd.concat([first.rows, second.rows], ignore_index=True),
+        score=np.concatenate([first.score, second.score]),
+        threshold=np.concatenate([first.threshold, second.threshold]),
+        state=np.concatenate([first.state, second.state]),
+        raised=np.concatenate([first.raised, second.raised]),
+    )
 
 
 def examined(rows: pd.DataFrame) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""A detector from healthy windows alone: no roles dealt, every window learned from, thresholds from rehearsals."""
+"""Detectors from healthy windows alone: no roles dealt, every window learned from, thresholds from rehearsals."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from ground.rehearsal import (
     later_time,
     left_out_conditions,
     left_out_recordings,
+    left_out_units,
 )
-from ground.replay import Replay, replay
+from ground.replay import Replay, joined, replay
 from ground.training_loop import LoopRun
+from ground.units import UnitShifts, learn_shifts
 from ground.window_table import WindowTable
 
 _ROWS_AT_ONCE = 4096
@@ -56,12 +58,36 @@ class StandaloneDetector:
         )
 
 
-def learn_alone(table: WindowTable, recipe: Recipe, decision: DecisionConfig) -> StandaloneDetector:
-    """Learn a detector and its thresholds from the same healthy windows.
+@dataclass(frozen=True, slots=True)
+class FleetDetector:
+    """Detectors for the units of one kind: one for those whose healthy time is known, one for all others.
 
-    The final detector learns from all of them. Its threshold comes from detectors that were trained without some: of
-    later time (calibration, in place of flights kept apart), of left-out conditions and of left-out recordings. Where
-    the windows are too few even for that, the windows themselves speak, and the prediction bound has to be enough.
+    Attributes:
+        known: For known units, whose shifts are taken away.
+        unknown: For the others: it knows how much units differ.
+        shifts: What sets the known ones apart.
+    """
+
+    known: StandaloneDetector
+    unknown: StandaloneDetector
+    shifts: UnitShifts
+
+    def answer(self, table: WindowTable) -> Replay:
+        """See ``StandaloneDetector.answer``; each recording is answered for by the detector of its unit."""
+        is_known = self.shifts.knows(table.rows["unit_id"].to_numpy(dtype=str))
+        place = np.argsort(~is_known, kind="stable")
+        known, unknown = (
+            detector.answer(WindowTable(part.rows[chosen].reset_index(drop=True), part.values[chosen]))
+            for detector, part, chosen in (
+                (self.known, self.shifts.centred(table), is_known),
+                (self.unknown, table, ~is_known),
+            )
+        )
+        return joined(known, unknown).ordered(np.argsort(place))
+
+
+def learn_fleet(table: WindowTable, recipe: Recipe, decision: DecisionConfig) -> FleetDetector:
+    """Learn detectors from the healthy windows of one or more units.
 
     Args:
         table: Healthy assessed windows in physical units.
@@ -73,6 +99,35 @@ def learn_alone(table: WindowTable, recipe: Recipe, decision: DecisionConfig) ->
         CalibrationError: No stretch is long enough for an alarm.
     """
     table = WindowTable(table.rows.reset_index(drop=True), table.values)
+    shifts = learn_shifts(table, recipe.spec)
+    unknown = learn_alone(table, recipe, decision, units_differ=True)
+    if not shifts.shifts:
+        return FleetDetector(unknown, unknown, shifts)
+    of_known = shifts.knows(table.rows["unit_id"].to_numpy(dtype=str))
+    centred = shifts.centred(WindowTable(table.rows[of_known].reset_index(drop=True), table.values[of_known]))
+    return FleetDetector(learn_alone(centred, recipe, decision, units_differ=False), unknown, shifts)
+
+
+def learn_alone(
+    table: WindowTable, recipe: Recipe, decision: DecisionConfig, *, units_differ: bool
+) -> StandaloneDetector:
+    """Learn a detector and its thresholds from the same healthy windows.
+
+    The final detector learns from all of them. Its threshold comes from detectors that were trained without some: of
+    later time (calibration, in place of flights kept apart), of left-out conditions and of left-out units or
+    recordings. Where the windows are too few even for that, the windows themselves speak, and the prediction bound has
+    to be enough.
+
+    Args:
+        table: Healthy assessed windows in physical units, index 0 to n - 1.
+        recipe: How detectors are made.
+        decision: Persistence, and what is to be promised.
+        units_differ: Whether the detector will be asked about units that it does not know.
+
+    Raises:
+        TrainingError: Too few windows.
+        CalibrationError: No stretch is long enough for an alarm.
+    """
     run = LoopRun(name="detector", seed=recipe.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
     fit, validation = fit_and_validation(table.rows)
     learned = learn(
@@ -84,13 +139,15 @@ def learn_alone(table: WindowTable, recipe: Recipe, decision: DecisionConfig) ->
         run=run,
     )
     own = flights_of(table.rows, _scores(learned.module, table, np.ones(len(table.rows), dtype=bool)))
-    later = later_time(table, recipe)
+    rehearsals = [left_out_conditions(table, recipe), left_out_recordings(table, recipe)]
+    if units_differ:
+        rehearsals.append(left_out_units(table, recipe))
     calibration = calibrate(
         own,
-        _long_enough(later.flights, decision) or own,
+        _long_enough(later_time(table, recipe).flights, decision) or own,
         decision,
         seed=recipe.seed,
-        rehearsals=(left_out_conditions(table, recipe), left_out_recordings(table, recipe)),
+        rehearsals=rehearsals,
     )
     domain = learn_domain(recipe.spec, table.rows, table.values)
     return StandaloneDetector(learned.module, replace(calibration.thresholds, domain=domain), calibration.report)

@@ -10,7 +10,7 @@ from benchmarks.detection.contender import DEFAULT, FAMILY, Judge, Judgement, Pr
 from ground.config import DecisionConfig, ModelConfig
 from ground.models.families import FAMILIES
 from ground.rehearsal import Recipe
-from ground.standalone import StandaloneDetector, learn_alone
+from ground.standalone import FleetDetector, learn_fleet
 from ground.window_table import WindowTable
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ class Detector:
         with warnings.catch_warnings():
             # scikit-learn and torch warn of few rows; the table tells what came of it.
             warnings.simplefilter("ignore")
-            return DetectorJudge(learn_alone(table, recipe, decision))
+            return DetectorJudge(learn_fleet(table, recipe, decision))
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorJudge:
     """A fitted detector: the graph that ships, its domain, and the agent's decider."""
 
-    detector: StandaloneDetector
+    detector: FleetDetector
 
     def judge(self, table: WindowTable) -> Judgement:
         """See ``Judge.judge``."""
