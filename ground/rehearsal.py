@@ -28,6 +28,7 @@ from ground.window_table import WindowTable
 from shared_features.spec import FeatureSpec
 
 LATER_TIME: Final = "later time"
+LEFT_OUT_TIME: Final = "left-out time"
 LEFT_OUT_CONDITIONS: Final = "left-out conditions"
 LEFT_OUT_RECORDINGS: Final = "left-out recordings"
 LEFT_OUT_UNITS: Final = "left-out units"
@@ -65,6 +66,17 @@ def later_time(table: WindowTable, recipe: Recipe) -> Rehearsal:
         TrainingError: See ``learn``.
     """
     return Rehearsal(name=LATER_TIME, flights=tuple(_later_time(table, recipe)), is_harder=False)
+
+
+def left_out_time(table: WindowTable, recipe: Recipe) -> Rehearsal:
+    """Each block of time, under a detector of all others: for windows too few for ``later_time``."""
+    block = time_blocks(table.rows)
+    flights = (
+        flight
+        for number in range(BLOCKS)
+        for flight in _scored(table, recipe, block != number, block == number, f"block {number}", by_recording=True)
+    )
+    return Rehearsal(name=LEFT_OUT_TIME, flights=tuple(flights), is_harder=False)
 
 
 def left_out_conditions(table: WindowTable, recipe: Recipe) -> Rehearsal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,15 +14,19 @@ from ground.calibrate import CalibrationReport, FlightScores, calibrate
 from ground.checkpoints import MemoryStore
 from ground.config import DecisionConfig
 from ground.domain import learn_domain, outside_reasons
+from ground.errors import CalibrationError
 from ground.learning import learn
 from ground.models.detector_module import DetectorModule
+from ground.models.family import FEWEST_FIT_ROWS
 from ground.rehearsal import (
+    BLOCKS,
     Recipe,
     fit_and_validation,
     flights_of,
     later_time,
     left_out_conditions,
     left_out_recordings,
+    left_out_time,
     left_out_units,
 )
 from ground.replay import Replay, joined, replay
@@ -29,6 +34,7 @@ from ground.training_loop import LoopRun
 from ground.units import UnitShifts, learn_shifts
 from ground.window_table import WindowTable
 
+FEWEST_REHEARSED = FEWEST_FIT_ROWS * BLOCKS // (BLOCKS - 1) + 1
 _ROWS_AT_ONCE = 4096
 
 
@@ -114,9 +120,8 @@ def learn_alone(
     """Learn a detector and its thresholds from the same healthy windows.
 
     The final detector learns from all of them. Its threshold comes from detectors that were trained without some: of
-    later time (calibration, in place of flights kept apart), of left-out conditions and of left-out units or
-    recordings. Where the windows are too few even for that, the windows themselves speak, and the prediction bound has
-    to be enough.
+    later time (calibration, in place of flights kept apart; where the windows are too few, of left-out time), of
+    left-out conditions and of left-out units or recordings.
 
     Args:
         table: Healthy assessed windows in physical units, index 0 to n - 1.
@@ -144,7 +149,7 @@ def learn_alone(
         rehearsals.append(left_out_units(table, recipe))
     calibration = calibrate(
         own,
-        _long_enough(later_time(table, recipe).flights, decision) or own,
+        _calibration(table, recipe, decision),
         decision,
         seed=recipe.seed,
         rehearsals=rehearsals,
@@ -153,8 +158,27 @@ def learn_alone(
     return StandaloneDetector(learned.module, replace(calibration.thresholds, domain=domain), calibration.report)
 
 
-def _long_enough(flights: tuple[FlightScores, ...], decision: DecisionConfig) -> list[FlightScores]:
-    return [flight for flight in flights if len(flight.scores) >= decision.k]
+def _calibration(table: WindowTable, recipe: Recipe, decision: DecisionConfig) -> list[FlightScores]:
+    """Flights of later time, or of left-out time, of which persistence can be asked.
+
+    Raises:
+        CalibrationError: There are too few windows for either.
+    """
+    for rehearsed in (later_time, left_out_time):
+        flights = rehearsed(table, recipe).flights
+        persistent = [flight for flight in flights if len(flight.scores) >= decision.k]
+        if persistent or flights:
+            return persistent or _chained(flights)
+    raise CalibrationError(
+        f"calibration: expected at least {FEWEST_REHEARSED} healthy windows to rehearse with, got {len(table.rows)}: "
+        "what a detector says of windows it learned from promises nothing; record longer or shorten the window"
+    )
+
+
+def _chained(flights: Sequence[FlightScores]) -> list[FlightScores]:
+    """Stretches too short for persistence as one flight: all that there is."""
+    phases = np.concatenate([flight.phases for flight in flights])
+    return [FlightScores(group="all", phases=phases, scores=np.concatenate([flight.scores for flight in flights]))]
 
 
 def _scores(module: DetectorModule, table: WindowTable, assessed: NDArray[np.bool_]) -> NDArray[np.float64]:

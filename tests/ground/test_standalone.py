@@ -1,0 +1,175 @@
+"""Detectors of healthy windows alone, by known and unknown units, and the rehearsals their thresholds come from."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edge_agent.domain import OUTSIDE_DOMAIN
+from ground.config import DecisionConfig, ModelConfig
+from ground.errors import CalibrationError
+from ground.rehearsal import (
+    BLOCKS,
+    FEWEST_BLOCKS,
+    Recipe,
+    later_time,
+    left_out_conditions,
+    left_out_recordings,
+    left_out_units,
+    time_blocks,
+)
+from ground.standalone import learn_alone, learn_fleet
+from ground.units import FEWEST_WINDOWS, learn_shifts
+from ground.window_table import WindowTable
+from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
+from shared_features.vector import columns_of
+
+SPEC = FeatureSpec(
+    sampling_rate_hz=1024.0,
+    record_s=1.0,
+    window_s=1.0,
+    hop_s=1.0,
+    channels=(ChannelSpec("acc", "g"),),
+    conditions=("n1_hz",),
+    spectrum=SpectrumGroup(segment_n=256, overlap_n=128, bands_hz=((8.0, 128.0), (128.0, 256.0))),
+)
+IS_LOG = np.array([column.scale == "log" for column in columns_of(SPEC)])
+RECIPE = Recipe(SPEC, "mahalanobis", ModelConfig(), 7)
+DECISION = DecisionConfig(k=2, n=3)
+N = len(IS_LOG)
+
+
+@pytest.fixture(autouse=True)
+def _few_rows_are_meant():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def windows(recordings, *, n=60, seed=0, fault=0.0):
+    """Windows of recordings (name, unit, level of the unit, speed): each feature rises with the logarithm of speed."""
+    rng = np.random.default_rng(seed)
+    rows, values = [], []
+    for name, unit, level, speed in recordings:
+        scaled = 0.05 * rng.normal(size=(n, N)) + level + 2.0 * np.log(speed / 20.0) + fault
+        table = np.where(IS_LOG, np.exp(scaled), scaled)
+        table[:, -1] = speed
+        values.append(table)
+        start_ns = np.arange(n, dtype=np.int64) * 10**9
+        rows.append(pd.DataFrame({"recording_id": name, "unit_id": unit, "start_ns": start_ns}))
+    frame = pd.concat(rows, ignore_index=True).assign(phase="steady", reason="", label=0, fault_type="")
+    frame["end_ns"] = frame["start_ns"] + 10**9
+    return WindowTable(frame, np.concatenate(values).astype(np.float32))
+
+
+FOUR_SPEEDS = [(f"r{speed}", "u", 0.0, float(speed)) for speed in (10, 20, 30, 40)]
+
+
+def test_blocks_are_in_time_order_within_each_recording():
+    """Rows of two recordings, mixed: six equal blocks of each, ascending with time."""
+    table = windows([("a", "u", 0.0, 20.0), ("b", "u", 0.0, 20.0)], n=12)
+    mixed = table.rows.sample(frac=1.0, random_state=1)
+    blocks = pd.Series(time_blocks(mixed), index=mixed.index).sort_index()
+    assert blocks.tolist() == [number for _ in "ab" for number in range(BLOCKS) for _ in range(2)]
+
+
+def test_later_time_asks_each_block_of_a_detector_of_those_before():
+    """One group a recording and block; too few windows to learn from give none."""
+    asked = later_time(windows(FOUR_SPEEDS), RECIPE)
+    assert len(asked.flights) == 4 * (BLOCKS - FEWEST_BLOCKS)
+    assert len({flight.group for flight in asked.flights}) == len(asked.flights)
+    assert all(len(flight.scores) == 10 for flight in asked.flights)
+    assert later_time(windows(FOUR_SPEEDS[:1], n=12), RECIPE).flights == ()
+
+
+def test_inner_conditions_are_left_out():
+    """Of four speeds the two in the middle, as one group each; a bend there scores higher than a straight line."""
+    straight = left_out_conditions(windows(FOUR_SPEEDS), RECIPE)
+    assert sorted({flight.group for flight in straight.flights}) == ["condition 0", "condition 1"]
+    bent = windows([*FOUR_SPEEDS[:1], ("r20", "u", 1.0, 20.0), *FOUR_SPEEDS[2:]])
+    assert left_out_conditions(bent, RECIPE).flights[0].scores.mean() > 1.5 * straight.flights[0].scores.mean()
+    assert left_out_conditions(windows(FOUR_SPEEDS[:2]), RECIPE).flights == ()
+
+
+def test_recordings_are_asked_where_others_know_speed_and_unit():
+    """Twins ask each other; a recording alone at its speed, or of its unit, is asked of nobody."""
+    twins = [("a", "u", 0.0, 20.0), ("b", "u", 0.0, 20.0)]
+    asked = left_out_recordings(windows([*twins, ("c", "u", 0.0, 40.0), ("d", "v", 0.0, 20.0)]), RECIPE)
+    assert sorted(flight.group for flight in asked.flights) == ["a, recording_id", "b, recording_id"]
+
+
+def test_units_are_left_out_whole():
+    """Three units at one speed: each is scored by a detector of the other two, the odd one highest."""
+    units = [("a", "u", 0.0, 20.0), ("b", "v", 0.1, 20.0), ("c", "w", 1.0, 20.0)]
+    asked = left_out_units(windows(units), RECIPE).flights
+    means = {flight.group[0]: flight.scores.mean() for flight in asked}
+    assert max(means, key=means.get) == "c"
+    assert left_out_units(windows(units[:1]), RECIPE).flights == ()
+
+
+def test_what_a_speed_does_is_learned_within_units():
+    """Two units that ran at two speeds each: their shifts are what sets them apart, not what the speeds do."""
+    recordings = [(f"{unit}{speed}", unit, level, float(speed)) for unit, level in (("u", -0.3), ("v", 0.3))
+                  for speed in (20, 40)]  # fmt: skip
+    shifts = learn_shifts(windows(recordings), SPEC).shifts
+    np.testing.assert_allclose(shifts["v"][:-1] - shifts["u"][:-1], 0.6, atol=0.05)
+    assert shifts["v"][-1] == 0.0
+
+
+def test_a_unit_with_a_speed_of_its_own_is_explained_by_its_shift():
+    """Nobody ran at both speeds: the speed is given nothing, the units all."""
+    shifts = learn_shifts(windows([("a", "u", 0.0, 20.0), ("b", "v", 0.0, 40.0)]), SPEC).shifts
+    np.testing.assert_allclose(shifts["v"][:-1] - shifts["u"][:-1], 2.0 * np.log(2.0), atol=0.05)
+
+
+def test_one_unit_has_no_shift():
+    """Nor has one of many with too few windows."""
+    assert learn_shifts(windows(FOUR_SPEEDS), SPEC).shifts == {}
+    few = windows([("a", "u", 0.0, 20.0), ("b", "v", 0.0, 20.0)], n=FEWEST_WINDOWS - 1)
+    assert learn_shifts(few, SPEC).shifts == {}
+
+
+def test_known_units_are_held_against_themselves():
+    """A fault smaller than the differences between units is found in a known unit, and healthy time is silent."""
+    units = [("a", "u", -0.6, 20.0), ("b", "v", 0.0, 20.0), ("c", "w", 0.6, 20.0)]
+    fleet = learn_fleet(windows(units), RECIPE, DECISION)
+    healthy, faulty = (fleet.answer(windows(units, seed=1, fault=fault)) for fault in (0.0, 0.35))
+    assert not healthy.alarm.any()
+    assert faulty.alarm.reshape(3, -1).any(axis=1).all()
+    assert faulty.rows["recording_id"].tolist() == windows(units).rows["recording_id"].tolist()
+
+
+def test_unknown_units_are_held_against_all():
+    """A new unit between the known ones is silent; one that is off by far more than they are from each other alarms."""
+    units = [("a", "u", -0.3, 20.0), ("b", "v", 0.0, 20.0), ("c", "w", 0.3, 20.0)]
+    fleet = learn_fleet(windows(units), RECIPE, DECISION)
+    assert not fleet.answer(windows([("x", "new", 0.15, 20.0)], seed=2)).alarm.any()
+    assert fleet.answer(windows([("y", "other", 8.0, 20.0)], seed=2)).alarm.any()
+
+
+def test_speeds_between_are_assessed_and_those_outside_are_not():
+    """Half-way between trained speeds is normal, beyond them not assessed, and quieter is strange, too."""
+    detector = learn_alone(windows(FOUR_SPEEDS), RECIPE, DECISION, units_differ=True)
+    between = detector.answer(windows([("x", "u", 0.0, 25.0)], seed=3))
+    assert between.assessed.all()
+    assert not between.alarm.any()
+    outside = detector.answer(windows([("x", "u", 0.0, 50.0)], seed=3))
+    assert set(outside.rows["reason"]) == {OUTSIDE_DOMAIN}
+    for fault in (-4.0, 4.0):
+        assert detector.answer(windows(FOUR_SPEEDS, seed=4, fault=fault)).alarm.any()
+
+
+def test_very_few_windows_are_rehearsed_by_leaving_some_out():
+    """Too few for later time: each sixth is left out once, and the threshold holds on windows never seen."""
+    detector = learn_alone(windows(FOUR_SPEEDS[:1], n=24), RECIPE, DECISION, units_differ=True)
+    assert detector.report.insufficient_flights
+    assert not detector.answer(windows(FOUR_SPEEDS[:1], n=60, seed=5)).alarm.any()
+
+
+def test_too_few_windows_promise_nothing():
+    """A detector that cannot be rehearsed gets no threshold: on windows it learned from it looks far too good."""
+    with pytest.raises(CalibrationError, match="at least 20 healthy windows"):
+        learn_alone(windows(FOUR_SPEEDS[:1], n=18), RECIPE, DECISION, units_differ=True)
