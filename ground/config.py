@@ -7,7 +7,7 @@ import json
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import yaml
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
@@ -20,6 +20,10 @@ from shared_features.spec import FeatureSpec
 SCHEMA = 1
 
 _ROUNDING = 1e-9
+AUTO: Final = "auto"
+FamilyName = Literal[
+    "autoencoder", "ensemble", "flow", "gmm", "knn", "mahalanobis", "mlp", "pca", "svdd"
+]  # the rows of ground.models.families.FAMILIES
 
 _OF_SIGNAL = ("sampling_rate_hz", "channels", "conditions", "shafts")
 """Fields of a FeatureSpec that a config states in its section ``signal``, not in ``features``."""
@@ -64,11 +68,23 @@ class SplitConfig(Section):
 
 
 class ModelConfig(Section):
-    """Which family ships, which run beside it, and how networks are trained."""
+    """Which family ships, which run beside it, and how networks are trained.
 
-    family: Literal["autoencoder", "mahalanobis"] = "mahalanobis"
-    baselines: tuple[Literal["autoencoder", "mahalanobis"], ...] = ("mahalanobis", "autoencoder")
-    shrinkage: Share = 0.05
+    Attributes:
+        shrinkage: Share of a covariance that is taken from the variances alone; ``auto`` measures what the rows bear.
+        explained_variance: Share of the variance that the subspace of ``pca`` holds.
+        neighbours: Windows of the memory that ``knn`` takes the mean distance to.
+        bank_kib: Most that the memory of ``knn`` may weigh.
+        mixture_components: Most parts of ``gmm``.
+    """
+
+    family: FamilyName = "mahalanobis"
+    baselines: tuple[FamilyName, ...] = ("mahalanobis", "autoencoder")
+    shrinkage: Literal["auto"] | Share = AUTO
+    explained_variance: Share = 0.95
+    neighbours: int = Field(default=5, ge=1)
+    bank_kib: int = Field(default=128, ge=1)
+    mixture_components: int = Field(default=4, ge=1)
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(32, 16), min_length=1)
     bottleneck: int = Field(default=8, ge=1)
     max_epochs: int = Field(default=200, ge=1)

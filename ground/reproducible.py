@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
 def reproducible(seed: int) -> Iterator[None]:
     """Run a block seeded, with deterministic algorithms, on one thread; all three are as before afterwards.
 
-    One thread, because sums are split by threads: results would depend on the number of cores.
+    One thread, because sums are split by threads: results would depend on the number of cores. That holds for the
+    libraries below numpy and scikit-learn too.
 
     Args:
         seed: Seeds torch's global generator, from which initial weights and the order of batches come.
     """
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]):
+    with threadpool_limits(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
         torch.set_num_threads(1)

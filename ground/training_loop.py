@@ -19,6 +19,7 @@ from ground.weights import load_arrays, module_arrays, pack
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ground.config import ModelConfig
     from ground.progress import Progress
 
 Loss = Callable[[Tensor], Tensor]
@@ -38,6 +39,17 @@ class LoopSettings:
     batch_size: int
     learning_rate: float
     checkpoint_epochs: int
+
+
+def loop_settings(settings: ModelConfig) -> LoopSettings:
+    """What a config says of the loop."""
+    return LoopSettings(
+        max_epochs=settings.max_epochs,
+        patience=settings.patience,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        checkpoint_epochs=settings.checkpoint_epochs,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +86,14 @@ class LoopResult:
     losses: tuple[EpochLosses, ...]
     best_epoch: int
     stop_reason: str
+
+
+def divergence_warnings(result: LoopResult) -> tuple[str, ...]:
+    """A warning where the loss left the finite numbers on the way."""
+    if result.stop_reason != DIVERGED:
+        return ()
+    text = "training: expected finite losses, got others after epoch "
+    return (text + f"{result.best_epoch} or later, whose weights were kept; lower model.learning_rate",)
 
 
 def train_network(

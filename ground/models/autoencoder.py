@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ground.models.family import VARIANCE_FLOOR, Core, FitData, Fitted, scarcity_warnings
+from ground.models.family import VARIANCE_FLOOR, Core, FitData, Fitted, WeightArrays, scarcity_warnings
 from ground.reproducible import reproducible
-from ground.training_loop import DIVERGED, LoopSettings, train_network
+from ground.training_loop import divergence_warnings, loop_settings, train_network
 
 if TYPE_CHECKING:
     from ground.config import ModelConfig
@@ -26,6 +26,9 @@ class Autoencoder(Core):
 
     Score: ``sqrt(mean_i(r_i^2 / residual_variance_i))``, the root mean square of the residual in units of what is usual
     on validation; 1 on average there.
+
+    Trained in float32 and then run in float64: far from healthy, the float32 rounding of a reconstruction in z would
+    show in its logarithmic features.
 
     Attributes:
         residual_variance: (n_feature,) mean square of the residual over validation, at least ``VARIANCE_FLOOR``.
@@ -50,14 +53,16 @@ class Autoencoder(Core):
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """See ``Core.forward``."""
-        reconstruction = self.reconstruct(z)
-        squared = torch.square(z - reconstruction) / self.residual_variance
-        return reconstruction, torch.sqrt(torch.mean(squared, dim=1))
+        exact = z.to(self.residual_variance.dtype)
+        reconstruction = self.reconstruct(exact)
+        squared = torch.square(exact - reconstruction) / self.residual_variance
+        return reconstruction, torch.sqrt(torch.mean(squared, dim=1)).float()
 
 
-def build_autoencoder(n_feature: int, settings: ModelConfig) -> Autoencoder:
-    """A core with fresh weights from torch's generator."""
-    return Autoencoder(n_feature, settings.hidden, settings.bottleneck)
+def build_autoencoder(n_feature: int, settings: ModelConfig, arrays: WeightArrays) -> Autoencoder:
+    """An unfitted core, in float64 as when fitted."""
+    del arrays
+    return Autoencoder(n_feature, settings.hidden, settings.bottleneck).double()
 
 
 def fit_autoencoder(data: FitData, settings: ModelConfig, run: LoopRun) -> Fitted:
@@ -67,18 +72,19 @@ def fit_autoencoder(data: FitData, settings: ModelConfig, run: LoopRun) -> Fitte
         TrainingError: See ``train_network``.
     """
     with reproducible(run.seed):
-        core = build_autoencoder(data.n_feature, settings)
+        core = Autoencoder(data.n_feature, settings.hidden, settings.bottleneck)
         result = train_network(
-            core, core.loss, fit=data.fit, validation=data.validation, settings=_loop_settings(settings), run=run
+            core, core.loss, fit=data.fit, validation=data.validation, settings=loop_settings(settings), run=run
         )
-        core.residual_variance.copy_(_residual_variance(core, torch.tensor(data.validation)))
+        core.double()
+        core.residual_variance.copy_(_residual_variance(core, torch.tensor(data.validation).double()))
     core.eval()
     return Fitted(
         core=core,
         losses=result.losses,
         best_epoch=result.best_epoch,
         stop_reason=result.stop_reason,
-        warnings=(*scarcity_warnings(data), *_divergence_warnings(result.stop_reason, result.best_epoch)),
+        warnings=(*scarcity_warnings(data), *divergence_warnings(result)),
     )
 
 
@@ -89,24 +95,7 @@ def _layers(widths: tuple[int, ...]) -> list[nn.Module]:
     return layers[:-1]
 
 
-def _loop_settings(settings: ModelConfig) -> LoopSettings:
-    return LoopSettings(
-        max_epochs=settings.max_epochs,
-        patience=settings.patience,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        checkpoint_epochs=settings.checkpoint_epochs,
-    )
-
-
 def _residual_variance(core: Autoencoder, validation: Tensor) -> Tensor:
     with torch.no_grad():
-        residual = (validation - core.reconstruct(validation)).double()
+        residual = validation - core.reconstruct(validation)
     return torch.clamp(torch.square(residual).mean(dim=0), min=VARIANCE_FLOOR)
-
-
-def _divergence_warnings(stop_reason: str, best_epoch: int) -> tuple[str, ...]:
-    if stop_reason != DIVERGED:
-        return ()
-    text = f"training: expected finite losses, got others after epoch {best_epoch} or later, whose weights were kept; "
-    return (text + "lower model.learning_rate",)

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 from ground.errors import TrainingError
 from ground.models.autoencoder import build_autoencoder, fit_autoencoder
+from ground.models.ensemble import build_ensemble, fit_ensemble
 from ground.models.family import Core, Family, FitData, Fitted
+from ground.models.flow import build_flow, fit_flow
+from ground.models.gmm import build_gmm, fit_gmm
+from ground.models.knn import build_knn, fit_knn
 from ground.models.mahalanobis import build_mahalanobis, fit_mahalanobis
+from ground.models.mlp import build_mlp, fit_mlp
+from ground.models.pca import build_pca, fit_pca
+from ground.models.svdd import build_svdd, fit_svdd
 from ground.weights import load_arrays, unpack
 
 if TYPE_CHECKING:
@@ -18,8 +25,17 @@ if TYPE_CHECKING:
 
 FAMILIES: Mapping[str, Family] = {
     "autoencoder": Family(build_autoencoder, fit_autoencoder),
+    "ensemble": Family(build_ensemble, fit_ensemble),
+    "flow": Family(build_flow, fit_flow),
+    "gmm": Family(build_gmm, fit_gmm),
+    "knn": Family(build_knn, fit_knn),
     "mahalanobis": Family(build_mahalanobis, fit_mahalanobis),
+    "mlp": Family(build_mlp, fit_mlp),
+    "pca": Family(build_pca, fit_pca),
+    "svdd": Family(build_svdd, fit_svdd),
 }
+SUPERVISED = frozenset({"mlp"})
+"""Families that need ``FitData.faulty``."""
 
 
 def fit_core(name: str, data: FitData, settings: ModelConfig, run: LoopRun) -> Fitted:
@@ -44,8 +60,9 @@ def load_core(name: str, weights: bytes, n_feature: int, settings: ModelConfig, 
     Raises:
         TrainingError: No such family, no npz, or one of another architecture.
     """
-    core = _family(name).build(n_feature, settings)
-    load_arrays(core, unpack(weights, where=where), where=where)
+    arrays = unpack(weights, where=where)
+    core = _family(name).build(n_feature, settings, arrays)
+    load_arrays(core, arrays, where=where)
     return core.eval()
 
 

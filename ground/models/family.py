@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ground.errors import TrainingError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ground.config import ModelConfig
     from ground.training_loop import EpochLosses, LoopRun
 
@@ -25,6 +26,10 @@ ADVISED_ROWS_PER_FEATURE = 5
 """Below so many fit rows a feature, a covariance owes more to its shrinkage than to the data."""
 VARIANCE_FLOOR = 1e-2
 """Least variance granted to a feature in z-space, where healthy spread is 1: a constant one must not own the score."""
+
+
+WeightArrays = Mapping[str, NDArray[Any]]
+"""Arrays by the name of the parameter or buffer of a core that they are for."""
 
 
 class Core(nn.Module):
@@ -51,6 +56,8 @@ class FitData:
         names: Full feature names, in the order of the columns.
         fit: (n_fit, n_feature) float32.
         validation: (n_validation, n_feature) float32, of other recordings or other time than ``fit``.
+        faulty: (n_faulty, n_feature) float32, windows of known faults for the families that learn from labels; of the
+            recordings of ``fit`` or others that nothing is examined on. None by default.
 
     Raises:
         TrainingError: Too few rows, another number of columns, or a value that is not finite.
@@ -59,10 +66,13 @@ class FitData:
     names: tuple[str, ...]
     fit: NDArray[np.float32]
     validation: NDArray[np.float32]
+    faulty: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
     def __post_init__(self) -> None:
         _check_rows("fit", self.fit, self.names, FEWEST_FIT_ROWS)
         _check_rows("validation", self.validation, self.names, FEWEST_VALIDATION_ROWS)
+        if len(self.faulty):
+            _check_rows("faulty", self.faulty, self.names, 1)
 
     @property
     def n_feature(self) -> int:
@@ -94,11 +104,12 @@ class Family:
     """One row of the table of families.
 
     Attributes:
-        build: (n_feature, settings) -> an unfitted core of the architecture the settings ask for.
+        build: (n_feature, settings, arrays) -> an unfitted core of the architecture the settings ask for, ready to take
+            ``arrays``: where the data decide how much a fitted core holds, as much as they have.
         fit: (data, settings, run) -> a fitted core; same arguments, same bits.
     """
 
-    build: Callable[[int, ModelConfig], Core]
+    build: Callable[[int, ModelConfig, WeightArrays], Core]
     fit: Callable[[FitData, ModelConfig, LoopRun], Fitted]
 
 
@@ -109,6 +120,24 @@ def scarcity_warnings(data: FitData) -> tuple[str, ...]:
         return ()
     text = f"fit rows: expected at least {advised} ({ADVISED_ROWS_PER_FEATURE} a feature), got {len(data.fit)}; "
     return (text + "add healthy recordings or take fewer features",)
+
+
+def leading_size(arrays: WeightArrays, name: str) -> int:
+    """Length of the first axis of the array ``name``; 1 where there is none: shapes are checked when taken."""
+    sizes = np.shape(arrays.get(name, ())) or (1,)
+    return max(1, int(sizes[0]))
+
+
+def usual_score(core: Core, rows: NDArray[np.float32]) -> float:
+    """The unit of a score: its root mean square over healthy rows, at least the root of ``VARIANCE_FLOOR``.
+
+    Args:
+        core: Fitted, its own unit still 1.
+        rows: (n, n_feature) float32, not those it was fitted to.
+    """
+    with torch.no_grad():
+        score = core(torch.tensor(rows))[1].double()
+        return math.sqrt(max(torch.mean(torch.square(score)).item(), VARIANCE_FLOOR))
 
 
 def _check_rows(role: str, rows: NDArray[np.float32], names: tuple[str, ...], fewest: int) -> None:

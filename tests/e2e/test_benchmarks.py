@@ -29,6 +29,7 @@ from edge_agent.frame import NS_PER_S
 from edge_agent.result import Latency, Result, Runtime
 from edge_agent.stream import WindowStream
 from ground.errors import ConfigError
+from ground.models.families import FAMILIES
 from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -247,6 +248,16 @@ def test_throughput_reports_every_cost(tmp_path):
     assert len(document["rows"]) == 3
     assert all(set(row) >= NUMBERS for row in document["rows"])
     assert "assessment, per window" in done.stdout
+
+
+@pytest.mark.slow
+def test_models_reports_every_family(tmp_path):
+    """The smallest run fits, exports and scores each family of the table."""
+    done = run_benchmark("models", "--quick", "--rounds", 3, "--out", tmp_path)
+    assert done.returncode == command.EXIT_OK, done.stderr
+    document = json.loads((tmp_path / "models.json").read_text())
+    assert [row["name"] for row in document["rows"]] == list(FAMILIES)
+    assert all(row["figures"]["model_kib"] > 1.0 for row in document["rows"])
 
 
 @pytest.mark.slow

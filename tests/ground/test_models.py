@@ -19,8 +19,9 @@ from ground.errors import TrainingError
 from ground.models.autoencoder import Autoencoder
 from ground.models.conditioner import Conditioner
 from ground.models.detector_module import DetectorModule
-from ground.models.families import FAMILIES, fit_core, load_core
+from ground.models.families import FAMILIES, fit_core
 from ground.models.family import VARIANCE_FLOOR, FitData
+from ground.models.gaussian import LEAST_SHRINKAGE
 from ground.models.mahalanobis import Mahalanobis
 from ground.models.normaliser import Z_LIMIT, Normaliser
 from ground.training_loop import LoopRun
@@ -47,7 +48,8 @@ def _rows(n: int, seed: int) -> NDArray[np.float32]:
 
 def _data(n: int = 600) -> FitData:
     names = tuple(f"acc.f{index}" for index in range(N_FEATURE))
-    return FitData(names=names, fit=_rows(n, 1), validation=_rows(200, 2))
+    faulty = _rows(100, 9) + np.float32(3.0)
+    return FitData(names=names, fit=_rows(n, 1), validation=_rows(200, 2), faulty=faulty)
 
 
 def _scaler() -> Scaler:
@@ -66,7 +68,7 @@ def _score(core: torch.nn.Module, z: NDArray[Any]) -> NDArray[np.float64]:
 
 @pytest.fixture(scope="module", params=sorted(FAMILIES))
 def fitted(request: pytest.FixtureRequest) -> Any:
-    """Each family, fitted once."""
+    """Each family, fitted once; see ``test_model_families`` for all that each must do."""
     return fit_core(request.param, _data(), SETTINGS, _run())
 
 
@@ -76,7 +78,7 @@ def test_mahalanobis_equals_scipy() -> None:
     core = fit_core("mahalanobis", data, SETTINGS, _run()).core
     rows = data.fit.astype(np.float64)
     sample = np.cov(rows, rowvar=False)
-    covariance = (1 - SETTINGS.shrinkage) * sample + SETTINGS.shrinkage * np.diag(np.diag(sample))
+    covariance = (1 - LEAST_SHRINKAGE) * sample + LEAST_SHRINKAGE * np.diag(np.diag(sample))
     precision = np.linalg.inv(covariance)
     wanted = [mahalanobis(row, rows.mean(axis=0), precision) / np.sqrt(N_FEATURE) for row in data.validation]
     np.testing.assert_allclose(_score(core, data.validation), wanted, rtol=2e-6)
@@ -87,7 +89,7 @@ def test_mahalanobis_reconstructs_the_conditional_expectation() -> None:
     data = _data()
     core = fit_core("mahalanobis", data, SETTINGS, _run()).core
     sample = np.cov(data.fit.astype(np.float64), rowvar=False)
-    covariance = (1 - SETTINGS.shrinkage) * sample + SETTINGS.shrinkage * np.diag(np.diag(sample))
+    covariance = (1 - LEAST_SHRINKAGE) * sample + LEAST_SHRINKAGE * np.diag(np.diag(sample))
     mean = data.fit.astype(np.float64).mean(axis=0)
     with torch.no_grad():
         reconstruction = core(torch.tensor(data.validation))[0].numpy()
@@ -121,6 +123,13 @@ def test_few_rows_are_warned_of() -> None:
     """Fewer rows than five a feature still fit, thanks to shrinkage, but the reader is told how many it takes."""
     fitted = fit_core("mahalanobis", _data(n=17), SETTINGS, _run())
     assert any("at least 30" in warning for warning in fitted.warnings)
+    assert not any("Ledoit-Wolf" in warning for warning in fitted.warnings)
+
+
+def test_too_little_shrinkage_is_warned_of() -> None:
+    """A number in the config stands, but the reader is told when the rows ask for more."""
+    settings = SETTINGS.model_copy(update={"shrinkage": 0.01})
+    fitted = fit_core("mahalanobis", _data(n=17), settings, _run())
     assert any("Ledoit-Wolf" in warning for warning in fitted.warnings)
 
 
@@ -147,10 +156,10 @@ def test_autoencoder_learns_a_subspace() -> None:
     trained = fit_core("autoencoder", data, settings, _run())
     with torch.no_grad():
         before = float(untrained.loss(torch.tensor(data.validation)))
-        after = float(trained.core.loss(torch.tensor(data.validation)))
+        after = float(trained.core.loss(torch.tensor(data.validation).double()))
     assert before > 0.5
     assert after < 0.1
-    assert after == trained.losses[trained.best_epoch - 1].validation
+    assert after == pytest.approx(trained.losses[trained.best_epoch - 1].validation, rel=1e-5)
 
 
 def test_autoencoder_cannot_extrapolate() -> None:
@@ -205,20 +214,6 @@ def test_wild_input_stays_finite(fitted: Any, value: float) -> None:
     assert outputs.score[0] > 10.0
 
 
-def test_same_fit_same_bytes(fitted: Any) -> None:
-    """A second fit in this process gives the same weights, whatever threads and global seed are set to."""
-    name = type(fitted.core).__name__.lower()
-    threads = torch.get_num_threads()
-    torch.manual_seed(123)
-    torch.set_num_threads(2)
-    try:
-        again = fit_core(name, _data(), SETTINGS, _run())
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(threads)
-    assert pack(module_arrays(again.core)) == pack(module_arrays(fitted.core))
-
-
 _SCRIPT = """
 import sys, hashlib, importlib.util
 spec = importlib.util.spec_from_file_location("models_test", sys.argv[1])
@@ -237,13 +232,6 @@ def test_another_process_gives_the_same_bytes() -> None:
     ]
     there = subprocess.run([sys.executable, "-c", _SCRIPT, __file__], capture_output=True, text=True, check=True)
     assert there.stdout.split() == here
-
-
-def test_weights_load_back(fitted: Any) -> None:
-    """A core loaded from its bytes scores the same bits."""
-    name = type(fitted.core).__name__.lower()
-    loaded = load_core(name, pack(module_arrays(fitted.core)), N_FEATURE, SETTINGS, where="w.npz")
-    np.testing.assert_array_equal(_score(loaded, _rows(50, 5)), _score(fitted.core, _rows(50, 5)))
 
 
 def _with_nan() -> NDArray[np.float32]:
@@ -271,5 +259,5 @@ def test_unfit_rows_are_refused(fit: NDArray[Any], validation: NDArray[Any], tex
 
 def test_unknown_family_is_refused() -> None:
     """The error lists the families there are."""
-    with pytest.raises(TrainingError, match="expected one of autoencoder, mahalanobis, got 'transformer'"):
+    with pytest.raises(TrainingError, match=r"expected one of autoencoder, .*, svdd, got 'transformer'"):
         fit_core("transformer", _data(), SETTINGS, _run())

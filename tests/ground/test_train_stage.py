@@ -20,6 +20,8 @@ from ground.config import Config
 from ground.errors import DataError, GroundError, TrainingError
 from ground.feature_spec import freeze
 from ground.models.candidate import CHECKPOINT, RECORD, WEIGHTS, TrainingRecord, candidate_folder, load_candidate
+from ground.models.families import FAMILIES as EVERY_FAMILY
+from ground.models.families import SUPERVISED
 from ground.train import families_of, train
 from ground.window_table import ROLE_COLUMNS, SPEC_DIGEST, WINDOW_COLUMNS, WINDOWS
 from ground.workspace import Workspace
@@ -197,6 +199,30 @@ def test_only_healthy_assessable_windows_are_fitted(workspace: Workspace, column
     report = _train(workspace)
     assert report.records[0].fit_rows == 230
     assert report.records[0].validation_score.mean < 2.0
+
+
+@pytest.mark.usefixtures("untracked")
+@pytest.mark.parametrize("family", sorted(set(EVERY_FAMILY) - SUPERVISED))
+def test_every_family_trains_and_loads(workspace: Workspace, family: str) -> None:
+    """Whichever family the config names: trained, recorded, loaded back, of order 1 on validation."""
+    config = _config(family=family, baselines=[])
+    (record,) = _train(workspace, config).records
+    assert record.family == family
+    assert 0.3 < record.validation_score.median < 1.5
+    assert bool(record.losses) == (record.best_epoch > 0)
+    candidate = load_candidate(config, workspace, family)
+    assert candidate.record == record
+    strange = np.full((1, len(NAMES)), 40.0, dtype=np.float32)
+    assert candidate.module.outputs(strange).score[0] > 5.0
+
+
+@pytest.mark.usefixtures("untracked")
+@pytest.mark.parametrize("family", sorted(SUPERVISED))
+def test_supervised_families_ask_for_faults(workspace: Workspace, family: str) -> None:
+    """No faulty windows are dealt to the fit: a named error, and no model."""
+    with pytest.raises(TrainingError, match=r"faulty rows: expected at least 16 windows of known faults .*, got 0"):
+        _train(workspace, _config(family=family, baselines=[]))
+    assert _files(workspace) == {}
 
 
 @pytest.mark.usefixtures("untracked")
