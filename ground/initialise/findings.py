@@ -34,7 +34,7 @@ def findings_of(choice: Choice, trial: SensorTrial) -> tuple[str, ...]:
         f"window: {window} every {hop}, of records of {record}: {_why_window(choice)}",
         f"windows: {choice.healthy_windows} healthy ones",
         f"groups: {_groups(groups.n_bands, groups.velocity_hz)}; {_why_groups(choice)}",
-        f"split: {dealing.plan.strategy}; from {FEWEST_UNITS} healthy specimens on by_unit, here {len(rig.healthy_units)}",
+        f"split: {dealing.plan.strategy}; {len(rig.healthy_units)} healthy specimens, by_unit from {FEWEST_UNITS} on",
         f"alarm: {dealing.k} of {dealing.n} windows, which the usual calibration recording holds",
         f"sensors: {trial.share:.0%} of {trial.windows} healthy windows can be assessed",
         f"contract: {CONTRACT_NAME if choice.contract else 'the packaged one fits'}",
