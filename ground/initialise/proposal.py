@@ -97,6 +97,7 @@ def _choose(rig: Rig, plan: Plan) -> Choice:
         healthy_n=np.concatenate([facts.healthy_n for facts in rig.healthy]),
         longest_n=np.array([facts.stretch_n.max() for facts in rig.taken]),
         snapshot_n=_snapshot_n(rig),
+        is_torn=any(len(facts.stretch_n) > 1 for facts in rig.taken),
         slowest_hz=rig.slowest_hz,
         limit_n=plan.longest_n,
         n_channel=len(rig.channels),

@@ -36,6 +36,7 @@ _FEWEST_FEATURES = 25
 """Of a channel of vibration: the waveform's, the shape of the spectrum, and eight bands."""
 _SHORT_SHARE = 0.1
 _USED_SHARE = 0.9
+_COVERAGE = 0.92
 _WANTED_S = 1.0
 _SMALLEST_RECORD_N = 32
 _SLOW_WINDOWS = ((60, 10), (30, 5), (12, 2))
@@ -53,6 +54,7 @@ class Signal:
         rate_hz: Sampling rate.
         healthy_n: (n_run,) int64, samples of each healthy run without a gap.
         longest_n: (n_recording,) int64, samples of the longest gapless stretch of each recording.
+        is_torn: Whether recordings have gaps, or are made of pieces that differ in length.
         snapshot_n: Samples of the snapshots that recordings are made of; 0 where they are not, or differ in length.
         slowest_hz: Lowest shaft speed; 0 where unknown.
         limit_n: Longest window that leaves enough of them to whom the healthy time is dealt.
@@ -63,6 +65,7 @@ class Signal:
     healthy_n: NDArray[np.int64]
     longest_n: NDArray[np.int64]
     snapshot_n: int
+    is_torn: bool
     slowest_hz: float
     limit_n: int
     n_channel: int
@@ -86,6 +89,25 @@ def choose_spans(signal: Signal) -> Spans:
     return _slow_spans(signal) if signal.is_slow else _vibration_spans(signal)
 
 
+def _covering(signal: Signal, chosen: Spans, shorter: list[Spans]) -> Spans:
+    """The choice, or where gaps tear recordings apart, the first of shorter ones that leaves less to them.
+
+    A rest before a gap that no window covers counts as a window that cannot be assessed.
+    """
+    if not signal.is_torn or _coverage(signal, chosen) >= _COVERAGE:
+        return chosen
+    good = (spans for spans in shorter if _coverage(signal, spans) >= _COVERAGE)
+    return next(good, max([chosen, *shorter], key=lambda spans: _coverage(signal, spans)))
+
+
+def _coverage(signal: Signal, spans: Spans) -> float:
+    """Share of windows among windows and rests."""
+    runs_n = signal.healthy_n
+    counts = np.maximum(0, (runs_n - spans.window_n) // spans.hop_n + 1)
+    rests = (runs_n < spans.window_n) | ((runs_n - spans.window_n) % spans.hop_n > 0)
+    return float(counts.sum() / max(1, counts.sum() + np.count_nonzero(rests)))
+
+
 def _slow_spans(signal: Signal) -> Spans:
     longest_n = _longest_n(signal)
     window_n, record_n = next(
@@ -100,6 +122,13 @@ def _slow_spans(signal: Signal) -> Spans:
     hops = [records * record_n for records in counts if window_n % (records * record_n) == 0]
     wanted = signal.wanted_windows(len(TIME_FEATURES))
     hop_n = next((hop_n for hop_n in hops if signal.windows(window_n, hop_n) >= wanted), hops[-1])
+    shorter = [_slow(size, record, hop) for size, record in _SLOW_WINDOWS for hop in (2 * record, record)]
+    return _covering(
+        signal, _slow(window_n, record_n, hop_n), [spans for spans in shorter if spans.window_n <= window_n]
+    )
+
+
+def _slow(window_n: int, record_n: int, hop_n: int) -> Spans:
     return Spans(record_n=record_n, window_n=window_n, hop_n=hop_n, segment_n=NO_SPECTRUM, overlap_n=0)
 
 
@@ -116,7 +145,13 @@ def _vibration_spans(signal: Signal) -> Spans:
     for index, enough in enumerate(needed[: len(layouts) - 1]):
         if counts[best] < enough and counts[index + 1] >= _GAIN * counts[best]:
             best = index + 1
-    return layouts[best]
+    shorter = [
+        lay_out(n, signal.rate_hz, overlap=overlap, exact=exact)
+        for n in _candidates(signal)
+        for overlap in _OVERLAPS
+        if n <= target_n and n >= overlap * _SMALLEST_RECORD_N
+    ]
+    return _covering(signal, layouts[best], shorter)
 
 
 def _target_n(signal: Signal) -> int:

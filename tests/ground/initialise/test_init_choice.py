@@ -24,6 +24,7 @@ def signal(rate_hz, seconds, runs=1, **changes):
     fields = {
         "slowest_hz": 0.0,
         "snapshot_n": lengths[0] if runs > 1 else 0,
+        "is_torn": runs > 1,
         "limit_n": int(lengths.sum()),
         "n_channel": 1,
         **changes,
@@ -61,7 +62,7 @@ def test_nothing_of_a_snapshot_is_left_over(snapshot_n):
     """What no window covers is said to be a gap, and there is one rest a snapshot: half of all windows, unassessed."""
     lengths = np.full(500, snapshot_n, dtype=np.int64)
     one = Signal(
-        rate_hz=25_600.0, healthy_n=lengths, longest_n=lengths[:5], snapshot_n=snapshot_n, slowest_hz=0.0,
+        rate_hz=25_600.0, healthy_n=lengths, longest_n=lengths[:5], snapshot_n=snapshot_n, slowest_hz=0.0, is_torn=True,
         limit_n=int(lengths.sum()), n_channel=2,
     )  # fmt: skip
     spans = choose_spans(one)
@@ -76,6 +77,17 @@ def test_records_of_any_length_have_a_spectrum(window_n):
     assert spans.window_n == window_n
     assert is_smooth(spans.segment_n)
     assert spans.segment_n / 4 <= spans.overlap_n <= spans.segment_n / 2
+
+
+def test_gaps_shorten_windows():
+    """A gap a second: the rests that no window covers would be half of all windows."""
+    lengths = np.random.default_rng(2).integers(500, 4000, size=300)
+    fields = {"slowest_hz": 0.0, "limit_n": int(lengths.sum()), "n_channel": 2, "snapshot_n": 0}
+    spans = choose_spans(
+        Signal(rate_hz=2000.0, healthy_n=lengths, longest_n=np.array([4000] * 3), is_torn=True, **fields)
+    )
+    windows = np.maximum(0, (lengths - spans.window_n) // spans.hop_n + 1).sum()
+    assert windows / (windows + 300) >= 0.9
 
 
 def test_windows_hold_five_turns():
