@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ground.config import ModelConfig, SplitConfig
+from ground.initialise.layout import Spans
 from ground.initialise.selection import Rig
-from ground.initialise.spans import Spans
 from ground.initialise.survey import RecordingFacts
 from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
 from ground.splits import CALIBRATION, FIT, TEST, UNUSED, VALIDATION, deal, shares_of

@@ -13,8 +13,8 @@ from ground.config import ModelConfig
 from ground.contract import PACKAGED
 from ground.initialise.decision import Dealing
 from ground.initialise.groups import Groups
+from ground.initialise.layout import Spans
 from ground.initialise.selection import Rig
-from ground.initialise.spans import Spans
 from ground.timeline import RATE_TOLERANCE, SLOW_HZ, SLOW_RATE_TOLERANCE
 
 CONTRACT_NAME = "contract.yaml"
@@ -117,7 +117,7 @@ def _features(choice: Choice) -> list[str]:
     low_hz, high_hz = groups.velocity_hz
     spectrum = "  spectrum: {enabled: false}"
     if groups.n_bands:
-        halves = f"segment_n: {spans.segment_n}, overlap_n: {spans.segment_n // 2}"
+        halves = f"segment_n: {spans.segment_n}, overlap_n: {spans.overlap_n}"
         spectrum = f"  spectrum: {{{halves}, n_bands: {groups.n_bands}}}"
     velocity = f"  # No velocity: {groups.why_no_velocity}."
     if high_hz:

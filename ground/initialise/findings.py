@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ground.initialise.decision import FEWEST_UNITS
 from ground.initialise.document import CONTRACT_NAME, Choice
 from ground.initialise.sensors import SensorTrial
+from ground.initialise.spans import LONGEST_S
 from ground.initialise.survey import RecordingFacts
+from ground.timeline import SLOW_HZ
 
 _HOUR_S = 3600.0
 _MINUTE_S = 60.0
@@ -28,9 +31,11 @@ def findings_of(choice: Choice, trial: SensorTrial) -> tuple[str, ...]:
         f"channels: {', '.join(f'{name} ({unit})' for name, unit in rig.channels)}",
         f"speeds: {_speeds(rig.taken, rig.conditions)}",
         f"faults: {_faults(rig.taken)}",
-        f"window: {window} every {hop}, of records of {record}: {choice.healthy_windows} healthy windows",
-        f"groups: {_groups(groups.n_bands, groups.velocity_hz)}",
-        f"split: {dealing.plan.strategy}; alarm at {dealing.k} of {dealing.n} windows",
+        f"window: {window} every {hop}, of records of {record}: {_why_window(choice)}",
+        f"windows: {choice.healthy_windows} healthy ones",
+        f"groups: {_groups(groups.n_bands, groups.velocity_hz)}; {_why_groups(choice)}",
+        f"split: {dealing.plan.strategy}; {len(rig.healthy_units)} healthy specimens, by_unit from {FEWEST_UNITS} on",
+        f"alarm: {dealing.k} of {dealing.n} windows, which the usual calibration recording holds",
         f"sensors: {trial.share:.0%} of {trial.windows} healthy windows can be assessed",
         f"contract: {CONTRACT_NAME if choice.contract else 'the packaged one fits'}",
     )
@@ -85,6 +90,20 @@ def _speeds(recordings: Sequence[RecordingFacts], conditions: Sequence[str]) -> 
 def _faults(recordings: Sequence[RecordingFacts]) -> str:
     types = Counter(facts.info.fault_type or "no type stated" for facts in recordings if facts.faulty_n)
     return ", ".join(f"{name} ({n})" for name, n in types.items()) or "none"
+
+
+def _why_window(choice: Choice) -> str:
+    if choice.rig.rate_hz <= SLOW_HZ:
+        return "slow values, a minute or half of one at 1 Hz"
+    if any(facts.has_segments for facts in choice.rig.taken):
+        return "a snapshot, or a whole part of one, as windows cross no border"
+    return f"the longest up to {LONGEST_S:g} s of which there are enough to learn from"
+
+
+def _why_groups(choice: Choice) -> str:
+    bands = "no spectrum of so few samples" if not choice.groups.n_bands else "as many bands as healthy windows bear"
+    velocity = choice.groups.why_no_velocity
+    return f"{bands}; no velocity: {velocity}" if velocity else bands
 
 
 def _groups(n_bands: int, velocity_hz: tuple[float, float]) -> str:

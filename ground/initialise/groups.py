@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ground.initialise.spans import WINDOWS_PER_FEATURE, Spans
+from ground.initialise.layout import Spans
+from ground.initialise.spans import WINDOWS_PER_FEATURE
 from shared_features.time_domain import TIME_FEATURES
 from shared_features.velocity import MM_S2
 

@@ -24,6 +24,7 @@ from ground.progress import Progress, silent
 from ground.splits import VALIDATION
 
 _MOST_TRIALS = 8
+_EQUAL_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,8 @@ def _choose(rig: Rig, plan: Plan) -> Choice:
         rate_hz=rig.rate_hz,
         healthy_n=np.concatenate([facts.healthy_n for facts in rig.healthy]),
         longest_n=np.array([facts.stretch_n.max() for facts in rig.taken]),
+        snapshot_n=_snapshot_n(rig),
+        is_torn=any(len(facts.stretch_n) > 1 for facts in rig.taken),
         slowest_hz=rig.slowest_hz,
         limit_n=plan.longest_n,
         n_channel=len(rig.channels),
@@ -110,6 +113,14 @@ def _choose(rig: Rig, plan: Plan) -> Choice:
         quality=_merged(*SWITCHED_OFF.values()) if signal.is_slow else {},
         contract=contract_yaml(rig),
     )
+
+
+def _snapshot_n(rig: Rig) -> int:
+    """Length of the snapshots that recordings are made of, nearly all of them equal; 0 for none."""
+    lengths = np.concatenate([facts.stretch_n for facts in rig.taken])
+    usual_n = int(np.median(lengths))
+    same = float(np.mean(lengths == usual_n))
+    return usual_n if len(lengths) > len(rig.taken) and same >= _EQUAL_SHARE else 0
 
 
 def _believable(folder: Path, choice: Choice) -> tuple[Choice, SensorTrial]:

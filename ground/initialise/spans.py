@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ground.initialise.layout import NO_SPECTRUM, Spans, lay_out
 from ground.timeline import SLOW_HZ
 from shared_features.time_domain import TIME_FEATURES
 
@@ -25,7 +26,6 @@ FEWEST_N = 1024
 """Samples from which on statistics of fourth order settle."""
 SMALLEST_N = 64
 """Samples of the shortest window of a vibration."""
-NO_SPECTRUM = 0
 
 _NICE_S = (10.0, 8.0, 5.0, 4.0, 2.5, 2.0, 1.6, 1.25, 1.0, 0.8, 0.5, 0.4, 0.25, 0.2, 0.16, 0.125, 0.1, 0.08, 0.05, 0.04,
            0.025, 0.02, 0.016, 0.0125, 0.01, 0.008, 0.005, 0.004, 0.0025, 0.002, 0.00125, 0.001)  # fmt: skip
@@ -35,15 +35,10 @@ _GAIN = 1.25
 _FEWEST_FEATURES = 25
 """Of a channel of vibration: the waveform's, the shape of the spectrum, and eight bands."""
 _SHORT_SHARE = 0.1
-_LONGEST_RECORD_S = 1.28
-_MORE_RECORDS = 3
-_LONGEST_HALF_N = 4096
-_FEWEST_HALVES = 10
-_MOST_HALVES = 32
-_SHORT_HALVES = ((128, 2), (1024, 4))
-"""Halves of segments in records of fewer samples: lines count more than their averages."""
+_USED_SHARE = 0.9
+_COVERAGE = 0.92
+_WANTED_S = 1.0
 _SMALLEST_RECORD_N = 32
-_SMALLEST_HALF_N = 4
 _SLOW_WINDOWS = ((60, 10), (30, 5), (12, 2))
 """Samples of windows and records of slow values."""
 _TINY_N = 4
@@ -59,6 +54,8 @@ class Signal:
         rate_hz: Sampling rate.
         healthy_n: (n_run,) int64, samples of each healthy run without a gap.
         longest_n: (n_recording,) int64, samples of the longest gapless stretch of each recording.
+        is_torn: Whether recordings have gaps, or are made of pieces that differ in length.
+        snapshot_n: Samples of the snapshots that recordings are made of; 0 where they are not, or differ in length.
         slowest_hz: Lowest shaft speed; 0 where unknown.
         limit_n: Longest window that leaves enough of them to whom the healthy time is dealt.
         n_channel: Channels.
@@ -67,6 +64,8 @@ class Signal:
     rate_hz: float
     healthy_n: NDArray[np.int64]
     longest_n: NDArray[np.int64]
+    snapshot_n: int
+    is_torn: bool
     slowest_hz: float
     limit_n: int
     n_channel: int
@@ -85,28 +84,28 @@ class Signal:
         return WINDOWS_PER_FEATURE * features * self.n_channel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spans:
-    """Lengths in samples; ``segment_n`` is ``NO_SPECTRUM`` where a record is too short for a spectrum."""
-
-    record_n: int
-    window_n: int
-    hop_n: int
-    segment_n: int
-
-    def windows(self, n: int) -> int:
-        """Windows in so many samples without a gap."""
-        return max(0, (n - self.window_n) // self.hop_n + 1)
-
-    @property
-    def n_line(self) -> int:
-        """Spectral lines above zero."""
-        return self.segment_n // 2
-
-
 def choose_spans(signal: Signal) -> Spans:
     """Window, record, hop and segment of a rig."""
     return _slow_spans(signal) if signal.is_slow else _vibration_spans(signal)
+
+
+def _covering(signal: Signal, chosen: Spans, shorter: list[Spans]) -> Spans:
+    """The choice, or where gaps tear recordings apart, the first of shorter ones that leaves less to them.
+
+    A rest before a gap that no window covers counts as a window that cannot be assessed.
+    """
+    if not signal.is_torn or _coverage(signal, chosen) >= _COVERAGE:
+        return chosen
+    good = (spans for spans in shorter if _coverage(signal, spans) >= _COVERAGE)
+    return next(good, max([chosen, *shorter], key=lambda spans: _coverage(signal, spans)))
+
+
+def _coverage(signal: Signal, spans: Spans) -> float:
+    """Share of windows among windows and rests."""
+    runs_n = signal.healthy_n
+    counts = np.maximum(0, (runs_n - spans.window_n) // spans.hop_n + 1)
+    rests = (runs_n < spans.window_n) | ((runs_n - spans.window_n) % spans.hop_n > 0)
+    return float(counts.sum() / max(1, counts.sum() + np.count_nonzero(rests)))
 
 
 def _slow_spans(signal: Signal) -> Spans:
@@ -123,13 +122,21 @@ def _slow_spans(signal: Signal) -> Spans:
     hops = [records * record_n for records in counts if window_n % (records * record_n) == 0]
     wanted = signal.wanted_windows(len(TIME_FEATURES))
     hop_n = next((hop_n for hop_n in hops if signal.windows(window_n, hop_n) >= wanted), hops[-1])
-    return Spans(record_n=record_n, window_n=window_n, hop_n=hop_n, segment_n=NO_SPECTRUM)
+    shorter = [_slow(size, record, hop) for size, record in _SLOW_WINDOWS for hop in (2 * record, record)]
+    return _covering(
+        signal, _slow(window_n, record_n, hop_n), [spans for spans in shorter if spans.window_n <= window_n]
+    )
+
+
+def _slow(window_n: int, record_n: int, hop_n: int) -> Spans:
+    return Spans(record_n=record_n, window_n=window_n, hop_n=hop_n, segment_n=NO_SPECTRUM, overlap_n=0)
 
 
 def _vibration_spans(signal: Signal) -> Spans:
     target_n = _target_n(signal)
     overlaps = [overlap for overlap in _OVERLAPS if overlap == 1 or target_n >= overlap * _SMALLEST_RECORD_N]
-    layouts = [_layout(target_n, signal.rate_hz, overlap) for overlap in overlaps]
+    exact = signal.snapshot_n > 0
+    layouts = [lay_out(target_n, signal.rate_hz, overlap=overlap, exact=exact) for overlap in overlaps]
     counts = [signal.windows(spans.window_n, spans.hop_n) for spans in layouts]
     # By half windows overlap for a sound covariance, by three quarters only where there would be next to none; never
     # where it gains nothing, as where a snapshot holds one window.
@@ -138,19 +145,33 @@ def _vibration_spans(signal: Signal) -> Spans:
     for index, enough in enumerate(needed[: len(layouts) - 1]):
         if counts[best] < enough and counts[index + 1] >= _GAIN * counts[best]:
             best = index + 1
-    return layouts[best]
+    shorter = [
+        lay_out(n, signal.rate_hz, overlap=overlap, exact=exact)
+        for n in _candidates(signal)
+        for overlap in _OVERLAPS
+        if n <= target_n and n >= overlap * _SMALLEST_RECORD_N
+    ]
+    return _covering(signal, layouts[best], shorter)
 
 
 def _target_n(signal: Signal) -> int:
-    """The longest window of which there are enough; fewer, rather than windows that are too short to say anything."""
+    """The longest window of which there are enough for a sound covariance, or else shorter ones, down to a second.
+
+    Where even those are too few: fewer, rather than windows that are too short to say anything.
+    """
     candidates = _candidates(signal)
+    counts = {n: signal.windows(n, n) for n in candidates}
     turns_n = FEWEST_TURNS / signal.slowest_hz * signal.rate_hz if signal.slowest_hz else 0.0
-    wanted_n = max(float(FEWEST_N), turns_n)
-    enough = [n for n in candidates if signal.windows(n, n) >= ENOUGH_WINDOWS]
-    if enough and enough[0] >= wanted_n:
+    settled_n = max(float(FEWEST_N), turns_n)
+    sound = [n for n in candidates if counts[n] >= signal.wanted_windows(_FEWEST_FEATURES)]
+    enough = [n for n in candidates if counts[n] >= ENOUGH_WINDOWS and n >= settled_n]
+    seconds = [n for n in enough if n >= signal.rate_hz * _WANTED_S]
+    if seconds:
+        return max([seconds[-1], *(n for n in sound if n in seconds)])
+    if enough:
         return enough[0]
-    few = [n for n in candidates if signal.windows(n, n) >= FEW_WINDOWS]
-    long_enough = [n for n in few if n >= wanted_n]
+    few = [n for n in candidates if counts[n] >= FEW_WINDOWS]
+    long_enough = [n for n in few if n >= settled_n]
     if long_enough:
         return long_enough[-1]
     turning = [n for n in candidates if n >= turns_n]
@@ -159,49 +180,31 @@ def _target_n(signal: Signal) -> int:
 
 
 def _candidates(signal: Signal) -> list[int]:
-    """Lengths of windows, longest first: round times, and parts of a snapshot that leave nothing over."""
+    """Lengths of windows, longest first: round times, or parts of short pieces that leave nothing over.
+
+    What a snapshot leaves over is heard by no window, and counts as one that cannot be assessed.
+    """
+    piece_n = signal.snapshot_n or _common_n(signal)
     longest_n = _longest_n(signal)
     limit_n = min(longest_n, round(LONGEST_S * signal.rate_hz))
     times = [round(s * signal.rate_hz) for s in _NICE_S]
-    parts = [longest_n // part for part in _PARTS if longest_n % part == 0] if longest_n == limit_n else []
+    if piece_n <= round(LONGEST_S * signal.rate_hz):
+        times = [] if signal.snapshot_n else [n for n in times if _uses(piece_n, n)]
+        times += [piece_n // part for part in _PARTS if piece_n % part == 0]
     smallest_n = min(SMALLEST_N, limit_n)
-    return sorted({n for n in (*times, *parts, limit_n) if smallest_n <= n <= limit_n}, reverse=True)
+    return sorted({n for n in times if smallest_n <= n <= limit_n}, reverse=True) or [limit_n]
 
 
 def _longest_n(signal: Signal) -> int:
-    """What nearly every recording holds without a gap, and some healthy time of its own."""
-    common_n = int(np.quantile(signal.longest_n, _SHORT_SHARE, method="lower"))
-    if common_n < SMALLEST_N:
-        common_n = int(np.median(signal.longest_n))
+    """What nearly every recording holds without a gap, some healthy time of its own, and the roles allow."""
     smallest_n = _TINY_N if signal.is_slow else _LEAST_N
-    return max(smallest_n, min(common_n, int(signal.healthy_n.max()), signal.limit_n))
+    return max(smallest_n, min(_common_n(signal), int(signal.healthy_n.max()), signal.limit_n))
 
 
-def _layout(window_n: int, rate_hz: float, overlap: int) -> Spans:
-    """Cut a window into records that half-overlapped segments fill; it may become a little shorter."""
-    fewest = -(-max(1, -(-window_n // max(1, round(_LONGEST_RECORD_S * rate_hz)))) // overlap) * overlap
-    counts = range(fewest, _MORE_RECORDS * fewest + 1, overlap)
-    whole = (n for n in counts if window_n % n == 0 and _filled(window_n // n)[1] * n == window_n)
-    records = next(whole, fewest)
-    half_n, record_n = _filled(window_n // records)
-    return Spans(
-        record_n=record_n,
-        window_n=records * record_n,
-        hop_n=records * record_n // overlap,
-        segment_n=2 * half_n,
-    )
+def _uses(piece_n: int, n: int) -> bool:
+    return 0 < n <= piece_n and piece_n // n * n >= _USED_SHARE * piece_n
 
 
-def _filled(record_n: int) -> tuple[int, int]:
-    """Half a segment, and the record, at most ``record_n`` long, that a whole number of halves fills."""
-    fewest = next((halves for below_n, halves in _SHORT_HALVES if record_n < below_n), _FEWEST_HALVES)
-    fewest = max(fewest, -(-record_n // _LONGEST_HALF_N))
-    for halves in range(fewest, max(_MOST_HALVES, 2 * fewest) + 1):
-        half_n, rest = divmod(record_n, halves)
-        if rest == 0 and half_n >= _SMALLEST_HALF_N:
-            return half_n, record_n
-    half_n = record_n // fewest
-    half_n = 1 << (half_n.bit_length() - 1) if half_n else 0
-    if half_n < _SMALLEST_HALF_N:
-        return NO_SPECTRUM, max(1, record_n)
-    return half_n, record_n // half_n * half_n
+def _common_n(signal: Signal) -> int:
+    common_n = int(np.quantile(signal.longest_n, _SHORT_SHARE, method="lower"))
+    return common_n if common_n >= SMALLEST_N else int(np.median(signal.longest_n))

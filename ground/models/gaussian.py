@@ -116,7 +116,7 @@ def gaussian_warnings(data: FitData, settings: ModelConfig) -> tuple[str, ...]:
 
 def _constant_warnings(data: FitData) -> tuple[str, ...]:
     # Operating conditions are explained whole by the baseline: nothing of them is left, by design.
-    is_left = data.fit.any(axis=0)
+    is_left = (data.fit != 0.0).any(axis=0).tolist()
     variances = data.fit.astype("float64").var(axis=0)
     columns = zip(data.names, variances, is_left, strict=True)
     constant = [name for name, variance, left in columns if left and variance < VARIANCE_FLOOR]

@@ -397,3 +397,11 @@ def test_impossible_limits_are_refused(name, value, expected):
     with pytest.raises(SpecError) as refusal:
         QualityLimits(**{name: value})
     assert str(refusal.value) == f"quality.{name}: expected {expected}, got {value}; correct it"
+
+
+@pytest.mark.parametrize("unit", ["bar", "l/min", "rpm", "%"])
+def test_each_channel_is_judged_by_its_own_unit(make_spec, unit):
+    """A valve may stand still beside an accelerometer; an accelerometer beside a valve may not."""
+    maker = RecordMaker(make_spec(channels=(ChannelSpec("acc", "g"), ChannelSpec("valve", unit))))
+    still = np.full(make_spec().record_n, 3.0, dtype=np.float32)
+    assert [maker.record(still, channel=index).reason for index in (0, 1)] == [FLATLINE, ASSESSED]

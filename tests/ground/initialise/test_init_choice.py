@@ -10,7 +10,9 @@ import pytest
 from ground.errors import DataError
 from ground.initialise import propose
 from ground.initialise.groups import choose_groups
-from ground.initialise.spans import Signal, Spans, choose_spans
+from ground.initialise.layout import Spans, lay_out
+from ground.initialise.spans import Signal, choose_spans
+from shared_features.fourier import is_smooth
 from shared_features.spec import LONGEST_ROW_N
 
 RATES_HZ = (200.0, 1000.0, 2048.0, 8192.0, 12_800.0, 25_600.0, 48_828.125, 51_200.0, 97_656.0, 10_007.0)
@@ -19,7 +21,14 @@ RATES_HZ = (200.0, 1000.0, 2048.0, 8192.0, 12_800.0, 25_600.0, 48_828.125, 51_20
 def signal(rate_hz, seconds, runs=1, **changes):
     """Some healthy runs of one length."""
     lengths = np.full(runs, round(rate_hz * seconds), dtype=np.int64)
-    fields = {"slowest_hz": 0.0, "limit_n": int(lengths.sum()), "n_channel": 1, **changes}
+    fields = {
+        "slowest_hz": 0.0,
+        "snapshot_n": lengths[0] if runs > 1 else 0,
+        "is_torn": runs > 1,
+        "limit_n": int(lengths.sum()),
+        "n_channel": 1,
+        **changes,
+    }
     return Signal(rate_hz=rate_hz, healthy_n=lengths, longest_n=lengths, **fields)
 
 
@@ -34,7 +43,7 @@ def test_segments_fill_records_and_records_fill_windows(rate_hz, seconds):
     assert spans.hop_n <= spans.window_n <= one.healthy_n[0]
     if spans.segment_n:
         assert spans.segment_n <= LONGEST_ROW_N
-        assert (spans.record_n - spans.segment_n) % (spans.segment_n // 2) == 0
+        assert (spans.record_n - spans.segment_n) % (spans.segment_n - spans.overlap_n) == 0
 
 
 def test_hours_give_windows_of_ten_seconds():
@@ -46,6 +55,39 @@ def test_a_short_snapshot_is_a_window():
     """Of 1.28 s, two hundred times; nothing is cut off it and windows do not overlap."""
     spans = choose_spans(signal(25_600.0, 1.28, runs=400))
     assert (spans.window_n, spans.hop_n) == (32_768, 32_768)
+
+
+@pytest.mark.parametrize("snapshot_n", [2559, 2560, 20_000, 32_768, 12_345, 65_537, 10_007])
+def test_nothing_of_a_snapshot_is_left_over(snapshot_n):
+    """What no window covers is said to be a gap, and there is one rest a snapshot: half of all windows, unassessed."""
+    lengths = np.full(500, snapshot_n, dtype=np.int64)
+    one = Signal(
+        rate_hz=25_600.0, healthy_n=lengths, longest_n=lengths[:5], snapshot_n=snapshot_n, slowest_hz=0.0, is_torn=True,
+        limit_n=int(lengths.sum()), n_channel=2,
+    )  # fmt: skip
+    spans = choose_spans(one)
+    assert (snapshot_n - spans.window_n) % spans.hop_n == 0
+    assert spans.segment_n == 0 or (spans.record_n - spans.segment_n) % (spans.segment_n - spans.overlap_n) == 0
+
+
+@pytest.mark.parametrize("window_n", [2559, 12_345, 10_007])
+def test_records_of_any_length_have_a_spectrum(window_n):
+    """Segments of lengths whose transform has the same bits everywhere, overlapped by a quarter to a half."""
+    spans = lay_out(window_n, 25_600.0, overlap=1, exact=True)
+    assert spans.window_n == window_n
+    assert is_smooth(spans.segment_n)
+    assert spans.segment_n / 4 <= spans.overlap_n <= spans.segment_n / 2
+
+
+def test_gaps_shorten_windows():
+    """A gap a second: the rests that no window covers would be half of all windows."""
+    lengths = np.random.default_rng(2).integers(500, 4000, size=300)
+    fields = {"slowest_hz": 0.0, "limit_n": int(lengths.sum()), "n_channel": 2, "snapshot_n": 0}
+    spans = choose_spans(
+        Signal(rate_hz=2000.0, healthy_n=lengths, longest_n=np.array([4000] * 3), is_torn=True, **fields)
+    )
+    windows = np.maximum(0, (lengths - spans.window_n) // spans.hop_n + 1).sum()
+    assert windows / (windows + 300) >= 0.9
 
 
 def test_windows_hold_five_turns():
@@ -68,7 +110,7 @@ def test_slow_values_have_no_spectrum():
     assert (spans.window_n, spans.record_n, spans.segment_n) == (60, 10, 0)
 
 
-SPANS = Spans(record_n=25_600, window_n=25_600, hop_n=25_600, segment_n=5120)
+SPANS = Spans(record_n=25_600, window_n=25_600, hop_n=25_600, segment_n=5120, overlap_n=2560)
 
 
 @pytest.mark.parametrize(("windows", "n_bands"), [(100, 8), (400, 13), (100_000, 32)])
