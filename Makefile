@@ -23,7 +23,7 @@ BENCH ?= --quick
 DETECTION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean
+.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -101,6 +101,10 @@ bench-peers: $(PEERS)/.made ## The same features by other libraries, checked equ
 
 bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=../shared/data), beside peers
 	$(BIN)/python -m benchmarks.detection --data '$(or $(DATA),../shared/data)' --out benchmarks/out/detection.json $(DETECTION)
+bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
+	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
+
+nightly: bench-false-alarms ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots

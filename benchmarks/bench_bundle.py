@@ -18,6 +18,7 @@ from edge_agent.thresholds import Thresholds
 from ground.checkpoints import MemoryStore
 from ground.config import Config
 from ground.keys import load_private_key, new_key_pair
+from ground.models.conditioner import Conditioner
 from ground.models.detector_module import DetectorModule
 from ground.models.families import fit_core
 from ground.models.family import FitData
@@ -126,7 +127,7 @@ def _fit_model(config: Config, scaler: Scaler, features: NDArray[np.float32]) ->
         name="bench", seed=config.seed, store=MemoryStore(), resume=False, progress=lambda _what, _done, _of: None
     )
     core = fit_core(config.model.family, data, config.model, run).core
-    return export_onnx(DetectorModule(scaler, core), data.n_feature)
+    return export_onnx(DetectorModule(scaler, core, Conditioner(data.n_feature, 0)), data.n_feature)
 
 
 def _thresholds(config: Config, scores: NDArray[np.float32]) -> Thresholds:

@@ -28,13 +28,10 @@ from ground.evaluate import read_split_table
 from ground.features_config import BearingConfig, EnvelopeConfig, FeaturesConfig, Section, ShaftConfig, VelocityConfig
 from ground.featurize import featurize
 from ground.importer import import_recordings
+from ground.learning import learn
 from ground.metrics import auc
-from ground.models.detector_module import DetectorModule
-from ground.models.families import fit_core
-from ground.models.family import FitData
 from ground.preprocess import preprocess
 from ground.replay import Replay
-from ground.scaling import fit_scaler
 from ground.simulate import FleetConfig, simulate_fleet
 from ground.splits import FIT, HEALTHY, VALIDATION
 from ground.training_loop import LoopRun
@@ -185,17 +182,14 @@ def _score(table: WindowTable, config: Config, features: FeaturesConfig, family:
     values = np.ascontiguousarray(table.values[:, [known.index(name) for name in feature_names(spec)]])
     healthy = ((table.rows["label"] == HEALTHY) & (table.rows["reason"] == "") & ~table.rows["outlier"]).to_numpy()
     fit, validation = (values[healthy & (table.rows["role"] == role).to_numpy()] for role in (FIT, VALIDATION))
-    scaler = fit_scaler(spec, fit)
-    fit, validation = (scaler.transform(part).astype(np.float32) for part in (fit, validation))
-    data = FitData(names=feature_names(spec), fit=fit, validation=validation)
     run = LoopRun(name=family, seed=config.seed, store=MemoryStore(), resume=False, progress=_quiet)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = DetectorModule(scaler, fit_core(family, data, config.model, run).core)
+        module = learn(spec, fit, validation, family=family, settings=config.model, run=run).module
     assessed = (table.rows["reason"] == "").to_numpy()
     scores = np.zeros(len(assessed))
     scores[assessed] = module.outputs(values[assessed]).score
-    contender = Contender(name=family, kind="other", model=b"", scores=scores)
+    contender = Contender(name=family, kind="other", model=b"", scores=scores, rehearsals=())
     examined = examine(contender, WindowTable(table.rows, values), chosen)
     windows = examined.evidence.windows
     flights = flight_numbers(examined.answers, confidence=config.gates.confidence)

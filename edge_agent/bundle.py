@@ -155,6 +155,13 @@ def _check_fit(bundle: Bundle, schema: IoSchema) -> None:
             "scaler",
             f"{SCALER}: expected the {len(names)} features of {FEATURE_SPEC} in their order, got others; export again",
         )
+    judged = tuple(bundle.thresholds.domain.conditions)
+    if judged and judged != bundle.spec.conditions:
+        raise BundleFormatError(
+            "thresholds",
+            f"{THRESHOLDS}: domain: expected the conditions of {FEATURE_SPEC} ({', '.join(bundle.spec.conditions)}) in "
+            f"their order, or none, got {', '.join(judged)}; export again",
+        )
     schema.check(len(names))
     scan_onnx(bundle.onnx_model, schema)
     bundle.golden.check_shape(

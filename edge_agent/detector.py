@@ -62,8 +62,9 @@ class Detector:
             self._decider.reset()
             self._flight = window.flight
             self._seq = 0
-        if window.reason:
-            return self._assessment(frame, window, reason=window.reason)
+        reason = window.reason or self._model.thresholds.domain.reason_of(window.phase, window.values)
+        if reason:
+            return self._assessment(frame, window, reason=reason)
         try:
             scored = self._model.scorer.score(window.values)
         except ScorerError:

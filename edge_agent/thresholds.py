@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from edge_agent.domain import OperatingDomain
 from edge_agent.errors import BundleFormatError
 
-SCHEMA = 1
+SCHEMA = 2
 _NUMBERS = ("pooled", "release_ratio", "false_alarm_rate", "confidence")
 
 
@@ -26,6 +27,7 @@ class Thresholds:
         release_ratio: Share of the threshold below which all ``n`` windows must fall before an alarm ends.
         false_alarm_rate: Declared bound on the share of healthy flights that raise an alarm.
         confidence: Confidence of that bound, as calibrated (lower than asked for where flights were too few).
+        domain: Where they hold; elsewhere a window is not assessed.
     """
 
     pooled: float
@@ -35,6 +37,7 @@ class Thresholds:
     release_ratio: float
     false_alarm_rate: float
     confidence: float
+    domain: OperatingDomain = field(default_factory=OperatingDomain)
 
     def __post_init__(self) -> None:
         levels = (self.pooled, *self.phases.values())
@@ -55,7 +58,7 @@ class Thresholds:
         return {
             "schema": SCHEMA, "pooled": self.pooled, "phases": dict(self.phases), "k": self.k, "n": self.n,
             "release_ratio": self.release_ratio, "false_alarm_rate": self.false_alarm_rate,
-            "confidence": self.confidence,
+            "confidence": self.confidence, "domain": self.domain.to_document(),
         }  # fmt: skip
 
     def to_json(self) -> bytes:
@@ -69,7 +72,7 @@ class Thresholds:
         Raises:
             BundleFormatError: Fields are missing, unknown, of another type or out of range.
         """
-        expected = {"schema", "phases", "k", "n", *_NUMBERS}
+        expected = {"schema", "phases", "k", "n", "domain", *_NUMBERS}
         if not isinstance(document, dict) or set(document) != expected or document["schema"] != SCHEMA:
             raise _bad(f"expected schema {SCHEMA} with the fields {', '.join(sorted(expected))}, got another document")
         if not all(isinstance(document[name], int) and not isinstance(document[name], bool) for name in ("k", "n")):
@@ -83,6 +86,7 @@ class Thresholds:
             phases={name: float(level) for name, level in phases.items()},
             k=document["k"],
             n=document["n"],
+            domain=OperatingDomain.from_document(document["domain"]),
             **{name: float(document[name]) for name in _NUMBERS},
         )
 

@@ -17,6 +17,7 @@ from edge_agent.errors import AgentError
 from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
+from ground.flights_needed import flights_needed
 from ground.initialise.command import init
 from ground.keys import PRIVATE_KEY, default_public_key
 from ground.progress import Progress
@@ -37,6 +38,7 @@ keys_app = typer.Typer(no_args_is_help=True, help="Signing keys.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(features_app, name="features")
 app.command()(init)
+app.command()(flights_needed)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
@@ -116,15 +118,14 @@ def train(
 @app.command()
 def evaluate(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
     """Calibrate thresholds, measure on test flights, and hold the result against the gates."""
-    import json
-
-    from ground.export import release_class_of
+    from ground.gates import refuse_failed
+    from ground.report.evidence_file import read_run
     from ground.report.table import gates_table
 
-    loaded = _run("EVALUATE", config, workspace, force=force)
-    metrics = json.loads((Workspace(workspace).evaluation / "metrics.json").read_bytes())
-    Console().print(gates_table(metrics))
-    release_class_of(loaded, metrics)
+    _run("EVALUATE", config, workspace, force=force)
+    run = read_run(Workspace(workspace))
+    Console().print(gates_table(run))
+    refuse_failed(run.verdict)
 
 
 @app.command()
@@ -209,10 +210,11 @@ def sign(
     from edge_agent.bundle_files import read_folder
     from edge_agent.layout import SIGNATURE
     from ground.keys import load_private_key
-    from ground.pack import pack_bundle
+    from ground.pack import check_release, pack_bundle
     from ground.workspace import write_atomic
 
     members = {name: content for name, content in read_folder(folder).items() if name != SIGNATURE}
+    check_release(members)
     write_atomic(output, pack_bundle(members, load_private_key(key)))
     _say(f"signed: {output}")
 

@@ -19,6 +19,8 @@ from shared_features.spec import FeatureSpec
 
 SCHEMA = 1
 
+_ROUNDING = 1e-9
+
 _OF_SIGNAL = ("sampling_rate_hz", "channels", "conditions", "shafts")
 """Fields of a FeatureSpec that a config states in its section ``signal``, not in ``features``."""
 
@@ -102,14 +104,39 @@ class DecisionConfig(Section):
 
 
 class GatesConfig(Section):
-    """Quality gates; a failed one ends the pipeline without a bundle."""
+    """Quality gates; a failed one ends the pipeline without a bundle.
+
+    Attributes:
+        prevalence: Smallest share of faulty flights for which ``precision_min`` is meant. There, the limits on recall
+            and false alarms must imply it: precision depends on how common faults are, which a test set does not tell.
+    """
 
     auc_min: Share = 0.90
     precision_min: Share = 0.85
     recall_min: Share = 0.85
     false_alarm_rate_max: Share = 0.05
+    prevalence: Share = 0.25
     latency_p99_max_ms: float = Field(default=50.0, gt=0.0)
     confidence: Share = 0.95
+
+    @property
+    def implied_precision(self) -> float:
+        """Precision at ``prevalence`` of a detector that just reaches the limits on recall and false alarms (Bayes)."""
+        true = self.prevalence * self.recall_min
+        return true / (true + (1.0 - self.prevalence) * self.false_alarm_rate_max)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        # Slack for the rounding of limits that agree exactly, as the default ones do.
+        if self.precision_min > self.implied_precision + _ROUNDING:
+            odds = self.prevalence / (1.0 - self.prevalence)
+            bearable = odds * self.recall_min * (1.0 - self.precision_min) / self.precision_min
+            raise ValueError(
+                f"expected limits that agree, got precision_min {self.precision_min:g} where recall_min and "
+                f"false_alarm_rate_max imply {self.implied_precision:.3g} at prevalence {self.prevalence:g}; lower "
+                f"false_alarm_rate_max to {bearable:.2g}, lower precision_min, or raise prevalence"
+            )
+        return self
 
 
 class BundleConfig(Section):

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from edge_agent.scorer import Scorer
 from ground import metrics
-from ground.calibrate import calibrate
+from ground.calibrate import Rehearsal
 from ground.config import Config
 from ground.detection import flight_numbers, group_fractions, window_numbers
 from ground.evidence import BASELINE, OTHER, SHIPPED, ContenderEvidence
 from ground.gates import gates_of
+from ground.judge import rehearse, set_thresholds
 from ground.models.candidate import Candidate
 from ground.onnx_export import export_onnx
-from ground.replay import Replay, examined, healthy_flights, replay
-from ground.splits import CALIBRATION, FIT
+from ground.replay import Replay, examined, replay
 from ground.window_table import WindowTable, feature_names
 
 RMS = "rms"
@@ -33,12 +33,14 @@ class Contender:
         kind: ``shipped``, ``other`` or ``baseline``.
         model: ONNX bytes; empty for RMS.
         scores: (n,) float64, one a window; 0 where not assessed.
+        rehearsals: What detectors of its kind said that were trained without some of the windows.
     """
 
     name: str
     kind: str
     model: bytes
     scores: NDArray[np.float64]
+    rehearsals: tuple[Rehearsal, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ class Examined:
     answers: Replay
 
 
-def family_contender(name: str, candidate: Candidate, table: WindowTable, *, ships: bool) -> Contender:
+def family_contender(name: str, candidate: Candidate, table: WindowTable, config: Config, *, ships: bool) -> Contender:
     """Score every window with the exported model, as the agent's scorer does.
 
     Args:
         name: The family.
         candidate: The trained model.
         table: Windows in physical units.
+        config: Settings of the rehearsals.
         ships: Whether it is the one that ships.
 
     Raises:
@@ -67,7 +70,8 @@ def family_contender(name: str, candidate: Candidate, table: WindowTable, *, shi
     assessed = (table.rows["reason"] == "").to_numpy()
     scores = np.zeros(len(assessed))
     scores[assessed] = Scorer(model, n_feature).score_many(table.values[assessed])
-    return Contender(name=name, kind=SHIPPED if ships else OTHER, model=model, scores=scores)
+    rehearsals = rehearse(table, config, name)
+    return Contender(name=name, kind=SHIPPED if ships else OTHER, model=model, scores=scores, rehearsals=rehearsals)
 
 
 def rms_contenders(table: WindowTable, config: Config) -> tuple[Contender, ...]:
@@ -79,7 +83,7 @@ def rms_contenders(table: WindowTable, config: Config) -> tuple[Contender, ...]:
     if not columns:
         return ()
     scores = table.values[:, columns].mean(axis=1, dtype=np.float64)
-    return (Contender(name=RMS, kind=BASELINE, model=b"", scores=scores),)
+    return (Contender(name=RMS, kind=BASELINE, model=b"", scores=scores, rehearsals=()),)
 
 
 def examine(contender: Contender, table: WindowTable, config: Config) -> Examined:
@@ -93,15 +97,9 @@ def examine(contender: Contender, table: WindowTable, config: Config) -> Examine
     Raises:
         CalibrationError: Healthy flights give no threshold.
     """
-    rows, scores = table.rows, contender.scores
-    calibration = calibrate(
-        healthy_flights(rows, scores, role=FIT, keep_outliers=False),
-        healthy_flights(rows, scores, role=CALIBRATION, keep_outliers=True),
-        config.decision,
-        seed=config.seed,
-    )
-    chosen = examined(rows)
-    answers = replay(rows[chosen], scores[chosen], calibration.thresholds)
+    judge = set_thresholds(table, contender.scores, config, contender.rehearsals)
+    chosen = examined(judge.rows)
+    answers = replay(judge.rows[chosen], contender.scores[chosen], judge.thresholds)
     windows, fractions = window_numbers(answers), group_fractions(answers)
     judged = answers.select(answers.judged)
     evidence = ContenderEvidence(
@@ -118,8 +116,8 @@ def examine(contender: Contender, table: WindowTable, config: Config) -> Examine
             recall=fractions.recall,
             false_alarm_rate=fractions.false_alarm_rate,
         ),
-        calibration=calibration.report,
-        thresholds=calibration.thresholds,
+        calibration=judge.report,
+        thresholds=judge.thresholds,
         roc=metrics.roc_curve(judged.faulty, judged.ratio, points=CURVE_POINTS),
         pr=metrics.pr_curve(judged.faulty, judged.ratio, points=CURVE_POINTS),
     )

@@ -23,7 +23,6 @@ from ground.timeline import (
     RATE_TOLERANCE,
     order_error,
     overlap_error,
-    period_error,
     rate_error,
     segment_error,
     segment_timeline,
@@ -217,7 +216,7 @@ def _find_overlap(context: SamplesContext, column: pd.Series) -> str:
     if not segment.size or not np.isfinite(segment).all():
         return ""
     clock = clock_of(context.info, context.config.preprocess.gap_tolerance_s)
-    return period_error(segment, clock) or overlap_error(segment_timeline(segment, clock), clock.rate_hz)
+    return overlap_error(segment_timeline(segment, clock), clock.rate_hz)
 
 
 def _has_pulses(check: CustomCheck, context: SamplesContext) -> Rule:

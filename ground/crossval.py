@@ -8,20 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ground.calibrate import calibrate
 from ground.checkpoints import MemoryStore
 from ground.config import Config
 from ground.detection import WindowNumbers, window_numbers
+from ground.domain import outside_reasons
 from ground.errors import CalibrationError, DataError, SplitError, TrainingError
+from ground.judge import rehearse, set_thresholds
+from ground.learning import learn
 from ground.models.detector_module import DetectorModule
-from ground.models.families import fit_core
-from ground.models.family import FitData
 from ground.progress import Progress
-from ground.replay import healthy_flights, replay
-from ground.scaling import fit_scaler
+from ground.replay import replay
 from ground.splits import (
     BY_TIME,
-    CALIBRATION,
     FIT,
     HEALTHY,
     TEST,
@@ -33,7 +31,7 @@ from ground.splits import (
     shares_of,
 )
 from ground.training_loop import LoopRun
-from ground.window_table import WindowTable, feature_names
+from ground.window_table import WindowTable
 
 STAGE = "cross-validation"
 COMPLETE = "complete"
@@ -129,13 +127,9 @@ def _fold(number: int, train: WindowTable, test: WindowTable, config: Config) ->
     train = WindowTable(train.rows.assign(group=roles.group, role=roles.role), train.values)
     module = _fitted(number, train, config)
     scores = _scores(module, train)
-    calibration = calibrate(
-        healthy_flights(train.rows, scores, role=FIT, keep_outliers=False),
-        healthy_flights(train.rows, scores, role=CALIBRATION, keep_outliers=True),
-        config.decision,
-        seed=config.seed,
-    )
-    answers = replay(test.rows, _scores(module, test), calibration.thresholds)
+    judge = set_thresholds(train, scores, config, rehearse(train, config, config.model.family))
+    rows = test.rows.assign(reason=outside_reasons(test.rows, test.values, judge.thresholds.domain))
+    answers = replay(rows, _scores(module, test), judge.thresholds)
     return FoldResult(
         fold=number,
         train_groups=train_groups,
@@ -145,15 +139,15 @@ def _fold(number: int, train: WindowTable, test: WindowTable, config: Config) ->
 
 
 def _fitted(number: int, train: WindowTable, config: Config) -> DetectorModule:
-    spec = config.feature_spec()
-    scaler = fit_scaler(spec, train.values[_healthy(train.rows, FIT)])
-    data = FitData(
-        names=feature_names(spec),
-        fit=scaler.transform(train.values[_healthy(train.rows, FIT)]).astype(np.float32),
-        validation=scaler.transform(train.values[_healthy(train.rows, VALIDATION)]).astype(np.float32),
-    )
     run = LoopRun(name=f"fold {number}", seed=config.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
-    return DetectorModule(scaler, fit_core(config.model.family, data, config.model, run).core)
+    return learn(
+        config.feature_spec(),
+        train.values[_healthy(train.rows, FIT)],
+        train.values[_healthy(train.rows, VALIDATION)],
+        family=config.model.family,
+        settings=config.model,
+        run=run,
+    ).module
 
 
 def _healthy(rows: pd.DataFrame, role: str) -> NDArray[np.bool_]:

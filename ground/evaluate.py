@@ -19,11 +19,12 @@ from ground.config import Config
 from ground.contenders import RMS, Examined, examine, family_contender, rms_contenders
 from ground.controls import Control, leak_controls, scoring_controls
 from ground.crossval import CrossValidation, cross_validate
+from ground.datasets import DatasetDigest, dataset_digests
 from ground.errors import DataError
 from ground.evaluation_files import write_evaluation
 from ground.evidence import Evidence, RoleCount
 from ground.feature_spec import frozen_spec
-from ground.gates import Gate, RunVerdict, latency_gate, run_verdict
+from ground.gates import RunVerdict, latency_gate, run_verdict
 from ground.latency import WINDOWS as LATENCY_WINDOWS
 from ground.latency import latency_numbers, measure_latency
 from ground.models.candidate import Candidate, TrainingRecord, load_candidate
@@ -32,6 +33,7 @@ from ground.progress import Progress
 from ground.recording import Recording
 from ground.recordings import load_recording, read_index
 from ground.replay import Replay
+from ground.run_evidence import LatencyEvidence, RunEvidence
 from ground.splits import BY_TIME, ROLES, TEST, Roles, check_disjoint
 from ground.train import families_of
 from ground.training_data import read_scaler
@@ -47,17 +49,22 @@ class Evaluation:
     """What the stage found.
 
     Attributes:
-        evidence: Everything, as in ``metrics.json``.
+        run: Everything, as in ``metrics.json`` and ``latency.json``.
         answers: The answers of the shipped detector in the test flights, as in ``scores.parquet``.
     """
 
-    evidence: Evidence
+    run: RunEvidence
     answers: Replay
+
+    @property
+    def evidence(self) -> Evidence:
+        """All but the latency."""
+        return self.run.evidence
 
     @property
     def verdict(self) -> RunVerdict:
         """The verdict over the whole run."""
-        return self.evidence.verdict
+        return self.run.verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,7 @@ class _Measured:
     controls: tuple[Control, ...]
     cross_validation: CrossValidation
     latency_ms: NDArray[np.float64]
+    datasets: tuple[DatasetDigest, ...]
     onnx_relative_error: float
 
     @property
@@ -81,9 +89,9 @@ def evaluate(config: Config, workspace: Workspace, *, progress: Progress) -> Eva
     """Examine the trained candidate.
 
     Reads ``data/interim``, ``data/features``, ``data/processed`` and the trained families; writes
-    ``evaluation/metrics.json``, ``evaluation/scores.parquet``, and ``model.onnx``, ``thresholds.json`` and
-    ``thresholds.yaml`` into ``models/<detector>/candidate``. A failed gate is a verdict, not an error: see
-    ``ground.gates.refuse_failed``.
+    ``metrics.json``, ``latency.json`` and ``scores.parquet`` into ``evaluation``, and ``model.onnx``,
+    ``thresholds.json`` and ``thresholds.yaml`` into ``models/<detector>/candidate``. A failed gate is a verdict, not an
+    error: see ``ground.gates.refuse_failed``.
 
     Args:
         config: The config that the candidate was trained with.
@@ -100,8 +108,9 @@ def evaluate(config: Config, workspace: Workspace, *, progress: Progress) -> Eva
     candidates = {family: load_candidate(config, workspace, family) for family in families_of(config)}
     measured = _measure(config, workspace, table, candidates, progress)
     evidence = _evidence(config, table, measured, candidates[config.model.family].record)
-    write_evaluation(config, workspace, evidence, measured.contenders, measured.model)
-    return Evaluation(evidence, measured.shipped.answers)
+    run = RunEvidence(evidence, _latency(config, evidence, measured.latency_ms))
+    write_evaluation(config, workspace, run, measured.contenders, measured.model)
+    return Evaluation(run, measured.shipped.answers)
 
 
 def read_split_table(config: Config, workspace: Workspace) -> WindowTable:
@@ -132,7 +141,7 @@ def _measure(
     contenders = []
     progress(STAGE, 0, len(candidates))
     for done, (name, candidate) in enumerate(candidates.items(), start=1):
-        contenders.append(family_contender(name, candidate, table, ships=name == config.model.family))
+        contenders.append(family_contender(name, candidate, table, config, ships=name == config.model.family))
         progress(STAGE, done, len(candidates))
     rms = rms_contenders(table, config)
     examined = tuple(examine(contender, table, config) for contender in (*contenders, *rms))
@@ -145,14 +154,13 @@ def _measure(
         controls=(*scoring_controls(shipped.answers, config), *leak_controls(table, strategy=config.split.strategy)),
         cross_validation=cross_validate(table, config, progress=progress),
         latency_ms=_latency_ms(config, workspace, model, shipped, progress),
+        datasets=dataset_digests(workspace.interim),
         onnx_relative_error=check_equal(candidates[config.model.family].module, model, table.values[is_test]),
     )
 
 
 def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: TrainingRecord) -> Evidence:
     settings, shipped = config.gates, measured.shipped
-    latency = latency_gate(measured.latency_ms, limit_ms=settings.latency_p99_max_ms, confidence=settings.confidence)
-    gates = (*shipped.evidence.gates, latency)
     return Evidence(
         detector=config.detector,
         family=config.model.family,
@@ -162,9 +170,11 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: 
         spec_digest=trained.spec_digest,
         model_digest=hashlib.sha256(measured.model).hexdigest(),
         scaler_digest=trained.scaler_digest,
-        verdict=_verdict(config, gates, measured),
-        gates=gates,
+        verdict=_verdict(config, measured),
+        gates=shipped.evidence.gates,
+        latency_p99_max_ms=settings.latency_p99_max_ms,
         split_strategy=config.split.strategy,
+        datasets=measured.datasets,
         roles=_role_counts(table.rows),
         contenders=tuple(contender.evidence for contender in measured.contenders),
         not_run=measured.not_run,
@@ -172,16 +182,25 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: 
         sensor_faults=sensor_faults(shipped.answers),
         cross_validation=measured.cross_validation,
         controls=measured.controls,
-        latency=latency_numbers(measured.latency_ms),
         onnx_relative_error=measured.onnx_relative_error,
         versions={name: version(name) for name in _PACKAGES},
     )
 
 
-def _verdict(config: Config, gates: Sequence[Gate], measured: _Measured) -> RunVerdict:
+def _latency(config: Config, evidence: Evidence, latency_ms: NDArray[np.float64]) -> LatencyEvidence:
+    settings = config.gates
+    return LatencyEvidence(
+        config_digest=evidence.config_digest,
+        model_digest=evidence.model_digest,
+        gate=latency_gate(latency_ms, limit_ms=settings.latency_p99_max_ms, confidence=settings.confidence),
+        numbers=latency_numbers(latency_ms),
+    )
+
+
+def _verdict(config: Config, measured: _Measured) -> RunVerdict:
     report = measured.shipped.evidence.calibration
     return run_verdict(
-        gates,
+        measured.shipped.evidence.gates,
         by_time=config.split.strategy == BY_TIME,
         calibration_note=report.summary if report.insufficient_flights else "",
         passed_controls=[control.name for control in measured.controls if not control.holds],

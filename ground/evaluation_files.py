@@ -15,19 +15,20 @@ from ground.config import Config
 from ground.contenders import Examined
 from ground.evidence import Evidence
 from ground.replay import Replay
+from ground.run_evidence import RunEvidence
 from ground.window_table import ROLE_COLUMNS, WINDOW_COLUMNS
-from ground.workspace import SCORES, THRESHOLDS_YAML, Workspace, write_atomic
+from ground.workspace import LATENCY, SCORES, THRESHOLDS_YAML, Workspace, write_atomic
 
 
 def write_evaluation(
-    config: Config, workspace: Workspace, evidence: Evidence, examined: Sequence[Examined], model: bytes
+    config: Config, workspace: Workspace, run: RunEvidence, examined: Sequence[Examined], model: bytes
 ) -> None:
     """Write everything, the evidence last: whoever finds it finds the rest.
 
     Args:
         config: Names the detector.
         workspace: Where.
-        evidence: The record.
+        run: The record.
         examined: All contenders, the shipped one first.
         model: ONNX bytes of the shipped one.
     """
@@ -35,9 +36,10 @@ def write_evaluation(
     candidate = workspace.candidate(config.detector)
     write_atomic(candidate / MODEL, model)
     write_atomic(candidate / THRESHOLDS, shipped.evidence.thresholds.to_json())
-    write_atomic(candidate / THRESHOLDS_YAML, thresholds_yaml(evidence))
+    write_atomic(candidate / THRESHOLDS_YAML, thresholds_yaml(run.evidence))
     write_atomic(workspace.evaluation / SCORES, scores_bytes(examined))
-    write_atomic(workspace.evaluation / METRICS, evidence.to_json())
+    write_atomic(workspace.evaluation / LATENCY, run.latency.to_json())
+    write_atomic(workspace.evaluation / METRICS, run.evidence.to_json())
 
 
 def scores_bytes(examined: Sequence[Examined]) -> bytes:
@@ -74,6 +76,10 @@ def thresholds_yaml(evidence: Evidence) -> bytes:
         "release": f"all {thresholds.n} below {thresholds.release_ratio:g} of the threshold",
         "pooled": thresholds.pooled,
         "phases": dict(thresholds.phases),
+        "domain": {
+            "conditions": {name: list(ends) for name, ends in thresholds.domain.conditions.items()},
+            "phases": list(thresholds.domain.phases),
+        },
         "calibration": _calibration(report),
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
@@ -86,6 +92,8 @@ def _calibration(report: CalibrationReport) -> dict[str, object]:
         "flights": report.n_flights,
         "needed_flights": report.needed_flights,
         "level": report.level,
+        "level_set_by": report.basis,
+        "rehearsals": {bound.name: {"groups": bound.n_groups, "level": bound.level} for bound in report.rehearsals},
         "pooled_scale": report.pooled_scale,
         "phase_scales": {
             phase.phase: "pooled" if phase.is_pooled else {"scale": phase.scale, "fit_flights": phase.n_flights}

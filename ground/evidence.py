@@ -1,5 +1,6 @@
 """The one evidence record of a detector: ``metrics.json``, from which gates, bundle, model card and report are made.
 
+The same config and recordings give the same bytes on the same machine: nothing here is timed, and no path is named.
 docs/reference/evaluation.md says what each number means.
 """
 
@@ -18,12 +19,12 @@ from ground.breakdown import BreakdownRow, SensorFaultRow
 from ground.calibrate import CalibrationReport
 from ground.controls import Control
 from ground.crossval import CrossValidation
+from ground.datasets import DatasetDigest
 from ground.detection import FlightNumbers, WindowNumbers
 from ground.gates import Gate, RunVerdict
-from ground.latency import LatencyNumbers
 from ground.metrics import Curve
 
-SCHEMA = 1
+SCHEMA = 2
 SHIPPED = "shipped"
 OTHER = "other"
 BASELINE = "baseline"
@@ -81,9 +82,11 @@ class Evidence:
         spec_digest: sha256 of the feature spec.
         model_digest: sha256 of ``model.onnx``.
         scaler_digest: sha256 of ``scaler.json``.
-        verdict: Over the whole run.
-        gates: The four detection gates of the shipped detector, and latency.
+        verdict: Over all but the latency, which ``ground.run_evidence`` adds.
+        gates: The four detection gates of the shipped detector.
+        latency_p99_max_ms: Limit of the gate on latency.
         split_strategy: ``by_unit`` or ``by_time``.
+        datasets: The recordings, by digest.
         roles: What each role holds.
         contenders: The shipped detector first.
         not_run: Baselines that could not be computed, and why.
@@ -91,7 +94,6 @@ class Evidence:
         sensor_faults: The shipped detector on flights with a faulty sensor.
         cross_validation: The family that ships, trained anew on every fold.
         controls: Negative controls.
-        latency: Of the agent's path.
         onnx_relative_error: Largest relative difference between torch and onnxruntime over the test windows.
         versions: Versions of what computed this.
     """
@@ -106,7 +108,9 @@ class Evidence:
     scaler_digest: str
     verdict: RunVerdict
     gates: tuple[Gate, ...]
+    latency_p99_max_ms: float
     split_strategy: str
+    datasets: tuple[DatasetDigest, ...]
     roles: tuple[RoleCount, ...]
     contenders: tuple[ContenderEvidence, ...]
     not_run: tuple[str, ...]
@@ -114,18 +118,17 @@ class Evidence:
     sensor_faults: tuple[SensorFaultRow, ...]
     cross_validation: CrossValidation
     controls: tuple[Control, ...]
-    latency: LatencyNumbers
     onnx_relative_error: float
     versions: Mapping[str, str]
 
     def to_json(self) -> bytes:
         """``metrics.json``: plain JSON, sorted and indented; what is not a finite number is null."""
-        document = {"schema": SCHEMA, **_plain(self)}
+        document = {"schema": SCHEMA, **plain(self)}
         return (json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
-def _plain(value: Any) -> Any:
-    """``value`` as JSON types."""
+def plain(value: Any) -> Any:
+    """A record, or a part of one, as JSON types."""
     if isinstance(value, Gate):
         return {**_plain_mapping(asdict(value)), "reason": value.reason}
     if isinstance(value, CalibrationReport):
@@ -135,7 +138,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Curve):
         return {name: _rounded(getattr(value, name)) for name in ("level", "x", "y")}
     if is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
     return _plain_builtin(value)
 
 
@@ -143,14 +146,14 @@ def _plain_builtin(value: Any) -> Any:
     if isinstance(value, Mapping):
         return _plain_mapping(value)
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
 
 
 def _plain_mapping(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(item) for name, item in value.items()}
+    return {name: plain(item) for name, item in value.items()}
 
 
 def _rounded(values: np.ndarray) -> list[float]:

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from edge_agent.bundle_files import BUNDLE_SUFFIX
 from edge_agent.io_schema import IoSchema
 from edge_agent.layout import FEATURE_SPEC, IO_SCHEMA, MANIFEST, METRICS, MODEL, MODEL_CARD, SCALER, THRESHOLDS
-from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
+from edge_agent.manifest import Manifest
 from edge_agent.scorer import Scorer
 from ground.config import Config
 from ground.errors import ConfigError, DataError
+from ground.evidence import Evidence
 from ground.feature_spec import frozen_spec
-from ground.gates import PASS, RunVerdict, refuse_failed
 from ground.golden import golden_vectors
 from ground.keys import load_private_key
 from ground.pack import pack_bundle, unpack_bundle
+from ground.report.evidence_file import read_run
+from ground.report.ml_bom import ML_BOM, ml_bom
 from ground.report.model_card import ModelCardInput, model_card
+from ground.run_evidence import RunEvidence, release_class_of
 from ground.window_table import WINDOWS
 from ground.workspace import THRESHOLDS_YAML, Workspace, write_atomic
 from shared_features.spec import FeatureSpec
@@ -39,7 +43,7 @@ class ExportReport:
     """What export made.
 
     Attributes:
-        folder: ``models/<detector>/<version>``: the members unpacked, ``thresholds.yaml``, and the bundle.
+        folder: ``models/<detector>/<version>``: the members unpacked, ``thresholds.yaml``, the ML-BOM, the bundle.
         bundle: The signed file.
         release_class: ``release`` or ``development``.
         reasons: Why it is not a release; empty for one.
@@ -67,14 +71,20 @@ def export(config: Config, workspace: Workspace, *, version: str, key: Path) -> 
         SigningError: The key is missing or unfit.
     """
     private_key = check_arguments(version, key)
-    metrics = _read_metrics(workspace, config)
-    release_class, reasons = release_class_of(config, metrics)
+    run = _read_run(workspace, config)
+    release_class, reasons = release_class_of(run)
     spec = frozen_spec(config, workspace)
     manifest = _manifest(config, spec, version, release_class)
-    bundle = pack_bundle(_members(config, workspace, spec, manifest, metrics), private_key)
+    members = _members(config, workspace, spec, manifest, run.evidence)
+    bundle = pack_bundle(members, private_key)
+    beside = {
+        THRESHOLDS_YAML: _candidate_file(config, workspace, THRESHOLDS_YAML),
+        ML_BOM: ml_bom(manifest, run.evidence, members),
+    }
     folder = workspace.release(config.detector, version)
     name = f"{config.detector}-{version}{BUNDLE_SUFFIX}"
-    _publish(folder, name, bundle, thresholds=_candidate_file(config, workspace, THRESHOLDS_YAML))
+    _publish(folder, name, bundle, beside)
+    write_atomic(workspace.evaluation / ML_BOM, beside[ML_BOM])
     return ExportReport(folder, folder / name, release_class, reasons)
 
 
@@ -90,35 +100,18 @@ def check_arguments(version: str, key: Path) -> ec.EllipticCurvePrivateKey:
     return load_private_key(key)
 
 
-def release_class_of(config: Config, metrics: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Whether the evidence makes a release or a development bundle, and why not the former.
-
-    Raises:
-        GateError: A gate failed.
-    """
-    verdict, reasons = metrics["verdict"]["verdict"], tuple(metrics["verdict"]["reasons"])
-    refuse_failed(RunVerdict(verdict, reasons))
-    if not config.ecr:
-        reasons = (*reasons, "ecr: a release needs an Engineering Change Request, the config names none")
-    return (RELEASE if verdict == PASS and config.ecr else DEVELOPMENT), reasons
-
-
-def _read_metrics(workspace: Workspace, config: Config) -> dict[str, Any]:
-    path = workspace.evaluation / METRICS
-    try:
-        metrics: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected the evaluation, got {error}; run `ground evaluate` first") from error
-    if metrics.get("config_digest") != config.digest:
+def _read_run(workspace: Workspace, config: Config) -> RunEvidence:
+    run = read_run(workspace)
+    if run.evidence.config_digest != config.digest:
         raise DataError(
-            f"{path}: expected the evaluation of config {config.digest[:12]}, got that of "
-            f"{str(metrics.get('config_digest'))[:12]}; run `ground evaluate` again"
+            f"{workspace.evaluation / METRICS}: expected the evaluation of config {config.digest[:12]}, got that of "
+            f"{run.evidence.config_digest[:12]}; run `ground evaluate` again"
         )
-    return metrics
+    return run
 
 
-def _check_evaluated(name: str, content: bytes, metrics: dict[str, Any]) -> None:
-    digest, evaluated = hashlib.sha256(content).hexdigest(), metrics[f"{name}_digest"]
+def _check_evaluated(name: str, content: bytes, evaluated: str) -> None:
+    digest = hashlib.sha256(content).hexdigest()
     if digest != evaluated:
         raise DataError(
             f"{name}: expected the one that was evaluated, {evaluated[:12]}, got {digest[:12]}; "
@@ -143,15 +136,15 @@ def _manifest(config: Config, spec: FeatureSpec, version: str, release_class: st
 
 
 def _members(
-    config: Config, workspace: Workspace, spec: FeatureSpec, manifest: Manifest, metrics: dict[str, Any]
+    config: Config, workspace: Workspace, spec: FeatureSpec, manifest: Manifest, evidence: Evidence
 ) -> dict[str, bytes]:
     model = _candidate_file(config, workspace, MODEL)
     scaler = _read(workspace.processed / SCALER)
-    for name, content in (("model", model), ("scaler", scaler)):
-        _check_evaluated(name, content, metrics)
+    _check_evaluated("model", model, evidence.model_digest)
+    _check_evaluated("scaler", scaler, evidence.scaler_digest)
     n_feature = len(json.loads(scaler)["names"])
     golden = golden_vectors(workspace, spec, _windows(workspace, spec), Scorer(model, n_feature))
-    card = model_card(ModelCardInput(manifest=manifest, metrics=metrics))
+    card = model_card(ModelCardInput(manifest=manifest, evidence=evidence))
     return {
         MANIFEST: manifest.to_json(),
         MODEL: model,
@@ -159,7 +152,7 @@ def _members(
         SCALER: scaler,
         THRESHOLDS: _candidate_file(config, workspace, THRESHOLDS),
         IO_SCHEMA: IoSchema.of(n_feature).to_json(),
-        METRICS: _read(workspace.evaluation / METRICS),
+        METRICS: evidence.to_json(),
         MODEL_CARD: card.encode(),
         **golden.to_members(),
     }
@@ -189,7 +182,7 @@ def _read(path: Path) -> bytes:
         raise DataError(f"{path}: expected a file, got {error}; run `ground evaluate` first") from error
 
 
-def _publish(folder: Path, name: str, bundle: bytes, *, thresholds: bytes) -> None:
+def _publish(folder: Path, name: str, bundle: bytes, beside: Mapping[str, bytes]) -> None:
     """Put the version's folder in place whole; a version that exists is never replaced by another."""
     existing = folder / name
     if existing.is_file() and existing.read_bytes() == bundle:
@@ -200,7 +193,8 @@ def _publish(folder: Path, name: str, bundle: bytes, *, thresholds: bytes) -> No
     staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         unpack_bundle(bundle, staging)
-        write_atomic(staging / THRESHOLDS_YAML, thresholds)
+        for other, content in beside.items():
+            write_atomic(staging / other, content)
         write_atomic(staging / name, bundle)
         staging.chmod(0o755)
         staging.rename(folder)

@@ -28,6 +28,9 @@ PASS: Final = "PASS"  # noqa: S105 - a verdict, no secret
 FAIL: Final = "FAIL"
 INSUFFICIENT: Final = "INSUFFICIENT"
 
+_WORSE = (PASS, "", INSUFFICIENT, FAIL)
+"""Verdicts from the best to the worst; a record without a verdict has not passed."""
+
 LATENCY_SHARE = 0.01
 """The latency gate is about all but this share of the windows: the 99th percentile."""
 
@@ -175,6 +178,18 @@ def run_verdict(
     if by_time:
         open_points.append("split.strategy by_time: fit and test share units, so nothing is known of a new unit")
     return RunVerdict(INSUFFICIENT if open_points else PASS, tuple(open_points))
+
+
+def with_gate(verdict: RunVerdict, gate: Gate) -> RunVerdict:
+    """The verdict over one gate more.
+
+    Args:
+        verdict: Over everything else.
+        gate: The further gate.
+    """
+    worst = max(verdict.verdict, gate.verdict, key=_WORSE.index)
+    reasons = verdict.reasons if verdict.verdict == worst else ()
+    return RunVerdict(worst, (*reasons, *((gate.reason,) if gate.verdict == worst != PASS else ())))
 
 
 def refuse_failed(verdict: RunVerdict) -> None:

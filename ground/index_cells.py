@@ -30,6 +30,31 @@ _SPAN = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")
 _TOPIC_SIGNS = frozenset("/+#")
 
 
+_SPELLINGS = {
+    "g": ("gn", "g-force"),
+    "m/s2": ("m/s^2", "m/s²", "m/s**2", "m/sec2", "m/sec^2", "ms-2", "m s-2"),
+    "mm/s": ("mm/sec",),
+    "um": ("µm", "μm", "micron", "microns"),
+    "V": ("volt", "volts"),
+    "A": ("amp", "amps", "ampere", "amperes"),
+    "degC": ("°c", "c", "deg c", "celsius", "ºc"),
+    "Hz": ("hertz",),
+    "rpm": ("1/min", "min-1", "r/min"),
+    "l/min": ("lpm", "litre/min", "liter/min"),
+    "%": ("percent",),
+    "W": ("watt", "watts"),
+    "K": ("kelvin",),
+    "Nm": ("n m", "n*m", "n.m"),
+    "bar": ("bars",),
+}
+_PLAIN = {word: unit for unit, words in _SPELLINGS.items() for word in (unit.lower(), *words)}
+
+
+def unit_of(text: str) -> str:
+    """The known unit that a text spells; ``unknown`` for any other."""
+    return text if text in UNITS else _PLAIN.get(text.lower(), UNKNOWN_UNIT)
+
+
 def names_of(text: str) -> tuple[str, ...]:
     """The names in a cell that lists some."""
     return tuple(part.strip() for part in text.split(_LIST_SEPARATOR))
@@ -42,10 +67,10 @@ def units_of(text: str, n_channel: int) -> tuple[str, ...]:
     """
     parts = names_of(text)
     if len(parts) == n_channel:
-        return tuple(part if part in UNITS else UNKNOWN_UNIT for part in parts)
-    if len(parts) > 1 and set(parts) <= set(UNITS):
+        return tuple(map(unit_of, parts))
+    if len(parts) > 1 and UNKNOWN_UNIT not in map(unit_of, parts):
         return ()
-    return (parts[0] if len(parts) == 1 and parts[0] in UNITS else UNKNOWN_UNIT,) * n_channel
+    return (unit_of(parts[0]) if len(parts) == 1 else UNKNOWN_UNIT,) * n_channel
 
 
 class Cells:

@@ -10,11 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from edge_agent.archive import read_archive, write_archive
 from edge_agent.bundle import open_bundle
 from edge_agent.errors import BundleError
-from edge_agent.layout import MANIFEST, SIGNATURE
-from edge_agent.manifest import Manifest
+from edge_agent.layout import MANIFEST, METRICS, SIGNATURE
+from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
 from edge_agent.policy import Policy
+from edge_agent.strict_json import parse_json
 from edge_agent.trust import TrustedKeys
 from ground.errors import SigningError
+from ground.gates import PASS
 from ground.sign import sign_members
 from ground.workspace import write_atomic
 
@@ -40,6 +42,29 @@ def pack_bundle(members: Mapping[str, bytes], private_key: ec.EllipticCurvePriva
     except BundleError as error:
         raise SigningError(f"bundle: expected members that an agent accepts, got {error.reason}: {error}") from error
     return bundle
+
+
+def check_release(members: Mapping[str, bytes]) -> None:
+    """Refuse members that call themselves a release without an evaluation that passed.
+
+    Args:
+        members: Content by member name.
+
+    Raises:
+        SigningError: The manifest says ``release``, and the verdict in ``metrics.json`` is not ``PASS`` or no change
+            request is named.
+        BundleError: A member is no strict JSON.
+    """
+    manifest = Manifest.from_json(members.get(MANIFEST, b""))
+    if manifest.release_class != RELEASE:
+        return
+    metrics = parse_json(members.get(METRICS, b""), where=METRICS)
+    verdict = metrics.get("verdict", {}).get("verdict", "none") if isinstance(metrics, dict) else "none"
+    if verdict != PASS or not manifest.ecr:
+        raise SigningError(
+            f"{MANIFEST}.release_class: expected {DEVELOPMENT} for a verdict of {verdict} and change request "
+            f"{manifest.ecr or 'none'}, got {RELEASE}; only evidence that passed is released"
+        )
 
 
 def unpack_bundle(bundle: bytes, folder: Path) -> None:

@@ -13,7 +13,7 @@ from edge_agent.layout import FEATURE_SPEC, METRICS, MODEL, THRESHOLDS
 from ground.config import Config
 from ground.progress import Progress
 from ground.stage import Stage, run_stage
-from ground.workspace import SCORES, THRESHOLDS_YAML, Workspace
+from ground.workspace import LATENCY, SCORES, THRESHOLDS_YAML, Workspace
 
 if TYPE_CHECKING:
     from ground.export import ExportReport
@@ -71,6 +71,7 @@ def _verdicts(workspace: Workspace, config: Config) -> tuple[Path, ...]:
     candidate = workspace.candidate(config.detector)
     return (
         workspace.evaluation / METRICS,
+        workspace.evaluation / LATENCY,
         workspace.evaluation / SCORES,
         *(candidate / name for name in (MODEL, THRESHOLDS, THRESHOLDS_YAML)),
     )

@@ -109,7 +109,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> SampleFile:
     with pq.ParquetFile(path, read_dictionary=[PHASE] if PHASE in columns else None) as file:
         table = file.read([name for name in dict.fromkeys(wanted) if name in columns])
     rate = metadata.get(_RATE_KEY, b"").decode("utf-8", "replace")
-    return SampleFile(path, columns, _tachs_as_numbers(table), rate, metadata.get(INTERIM_KEY, b""))
+    return SampleFile(path, columns, _truths_as_numbers(table), rate, metadata.get(INTERIM_KEY, b""))
 
 
 def _read_csv(path: Path, wanted: Sequence[str]) -> SampleFile:
@@ -124,10 +124,10 @@ def _read_csv(path: Path, wanted: Sequence[str]) -> SampleFile:
     return SampleFile(path, columns, table, "", b"")
 
 
-def _tachs_as_numbers(table: pa.Table) -> pa.Table:
-    """The table with a tachometer's truth values as 0 and 1."""
+def _truths_as_numbers(table: pa.Table) -> pa.Table:
+    """The table with truth values, of a tachometer or of labels, as 0 and 1."""
     for index, field in enumerate(table.schema):
-        if field.name in TACHS and pa.types.is_boolean(field.type):
+        if field.name in (*TACHS, ANOMALY) and pa.types.is_boolean(field.type):
             table = table.set_column(index, field.name, table.column(index).cast(pa.int8()))
     return table
 

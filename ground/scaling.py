@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.scaler import LOG_FLOOR, Scaler
+from ground.baseline import healthy_residuals
 from ground.errors import DataError
 from shared_features.feature import LOG
 from shared_features.spec import FeatureSpec
@@ -15,10 +16,16 @@ CONSTANT_RATIO = 1e-6
 """A spread below this share of the mean (or, of a logarithm, below this) is float32 rounding, not behaviour."""
 CONSTANT_STD = 1.0
 """Spread granted to a feature that is constant on healthy data: nothing is known of it, so one unit counts as one."""
+_FEWEST_FOR_TAIL = 8
+"""The largest of n normal values is about sqrt(2 ln n) standard deviations out; of fewer than this, less."""
 
 
 def fit_scaler(spec: FeatureSpec, values: NDArray[np.float32]) -> Scaler:
-    """Mean and standard deviation of every feature, of its logarithm where its scale is ``log``.
+    """Mean of every feature, of its logarithm where its scale is ``log``, and its spread about the usual.
+
+    The spread is the standard deviation of what ``ground.baseline`` does not explain, at trained operating conditions
+    and at ones left out; of an operating condition, its plain standard deviation. A feature whose largest deviation is
+    larger than that of as many normal values counts by its tail instead: spikes and kurtosis jump on healthy machines.
 
     Args:
         spec: Names and scales of the features.
@@ -43,7 +50,7 @@ def fit_scaler(spec: FeatureSpec, values: NDArray[np.float32]) -> Scaler:
             "check the unit and range of the samples"
         )
     mean = scaled.mean(axis=0)
-    std = scaled.std(axis=0)
+    std = _spread(scaled, condition_columns(spec))
     floor = CONSTANT_RATIO * np.where(is_log, 1.0, np.abs(mean))
     return Scaler(
         names=tuple(column.name for column in columns),
@@ -51,3 +58,17 @@ def fit_scaler(spec: FeatureSpec, values: NDArray[np.float32]) -> Scaler:
         mean=tuple(mean.tolist()),
         std=tuple(np.where(std > floor, std, CONSTANT_STD).tolist()),
     )
+
+
+def condition_columns(spec: FeatureSpec) -> tuple[int, ...]:
+    """Columns of the operating conditions in the feature vector: the last ones."""
+    n_feature = len(columns_of(spec))
+    return tuple(range(n_feature - len(spec.conditions), n_feature))
+
+
+def _spread(scaled: NDArray[np.float64], conditions: tuple[int, ...]) -> NDArray[np.float64]:
+    residuals = healthy_residuals(scaled, conditions)
+    tail = np.abs(residuals).max(axis=0) / np.sqrt(2.0 * np.log(max(len(residuals), _FEWEST_FOR_TAIL)))
+    spread: NDArray[np.float64] = np.maximum(np.sqrt(np.mean(residuals * residuals, axis=0)), tail)
+    spread[list(conditions)] = scaled[:, list(conditions)].std(axis=0)
+    return spread

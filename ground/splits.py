@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ground.config import SplitConfig
 from ground.errors import SplitError
-from ground.short_recordings import deal_whole
+from ground.time_split import cut_by_time, deal_whole, touches_others
 
 FIT: Final = "fit"
 VALIDATION: Final = "validation"
@@ -206,32 +206,18 @@ def _roles_by_time(rows: pd.DataFrame, shares: Mapping[str, float]) -> NDArray[n
     healthy = (rows["label"].to_numpy() == HEALTHY) & ~is_sensor_fault(rows)
     recordings = rows["recording_id"].to_numpy(dtype=str)
     start_ns, end_ns = rows["start_ns"].to_numpy(), rows["end_ns"].to_numpy()
+    faulty = rows["label"].to_numpy() == FAULTY
     short: dict[str, int] = {}
     for recording in np.unique(recordings[healthy]):
         chosen = np.flatnonzero(healthy & (recordings == recording))
         chosen = chosen[np.argsort(start_ns[chosen], kind="stable")]
-        role[chosen] = _cut(start_ns[chosen], end_ns[chosen], shares)
+        role[chosen] = cut_by_time(start_ns[chosen], end_ns[chosen], shares, otherwise=UNUSED)
         if not set(shares) <= set(role[chosen]):
             short[str(recording)] = len(chosen)
     # Too few to fill every role, they are better cut as far as they go.
     for recording, dealt in deal_whole(short, shares).items() if len(short) >= len(shares) else ():
         role[healthy & (recordings == recording)] = dealt
-    return role
-
-
-def _cut(start_ns: NDArray[np.int64], end_ns: NDArray[np.int64], shares: Mapping[str, float]) -> NDArray[np.object_]:
-    """Roles of one recording's healthy windows in time order; those too near to the part before are unused."""
-    n = len(start_ns)
-    parts = np.cumsum([0.0, *shares.values()])
-    edges = np.round(parts / parts[-1] * n).astype(int)
-    role = np.full(n, UNUSED, dtype=object)
-    open_from_ns = np.iinfo(np.int64).min
-    for name, first, end in zip(shares, edges[:-1], edges[1:], strict=True):
-        part = np.arange(first, end)
-        part = part[start_ns[part] >= open_from_ns]
-        role[part] = name
-        if len(part):
-            open_from_ns = int(end_ns[part[-1]] + (end_ns[part] - start_ns[part]).max())
+    role[healthy & (role != TEST) & touches_others(recordings, start_ns, end_ns, faulty)] = UNUSED
     return role
 
 

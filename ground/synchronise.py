@@ -21,7 +21,6 @@ from ground.timeline import (
     counted_timeline,
     order_error,
     overlap_error,
-    period_error,
     rate_error,
     segment_error,
     segment_timeline,
@@ -124,7 +123,6 @@ def make_timeline(info: RecordingInfo, file: SampleFile, gap_tolerance_s: float)
         return stamped_timeline(time_s, changes, clock)
     if not file.has(SEGMENT):
         return counted_timeline(file.n_samples, clock)
-    _refuse(file, "segment_period_s of the index", "the time between segments", period_error(segment, clock))
     timeline = segment_timeline(segment, clock)
     _refuse(file, SEGMENT, "segments that end before the next begins", overlap_error(timeline, clock.rate_hz))
     return timeline

@@ -15,6 +15,8 @@ SEGMENTS = "segment"
 STAMPS = "time_s"
 RATE_TOLERANCE = 0.01
 """Share by which the measured sampling rate may differ from the stated one."""
+UNKNOWN_PAUSE_NS = NS_PER_S
+"""Between segments whose times are not known: enough that nothing takes them for one stretch."""
 SLOW_HZ = 10.0
 """Up to this rate samples are values out of a logger, whose stamps are rounded, jitter, and skip one now and then."""
 SLOW_RATE_TOLERANCE = 0.1
@@ -125,12 +127,6 @@ def segment_error(segment: NDArray[np.generic]) -> str:
     return f"{int(numbers[row])} after {int(numbers[row - 1])} in row {row}"
 
 
-def period_error(segment: NDArray[np.generic], clock: ClockSettings) -> str:
-    """What is wrong with the segments' period, or nothing: several segments need one."""
-    segments = 1 + int(np.count_nonzero(np.diff(segment)))
-    return "" if clock.segment_period_s or segments == 1 else f"nothing for {segments} segments"
-
-
 def overlap_error(timeline: Timeline, rate_hz: float) -> str:
     """What is wrong with the segments' period, or nothing: no segment may begin before the one before has ended."""
     length_ns = [samples_ns(int(n), rate_hz) for n in np.diff(timeline.first_n)]
@@ -153,13 +149,21 @@ def counted_timeline(n_samples: int, clock: ClockSettings) -> Timeline:
 
 
 def segment_timeline(segment: NDArray[np.generic], clock: ClockSettings) -> Timeline:
-    """One stretch a segment, ``segment_period_s`` apart by their numbers."""
+    """One stretch a segment, ``segment_period_s`` apart by their numbers.
+
+    Where no period is stated, nothing is known of the time between segments: they lie ``UNKNOWN_PAUSE_NS`` apart.
+    """
     first_n = _borders(np.diff(segment) != 0)
     period_ns = round(clock.segment_period_s * NS_PER_S)
+    numbers = segment[first_n].astype(np.int64)
+    if not period_ns:
+        longest_n = int(np.diff(np.append(first_n, len(segment))).max())
+        period_ns = samples_ns(longest_n, clock.rate_hz) + UNKNOWN_PAUSE_NS
+        numbers = np.arange(len(first_n), dtype=np.int64)
     return Timeline(
         source=SEGMENTS,
         first_n=first_n,
-        start_ns=clock.start_ns + segment[first_n].astype(np.int64) * period_ns,
+        start_ns=clock.start_ns + numbers * period_ns,
         n_samples=len(segment),
         measured_rate_hz=clock.rate_hz,
     )

@@ -17,14 +17,15 @@ from ground.models.candidate import (
     ScoreSummary,
     TrainingRecord,
     candidate_folder,
+    pack_parts,
     settings_digest,
     write_candidate,
 )
+from ground.models.conditioner import Conditioner
 from ground.models.families import fit_core
 from ground.tracking import TrackedRun, track
 from ground.training_data import TrainingData, read_training_data
 from ground.training_loop import LoopRun
-from ground.weights import module_arrays, pack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ def train(config: Config, workspace: Workspace, *, resume: bool, progress: Progr
             name=family, seed=config.seed, store=FileStore(folder / CHECKPOINT), resume=resume, progress=progress
         )
         fitted = fit_core(family, data.rows, config.model, run)
-        weights = pack(module_arrays(fitted.core))
+        weights = pack_parts(Conditioner.of(data.baseline, data.scaler), fitted.core)
         record = _record(config, family, data, fitted, weights)
         write_candidate(folder, weights, record)
         records.append(record)

@@ -13,8 +13,10 @@ import numpy as np
 from edge_agent.errors import AgentError
 from edge_agent.layout import SCALER
 from edge_agent.scaler import Scaler
+from ground.baseline import Baseline
 from ground.errors import DataError
 from ground.feature_spec import frozen_spec
+from ground.learning import healthy_rows
 from ground.models.family import FitData
 from ground.splits import FIT, HEALTHY, VALIDATION
 from ground.window_table import WINDOWS, WindowTable, feature_names, read_table
@@ -32,13 +34,15 @@ class TrainingData:
     """What one training reads.
 
     Attributes:
-        rows: Healthy, assessable windows that are no outliers, by role.
+        baseline: What is usual at each operating condition.
+        rows: What healthy, assessable windows that are no outliers leave over it, by role.
         scaler: What normalised them.
         spec_digest: The FeatureSpec they were computed with.
         scaler_digest: sha256 (hex) of the scaler's file.
         digest: sha256 (hex) of the rows themselves.
     """
 
+    baseline: Baseline
     rows: FitData
     scaler: Scaler
     spec_digest: str
@@ -62,13 +66,15 @@ def read_training_data(config: Config, workspace: Workspace) -> TrainingData:
     scaler_json = _read(scaler_path)
     scaler = _scaler(scaler_path, scaler_json, spec)
     table = _read_table(workspace.processed / WINDOWS, spec)
-    rows = FitData(names=feature_names(spec), fit=_rows(table, FIT), validation=_rows(table, VALIDATION))
+    fit, validation = _rows(table, FIT), _rows(table, VALIDATION)
+    healthy = healthy_rows(spec, scaler, fit, validation)
     return TrainingData(
-        rows=rows,
+        baseline=healthy.baseline,
+        rows=healthy.rows,
         scaler=scaler,
         spec_digest=spec.digest,
         scaler_digest=hashlib.sha256(scaler_json).hexdigest(),
-        digest=hashlib.sha256(rows.fit.tobytes() + rows.validation.tobytes()).hexdigest(),
+        digest=hashlib.sha256(fit.tobytes() + validation.tobytes()).hexdigest(),
     )
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+LATENCY = "latency.json"
+"""In ``evaluation``: what was measured of the agent's path on this machine; no part of a bundle."""
 SCORES = "scores.parquet"
 """In ``evaluation``: the shipped detector's answers in the test flights."""
 STREAM = "stream.parquet"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from ground.publish import Broker, PublishReport, publish_flights
 from ground.recording import Recording
 from ground.recording_index import read_index
 from ground.recordings import load_recording
+from ground.report.evidence_file import read_run
 from ground.report.page import write_page
 from ground.report.table import closing_table, gates_table
 from ground.window_table import WINDOWS
@@ -89,9 +89,9 @@ def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progr
     _refuse_difference(expected, listener)
     _keep_stream(workspace, listener)
     page = write_page(workspace, config, out=workspace.root / "report.html")
-    metrics = json.loads((workspace.evaluation / "metrics.json").read_bytes())
+    gates = gates_table(read_run(workspace))
     summary = _summary(stage, listener, published)
-    return DemoOutcome((gates_table(metrics), closing_table(workspace), summary), page)
+    return DemoOutcome((gates, closing_table(workspace), summary), page)
 
 
 def _fresh_workspace(folder: Path) -> Workspace:

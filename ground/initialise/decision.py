@@ -1,55 +1,150 @@
-"""Split, folds and persistence that fit the number of recordings. Pure."""
+"""How healthy time is dealt to roles, and how windows become an alarm: what fits the number of recordings. Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ground.config import ModelConfig, SplitConfig
 from ground.initialise.selection import Rig
 from ground.initialise.spans import Spans
+from ground.initialise.survey import RecordingFacts
+from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
+from ground.splits import CALIBRATION, FIT, TEST, UNUSED, VALIDATION, deal, shares_of
+from ground.time_split import cut_by_time, deal_whole
 
 BY_UNIT = "by_unit"
 BY_TIME = "by_time"
 FEWEST_UNITS = 8
 """Healthy specimens from which on whole ones can be kept apart: two for each role."""
-WINDOWS_OF_A_CUT = 25
-"""Windows side by side in healthy time that is cut into four roles, with a window's gap between them."""
-FIT = 0.5
-CALIBRATION = 0.25
 MOST_FOLDS = 5
 FEWEST_FOLDS = 2
+NEEDED = {FIT: FEWEST_FIT_ROWS + 4, VALIDATION: FEWEST_VALIDATION_ROWS + 2, CALIBRATION: 1, TEST: 1}
+"""Healthy windows without which no model is trained, and some more: outliers and broken sensors do not count."""
 
+_USUAL = (0.5, 0.25)
+_SCARCE = (0.6, 0.2)
+"""Shares of fit and calibration; where there is little, more of it is learned from."""
+_USUAL_VALIDATION = ModelConfig().validation_share
+_SCARCE_VALIDATION = 0.3
+_PARTS = (25, 32, 40, 60, 90)
+"""Windows side by side in the longest recording: the more there are, the fewer are lost between two roles."""
+_UNIT_PARTS = (1, 4, 12)
 _MEMORY = 5
 _VOTES = {1: 1, 2: 2, 3: 2, 4: 3, 5: 3}
 """Windows above the threshold that raise an alarm, by the length of the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dealing:
-    """How healthy time is dealt, and how windows become an alarm."""
+class Plan:
+    """How healthy time would be dealt.
+
+    Attributes:
+        strategy: ``by_unit`` or ``by_time``.
+        fit: Share of fit and validation.
+        calibration: Share of calibration.
+        validation: Share of fit that validation takes.
+        longest_n: Longest window, in samples.
+    """
 
     strategy: str
+    fit: float
+    calibration: float
+    validation: float
+    longest_n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dealing:
+    """How healthy time is dealt, and how windows become an alarm.
+
+    Attributes:
+        plan: Strategy and shares.
+        folds: Folds of the cross-validation.
+        k: Windows above the threshold that raise an alarm.
+        n: Out of so many.
+        windows: Healthy windows by role.
+    """
+
+    plan: Plan
     folds: int
     k: int
     n: int
+    windows: Counter[str]
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether a model can be trained."""
+        return all(self.windows[role] >= fewest for role, fewest in NEEDED.items())
 
 
-def choose_strategy(rig: Rig) -> str:
-    """``by_unit`` where there are specimens enough, else ``by_time``."""
-    return BY_UNIT if len(rig.healthy_units) >= FEWEST_UNITS else BY_TIME
-
-
-def longest_window_n(rig: Rig, strategy: str) -> int:
-    """The longest window that leaves each role some, in the recording with the most healthy time."""
+def plans_for(rig: Rig) -> Iterator[Plan]:
+    """Plans to try, the best first: whole specimens, then parts of recordings, in ever shorter windows."""
     most_n = max(int(facts.healthy_n.sum()) for facts in rig.healthy)
-    return most_n if strategy == BY_UNIT or len(rig.healthy) >= FEWEST_UNITS else max(1, most_n // WINDOWS_OF_A_CUT)
+    usual = {"fit": _USUAL[0], "calibration": _USUAL[1], "validation": _USUAL_VALIDATION}
+    scarce = {"fit": _SCARCE[0], "calibration": _SCARCE[1], "validation": _SCARCE_VALIDATION}
+    if len(rig.healthy_units) >= FEWEST_UNITS:
+        yield from (Plan(strategy=BY_UNIT, longest_n=_part(most_n, parts), **usual) for parts in _UNIT_PARTS)
+    if len(rig.healthy) >= FEWEST_UNITS:
+        yield from (Plan(strategy=BY_TIME, longest_n=_part(most_n, parts), **usual) for parts in _UNIT_PARTS)
+    yield Plan(strategy=BY_TIME, longest_n=_part(most_n, _PARTS[0]), **usual)
+    yield from (Plan(strategy=BY_TIME, longest_n=_part(most_n, parts), **scarce) for parts in _PARTS)
 
 
-def choose_dealing(rig: Rig, spans: Spans, strategy: str) -> Dealing:
-    """Folds and persistence: the middle healthy recording must hold an alarm, its calibration part where it is cut."""
-    each = sorted(sum(spans.windows(n) for n in facts.healthy_n.tolist()) for facts in rig.healthy)
-    usual = each[len(each) // 2] * (CALIBRATION if strategy == BY_TIME and len(rig.healthy) < FEWEST_UNITS else 1.0)
-    n = max(1, min(_MEMORY, int(usual)))
-    return Dealing(strategy=strategy, folds=_folds(rig, strategy), k=_VOTES[n], n=n)
+def choose_dealing(rig: Rig, spans: Spans, plan: Plan) -> Dealing:
+    """What a plan comes to: windows by role, folds, and an alarm that the usual calibration flight can raise."""
+    windows, flights = _by_role(rig, spans, plan)
+    usual = sorted(flights)[len(flights) // 2] if flights else 1
+    n = max(1, min(_MEMORY, usual))
+    return Dealing(plan=plan, folds=_folds(rig, plan.strategy), k=_VOTES[n], n=n, windows=windows)
+
+
+def _by_role(rig: Rig, spans: Spans, plan: Plan) -> tuple[Counter[str], list[int]]:
+    """Healthy windows by role, and of each calibration flight."""
+    split = SplitConfig(fit=plan.fit, calibration=plan.calibration)
+    shares = shares_of(split, plan.validation)
+    if plan.strategy == BY_UNIT:
+        dealt = deal(rig.healthy_units, shares, seed=0)
+        roles = [(dealt.get(facts.info.unit_id, UNUSED), _count(facts, spans)) for facts in rig.healthy]
+        # Who is dealt what, a seed decides: the shortest recordings may come together.
+        least = min(n for _, n in roles)
+        counts = Counter({role: least * len([1 for each, _ in roles if each == role]) for role in shares})
+        return counts, [n for role, n in roles if role == CALIBRATION]
+    return _by_time(rig, spans, shares)
+
+
+def _by_time(rig: Rig, spans: Spans, shares: dict[str, float]) -> tuple[Counter[str], list[int]]:
+    parts = {facts.info.recording_id: Counter(_cut(facts, spans, shares).tolist()) for facts in rig.healthy}
+    counts = {facts.info.recording_id: _count(facts, spans) for facts in rig.healthy}
+    short = {name: counts[name] for name, part in parts.items() if counts[name] and not set(shares) <= set(part)}
+    if len(short) >= len(shares):
+        parts |= {name: Counter({role: counts[name]}) for name, role in deal_whole(short, shares).items()}
+    total = sum(parts.values(), Counter[str]())
+    return total, [part[CALIBRATION] for part in parts.values() if part[CALIBRATION]]
+
+
+def _cut(facts: RecordingFacts, spans: Spans, shares: dict[str, float]) -> NDArray[np.object_]:
+    """Roles of the windows of one recording; between two snapshots time passes, about as long as a window."""
+    apart_n = spans.window_n if facts.has_segments else 1
+    starts: list[int] = []
+    begin_n = 0
+    for length in facts.healthy_n.tolist():
+        starts.extend(range(begin_n, begin_n + length - spans.window_n + 1, spans.hop_n))
+        begin_n += length + apart_n
+    start_n = np.array(starts, dtype=np.int64)
+    return cut_by_time(start_n, start_n + spans.window_n, shares, otherwise=UNUSED)
+
+
+def _count(facts: RecordingFacts, spans: Spans) -> int:
+    return sum(spans.windows(n) for n in facts.healthy_n.tolist())
+
+
+def _part(n: int, parts: int) -> int:
+    return max(1, n // parts)
 
 
 def _folds(rig: Rig, strategy: str) -> int:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
+from ground.config import ModelConfig
 from ground.contract import PACKAGED
-from ground.initialise.decision import CALIBRATION, FIT, Dealing
+from ground.initialise.decision import Dealing
 from ground.initialise.groups import Groups
 from ground.initialise.selection import Rig
 from ground.initialise.spans import Spans
@@ -74,11 +75,12 @@ def config_yaml(choice: Choice) -> str:
         "",
         "split:",
         f"  # {_why_split(choice)}",
-        f"  strategy: {dealing.strategy}",
-        f"  fit: {FIT}",
-        f"  calibration: {CALIBRATION}",
+        f"  strategy: {dealing.plan.strategy}",
+        f"  fit: {dealing.plan.fit}",
+        f"  calibration: {dealing.plan.calibration}",
         f"  folds: {dealing.folds}",
         "",
+        *_model(dealing),
         "# The promise: at most this share of healthy recordings raises an alarm, at this confidence.",
         f"decision: {{k: {dealing.k}, n: {dealing.n}, release_ratio: 0.9, false_alarm_rate: 0.01, confidence: 0.95}}",
     ]
@@ -131,6 +133,11 @@ def _features(choice: Choice) -> list[str]:
         velocity,
         *([f"  quality: {{{quality}}}"] if quality else []),
     ]
+
+
+def _model(dealing: Dealing) -> list[str]:
+    share = dealing.plan.validation
+    return [] if share == ModelConfig().validation_share else ["model:", f"  validation_share: {share}", ""]
 
 
 def _why_split(choice: Choice) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ground.config import GatesConfig
-from ground.initialise.decision import BY_TIME
+from ground.initialise.decision import BY_TIME, NEEDED
 from ground.initialise.document import Choice, rate_error
 from ground.initialise.findings import duration
 from ground.initialise.selection import Rig
@@ -34,7 +34,7 @@ def doubts_of(choice: Choice, before: Rig, trial: SensorTrial) -> tuple[str, ...
 
 def _of_numbers(choice: Choice) -> Iterator[str]:
     rig = choice.rig
-    by_time = choice.dealing.strategy == BY_TIME
+    by_time = choice.dealing.plan.strategy == BY_TIME
     what = "healthy recordings" if by_time else "healthy specimens"
     groups = len(rig.healthy) if by_time else len(rig.healthy_units)
     share, confidence = _GATES.false_alarm_rate_max, _GATES.confidence
@@ -50,6 +50,9 @@ def _of_numbers(choice: Choice) -> Iterator[str]:
     if choice.healthy_windows < ENOUGH_WINDOWS:
         windows, time = choice.healthy_windows, duration(rig.healthy_s)
         yield f"{windows} healthy windows in {time}: too few for a sound model; record more"
+    lacking = [role for role, fewest in NEEDED.items() if choice.dealing.windows[role] < fewest]
+    if lacking:
+        yield f"too few healthy windows for {', '.join(lacking)}: no model can be trained; record more"
     short = [facts.info.recording_id for facts in rig.taken if facts.stretch_n.max() < choice.spans.window_n]
     if short:
         yield f"shorter than a window, so never assessed: {_named(short)}"
@@ -88,6 +91,10 @@ def _of_signal(choice: Choice, before: Rig, trial: SensorTrial) -> Iterator[str]
     if rig.left_out:
         names = [f"{name} ({reason})" for name, reason in rig.left_out]
         yield f"left out, because one detector reads one rate and one set of channels: {_named(names)}"
+    named = {name for facts in rig.taken for name in facts.info.channels}
+    unread = sorted(named - {name for name, _ in before.channels})
+    if unread:
+        yield f"left out, because they are empty, or not in all recordings, or no samples: channels {_named(unread)}"
     dropped = [name for name, _ in before.channels if name not in dict(rig.channels)]
     if dropped:
         yield f"left out, because they cannot be believed in healthy time: channels {_named(dropped)}"
@@ -105,6 +112,8 @@ def _of_signal(choice: Choice, before: Rig, trial: SensorTrial) -> Iterator[str]
 
 
 def _of_clock(rig: Rig) -> Iterator[str]:
+    if any(len(facts.stretch_n) > 1 and not facts.info.segment_period_s and not facts.stamped for facts in rig.taken):
+        yield "the time between segments is not stated (segment_period_s): warning times mean nothing"
     missing = [facts.info.recording_id for facts in rig.taken if facts.missing_n]
     if missing:
         yield f"missing samples, whose windows are not assessed: {_named(missing)}"

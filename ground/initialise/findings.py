@@ -30,7 +30,7 @@ def findings_of(choice: Choice, trial: SensorTrial) -> tuple[str, ...]:
         f"faults: {_faults(rig.taken)}",
         f"window: {window} every {hop}, of records of {record}: {choice.healthy_windows} healthy windows",
         f"groups: {_groups(groups.n_bands, groups.velocity_hz)}",
-        f"split: {dealing.strategy}; alarm at {dealing.k} of {dealing.n} windows",
+        f"split: {dealing.plan.strategy}; alarm at {dealing.k} of {dealing.n} windows",
         f"sensors: {trial.share:.0%} of {trial.windows} healthy windows can be assessed",
         f"contract: {CONTRACT_NAME if choice.contract else 'the packaged one fits'}",
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ground.initialise.spans import Spans
+from ground.initialise.spans import WINDOWS_PER_FEATURE, Spans
 from shared_features.time_domain import TIME_FEATURES
 from shared_features.velocity import MM_S2
 
 FEWEST_BANDS = 8
 MOST_BANDS = 32
-WINDOWS_PER_FEATURE = 5
 VELOCITY_HZ = (10.0, 1000.0)
 """The band of ISO 20816-1."""
 

@@ -10,7 +10,8 @@ import numpy as np
 import yaml
 
 from ground.config import Config
-from ground.initialise.decision import choose_dealing, choose_strategy, longest_window_n
+from ground.errors import DataError
+from ground.initialise.decision import Plan, choose_dealing, plans_for
 from ground.initialise.document import Choice, config_yaml, contract_yaml
 from ground.initialise.doubts import doubts_of
 from ground.initialise.findings import findings_of
@@ -20,6 +21,7 @@ from ground.initialise.sensors import SWITCHED_OFF, WANTED_SHARE, SensorTrial, t
 from ground.initialise.spans import Signal, choose_spans
 from ground.initialise.survey import survey
 from ground.progress import Progress, silent
+from ground.splits import VALIDATION
 
 _MOST_TRIALS = 8
 
@@ -59,7 +61,14 @@ def propose(folder: Path, dataset: str | None = None, *, progress: Progress = si
         DataError: Unknown dataset, a broken index or file (the text names file and field), or no healthy time.
     """
     rig = select(survey(folder, dataset, progress=progress))
-    choice, trial = _believable(folder, _choose(rig))
+    chosen = _choose_first(rig)
+    if not chosen.healthy_windows:
+        most_n = max(int(facts.healthy_n.max()) for facts in rig.healthy)
+        raise DataError(
+            f"{rig.folder}: expected healthy time of {chosen.spans.window_n} samples or more without a gap, got "
+            f"{most_n} at most; record longer"
+        )
+    choice, trial = _believable(folder, chosen)
     text = config_yaml(choice)
     return Proposal(
         config=Config.model_validate(yaml.safe_load(text)),
@@ -71,14 +80,24 @@ def propose(folder: Path, dataset: str | None = None, *, progress: Progress = si
     )
 
 
-def _choose(rig: Rig) -> Choice:
-    strategy = choose_strategy(rig)
+def _choose_first(rig: Rig) -> Choice:
+    """By the first plan that leaves every role windows enough; the one that leaves most to validation, if none does."""
+    choices = []
+    for plan in plans_for(rig):
+        choices.append(_choose(rig, plan))
+        if choices[-1].dealing.is_enough:
+            return choices[-1]
+    return max(choices, key=lambda choice: choice.dealing.windows[VALIDATION])
+
+
+def _choose(rig: Rig, plan: Plan) -> Choice:
     signal = Signal(
         rate_hz=rig.rate_hz,
         healthy_n=np.concatenate([facts.healthy_n for facts in rig.healthy]),
         longest_n=np.array([facts.stretch_n.max() for facts in rig.taken]),
         slowest_hz=rig.slowest_hz,
-        limit_n=longest_window_n(rig, strategy),
+        limit_n=plan.longest_n,
+        n_channel=len(rig.channels),
     )
     spans = choose_spans(signal)
     windows = signal.windows(spans.window_n, spans.hop_n)
@@ -87,7 +106,7 @@ def _choose(rig: Rig) -> Choice:
         rig=rig,
         spans=spans,
         groups=choose_groups(spans, rate_hz=rig.rate_hz, units=units, windows=windows),
-        dealing=choose_dealing(rig, spans, strategy),
+        dealing=choose_dealing(rig, spans, plan),
         quality=_merged(*SWITCHED_OFF.values()) if signal.is_slow else {},
         contract=contract_yaml(rig),
     )
@@ -114,9 +133,7 @@ def _relaxed(choice: Choice, trial: SensorTrial) -> Choice:
         return replace(choice, quality=quality)
     dead = {name for name, _ in guilty}
     kept = tuple(channel for channel in choice.rig.channels if channel[0] not in dead)
-    if not dead or not kept:
-        return choice
-    return replace(_choose(replace(choice.rig, channels=kept)), quality=choice.quality)
+    return _choose_first(replace(choice.rig, channels=kept)) if dead and kept else choice
 
 
 def _merged(*limits: Any) -> dict[str, float]:

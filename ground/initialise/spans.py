@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ground.timeline import SLOW_HZ
+from shared_features.time_domain import TIME_FEATURES
 
 LONGEST_S = 10.0
 ENOUGH_WINDOWS = 120
 """Of windows side by side: what four roles, a covariance and a threshold need at the least."""
+WINDOWS_PER_FEATURE = 13
+"""Five rows a feature, of the 40 % of the healthy windows that a model learns from."""
 FEW_WINDOWS = 40
 """Below this a part of the healthy time holds too few windows to be cut into four roles, each with a gap between."""
 FEWEST_TURNS = 5.0
@@ -28,6 +31,9 @@ _NICE_S = (10.0, 8.0, 5.0, 4.0, 2.5, 2.0, 1.6, 1.25, 1.0, 0.8, 0.5, 0.4, 0.25, 0
            0.025, 0.02, 0.016, 0.0125, 0.01, 0.008, 0.005, 0.004, 0.0025, 0.002, 0.00125, 0.001)  # fmt: skip
 _PARTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 50, 64)
 _OVERLAPS = (1, 2, 4)
+_GAIN = 1.25
+_FEWEST_FEATURES = 25
+"""Of a channel of vibration: the waveform's, the shape of the spectrum, and eight bands."""
 _SHORT_SHARE = 0.1
 _LONGEST_RECORD_S = 1.28
 _MORE_RECORDS = 3
@@ -41,6 +47,8 @@ _SMALLEST_HALF_N = 4
 _SLOW_WINDOWS = ((60, 10), (30, 5), (12, 2))
 """Samples of windows and records of slow values."""
 _TINY_N = 4
+_LEAST_N = 16
+"""Fewer samples are no window, of slow values and of a vibration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +61,7 @@ class Signal:
         longest_n: (n_recording,) int64, samples of the longest gapless stretch of each recording.
         slowest_hz: Lowest shaft speed; 0 where unknown.
         limit_n: Longest window that leaves enough of them to whom the healthy time is dealt.
+        n_channel: Channels.
     """
 
     rate_hz: float
@@ -60,6 +69,7 @@ class Signal:
     longest_n: NDArray[np.int64]
     slowest_hz: float
     limit_n: int
+    n_channel: int
 
     @property
     def is_slow(self) -> bool:
@@ -69,6 +79,10 @@ class Signal:
     def windows(self, window_n: int, hop_n: int) -> int:
         """Healthy windows."""
         return int(np.sum(np.maximum(0, (self.healthy_n - window_n) // hop_n + 1)))
+
+    def wanted_windows(self, features: int) -> int:
+        """Healthy windows from which a covariance of so many features a channel can be learned."""
+        return WINDOWS_PER_FEATURE * features * self.n_channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,19 +119,26 @@ def _slow_spans(signal: Signal) -> Spans:
         ),
         (max(_TINY_N, min(longest_n, _SLOW_WINDOWS[-1][0])) // 2 * 2, 2),
     )
-    hops = [
-        records * record_n for records in range(window_n // record_n, 0, -1) if window_n % (records * record_n) == 0
-    ]
-    hop_n = next((hop_n for hop_n in hops if signal.windows(window_n, hop_n) >= ENOUGH_WINDOWS), hops[-1])
-    return Spans(record_n=record_n, window_n=window_n, hop_n=min(hop_n, window_n // 2), segment_n=NO_SPECTRUM)
+    counts = range(window_n // record_n // 2, 0, -1)
+    hops = [records * record_n for records in counts if window_n % (records * record_n) == 0]
+    wanted = signal.wanted_windows(len(TIME_FEATURES))
+    hop_n = next((hop_n for hop_n in hops if signal.windows(window_n, hop_n) >= wanted), hops[-1])
+    return Spans(record_n=record_n, window_n=window_n, hop_n=hop_n, segment_n=NO_SPECTRUM)
 
 
 def _vibration_spans(signal: Signal) -> Spans:
     target_n = _target_n(signal)
     overlaps = [overlap for overlap in _OVERLAPS if overlap == 1 or target_n >= overlap * _SMALLEST_RECORD_N]
     layouts = [_layout(target_n, signal.rate_hz, overlap) for overlap in overlaps]
-    enough = (spans for spans in layouts if signal.windows(spans.window_n, spans.hop_n) >= ENOUGH_WINDOWS)
-    return next(enough, layouts[-1])
+    counts = [signal.windows(spans.window_n, spans.hop_n) for spans in layouts]
+    # By half windows overlap for a sound covariance, by three quarters only where there would be next to none; never
+    # where it gains nothing, as where a snapshot holds one window.
+    needed = (signal.wanted_windows(_FEWEST_FEATURES), ENOUGH_WINDOWS)
+    best = 0
+    for index, enough in enumerate(needed[: len(layouts) - 1]):
+        if counts[best] < enough and counts[index + 1] >= _GAIN * counts[best]:
+            best = index + 1
+    return layouts[best]
 
 
 def _target_n(signal: Signal) -> int:
@@ -144,7 +165,7 @@ def _candidates(signal: Signal) -> list[int]:
     times = [round(s * signal.rate_hz) for s in _NICE_S]
     parts = [longest_n // part for part in _PARTS if longest_n % part == 0] if longest_n == limit_n else []
     smallest_n = min(SMALLEST_N, limit_n)
-    return sorted({n for n in (*times, *parts) if smallest_n <= n <= limit_n}, reverse=True)
+    return sorted({n for n in (*times, *parts, limit_n) if smallest_n <= n <= limit_n}, reverse=True)
 
 
 def _longest_n(signal: Signal) -> int:
@@ -152,7 +173,8 @@ def _longest_n(signal: Signal) -> int:
     common_n = int(np.quantile(signal.longest_n, _SHORT_SHARE, method="lower"))
     if common_n < SMALLEST_N:
         common_n = int(np.median(signal.longest_n))
-    return max(1, min(common_n, int(signal.healthy_n.max()), signal.limit_n))
+    smallest_n = _TINY_N if signal.is_slow else _LEAST_N
+    return max(smallest_n, min(common_n, int(signal.healthy_n.max()), signal.limit_n))
 
 
 def _layout(window_n: int, rate_hz: float, overlap: int) -> Spans:

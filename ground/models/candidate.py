@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_agent.layout import SCALER
 from ground.errors import TrainingError
 from ground.feature_spec import frozen_spec
+from ground.models.conditioner import Conditioner
 from ground.models.detector_module import DetectorModule
 from ground.models.families import load_core
 from ground.training_data import read_scaler
 from ground.training_loop import EpochLosses
+from ground.weights import load_arrays, module_arrays, pack, unpack
 from ground.workspace import write_atomic
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
@@ -21,13 +23,20 @@ from shared_features.parse import from_mapping
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from ground.config import Config
+    from ground.models.family import Core
     from ground.workspace import Workspace
 
-SCHEMA = 1
+SCHEMA = 2
 WEIGHTS = "weights.npz"
 RECORD = "training.json"
 CHECKPOINT = "checkpoint.npz"
+
+_CONDITIONER = "conditioner."
+_CORE = "core."
+_ROWS_AND_COLUMNS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +136,12 @@ def settings_digest(config: Config) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode("ascii")).hexdigest()
 
 
+def pack_parts(conditioner: Conditioner, core: Core) -> bytes:
+    """The weights of both parts of a model as one npz."""
+    parts = {_CONDITIONER: module_arrays(conditioner), _CORE: module_arrays(core)}
+    return pack({part + name: array for part, arrays in parts.items() for name, array in arrays.items()})
+
+
 def write_candidate(folder: Path, weights: bytes, record: TrainingRecord) -> None:
     """Write weights, then the record that names their digest."""
     write_atomic(folder / WEIGHTS, weights)
@@ -162,8 +177,26 @@ def load_candidate(config: Config, workspace: Workspace, family: str) -> Candida
                 f"{folder}: expected {what} {expected[:12]} as when it was trained, got {got[:12]}; "
                 "run `ground train` again"
             )
-    core = load_core(family, weights, len(scaler.names), config.model, where=str(folder / WEIGHTS))
-    return Candidate(DetectorModule(scaler, core), record)
+    where = str(folder / WEIGHTS)
+    parts = _unpack_parts(weights, where)
+    core = load_core(family, pack(parts[_CORE]), len(scaler.names), config.model, where=where)
+    return Candidate(DetectorModule(scaler, core, _conditioner(parts[_CONDITIONER], where)), record)
+
+
+def _unpack_parts(weights: bytes, where: str) -> dict[str, dict[str, NDArray[Any]]]:
+    """The arrays of ``pack_parts`` by part."""
+    arrays = unpack(weights, where=where)
+    return {
+        part: {name.removeprefix(part): array for name, array in arrays.items() if name.startswith(part)}
+        for part in (_CONDITIONER, _CORE)
+    }
+
+
+def _conditioner(arrays: dict[str, NDArray[Any]], where: str) -> Conditioner:
+    shape = arrays["selected"].shape if "selected" in arrays else ()
+    module = Conditioner(*shape) if len(shape) == _ROWS_AND_COLUMNS else Conditioner(0, 0)
+    load_arrays(module, arrays, where=where)
+    return module.eval()
 
 
 def _read(path: Path) -> bytes:

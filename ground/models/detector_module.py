@@ -1,4 +1,4 @@
-"""The graph that ships: normalisation, a family's core, and back to physical units."""
+"""The graph that ships: normalisation, also by operating condition, a family's core, and back to physical units."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ground.models.conditioner import Conditioner
 from ground.models.normaliser import Z_LIMIT, Normaliser
 
 if TYPE_CHECKING:
@@ -27,11 +28,12 @@ class ModelOutputs:
 
 
 class DetectorModule(nn.Module):
-    """A core between a normaliser and its inverse."""
+    """A core between a normaliser, a conditioner and their inverses."""
 
-    def __init__(self, scaler: Scaler, core: Core) -> None:
+    def __init__(self, scaler: Scaler, core: Core, conditioner: Conditioner) -> None:
         super().__init__()
         self.normaliser = Normaliser(scaler)
+        self.conditioner = conditioner
         self.core = core
         self.eval()
 
@@ -44,7 +46,9 @@ class DetectorModule(nn.Module):
         Returns:
             (batch, n_feature) float32 reconstruction in physical units, and (batch,) float32 score; always finite.
         """
-        reconstruction, score = self.core(self.normaliser(features))
+        z = self.normaliser(features)
+        residual, score = self.core(self.conditioner(z))
+        reconstruction = self.conditioner.inverse(z, residual)
         return self.normaliser.inverse(torch.clamp(reconstruction, -Z_LIMIT, Z_LIMIT)), score
 
     def outputs(self, features: NDArray[np.float32]) -> ModelOutputs:

@@ -1,4 +1,4 @@
-"""``metrics.json`` back into the evidence it was written from; parts that are absent come out empty."""
+"""``metrics.json`` and ``latency.json`` back into what they were written from; parts that are absent come out empty."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import math
 import types
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -16,7 +17,8 @@ from edge_agent.layout import METRICS
 from edge_agent.thresholds import Thresholds
 from ground.errors import DataError
 from ground.evidence import SCHEMA, Evidence
-from ground.workspace import Workspace
+from ground.run_evidence import LatencyEvidence, RunEvidence
+from ground.workspace import LATENCY, Workspace
 
 T = TypeVar("T")
 
@@ -25,24 +27,25 @@ _EMPTY: Mapping[type, Callable[[], Any]] = types.MappingProxyType(
 )
 
 
-def read_evidence(workspace: Workspace) -> Evidence:
+def read_run(workspace: Workspace) -> RunEvidence:
     """Read the evidence of a workspace.
 
     Raises:
-        DataError: Not evaluated yet, or not a record of this schema.
+        DataError: Not evaluated yet, not records of this schema, or latencies of another evaluation.
     """
-    path = workspace.evaluation / METRICS
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected the evaluation, got {error}; run `ground evaluate` first") from error
-    return evidence_of(document, where=str(path))
+    metrics, timed = workspace.evaluation / METRICS, workspace.evaluation / LATENCY
+    evidence = record_of(Evidence, _document(metrics), where=str(metrics))
+    latency = record_of(LatencyEvidence, _document(timed), where=str(timed))
+    if (latency.config_digest, latency.model_digest) != (evidence.config_digest, evidence.model_digest):
+        raise DataError(f"{timed}: expected the latencies of {metrics}, got others; run `ground evaluate` again")
+    return RunEvidence(evidence, latency)
 
 
-def evidence_of(document: Any, *, where: str = METRICS) -> Evidence:
-    """Evidence out of the parsed ``metrics.json``.
+def record_of(kind: type[T], document: Any, *, where: str = METRICS) -> T:
+    """A record out of its parsed JSON.
 
     Args:
+        kind: ``Evidence`` or ``LatencyEvidence``.
         document: The JSON object; null stands for a number that is not known.
         where: The place named in errors.
 
@@ -53,9 +56,16 @@ def evidence_of(document: Any, *, where: str = METRICS) -> Evidence:
         got = document.get("schema") if isinstance(document, dict) else type(document).__name__
         raise DataError(f"{where}: expected schema {SCHEMA}, got {got!r}; run `ground evaluate` again")
     try:
-        return _revive(Evidence, document)
+        return _revive(kind, document)
     except (TypeError, ValueError, AttributeError, KeyError, AgentError) as error:
         raise DataError(f"{where}: expected an evaluation, got {error}; run `ground evaluate` again") from error
+
+
+def _document(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: expected the evaluation, got {error}; run `ground evaluate` first") from error
 
 
 def _revive(cls: type[T], document: Any) -> T:

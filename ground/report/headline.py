@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from edge_agent.manifest import DEVELOPMENT, RELEASE
 from ground.evidence import BASELINE, ContenderEvidence, Evidence
-from ground.gates import FAIL, INSUFFICIENT, PASS, Gate
+from ground.gates import FAIL, INSUFFICIENT, Gate
 from ground.report import words
 from ground.report.view import GateLine, RangeBar, Tile
+from ground.run_evidence import RunEvidence, release_class_of
 from ground.splits import BY_TIME
 
 _SECONDS_AN_HOUR = 3600.0
@@ -18,27 +18,26 @@ _LATENCY_SCALE = 1.5
 """The limit of a gate that is no share lies at two thirds of its scale."""
 
 
-def release_class(evidence: Evidence) -> str:
+def release_class(run: RunEvidence) -> str:
     """What may be made of this evidence: a ``release`` bundle, a ``development`` bundle, or none."""
-    if evidence.verdict.verdict == FAIL:
-        return NO_BUNDLE
-    return RELEASE if evidence.verdict.verdict == PASS and evidence.ecr else DEVELOPMENT
+    return NO_BUNDLE if run.verdict.verdict == FAIL else release_class_of(run)[0]
 
 
-def meaning(evidence: Evidence) -> str:
+def meaning(run: RunEvidence) -> str:
     """The verdict in a sentence or two."""
-    failed = words.count(sum(gate.verdict == FAIL for gate in evidence.gates), "gate")
-    undecided = sum(gate.verdict == INSUFFICIENT for gate in evidence.gates)
+    verdict, ecr = run.verdict.verdict, run.evidence.ecr
+    failed = words.count(sum(gate.verdict == FAIL for gate in run.gates), "gate")
+    undecided = sum(gate.verdict == INSUFFICIENT for gate in run.gates)
     only_in_tests = "The bundle is marked development: an agent runs it only where its own config allows that."
-    if evidence.verdict.verdict == FAIL:
+    if verdict == FAIL:
         return f"{failed} failed, so no bundle is made. The reasons stand at the end of this page."
-    if evidence.verdict.verdict == INSUFFICIENT:
+    if verdict == INSUFFICIENT:
         what = f"{words.count(undecided, 'gate')} cannot be decided" if undecided else "the evidence is too thin"
         return f"No gate failed, but with the recordings at hand {what}. {only_in_tests}"
     reached = "Every gate is reached even at the unfavourable end of its confidence bounds"
-    if not evidence.ecr:
+    if not ecr:
         return f"{reached}, but no Engineering Change Request covers the config. {only_in_tests}"
-    return f"{reached}: the detector may be released under {evidence.ecr}."
+    return f"{reached}: the detector may be released under {ecr}."
 
 
 def tiles(evidence: Evidence, latency: Tile) -> tuple[Tile, ...]:

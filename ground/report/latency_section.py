@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ground.evidence import Evidence
+from ground.latency import LatencyNumbers
 from ground.report import words
 from ground.report.latency_plot import latency_plot
 from ground.report.view import Absent, Column, Figure, Grid, Section, Tile, picture
@@ -26,20 +26,20 @@ def quantiles_ms(latency_ms: NDArray[np.float64]) -> tuple[float, float, float]:
     return median, p99, longest
 
 
-def latency_tile(evidence: Evidence, streamed_ms: NDArray[np.float64], *, budget_ms: float) -> Tile:
+def latency_tile(measured: LatencyNumbers, streamed_ms: NDArray[np.float64], *, budget_ms: float) -> Tile:
     """The latency for the headline: of the stream where there is one, else of the evaluation."""
-    p99_ms = quantiles_ms(streamed_ms)[1] if len(streamed_ms) else evidence.latency.p99_ms
+    p99_ms = quantiles_ms(streamed_ms)[1] if len(streamed_ms) else measured.p99_ms
     where = "on the stream" if len(streamed_ms) else "in process"
     return Tile(f"{words.number(p99_ms)} ms", f"latency {where}, p99", f"the budget is {budget_ms:g} ms")
 
 
 def latency_section(
-    evidence: Evidence, streamed_ms: NDArray[np.float64], *, deadlines_missed: int, budget_ms: float
+    measured: LatencyNumbers, streamed_ms: NDArray[np.float64], *, deadlines_missed: int, budget_ms: float
 ) -> Section:
     """How fast answers come.
 
     Args:
-        evidence: Holds the latencies of the evaluation.
+        measured: The latencies of the evaluation.
         streamed_ms: (n,) latencies of the agent's answers; empty where nothing was streamed.
         deadlines_missed: Answers that the agent marked as late.
         budget_ms: What an answer may take.
@@ -49,7 +49,7 @@ def latency_section(
         title="Latency",
         sentences=_sentences(streamed_ms, deadlines_missed, budget_ms),
         figures=(_figure(streamed_ms, budget_ms),),
-        grids=(_grid(evidence, streamed_ms),),
+        grids=(_grid(measured, streamed_ms),),
     )
 
 
@@ -78,8 +78,7 @@ def _figure(streamed_ms: NDArray[np.float64], budget_ms: float) -> Figure:
     )
 
 
-def _grid(evidence: Evidence, streamed_ms: NDArray[np.float64]) -> Grid:
-    measured = evidence.latency
+def _grid(measured: LatencyNumbers, streamed_ms: NDArray[np.float64]) -> Grid:
     in_process = (measured.median_ms, measured.p99_ms, measured.max_ms)
     rows = [_row("evaluation: payload in, encoded answer out, in process", measured.n, in_process)]
     if len(streamed_ms):

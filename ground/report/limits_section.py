@@ -8,36 +8,42 @@ from ground import metrics
 from ground.breakdown import ALL, NO_FAULT
 from ground.config import Config
 from ground.evidence import Evidence
-from ground.gates import FAIL, INSUFFICIENT, PASS, Gate
+from ground.gates import FAIL, INSUFFICIENT, PASS, Gate, RunVerdict
 from ground.report import words
 from ground.report.headline import gate_bounds, gate_limit, gate_name, gate_value
 from ground.report.view import Section
+from ground.run_evidence import RunEvidence
 
 _FALSE_ALARM_RATE = "false_alarm_rate"
 
 
-def limits_section(evidence: Evidence, config: Config) -> Section:
+def limits_section(run: RunEvidence, config: Config) -> Section:
     """What failed, what is open, and what no run of this kind can show."""
-    failed = evidence.verdict.verdict == FAIL
+    evidence, failed = run.evidence, run.verdict.verdict == FAIL
     return Section(
         key="limits",
         title="Why it failed, and what this run does not show" if failed else "What this run does not show",
         nav="Limits",
-        points=(*open_points(evidence), *_rare_faults(evidence), *_unseen(evidence, config)),
+        points=(
+            *open_points(run.gates, run.verdict),
+            *_prevalence(evidence, config),
+            *_rare_faults(evidence),
+            *_unseen(evidence, config),
+        ),
     )
 
 
-def open_points(evidence: Evidence) -> tuple[str, ...]:
+def open_points(gates: tuple[Gate, ...], verdict: RunVerdict) -> tuple[str, ...]:
     """Gates that did not pass, and every other reason of the verdict, a sentence each."""
-    of_gates = {gate.reason for gate in evidence.gates}
-    others = [reason for reason in evidence.verdict.reasons if reason not in of_gates]
-    return (*(_gate_point(gate) for gate in evidence.gates if gate.verdict != PASS), *others)
+    of_gates = {gate.reason for gate in gates}
+    others = [reason for reason in verdict.reasons if reason not in of_gates]
+    return (*(_gate_point(gate) for gate in gates if gate.verdict != PASS), *others)
 
 
 def _gate_point(gate: Gate) -> str:
     name = gate_name(gate)
     measured = (
-        f"{name[0].upper()}{name[1:]} is {gate_value(gate, gate.point)} (bounds {gate_bounds(gate)}, from "
+        f"{name[:1].upper()}{name[1:]} is {gate_value(gate, gate.point)} (bounds {gate_bounds(gate)}, from "
         f"{words.count(gate.n, 'observation')}); the gate is {gate_limit(gate)}"
     )
     if gate.verdict == INSUFFICIENT:
@@ -46,6 +52,23 @@ def _gate_point(gate: Gate) -> str:
             "pass."
         )
     return f"Failed. {measured}."
+
+
+def _prevalence(evidence: Evidence, config: Config) -> tuple[str, ...]:
+    """What the gate on precision meant in this test: it is easier the more faulty flights there are."""
+    groups = {row.fault_type: row.groups for row in evidence.breakdown if row.phase == ALL}
+    faulty, healthy = groups.get(ALL, 0), groups.get(NO_FAULT, 0)
+    if not faulty or not healthy:
+        return ()
+    found, meant = faulty / (faulty + healthy), config.gates.prevalence
+    easier = "easier to reach than meant" if found > meant else "at least as hard to reach as meant"
+    return (
+        (
+            f"Of the observations of this test {words.share(found)} are faulty, so its gate on precision was {easier}: "
+            f"at {words.share(meant)} (gates.prevalence) the limits on recall and false alarms imply a precision of "
+            f"{words.score(config.gates.implied_precision)}."
+        ),
+    )
 
 
 def _rare_faults(evidence: Evidence) -> tuple[str, ...]:

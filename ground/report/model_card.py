@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edge_agent.manifest import NEVER, RELEASE, Manifest
 from edge_agent.thresholds import Thresholds
@@ -16,7 +15,7 @@ from ground.breakdown import ALL, NO_FAULT
 from ground.crossval import COMPLETE
 from ground.evidence import Evidence
 from ground.report import words
-from ground.report.evidence_file import evidence_of
+from ground.report.card_header import with_header
 from ground.report.headline import contender_name, gate_bounds, gate_limit, gate_name, gate_observations, gate_value
 from ground.report.limits_section import open_points
 
@@ -32,20 +31,16 @@ class ModelCardInput:
 
     Attributes:
         manifest: The manifest of the bundle that the card goes into.
-        metrics: The parsed ``metrics.json``.
+        evidence: What was measured.
     """
 
     manifest: Manifest
-    metrics: dict[str, Any]
+    evidence: Evidence
 
 
-def model_card(evidence: ModelCardInput) -> str:
-    """The card as Markdown; the same input gives the same text.
-
-    Raises:
-        DataError: The metrics are no evaluation.
-    """
-    manifest, found = evidence.manifest, evidence_of(evidence.metrics)
+def model_card(about: ModelCardInput) -> str:
+    """The card as Markdown with a head of YAML; the same input gives the same text."""
+    manifest, found = about.manifest, about.evidence
     sections = (
         _identity(manifest, found),
         _use(manifest),
@@ -59,7 +54,7 @@ def model_card(evidence: ModelCardInput) -> str:
         _origin(manifest, found),
         _sign_off(),
     )
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+    return with_header("\n\n".join("\n".join(section) for section in sections) + "\n", manifest, found)
 
 
 def _identity(manifest: Manifest, evidence: Evidence) -> Lines:
@@ -72,7 +67,7 @@ def _identity(manifest: Manifest, evidence: Evidence) -> Lines:
         ("", ""),
         (
             ("class", manifest.release_class),
-            ("verdict of the gates", evidence.verdict.verdict),
+            ("verdict of the gates below", evidence.verdict.verdict),
             ("model family", words.spaced(evidence.family)),
             ("engineering change request", manifest.ecr or "none"),
             ("part number", manifest.part_number or "none"),
@@ -105,6 +100,11 @@ def _data(evidence: Evidence) -> Lines:
     yield from _table(
         ("role", "groups", "recordings", "windows that can be assessed"),
         ((role.role, f"{role.groups:,}", f"{role.recordings:,}", f"{role.windows:,}") for role in evidence.roles),
+    )
+    yield ""
+    yield from _table(
+        ("dataset", "recordings", "sha256"),
+        ((dataset.name, f"{dataset.recordings:,}", dataset.digest) for dataset in evidence.datasets),
     )
     yield ""
     yield f"> {TO_FILL} where the recordings come from, when they were taken, who labelled them and how."
@@ -150,10 +150,10 @@ def _measured(evidence: Evidence) -> Lines:
             for one in evidence.contenders
         ),
     )  # fmt: skip
-    latency = evidence.latency
     yield ""
-    yield f"Latency in process over {words.count(latency.n, 'window')}: median {words.number(latency.median_ms)} ms,"
-    yield f"99th percentile {words.number(latency.p99_ms)} ms, longest {words.number(latency.max_ms)} ms."
+    yield "Latency is a matter of the machine and is measured anew by every evaluation: its 99th percentile may be"
+    yield f"{evidence.latency_p99_max_ms:g} ms at most, or no bundle is made. What was measured lies outside of the"
+    yield "bundle, in `evaluation/latency.json`."
 
 
 def _breakdown(evidence: Evidence) -> Lines:
@@ -228,7 +228,7 @@ def _folds(evidence: Evidence) -> Lines:
 def _limits(evidence: Evidence) -> Lines:
     yield "## Limits"
     yield ""
-    yield from (f"- {_plain(point)}" for point in open_points(evidence))
+    yield from (f"- {_plain(point)}" for point in open_points(evidence.gates, evidence.verdict))
     yield "- Only the faults and phases in these tables were tested. Other sensors, mountings and speeds were not."
     yield ""
     yield f"> {TO_FILL} limits known from service and from engineering judgement."

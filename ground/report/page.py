@@ -25,15 +25,16 @@ from ground.report.certainty_section import certainty_section
 from ground.report.contenders_section import contenders_section
 from ground.report.data_section import data_section
 from ground.report.events import events_of
-from ground.report.evidence_file import read_evidence
+from ground.report.evidence_file import read_run
 from ground.report.flights_section import KEY, flights_section
 from ground.report.headline import gate_lines, gates_sentence, meaning, release_class, tiles
 from ground.report.latency_section import latency_section, latency_tile
 from ground.report.library import RecordingLibrary, WindowLibrary
 from ground.report.limits_section import limits_section
 from ground.report.view import Absent, AlertStory, ContributionLine, Figure, Page, Section
+from ground.run_evidence import RunEvidence
 from ground.window_table import WINDOWS
-from ground.workspace import SCORES, STREAM, Workspace, write_atomic
+from ground.workspace import LATENCY, SCORES, STREAM, Workspace, write_atomic
 
 REPORT_NAME = "report.json"
 _NOTHING_STREAMED = Stream(
@@ -64,32 +65,34 @@ def write_page(workspace: Workspace, config: Config, *, out: Path) -> Path:
     Raises:
         DataError: Not evaluated yet, or with another config, or a file of the evaluation is damaged.
     """
-    evidence = read_evidence(workspace)
+    run = read_run(workspace)
+    evidence = run.evidence
     if evidence.config_digest != config.digest:
         raise DataError(
             f"{workspace.evaluation / METRICS}: expected the evaluation of config {words.digest(config.digest)}, got "
             f"that of {words.digest(evidence.config_digest)}; run `ground evaluate` again"
         )
-    page = make_page(workspace, config, evidence)
+    page = make_page(workspace, config, run)
     write_atomic(out, render(page).encode())
     return out
 
 
-def make_page(workspace: Workspace, config: Config, evidence: Evidence) -> Page:
+def make_page(workspace: Workspace, config: Config, run: RunEvidence) -> Page:
     """Everything that the page shows, ready to print; see ``write_page``."""
     answers = _read_answers(workspace)
+    evidence, timed = run.evidence, run.latency.numbers
     stream, budget_ms = answers.stream, config.gates.latency_p99_max_ms
     alerts = first_alerts(answers.flights)
     return Page(
         detector=config.detector,
         subtitle=f"{words.spaced(evidence.family)}, {config.ecr or 'no change request'}, config "
         f"{words.digest(config.digest)}",
-        verdict=evidence.verdict.verdict,
-        release_class=release_class(evidence),
-        meaning=meaning(evidence),
-        tiles=tiles(evidence, latency_tile(evidence, stream.latency_ms, budget_ms=budget_ms)),
+        verdict=run.verdict.verdict,
+        release_class=release_class(run),
+        meaning=meaning(run),
+        tiles=tiles(evidence, latency_tile(timed, stream.latency_ms, budget_ms=budget_ms)),
         gates_sentence=gates_sentence(evidence),
-        gates=gate_lines(evidence.gates),
+        gates=gate_lines(run.gates),
         gates_note=_gates_note(config),
         flights=_flights(answers),
         alerts_sentence=_alerts_sentence(alerts),
@@ -97,10 +100,10 @@ def make_page(workspace: Workspace, config: Config, evidence: Evidence) -> Page:
         sections=(
             contenders_section(evidence),
             breakdown_section(evidence, answers.flights),
-            latency_section(evidence, stream.latency_ms, deadlines_missed=stream.deadlines_missed, budget_ms=budget_ms),
+            latency_section(timed, stream.latency_ms, deadlines_missed=stream.deadlines_missed, budget_ms=budget_ms),
             certainty_section(evidence, config),
             data_section(evidence, workspace.interim / REPORT_NAME),
-            limits_section(evidence, config),
+            limits_section(run, config),
         ),
         origin=_origin(workspace, evidence, stream),
     )
@@ -177,7 +180,7 @@ def _gates_note(config: Config) -> str:
 
 
 def _origin(workspace: Workspace, evidence: Evidence, stream: Stream) -> str:
-    names = (METRICS, SCORES, STREAM)
+    names = (METRICS, LATENCY, SCORES, STREAM)
     paths = [workspace.evaluation / name for name in names]
     read = [f"{path.name} {words.digest(_sha256(path))}" for path in paths if path.is_file()]
     parts = [

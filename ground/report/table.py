@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -14,7 +13,7 @@ from ground.gates import FAIL, INSUFFICIENT, PASS, Gate
 from ground.report import words
 from ground.report.answers import Stream, read_stream
 from ground.report.events import Detection, Events, events_of
-from ground.report.evidence_file import evidence_of, read_evidence
+from ground.report.evidence_file import read_run
 from ground.report.headline import (
     contender_name,
     gate_bounds,
@@ -25,25 +24,21 @@ from ground.report.headline import (
     release_class,
 )
 from ground.report.latency_section import quantiles_ms
+from ground.run_evidence import RunEvidence
 from ground.workspace import STREAM, Workspace
 
 _STYLES = {PASS: "green", FAIL: "bold red", INSUFFICIENT: "yellow"}
-_LATENCY = "latency_p99"
 _PADDING = (0, 1, 0, 0)
 _NOT_FOUND = "not found"
 
 
-def gates_table(metrics: dict[str, Any]) -> Table:
+def gates_table(run: RunEvidence) -> Table:
     """The gates of an evaluation, with their verdicts; the caption holds the run's, and the AUC of the others.
 
     Args:
-        metrics: The parsed ``metrics.json``.
-
-    Raises:
-        DataError: It is no evaluation.
+        run: What was measured.
     """
-    evidence = evidence_of(metrics)
-    caption = f"{evidence.verdict.verdict}: {release_class(evidence)}. {_compared(evidence)}"
+    caption = f"{run.verdict.verdict}: {release_class(run)}. {_compared(run.evidence)}"
     table = Table(
         title="Gates",
         caption=caption.rstrip(),
@@ -54,7 +49,7 @@ def gates_table(metrics: dict[str, Any]) -> Table:
     )
     for name in ("gate", "limit", "measured", "bounds", "n", "verdict"):
         table.add_column(name, justify="left" if name in {"gate", "verdict"} else "right")
-    for gate in evidence.gates:
+    for gate in run.gates:
         table.add_row(*_gate_cells(gate), Text(gate.verdict, _STYLES.get(gate.verdict, "")))
     return table
 
@@ -63,18 +58,18 @@ def closing_table(workspace: Workspace) -> Table:
     """What the agent answered on the stream.
 
     Args:
-        workspace: Holds ``evaluation/metrics.json`` and ``evaluation/stream.parquet``.
+        workspace: Holds ``metrics.json``, ``latency.json`` and ``stream.parquet`` in ``evaluation``.
 
     Raises:
         DataError: One of them is missing or damaged.
     """
-    evidence = read_evidence(workspace)
+    run = read_run(workspace)
     stream = read_stream(workspace.evaluation / STREAM)
     events = events_of(stream.flights)
     table = Table(title="Stream", show_header=False)
     table.add_column("what", no_wrap=True)
     table.add_column("value")
-    for rows in (_counts(stream, events), _delays(events), _sensors(events), _latencies(stream, evidence)):
+    for rows in (_counts(stream, events), _delays(events), _sensors(events), _latencies(stream, run.latency.gate)):
         for row in rows:
             table.add_row(*row)
         table.add_section()
@@ -129,8 +124,7 @@ def _sensors(events: Events) -> Iterator[tuple[str, str]]:
         yield f"{words.fault_name(flight.fault_type)}", f"{words.share(flight.not_assessed)} not assessed, {alerts}"
 
 
-def _latencies(stream: Stream, evidence: Evidence) -> Iterator[tuple[str, str]]:
+def _latencies(stream: Stream, gate: Gate) -> Iterator[tuple[str, str]]:
     median, p99, longest = map(words.number, quantiles_ms(stream.latency_ms))
-    limits = [f", budget {gate.limit:g} ms" for gate in evidence.gates if gate.name == _LATENCY]
-    yield "latency p50 / p99 / max", f"{median} / {p99} / {longest} ms{''.join(limits)}"
+    yield "latency p50 / p99 / max", f"{median} / {p99} / {longest} ms, budget {gate.limit:g} ms"
     yield "deadlines missed", f"{stream.deadlines_missed:,}"

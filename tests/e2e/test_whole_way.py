@@ -22,7 +22,7 @@ EXAMPLE = Path(ground.__file__).parent / "configs" / "engine_vibration.yaml"
 DETECTOR = "engine_vibration_detector"
 ARTEFACTS = (
     "model.onnx", "scaler.json", "signature.json", "thresholds.yaml", "metrics.json", "MODEL_CARD.md", "manifest.json",
-    "feature_spec.json", "thresholds.json", "bundle.sig", f"{DETECTOR}-1.0.0.bundle",
+    "mlbom.cdx.json", "feature_spec.json", "thresholds.json", "bundle.sig", f"{DETECTOR}-1.0.0.bundle",
 )  # fmt: skip
 OK, BAD_INPUT, GATE_FAILED, PARTLY_FAILED = 0, 2, 3, 4
 REFUSED = 3

@@ -74,7 +74,7 @@ BAD = [
     ("text for number", lambda d: d.update(pooled="10")),
     ("true for number", lambda d: d.update(k=True)),
     ("release over 1", lambda d: d.update(release_ratio=1.5)),
-    ("other schema", lambda d: d.update(schema=2)),
+    ("other schema", lambda d: d.update(schema=1)),
 ]
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 import ground
-from ground.config import load_config
+from ground.config import GatesConfig, load_config
 from ground.errors import ConfigError
 
 CONFIGS = Path(ground.__file__).parent / "configs"
@@ -72,6 +73,12 @@ BAD = [
         lambda d: d["decision"].update(false_alarm_rate=0.2),
         "gates.false_alarm_rate_max: expected at least decision.false_alarm_rate",
     ),
+    (
+        "precision that the other gates do not imply",
+        lambda d: d["gates"].update(prevalence=0.01),
+        r"gates: expected limits that agree, got precision_min 0.85 .* 0.147 at prevalence 0.01; lower .* to 0.0015",
+    ),
+    ("a precision beyond the rest", lambda d: d["gates"].update(precision_min=0.86), "imply 0.85 at"),
     ("other schema", lambda d: d.update(schema=2), "schema: .* got 2"),
     ("unknown family", lambda d: d["model"].update(family="oracle"), "model.family: .* got 'oracle'"),
     ("infinite rate", lambda d: d["signal"].update(sampling_rate_hz=float("inf")), "sampling_rate_hz: .* finite"),
@@ -91,6 +98,15 @@ def test_bad_configs_are_refused(tmp_path, change, text):
     with pytest.raises(ConfigError, match=text) as caught:
         load_config(path)
     assert str(path) in str(caught.value)
+
+
+def test_the_default_gates_agree_from_a_quarter_of_faulty_flights_on():
+    """0.85 from 0.85 and 5 % takes 25 %: research note, and the default of ``gates.prevalence``."""
+    assert GatesConfig().prevalence == 0.25
+    assert GatesConfig().implied_precision == pytest.approx(0.85)
+    with pytest.raises(ValidationError, match="raise prevalence"):
+        GatesConfig(prevalence=0.249)
+    assert GatesConfig(prevalence=0.01, false_alarm_rate_max=0.0015).implied_precision > 0.85
 
 
 @pytest.mark.parametrize(

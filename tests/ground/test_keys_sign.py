@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,41 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from edge_agent.dsse import pae
-from edge_agent.layout import MANIFEST
+from edge_agent.layout import MANIFEST, METRICS
+from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
 from edge_agent.trust import P256_ORDER, TrustedKeys, key_hint
 from ground.errors import SigningError
 from ground.keys import load_private_key, new_key_pair
-from ground.pack import pack_bundle
+from ground.pack import check_release, pack_bundle
 from ground.sign import sign_members, sign_payload
+
+UNEARNED = [
+    ("undecided", RELEASE, "ECR-1", b'{"verdict": {"verdict": "INSUFFICIENT"}}', False),
+    ("failed", RELEASE, "ECR-1", b'{"verdict": {"verdict": "FAIL"}}', False),
+    ("no verdict", RELEASE, "ECR-1", b"{}", False),
+    ("no evaluation", RELEASE, "ECR-1", b"[]", False),
+    ("no change request", RELEASE, "", b'{"verdict": {"verdict": "PASS"}}', False),
+    ("passed", RELEASE, "ECR-1", b'{"verdict": {"verdict": "PASS"}}', True),
+    ("undecided development", DEVELOPMENT, "", b'{"verdict": {"verdict": "INSUFFICIENT"}}', True),
+]
+
+
+@pytest.mark.parametrize(
+    ("release_class", "ecr", "metrics", "is_right"), [row[1:] for row in UNEARNED], ids=[row[0] for row in UNEARNED]
+)
+def test_a_release_must_have_passed(release_class: str, ecr: str, metrics: bytes, is_right: bool) -> None:  # noqa: FBT001
+    """Whoever edits the class of a bundle by hand cannot sign it: INSUFFICIENT makes a development bundle at most."""
+    manifest = Manifest(
+        detector="d", version="1.0.0", fleet="f", sequence=1, release_class=release_class, spec_digest="a" * 64,
+        min_agent_version="0.1.0", ecr=ecr or "x",
+    )  # fmt: skip
+    members = {MANIFEST: replace(manifest, ecr=ecr).to_json(), METRICS: metrics}
+    if is_right:
+        check_release(members)
+    else:
+        with pytest.raises(SigningError, match="release_class: expected development"):
+            check_release(members)
+
 
 MEMBERS = {"b.json": b"{}", "a/x.npy": b"\x93NUMPY"}
 

@@ -17,6 +17,7 @@ from ground.checkpoints import MemoryStore
 from ground.config import ModelConfig
 from ground.errors import TrainingError
 from ground.models.autoencoder import Autoencoder
+from ground.models.conditioner import Conditioner
 from ground.models.detector_module import DetectorModule
 from ground.models.families import FAMILIES, fit_core, load_core
 from ground.models.family import VARIANCE_FLOOR, FitData
@@ -196,7 +197,9 @@ def test_normaliser_inverts() -> None:
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 3.4e38, -3.4e38, 0.0, 1e-45])
 def test_wild_input_stays_finite(fitted: Any, value: float) -> None:
     """Whatever a broken sensor makes of the features: finite, and far above healthy."""
-    outputs = DetectorModule(_scaler(), fitted.core).outputs(np.full((1, N_FEATURE), value, dtype=np.float32))
+    outputs = DetectorModule(_scaler(), fitted.core, Conditioner(N_FEATURE, 0)).outputs(
+        np.full((1, N_FEATURE), value, dtype=np.float32)
+    )
     assert np.isfinite(outputs.reconstruction).all()
     assert np.isfinite(outputs.score).all()
     assert outputs.score[0] > 10.0

@@ -21,6 +21,7 @@ from ground import onnx_export
 from ground.checkpoints import MemoryStore
 from ground.config import ModelConfig
 from ground.errors import TrainingError
+from ground.models.conditioner import Conditioner
 from ground.models.detector_module import DetectorModule
 from ground.models.families import FAMILIES, fit_core
 from ground.models.family import FitData
@@ -61,7 +62,9 @@ def _healthy(n: int, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
 def _module(family: str) -> DetectorModule:
     data = FitData(names=NAMES, fit=_healthy(800, 2), validation=_healthy(200, 3))
     run = LoopRun(name="test", seed=5, store=MemoryStore(), resume=False, progress=lambda *_: None)
-    return DetectorModule(_scaler(), fit_core(family, data, ModelConfig(max_epochs=15), run).core)
+    return DetectorModule(
+        _scaler(), fit_core(family, data, ModelConfig(max_epochs=15), run).core, Conditioner(len(NAMES), 0)
+    )
 
 
 @pytest.fixture(scope="module", params=sorted(FAMILIES))

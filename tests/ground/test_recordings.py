@@ -56,6 +56,9 @@ def test_identities_are_taken_from_the_index(tiny_recordings):
         ("g;mm/s", ("g", "mm/s")),
         ("", ("unknown", "unknown")),
         ("as published (not stated; 10.22 mV/(m/s2); scaled)", ("unknown", "unknown")),
+        ("m/s^2", ("m/s2", "m/s2")),
+        ("°C;RPM", ("degC", "rpm")),
+        ("furlong;%", ("unknown", "%")),
     ],
 )
 def test_units_are_one_a_channel(tiny_recordings, text, units):
@@ -162,6 +165,13 @@ def test_speeds_come_from_columns_or_the_index(tiny_recordings):
     assert flight.conditions[[0, -1], 0].tolist() == [20.0, 60.0]
     bench = load(tiny_recordings, "bench").stretches[0]
     assert np.unique(bench.conditions).tolist() == [30.0]
+
+
+def test_segments_without_a_period_lie_apart(tiny_recordings):
+    """Nothing is known of the time between them; the longest and a second keep them apart."""
+    tiny_recordings.restate("life", segment_period_s="")
+    starts = [stretch.start_ns for stretch in load(tiny_recordings, "life").stretches]
+    assert starts == [2_000_000_000 * index for index in range(12)]
 
 
 def test_unknown_speed_is_nan(tiny_recordings):
@@ -322,11 +332,6 @@ BAD_FILES = {
         "life",
         lambda tiny: tiny.restate("life", segment_period_s="0.5"),
         "segment: expected segments that end before the next begins, got one that begins 0.5 s too early in row 1024",
-    ),
-    "segments without a period": (
-        "life",
-        lambda tiny: tiny.restate("life", segment_period_s=""),
-        "segment_period_s of the index: expected the time between segments, got nothing for 12 segments",
     ),
     "no segments to label by": (
         "life",

@@ -26,7 +26,7 @@ from ground.featurize import featurize
 from ground.frames import frames_of
 from ground.preprocess import preprocess
 from ground.recordings import load_recording, read_index
-from ground.report.evidence_file import read_evidence
+from ground.report.evidence_file import read_run
 from ground.train import train
 from ground.workspace import Workspace
 
@@ -96,9 +96,15 @@ def workspace(tmp_path, streamed):
 
 
 @pytest.fixture
-def evidence(evaluated):
+def run_evidence(evaluated):
     """What the evaluation found."""
-    return read_evidence(evaluated)
+    return read_run(evaluated)
+
+
+@pytest.fixture
+def evidence(run_evidence):
+    """All of it but the latency."""
+    return run_evidence.evidence
 
 
 def _write_raw(folder):

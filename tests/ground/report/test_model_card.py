@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
 
 from edge_agent.layout import MEMBER_CAPS, MODEL_CARD
 from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
-from ground.errors import DataError
 from ground.report.model_card import TO_FILL, ModelCardInput, model_card
 
 SECTIONS = [
@@ -27,22 +25,16 @@ def manifest(**changes):
     return Manifest(**{**fields, **changes})
 
 
-@pytest.fixture(scope="session")
-def metrics(evaluated):
-    """The metrics of the tiny fleet."""
-    return json.loads((evaluated.evaluation / "metrics.json").read_bytes())
-
-
 @pytest.fixture
-def card(metrics):
-    """Its card."""
-    return model_card(ModelCardInput(manifest=manifest(), metrics=metrics))
+def card(evidence):
+    """The card of the tiny fleet."""
+    return model_card(ModelCardInput(manifest=manifest(), evidence=evidence))
 
 
 def test_card_has_every_section_in_order(card):
     """As the reference page lists them."""
     assert re.findall(r"^## (.*)$", card, flags=re.MULTILINE) == SECTIONS
-    assert card.startswith("# tiny_detector/1.2.3\n")
+    assert "\n---\n\n# tiny_detector/1.2.3\n" in card
 
 
 def test_card_holds_what_was_measured_and_what_is_promised(card, evidence):
@@ -74,19 +66,35 @@ def test_gaps_for_people_are_marked(card):
 
 
 @pytest.mark.parametrize(("release_class", "is_marked"), [(RELEASE, False), (DEVELOPMENT, True)])
-def test_development_bundle_says_so_first(metrics, release_class, is_marked):
+def test_development_bundle_says_so_first(evidence, release_class, is_marked):
     """Nobody takes it for a release."""
-    card = model_card(ModelCardInput(manifest=manifest(release_class=release_class), metrics=metrics))
-    assert ("Development bundle" in card.splitlines()[2]) is is_marked
+    card = model_card(ModelCardInput(manifest=manifest(release_class=release_class), evidence=evidence))
+    title, _, first = card.partition("\n# ")[2].splitlines()[:3]
+    assert title == "tiny_detector/1.2.3"
+    assert ("Development bundle" in first) is is_marked
 
 
-def test_card_is_the_same_text_every_time_and_fits_the_bundle(card, metrics):
+def test_card_is_the_same_text_every_time_and_fits_the_bundle(card, evidence):
     """It is a signed member: same input, same bytes, under its cap."""
-    assert model_card(ModelCardInput(manifest=manifest(), metrics=metrics)) == card
+    assert model_card(ModelCardInput(manifest=manifest(), evidence=evidence)) == card
     assert len(card.encode()) < MEMBER_CAPS[MODEL_CARD]
 
 
-def test_metrics_of_something_else_are_refused():
-    """A card is never made of nothing."""
-    with pytest.raises(DataError, match="expected schema 1"):
-        model_card(ModelCardInput(manifest=manifest(), metrics={}))
+def test_card_holds_no_latency_but_its_limit(card, run_evidence):
+    """Latencies differ from run to run, and the card is a member of a bundle that can be made again."""
+    numbers = run_evidence.latency.numbers
+    assert "99th percentile may be\n50 ms at most" in card
+    assert not any(f"{value:.3g} ms" in card for value in (numbers.median_ms, numbers.p99_ms, numbers.max_ms))
+
+
+def test_programs_read_the_head(card, evidence, monkeypatch):
+    """The Hub's own reader finds name, tags and results in it, without a network."""
+    from huggingface_hub import ModelCard
+
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a card needs no network"))
+    data = ModelCard(card).data
+    assert data.model_name == "tiny_detector/1.2.3"
+    assert {"anomaly-detection", evidence.family} <= set(data.tags)
+    assert data.datasets == ["tiny"]
+    found = {result.metric_type: result.metric_value for result in data.eval_results}
+    assert found == {gate.name: gate.point for gate in evidence.gates}

@@ -13,13 +13,14 @@ import pandas as pd
 import pytest
 
 from edge_agent.manifest import DEVELOPMENT, RELEASE
-from ground.errors import DataError
-from ground.evidence import Evidence
+from ground.errors import DataError, GateError
+from ground.evidence import SCHEMA, Evidence
 from ground.gates import FAIL, INSUFFICIENT, PASS, RunVerdict
-from ground.report.evidence_file import evidence_of, read_evidence
+from ground.report.evidence_file import read_run, record_of
 from ground.report.headline import NO_BUNDLE, gate_lines, meaning, release_class
 from ground.report.page import make_page, render, write_page
 from ground.report.view import Absent
+from ground.run_evidence import LatencyEvidence, RunEvidence, release_class_of
 
 LARGEST_PAGE = 3_000_000
 LARGEST_FIGURE = 200_000
@@ -101,7 +102,7 @@ def test_page_is_the_same_bytes_every_time(html, streamed, report_config, tmp_pa
 
 def test_alert_is_shown_with_the_tone_that_was_planted(streamed, report_config):
     """A tone of 300 Hz: the spectrum stands out there and the caption says so; named features come with values."""
-    page = make_page(streamed, report_config, read_evidence(streamed))
+    page = make_page(streamed, report_config, read_run(streamed))
     story = page.alerts[0]
     assert story.title == "Bearing ball"
     stands_out = re.search(r"most at ([\d,]+) Hz, (\d+) dB above", story.spectrum.reading)
@@ -115,7 +116,7 @@ def test_alert_is_shown_with_the_tone_that_was_planted(streamed, report_config):
 
 def test_flights_are_told_as_they_went(streamed, report_config):
     """Both planted tones are found, neither weak fault; the flat sensor is silent, for it fails after 5 of 12 s."""
-    page = make_page(streamed, report_config, read_evidence(streamed))
+    page = make_page(streamed, report_config, read_run(streamed))
     faults, sensors = page.flights.grids
     assert [row[:3] for row in faults.rows] == [("bearing ball", "2", "2"), ("looseness", "2", "0")]
     (row,) = sensors.rows
@@ -131,7 +132,7 @@ def test_stream_over_training_time_says_so(workspace, report_config):
     table = pd.read_parquet(path)
     table.loc[table.index[:7], "role"] = "fit"
     table.to_parquet(path, index=False)
-    page = make_page(workspace, report_config, read_evidence(workspace))
+    page = make_page(workspace, report_config, read_run(workspace))
     assert f"7 of the {len(table):,} windows" in page.flights.sentences[1]
 
 
@@ -203,10 +204,12 @@ def test_without_a_stream_the_replayed_test_flights_are_shown(evaluated, report_
     assert "kept without their contributions" in html
 
 
-def test_one_class_only_leaves_a_sentence_for_the_curves(streamed, report_config, evidence):
+def test_one_class_only_leaves_a_sentence_for_the_curves(streamed, report_config, run_evidence):
     """Without faulty windows there is no ROC."""
-    bare = [replace(one, roc=_empty(one.roc), pr=_empty(one.pr)) for one in evidence.contenders]
-    page = make_page(streamed, report_config, replace(evidence, contenders=tuple(bare)))
+    bare = [replace(one, roc=_empty(one.roc), pr=_empty(one.pr)) for one in run_evidence.evidence.contenders]
+    page = make_page(
+        streamed, report_config, replace(run_evidence, evidence=replace(run_evidence.evidence, contenders=tuple(bare)))
+    )
     (figure,) = next(section for section in page.sections if section.key == "compared").figures
     assert isinstance(figure, Absent)
     assert "one kind is absent" in figure.text
@@ -216,7 +219,9 @@ def test_evidence_without_any_optional_part_still_makes_a_page(tmp_path, report_
     """Only the schema is there: every number is n/a, and nothing crashes."""
     from ground.workspace import Workspace
 
-    page = make_page(Workspace(tmp_path), report_config, evidence_of({"schema": 1}))
+    nothing = {"schema": SCHEMA}
+    run = RunEvidence(record_of(Evidence, nothing), record_of(LatencyEvidence, nothing))
+    page = make_page(Workspace(tmp_path), report_config, run)
     assert Reader(render(page)).open == []
 
 
@@ -229,8 +234,10 @@ BAD = {
     "no json": lambda root: (root / "evaluation/metrics.json").write_text("{"),
     "a list": lambda root: (root / "evaluation/metrics.json").write_text("[]"),
     "another schema": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 99}'),
-    "another shape": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 1, "gates": [7]}'),
-    "a text for a number": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 1, "seed": "x"}'),
+    "another shape": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 2, "gates": [7]}'),
+    "a text for a number": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 2, "seed": "x"}'),
+    "no latency": lambda root: (root / "evaluation/latency.json").unlink(),
+    "another latency": lambda root: (root / "evaluation/latency.json").write_text('{"schema": 2}'),
     "a broken stream": lambda root: (root / STREAM).write_bytes(b"PAR1"),
 }
 
@@ -239,7 +246,7 @@ BAD = {
 def test_damaged_files_are_refused_by_name(workspace, report_config, tmp_path, name):
     """What is there must be whole: the text names the file, and no half page is left."""
     BAD[name](workspace.root)
-    with pytest.raises(DataError, match=r"(metrics\.json|stream\.parquet): expected"):
+    with pytest.raises(DataError, match=r"(metrics\.json|latency\.json|stream\.parquet): expected"):
         write_page(workspace, report_config, out=tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
@@ -252,10 +259,17 @@ def test_page_of_another_config_is_refused(evaluated, report_config, tmp_path):
 
 
 def test_evidence_survives_the_file(evaluated):
-    """Reading ``metrics.json`` back and writing it again gives the same bytes, so nothing of it was lost."""
-    evidence = read_evidence(evaluated)
-    assert isinstance(evidence, Evidence)
-    assert evidence.to_json() == (evaluated.evaluation / "metrics.json").read_bytes()
+    """Reading both files back and writing them again gives the same bytes, so nothing of them was lost."""
+    run = read_run(evaluated)
+    assert run.evidence.to_json() == (evaluated.evaluation / "metrics.json").read_bytes()
+    assert run.latency.to_json() == (evaluated.evaluation / "latency.json").read_bytes()
+
+
+def judged(run, verdict, latency, ecr):
+    """A run with other verdicts on detection and on latency."""
+    evidence = replace(run.evidence, verdict=RunVerdict(verdict, ()), ecr=ecr)
+    gate = replace(run.latency.gate, verdict=latency)
+    return RunEvidence(evidence, replace(run.latency, gate=gate))
 
 
 VERDICTS = [
@@ -267,21 +281,36 @@ VERDICTS = [
 
 
 @pytest.mark.parametrize(("verdict", "ecr", "expected", "sentence"), VERDICTS)
-def test_verdict_in_one_sentence(evidence, verdict, ecr, expected, sentence):
+def test_verdict_in_one_sentence(run_evidence, verdict, ecr, expected, sentence):
     """What may be made of the run, as export decides it."""
-    changed = replace(evidence, verdict=RunVerdict(verdict, ()), ecr=ecr)
+    changed = judged(run_evidence, verdict, PASS, ecr)
     assert release_class(changed) == expected
     assert sentence in meaning(changed)
 
 
-def test_release_class_is_the_one_that_export_decides(evidence, report_config):
-    """Both rules are one rule."""
-    from ground.export import release_class_of
+CLASSES = [
+    (PASS, PASS, "ECR-1", RELEASE),
+    (PASS, PASS, "", DEVELOPMENT),
+    (INSUFFICIENT, PASS, "ECR-1", DEVELOPMENT),
+    (PASS, INSUFFICIENT, "ECR-1", DEVELOPMENT),
+    (INSUFFICIENT, INSUFFICIENT, "", DEVELOPMENT),
+    (PASS, FAIL, "ECR-1", NO_BUNDLE),
+    (INSUFFICIENT, FAIL, "ECR-1", NO_BUNDLE),
+    (FAIL, PASS, "ECR-1", NO_BUNDLE),
+]
+"""Verdict on detection, on latency, change request; what may be made of it."""
 
-    for verdict, ecr in [(PASS, "ECR-1"), (PASS, ""), (INSUFFICIENT, "ECR-1")]:
-        changed = replace(evidence, verdict=RunVerdict(verdict, ()), ecr=ecr)
-        config = report_config.model_copy(update={"ecr": ecr})
-        assert release_class(changed) == release_class_of(config, json.loads(changed.to_json()))[0]
+
+@pytest.mark.parametrize(("verdict", "latency", "ecr", "expected"), CLASSES)
+def test_only_a_pass_of_every_gate_with_a_change_request_is_released(run_evidence, verdict, latency, ecr, expected):
+    """The page says what export decides, and INSUFFICIENT never makes a release."""
+    changed = judged(run_evidence, verdict, latency, ecr)
+    assert release_class(changed) == expected
+    if expected == NO_BUNDLE:
+        with pytest.raises(GateError, match="no bundle is made"):
+            release_class_of(changed)
+    else:
+        assert release_class_of(changed)[0] == expected
 
 
 def test_gate_bars_stay_on_their_scale(evidence):

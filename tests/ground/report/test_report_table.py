@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 
 import pytest
 from rich.console import Console
@@ -19,18 +18,18 @@ def shown(table):
     return sink.getvalue().replace("\u00a0", " ")
 
 
-def test_gates_stand_with_verdicts_and_the_auc_of_plain_rms(evaluated, evidence):
+def test_gates_stand_with_verdicts_and_the_auc_of_plain_rms(run_evidence):
     """Every gate, every verdict, the release class, and what a level meter would reach."""
-    metrics = json.loads((evaluated.evaluation / "metrics.json").read_bytes())
-    text = shown(gates_table(metrics))
-    for gate in evidence.gates:
+    text = shown(gates_table(run_evidence))
+    for gate in run_evidence.gates:
         assert gate.verdict in text
-    assert f"{evidence.verdict.verdict}: " in text
+    assert f"{run_evidence.verdict.verdict}: " in text
     assert "…" not in text
     assert all(
-        any(gate.verdict in line and f"{gate.limit:g}" in line for line in text.splitlines()) for gate in evidence.gates
+        any(gate.verdict in line and f"{gate.limit:g}" in line for line in text.splitlines())
+        for gate in run_evidence.gates
     )
-    rms = evidence.contenders[-1].windows.auc
+    rms = run_evidence.evidence.contenders[-1].windows.auc
     assert f"plain RMS {rms:.3f}" in text
 
 
@@ -49,9 +48,3 @@ def test_closing_table_without_a_stream_names_the_file(evaluated):
     """A clear error, no traceback of a library."""
     with pytest.raises(DataError, match=r"stream\.parquet: expected"):
         closing_table(evaluated)
-
-
-def test_gates_of_something_else_are_refused():
-    """Not every JSON file is an evaluation."""
-    with pytest.raises(DataError, match="expected schema 1"):
-        gates_table({})

@@ -1,0 +1,175 @@
+"""Rehearsals: detectors trained without some of the healthy windows, and what they say of those.
+
+What was left out stands for what a detector will meet: later time, operating conditions between the trained ones, and
+recordings made on another day, under a load that nobody reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge_agent.domain import INSIDE
+from ground.baseline import Knots, find_knots, inner_conditions
+from ground.calibrate import FlightScores, Rehearsal
+from ground.checkpoints import MemoryStore
+from ground.config import ModelConfig
+from ground.domain import learn_domain, outside_reasons
+from ground.learning import learn
+from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
+from ground.scaling import condition_columns
+from ground.training_loop import LoopRun
+from ground.window_table import WindowTable
+from shared_features.spec import FeatureSpec
+
+LATER_TIME: Final = "later time"
+LEFT_OUT_CONDITIONS: Final = "left-out conditions"
+LEFT_OUT_RECORDINGS: Final = "left-out recordings"
+
+BLOCKS = 6
+"""Parts of equal length into which the healthy time of each recording is cut."""
+FEWEST_BLOCKS = 3
+"""Blocks that the first detector learns from: with fewer, it says more of its own scarcity than of the machine."""
+FEWEST_RECORDINGS = 3
+MOST_FOLDS = 10
+_VALIDATION_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a detector is made: the same way whatever was left out."""
+
+    spec: FeatureSpec
+    family: str
+    settings: ModelConfig
+    seed: int
+
+
+def later_time(table: WindowTable, recipe: Recipe) -> Rehearsal:
+    """Each block of time of every recording, under a detector of the blocks before it.
+
+    Args:
+        table: Healthy assessed windows in physical units, with the columns recording_id, start_ns, phase and reason.
+        recipe: How the detectors are made.
+
+    Returns:
+        One group a recording and block; without flights where the windows are too few.
+
+    Raises:
+        TrainingError: See ``learn``.
+    """
+    return Rehearsal(name=LATER_TIME, flights=tuple(_later_time(table, recipe)), is_harder=False)
+
+
+def left_out_conditions(table: WindowTable, recipe: Recipe) -> Rehearsal:
+    """Each separate condition between others, under a detector of all the others; see ``later_time``."""
+    return Rehearsal(name=LEFT_OUT_CONDITIONS, flights=tuple(_left_out_conditions(table, recipe)), is_harder=True)
+
+
+def left_out_recordings(table: WindowTable, recipe: Recipe) -> Rehearsal:
+    """Each recording, under a detector of the others, where these know its conditions; see ``later_time``."""
+    return Rehearsal(name=LEFT_OUT_RECORDINGS, flights=tuple(_left_out_recordings(table, recipe)), is_harder=False)
+
+
+def _later_time(table: WindowTable, recipe: Recipe) -> Iterator[FlightScores]:
+    block = time_blocks(table.rows)
+    for number in range(FEWEST_BLOCKS, BLOCKS):
+        known, asked = block < number, block == number
+        yield from _scored(table, recipe, known, asked, f"block {number}", by_recording=True)
+
+
+def _left_out_conditions(table: WindowTable, recipe: Recipe) -> Iterator[FlightScores]:
+    values = table.values.astype(np.float64)
+    for number, asked in enumerate(inner_conditions(values, _knots(values, recipe))):
+        yield from _scored(table, recipe, ~asked, asked, f"condition {number}", by_recording=False)
+
+
+def _left_out_recordings(table: WindowTable, recipe: Recipe) -> Iterator[FlightScores]:
+    names = table.rows["recording_id"].to_numpy(dtype=str)
+    different = np.unique(names)
+    if len(different) < FEWEST_RECORDINGS:
+        return
+    values = table.values.astype(np.float64)
+    clusters = [one.cluster_of(values) for one in _knots(values, recipe) if one.is_discrete]
+    fold = np.searchsorted(different, names) % MOST_FOLDS
+    for number in np.unique(fold):
+        known = fold != number
+        domain = learn_domain(recipe.spec, table.rows[known], table.values[known])
+        asked = ~known & (outside_reasons(table.rows, table.values, domain) == INSIDE)
+        for cluster in clusters:
+            asked &= np.isin(cluster, cluster[known])
+        yield from _scored(table, recipe, known, asked, "recording", by_recording=True)
+
+
+def _knots(values: NDArray[np.float64], recipe: Recipe) -> tuple[Knots, ...]:
+    return tuple(find_knots(values, condition_columns(recipe.spec)))
+
+
+def _scored(
+    table: WindowTable,
+    recipe: Recipe,
+    known: NDArray[np.bool_],
+    asked: NDArray[np.bool_],
+    group: str,
+    *,
+    by_recording: bool,
+) -> Iterator[FlightScores]:
+    if known.sum() < FEWEST_FIT_ROWS or not asked.any():
+        return
+    scores = _module_scores(table, recipe, known, asked)
+    for flight in flights_of(table.rows[asked], scores):
+        yield replace(flight, group=f"{flight.group}, {group}" if by_recording else group)
+
+
+def flights_of(rows: pd.DataFrame, scores: NDArray[np.float64]) -> list[FlightScores]:
+    """The flight of each recording, as a group of its own.
+
+    Args:
+        rows: (n) assessed windows, those of one recording in time order.
+        scores: (n,) their scores.
+    """
+    return [
+        FlightScores(
+            group=str(name), phases=part["phase"].to_numpy(dtype=str), scores=part["score"].to_numpy(dtype=np.float64)
+        )
+        for name, part in rows.assign(score=scores).groupby("recording_id", sort=True)
+    ]
+
+
+def _module_scores(
+    table: WindowTable, recipe: Recipe, known: NDArray[np.bool_], asked: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    fit, validation = fit_and_validation(table.rows[known])
+    values = table.values[known]
+    run = LoopRun(name="rehearsal", seed=recipe.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
+    learned = learn(
+        recipe.spec, values[fit], values[validation], family=recipe.family, settings=recipe.settings, run=run
+    )
+    return learned.module.outputs(table.values[asked]).score.astype(np.float64)
+
+
+def fit_and_validation(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(n,) flags: all rows to fit to, and the last ones of each recording to watch; networks alone look at these.
+
+    They overlap: a closed form that gave up a fifth of a few healthy minutes would lose more than it learns.
+    """
+    fit = np.ones(len(rows), dtype=bool)
+    watched = _rank(rows) >= 1.0 - _VALIDATION_SHARE
+    return fit, watched if watched.sum() >= FEWEST_VALIDATION_ROWS else fit
+
+
+def time_blocks(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """(n,) number of each window's block, 0 to ``BLOCKS - 1`` in time order within its recording."""
+    return np.asarray(np.floor(_rank(rows) * BLOCKS), dtype=np.int64)
+
+
+def _rank(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """(n,) place of each window in time within its recording, 0 to below 1."""
+    by_recording = rows.groupby("recording_id")["start_ns"]
+    rank = (by_recording.rank(method="first") - 1.0) / by_recording.transform("size")
+    return rank.to_numpy(dtype=np.float64)

@@ -1,0 +1,218 @@
+"""What ``ground init`` chooses, and why: spans, groups, recordings, channels, sensor rules, contract."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from ground.errors import DataError
+from ground.initialise import propose
+from ground.initialise.groups import choose_groups
+from ground.initialise.spans import Signal, Spans, choose_spans
+from shared_features.spec import LONGEST_ROW_N
+
+RATES_HZ = (200.0, 1000.0, 2048.0, 8192.0, 12_800.0, 25_600.0, 48_828.125, 51_200.0, 97_656.0, 10_007.0)
+
+
+def signal(rate_hz, seconds, runs=1, **changes):
+    """Some healthy runs of one length."""
+    lengths = np.full(runs, round(rate_hz * seconds), dtype=np.int64)
+    fields = {"slowest_hz": 0.0, "limit_n": int(lengths.sum()), "n_channel": 1, **changes}
+    return Signal(rate_hz=rate_hz, healthy_n=lengths, longest_n=lengths, **fields)
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 5.0, 59.39, 3600.0])
+def test_segments_fill_records_and_records_fill_windows(rate_hz, seconds):
+    """Whatever the rate: half-overlapped segments, whole records, hops of whole records, nothing over the length."""
+    one = signal(rate_hz, seconds)
+    spans = choose_spans(one)
+    assert spans.window_n % spans.record_n == 0
+    assert spans.hop_n % spans.record_n == 0
+    assert spans.hop_n <= spans.window_n <= one.healthy_n[0]
+    if spans.segment_n:
+        assert spans.segment_n <= LONGEST_ROW_N
+        assert (spans.record_n - spans.segment_n) % (spans.segment_n // 2) == 0
+
+
+def test_hours_give_windows_of_ten_seconds():
+    """As long as possible up to 10 s."""
+    assert choose_spans(signal(25_600.0, 7200.0)).window_n == 256_000
+
+
+def test_a_short_snapshot_is_a_window():
+    """Of 1.28 s, two hundred times; nothing is cut off it and windows do not overlap."""
+    spans = choose_spans(signal(25_600.0, 1.28, runs=400))
+    assert (spans.window_n, spans.hop_n) == (32_768, 32_768)
+
+
+def test_windows_hold_five_turns():
+    """A slow shaft in short recordings: fewer windows, rather than parts of turns."""
+    spans = choose_spans(signal(10_000.0, 20.0, slowest_hz=5.0))
+    assert spans.window_n >= 10_000
+
+
+def test_a_minute_gives_a_hundred_windows_of_a_thousand_samples():
+    """Short enough for enough windows, not so short that kurtosis means nothing."""
+    one = signal(20_000.0, 60.0)
+    spans = choose_spans(one)
+    assert spans.window_n >= 1024
+    assert one.windows(spans.window_n, spans.hop_n) >= 120
+
+
+def test_slow_values_have_no_spectrum():
+    """Windows of a minute at 1 Hz."""
+    spans = choose_spans(signal(1.0, 20_000.0))
+    assert (spans.window_n, spans.record_n, spans.segment_n) == (60, 10, 0)
+
+
+SPANS = Spans(record_n=25_600, window_n=25_600, hop_n=25_600, segment_n=5120)
+
+
+@pytest.mark.parametrize(("windows", "n_bands"), [(100, 8), (400, 13), (100_000, 32)])
+def test_bands_are_as_many_as_windows_bear(windows, n_bands):
+    """Thirteen windows a feature: 12 of the waveform, 5 of the spectrum's shape, and the bands."""
+    assert choose_groups(SPANS, rate_hz=25_600.0, units=["g"], windows=windows).n_bands == n_bands
+
+
+@pytest.mark.parametrize(
+    ("units", "rate_hz", "velocity_hz", "why"),
+    [
+        (["g", "g"], 25_600.0, (10.0, 1000.0), ""),
+        (["g", "bar"], 25_600.0, (0.0, 0.0), "not all in g"),
+        (["unknown"], 25_600.0, (0.0, 0.0), "not all in g"),
+        (["m/s2"], 204_800.0, (0.0, 0.0), "lines lie 40 Hz apart"),
+        (["m/s2"], 100.0, (0.0, 0.0), "sampling rate is too low"),
+    ],
+)
+def test_velocity_is_integrated_from_accelerations(units, rate_hz, velocity_hz, why):
+    """In one unit, where lines lie close enough for 10 Hz and the rate reaches beyond it."""
+    groups = choose_groups(SPANS, rate_hz=rate_hz, units=units, windows=1000)
+    assert groups.velocity_hz == velocity_hz
+    assert why in groups.why_no_velocity
+
+
+def test_the_larger_group_is_taken_and_the_rest_named(bench, featurized):
+    """Other rates, other channels and empty ones are left out by the config, and the stages then run."""
+    bench.rows[0]["sampling_rate_hz"] = "4000"
+    bench.rows[4]["channels"] = "a"
+    bench.files["r1"]["b"][:] = np.nan
+    folder = bench.write()
+    proposal = propose(folder)
+    assert proposal.recordings == ("r2", "r3", "r5")
+    assert proposal.config.preprocess.leave_out == ("r0", "r1", "r4")
+    said = next(doubt for doubt in proposal.doubts if "r0" in doubt)
+    assert "r0 (4000 Hz instead of 2000 Hz), r1 (channel b is empty), r4 (no channel b)" in said
+    assert set(featurized(proposal, folder)["recording_id"]) == {"r2", "r3", "r5"}
+
+
+def test_rules_that_refuse_healthy_time_are_switched_off(bench, featurized):
+    """A tachometer among the channels looks like a flat sensor; it is no broken one."""
+    for columns in bench.files.values():
+        columns["b"] = ((np.arange(40_000) * 25 / 2000) % 1 < 0.1).astype(np.float32)
+    folder = bench.write()
+    proposal = propose(folder)
+    assert proposal.config.features.quality.flat_repeat_ratio == 1.0
+    assert any("flatline): these rules are switched off" in doubt for doubt in proposal.doubts)
+    assert (featurized(proposal, folder)["reason"] == "").all()
+
+
+def test_a_dead_channel_is_left_out(bench):
+    """Constant in all healthy time, it would refuse every window, whatever the rules."""
+    for columns in bench.files.values():
+        columns["b"][:] = 3.25
+    proposal = propose(bench.write())
+    assert [channel.name for channel in proposal.config.signal.channels] == ["a"]
+    assert proposal.config.features.quality.flat_run_ratio == 0.1
+    assert any("channels b" in doubt for doubt in proposal.doubts)
+
+
+def test_large_numbers_get_a_contract_of_their_own(bench, featurized):
+    """Pascals pass 10,000; the packaged contract would refuse them."""
+    for columns in bench.files.values():
+        columns["a"] *= np.float32(1e6)
+    folder = bench.write()
+    proposal = propose(folder)
+    assert "minimum: -100000000, maximum: 100000000" in proposal.contract_yaml
+    assert proposal.config.contract == "contract.yaml"
+    assert len(featurized(proposal, folder))
+
+
+def test_healthy_specimens_are_kept_apart_from_eight_on(bench):
+    """Fewer are cut by time."""
+    assert propose(bench.write()).config.split.strategy == "by_time"
+    for index in range(10):
+        columns = {name: bench.vibration(40_000, 2000) for name in ("a", "b")}
+        bench.add(f"s{index}", columns, rate_hz=2000, dataset="bench", unit_id=f"s{index}")
+    assert propose(bench.write()).config.split.strategy == "by_unit"
+
+
+HOSTILE = {
+    "missing file": (lambda rig: rig.rows[1].update(file="nope.parquet"), r"nope\.parquet: expected a complete Par"),
+    "unknown label": (lambda rig: rig.rows[1].update(label="ok"), "r1: label: expected one of healthy, faulty"),
+    "rate in words": (lambda rig: rig.rows[1].update(sampling_rate_hz="fast"), "r1: sampling_rate_hz: expected a pos"),
+    "speed in words": (lambda rig: rig.rows[1].update(speed_rpm="1500 rpm"), "r1: speed_rpm: expected a positive num"),
+    "channel that is not there": (lambda rig: rig.rows[1].update(channels="a;z"), r"r1\.parquet: z: expected a column"),
+    "life without segments": (lambda rig: rig.rows[4].update(label="run_to_failure"), r"r4\.parquet: segment: expecte"),
+    "mixed without labels": (lambda rig: rig.rows[4].update(label="mixed"), r"r4\.parquet: anomaly: expected a column"),
+    "nothing healthy": (lambda rig: [row.update(label="faulty") for row in rig.rows], "label: expected healthy time"),
+    "three samples": (
+        lambda rig: [part.update(a=part["a"][:3], b=part["b"][:3]) for part in rig.files.values()],
+        "expected healthy time of 16 samples or more without a gap, got 3",
+    ),
+    "no samples": (
+        lambda rig: rig.files.update(r2={"a": np.zeros(0, np.float32), "b": np.zeros(0, np.float32)}),
+        r"r2\.parquet: expected samples, got none",
+    ),
+    "name of two lines": (
+        lambda rig: (rig.rows[1].update(channels="a\nb"), rig.files["r1"].update({"a\nb": rig.files["r1"]["a"]})),
+        "channels: expected names of 1 to 64 printable",
+    ),
+    "two datasets": (lambda rig: rig.rows[1].update(dataset="other"), "dataset: expected one of bench, other, got"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "text"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_broken_folders_are_told_what_is_wrong(bench, spoil, text):
+    """File and field, what was expected and what came."""
+    spoil(bench)
+    with pytest.raises(DataError, match=text):
+        propose(bench.write())
+
+
+def test_all_that_is_wrong_is_said_at_once(bench):
+    """Not one error a run."""
+    bench.rows[1]["label"] = "ok"
+    bench.rows[2]["file"] = "nope.parquet"
+    with pytest.raises(DataError, match=r"(?s)r1: label.*nope\.parquet"):
+        propose(bench.write())
+
+
+DOUBTS = {
+    "few recordings": (lambda rig: rig.rows, "4 healthy recordings: .*needs 59 for .*1 %: 299.*INSUFFICIENT"),
+    "one specimen": (lambda rig: rig.rows, "one healthy specimen"),
+    "missing samples": (lambda rig: rig.files["r0"]["a"].__setitem__(5, np.nan), "missing samples.*: r0"),
+    "no faults": (lambda rig: [row.update(label="healthy") for row in rig.rows], "no faulty time"),
+    "unit unknown": (lambda rig: [row.update(signal_units="") for row in rig.rows], "unit unknown: a, b"),
+    "speed of one": (lambda rig: rig.rows[0].update(speed_rpm="1500"), "speed is known of some recordings only"),
+    "faults at one speed": (
+        lambda rig: [row.update(speed_rpm=str(1200 if row["label"] == "faulty" else 1200 + 60 * number))
+                     for number, row in enumerate(rig.rows)],
+        "faults at one speed only",
+    ),
+    "segments without a period": (
+        lambda rig: [part.update(segment=np.repeat(np.arange(10), 4000)) or row.update(channels="a;b")
+                     for part, row in zip(rig.files.values(), rig.rows, strict=True)],
+        "time between segments is not stated",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "text"), DOUBTS.values(), ids=DOUBTS.keys())
+def test_doubts_are_said(bench, change, text):
+    """What a person should know before he believes the detector."""
+    change(bench)
+    proposal = propose(bench.write())
+    assert any(re.search(text, doubt) for doubt in proposal.doubts), proposal.doubts
