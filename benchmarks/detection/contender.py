@@ -122,7 +122,8 @@ class Contender(Protocol):
         """Learn what is usual.
 
         Args:
-            train: Healthy windows in physical units; each row names recording, unit, times, speed, load, condition.
+            train: Healthy windows in physical units; beside recording, unit and times, each row has ``dataset``,
+                ``speed_rpm``, ``load`` and ``condition`` of its recording: the index's text, empty where it says none.
             spec: Their features.
             promise: What is to be declared.
             seed: Seeds everything random.

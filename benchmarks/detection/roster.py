@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.detection.contender import DEFAULT, FAMILY
+from benchmarks.detection.contender import BASELINE, DEFAULT, FAMILY
 from benchmarks.detection.dcase import DcaseAutoencoder
 from benchmarks.detection.levels import baselines
 from benchmarks.detection.ours import ours
@@ -15,6 +15,9 @@ from benchmarks.detection.pyod_peers import pyod_peers
 if TYPE_CHECKING:
     from benchmarks.detection.contender import Contender
     from benchmarks.detection.protocols import Case
+
+NETWORKS = frozenset({"autoencoder", "svdd", "flow", "ensemble"})
+"""Families of ours that are trained epoch by epoch, or hold one that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,8 @@ class Effort:
         most_rows: Most windows that a peer learns from.
         epochs: Of the DCASE autoencoder.
         rounds: Resamplings behind an interval.
-        families_everywhere: Whether families and peers run in every protocol, or in ``later_time`` alone.
+        everywhere: Whether closed-form families and peers run in every protocol, or in ``later_time`` alone.
+        networks: Whether families that are trained epoch by epoch run at all: in ``later_time``, half a minute each.
         left_away: What that leaves away, told to the reader.
     """
 
@@ -36,23 +40,25 @@ class Effort:
     most_rows: int
     epochs: int
     rounds: int
-    families_everywhere: bool
+    everywhere: bool
+    networks: bool
     left_away: tuple[str, ...]
 
 
 FULL = Effort(
-    mode="full", most_left_out=6, most_rows=2000, epochs=100, rounds=2000, families_everywhere=True,
+    mode="full", most_left_out=6, most_rows=2000, epochs=100, rounds=2000, everywhere=True, networks=True,
     left_away=(
         "at most 6 values of a condition, and 6 units, are left out in turn, evenly spread, both ends among them",
         "peers learn from at most 2,000 windows, evenly spread",
+        "families that are trained epoch by epoch run on later time alone",
     ),
 )  # fmt: skip
 QUICK = Effort(
-    mode="quick", most_left_out=3, most_rows=500, epochs=30, rounds=300, families_everywhere=False,
+    mode="quick", most_left_out=3, most_rows=500, epochs=30, rounds=300, everywhere=False, networks=False,
     left_away=(
         "at most 3 values of a condition, and 3 units, are left out in turn",
         "peers learn from at most 500 windows, the DCASE autoencoder for 30 epochs instead of 100",
-        "families and peers run on later time alone; the default and the baselines everywhere",
+        "families and peers run on later time alone, families that are trained epoch by epoch not at all",
         "intervals come from 300 resamplings instead of 2,000",
     ),
 )  # fmt: skip
@@ -66,8 +72,8 @@ def contenders(effort: Effort) -> tuple[Contender, ...]:
 
 def takes_part(contender: Contender, case: Case, effort: Effort) -> bool:
     """Whether a contender runs in a case."""
-    is_slow = contender.kind not in {DEFAULT, "baseline"}
-    return effort.families_everywhere or case.protocol == LATER_TIME or not is_slow
-
-
-__all__ = ["FAMILY", "FULL", "QUICK", "Effort", "contenders", "takes_part"]
+    if contender.kind in {DEFAULT, BASELINE}:
+        return True
+    if contender.kind == FAMILY and contender.name in NETWORKS:
+        return effort.networks and case.protocol == LATER_TIME
+    return effort.everywhere or case.protocol == LATER_TIME

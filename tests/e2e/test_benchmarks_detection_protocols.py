@@ -11,6 +11,7 @@ import pytest
 from benchmarks.detection import protocols
 from benchmarks.detection.conditions import NO_LEVEL, levels_of
 from benchmarks.detection.protocols import BETWEEN, OUTSIDE, Case, cases_of, check_apart
+from benchmarks.detection.roster import FULL, QUICK, contenders, takes_part
 from edge_agent.frame import NS_PER_S
 from ground.errors import SplitError
 
@@ -188,3 +189,19 @@ def test_a_condition_in_words_counts_where_neither_speed_nor_load_is_stated():
     rows = pd.DataFrame({"load": "", "speed_rpm": "", "condition": ["a", "b"]})
     assert levels_of(rows, "condition").level.tolist() == [0, 1]
     assert levels_of(rows.assign(load="3"), "condition").level.tolist() == [NO_LEVEL, NO_LEVEL]
+
+
+@pytest.mark.parametrize(
+    ("effort", "protocol", "expected"),
+    [
+        (FULL, "later_time", {"default", "mahalanobis", "autoencoder", "pyod:KNN", "rms"}),
+        (FULL, "left_out_speed", {"default", "mahalanobis", "pyod:KNN", "rms"}),
+        (QUICK, "later_time", {"default", "mahalanobis", "pyod:KNN", "rms"}),
+        (QUICK, "run_to_failure", {"default", "rms"}),
+    ],
+)
+def test_who_takes_part(effort, protocol, expected):
+    """The default and the baselines always; who is slow, where it is told."""
+    case = Case(protocol, "", np.ones(1, dtype=bool), np.zeros(1, dtype=bool))
+    asked = {"default", "mahalanobis", "autoencoder", "pyod:KNN", "rms"}
+    assert {each.name for each in contenders(effort) if takes_part(each, case, effort)} & asked == expected
