@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from ground.calibration_curve import CalibrationPoint
 from ground.report.figure import BLUE, GREY, INK, VERMILLION, Width, drawn, new_figure
 
-_HEIGHT_IN = 4.2
+_HEIGHT_IN = 4.4
 _FLOOR = 0.005
 """Where a measured rate of zero is drawn on the logarithmic axis."""
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -51,6 +51,6 @@ def calibration_plot(points: Sequence[CalibrationPoint], *, shipped: float, widt
         axis.set_major_locator(FixedLocator(list(_TICKS)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set(xlabel="declared: healthy flights with an alarm (at most)", ylabel="measured on test flights")
-    axes.legend(loc="lower right")
+    axes.set(xlabel="declared, at most", ylabel="measured on test flights")
+    figure.legend(loc="outside lower center", ncols=1 if width.is_narrow else 3)
     return figure

@@ -107,8 +107,8 @@ def _band_sentence(evidence: Evidence) -> str:
     if not bands.resamples:
         return ""
     return (
-        f" Shaded: where the shipped model's curve lies in {bands.confidence:.0%} of {bands.resamples} draws of other "
-        "units (bootstrap over groups, pointwise)."
+        f" Shaded: where the shipped model's curve lies in {words.share(bands.confidence)} of {bands.resamples} draws "
+        "of other units (bootstrap over groups, pointwise)."
     )
 
 

@@ -71,7 +71,7 @@ def roc_plot(
     figure = new_figure(width, _NARROW_HEIGHT_IN if width.is_narrow else _HEIGHT_IN)
     roc, pr = figure.subplots(2, 1) if width.is_narrow else figure.subplots(1, 2)
     for axes, band in ((roc, bands.roc), (pr, bands.pr)):
-        label = f"{curves[0].name}, {bands.confidence:.0%} band"
+        label = f"{curves[0].name}, {100.0 * bands.confidence:.0f} % band"
         if len(band.x):
             axes.fill_between(band.x, band.low, band.high, color=BLUE, alpha=0.15, linewidth=0.0, label=label)
     for curve, (colour, dash) in zip(curves, ((BLUE, "-"), *_OTHERS), strict=False):

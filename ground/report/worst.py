@@ -54,7 +54,7 @@ def mistakes_sentence(flights: Sequence[Flight], mistakes: Sequence[Mistake]) ->
         return f"{found} There is none to show."
     return (
         f"{found} At most {MOST_OF_A_KIND} of each kind are shown, the worst first: false alarms furthest above their "
-        "threshold, missed faults whose strangest window stayed furthest below it."
+        "threshold, missed faults whose strangest window stood out least."
     )
 
 

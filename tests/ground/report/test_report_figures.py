@@ -91,7 +91,7 @@ LABELS = {
     "roc": (
         "false-alarm rate (share of healthy windows)",
         "mahalanobis, AUC 0.900",
-        "mahalanobis, 95% band",
+        "mahalanobis, 95 % band",
         "plain RMS, AP 0.800",
     ),
     "calibration": ("measured on test flights", "promise broken", "too few to calibrate", "5%"),
