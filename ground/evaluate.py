@@ -15,6 +15,7 @@ from edge_agent.detector import LoadedModel
 from edge_agent.layout import SCALER
 from edge_agent.scorer import Scorer
 from ground.breakdown import breakdown, sensor_faults
+from ground.calibration_curve import CalibrationPoint, calibration_curve
 from ground.config import Config
 from ground.contenders import RMS, Examined, examine, family_contender, rms_contenders
 from ground.controls import Control, leak_controls, scoring_controls
@@ -30,6 +31,7 @@ from ground.latency import latency_numbers, measure_latency
 from ground.models.candidate import Candidate, TrainingRecord, load_candidate
 from ground.onnx_export import check_equal
 from ground.progress import Progress
+from ground.ranking_bands import ranking_bands
 from ground.recording import Recording
 from ground.recordings import load_recording, read_index
 from ground.replay import Replay
@@ -78,6 +80,7 @@ class _Measured:
     cross_validation: CrossValidation
     latency_ms: NDArray[np.float64]
     datasets: tuple[DatasetDigest, ...]
+    calibration_curve: tuple[CalibrationPoint, ...]
     onnx_relative_error: float
 
     @property
@@ -155,6 +158,7 @@ def _measure(
         cross_validation=cross_validate(table, config, progress=progress),
         latency_ms=_latency_ms(config, workspace, model, shipped, progress),
         datasets=dataset_digests(workspace.interim),
+        calibration_curve=calibration_curve(table, contenders[0].scores, config),
         onnx_relative_error=check_equal(candidates[config.model.family].module, model, table.values[is_test]),
     )
 
@@ -178,6 +182,8 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: 
         roles=_role_counts(table.rows),
         contenders=tuple(contender.evidence for contender in measured.contenders),
         not_run=measured.not_run,
+        calibration_curve=measured.calibration_curve,
+        bands=ranking_bands(shipped.answers, seed=config.seed),
         breakdown=breakdown(shipped.answers, confidence=settings.confidence),
         sensor_faults=sensor_faults(shipped.answers),
         cross_validation=measured.cross_validation,

@@ -17,12 +17,14 @@ import numpy as np
 from edge_agent.thresholds import Thresholds
 from ground.breakdown import BreakdownRow, SensorFaultRow
 from ground.calibrate import CalibrationReport
+from ground.calibration_curve import CalibrationPoint
 from ground.controls import Control
 from ground.crossval import CrossValidation
 from ground.datasets import DatasetDigest
 from ground.detection import FlightNumbers, WindowNumbers
 from ground.gates import Gate, RunVerdict
 from ground.metrics import Curve
+from ground.ranking_bands import Band, RankingBands
 
 SCHEMA = 2
 SHIPPED = "shipped"
@@ -90,6 +92,8 @@ class Evidence:
         roles: What each role holds.
         contenders: The shipped detector first.
         not_run: Baselines that could not be computed, and why.
+        calibration_curve: Declared against measured false-alarm rates of the shipped detector.
+        bands: About the ROC and precision-recall curves of the shipped detector.
         breakdown: The shipped detector by phase and fault.
         sensor_faults: The shipped detector on flights with a faulty sensor.
         cross_validation: The family that ships, trained anew on every fold.
@@ -114,6 +118,8 @@ class Evidence:
     roles: tuple[RoleCount, ...]
     contenders: tuple[ContenderEvidence, ...]
     not_run: tuple[str, ...]
+    calibration_curve: tuple[CalibrationPoint, ...]
+    bands: RankingBands
     breakdown: tuple[BreakdownRow, ...]
     sensor_faults: tuple[SensorFaultRow, ...]
     cross_validation: CrossValidation
@@ -135,8 +141,8 @@ def plain(value: Any) -> Any:
         return {**_plain_mapping(asdict(value)), "summary": value.summary}
     if isinstance(value, Thresholds):
         return value.to_document()
-    if isinstance(value, Curve):
-        return {name: _rounded(getattr(value, name)) for name in ("level", "x", "y")}
+    if isinstance(value, Curve | Band):
+        return {name: _rounded(getattr(value, name)) for name in value.__dataclass_fields__}
     if is_dataclass(value) and not isinstance(value, type):
         return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
     return _plain_builtin(value)

@@ -22,8 +22,8 @@ _WINDOWS_EACH = 10
 
 _READING = (
     "Where the orange line leaves the blue band, the engine sounds as it rarely or never does when healthy; ticks at "
-    "the bottom are the edges of the feature bands, and the bands that the alert names are shaded. Each point is the "
-    "strongest line within 1/48 octave, for the alert and the healthy windows alike."
+    "the bottom are the edges of the feature bands, and bands that an alert names are shaded. Each point is the "
+    "strongest line within 1/48 octave, for this window and the healthy ones alike."
 )
 
 
@@ -107,7 +107,7 @@ def _picture(alert: Alert, view: SpectrumView, channel: str) -> Figure:
     phase = words.spaced(alert.phase)
     return picture(
         lambda width: spectrum_plot(view, width=width),
-        title=f"Spectrum of {channel} in the window of the alert, against healthy windows in phase {phase}",
-        alt=f"{np.mean(excess_db > 0.0):.0%} of the alert's curve lies above the healthy band. {finding}",
+        title=f"Spectrum of {channel} in this window, against healthy windows in phase {phase}",
+        alt=f"{np.mean(excess_db > 0.0):.0%} of this window's curve lies above the healthy band. {finding}",
         reading=f"{finding} {_READING}",
     )

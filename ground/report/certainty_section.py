@@ -8,6 +8,7 @@ from ground.controls import Control
 from ground.crossval import COMPLETE, CrossValidation, Spread
 from ground.evidence import Evidence
 from ground.report import words
+from ground.report.calibration_figure import calibration_figure
 from ground.report.view import Column, Grid, Section
 
 
@@ -25,6 +26,7 @@ def certainty_section(evidence: Evidence, config: Config) -> Section:
         title="How sure this is",
         nav="Certainty",
         sentences=(promise, *kept, _folds_sentence(evidence.cross_validation)),
+        figures=(calibration_figure(evidence, shipped=config.decision.false_alarm_rate),),
         grids=(
             *(_phases(report) for report in calibrations),
             _folds(evidence.cross_validation),

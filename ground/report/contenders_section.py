@@ -94,11 +94,21 @@ def _figure(evidence: Evidence) -> Figure:
     prevalence = windows.faulty / (windows.faulty + windows.healthy)
     listed = words.listed([f"{curve.name} AUC {words.score(curve.auc)}" for curve in curves])
     return picture(
-        lambda width: roc_plot(curves, point, prevalence=prevalence, width=width),
+        lambda width: roc_plot(curves, point, evidence.bands, prevalence=prevalence, width=width),
         title="ROC, and precision and recall, over single windows",
         alt=f"{listed}. As shipped: false-alarm rate {words.score(point.false_alarm_rate)}, recall "
         f"{words.score(point.recall)}, precision {words.score(point.precision)}.",
-        reading=_READING,
+        reading=f"{_READING}{_band_sentence(evidence)}",
+    )
+
+
+def _band_sentence(evidence: Evidence) -> str:
+    bands = evidence.bands
+    if not bands.resamples:
+        return ""
+    return (
+        f" Shaded: where the shipped model's curve lies in {words.share(bands.confidence)} of {bands.resamples} draws "
+        "of other units (bootstrap over groups, pointwise)."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from ground.report.latency_section import latency_section, latency_tile
 from ground.report.library import RecordingLibrary, WindowLibrary
 from ground.report.limits_section import limits_section
 from ground.report.view import Absent, AlertStory, ContributionLine, Figure, Page, Section
+from ground.report.worst import mistakes_sentence, worst_mistakes
 from ground.run_evidence import RunEvidence
 from ground.window_table import WINDOWS
 from ground.workspace import LATENCY, SCORES, STREAM, Workspace, write_atomic
@@ -44,10 +45,11 @@ _NOTHING_STREAMED = Stream(
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """The answers that the page tells about, and where they come from."""
+    """The answers that the page tells about, where they come from, and the evaluation's about all test flights."""
 
     stream: Stream
     flights: tuple[Flight, ...]
+    examined: tuple[Flight, ...]
     missing: str
 
 
@@ -82,7 +84,8 @@ def make_page(workspace: Workspace, config: Config, run: RunEvidence) -> Page:
     answers = _read_answers(workspace)
     evidence, timed = run.evidence, run.latency.numbers
     stream, budget_ms = answers.stream, config.gates.latency_p99_max_ms
-    alerts = first_alerts(answers.flights)
+    alerts, mistakes = first_alerts(answers.flights), worst_mistakes(answers.examined)
+    stories = _stories((*alerts, *(mistake.moment for mistake in mistakes)), workspace, config)
     return Page(
         detector=config.detector,
         subtitle=f"{words.spaced(evidence.family)}, {config.ecr or 'no change request'}, config "
@@ -96,7 +99,11 @@ def make_page(workspace: Workspace, config: Config, run: RunEvidence) -> Page:
         gates_note=_gates_note(config),
         flights=_flights(answers),
         alerts_sentence=_alerts_sentence(alerts),
-        alerts=_stories(alerts, workspace, config),
+        alerts=stories[: len(alerts)],
+        mistakes_sentence=mistakes_sentence(answers.examined, mistakes),
+        mistakes=tuple(
+            replace(story, title=mistake.title) for story, mistake in zip(stories[len(alerts) :], mistakes, strict=True)
+        ),
         sections=(
             contenders_section(evidence),
             breakdown_section(evidence, answers.flights),
@@ -121,12 +128,15 @@ def render(page: Page) -> str:
 def _read_answers(workspace: Workspace) -> _Answers:
     """The stream where there is one, else the replayed test flights, else the reason why there are none."""
     stream_path, scores_path = workspace.evaluation / STREAM, workspace.evaluation / SCORES
+    examined = read_scores(scores_path) if scores_path.is_file() else ()
     if stream_path.is_file():
         stream = read_stream(stream_path)
-        return _Answers(stream, stream.flights, "")
-    if scores_path.is_file():
-        return _Answers(_NOTHING_STREAMED, read_scores(scores_path), "")
-    return _Answers(_NOTHING_STREAMED, (), f"No scores over time: neither {STREAM} nor {SCORES} is in this workspace.")
+        return _Answers(stream, stream.flights, examined or stream.flights, "")
+    if examined:
+        return _Answers(_NOTHING_STREAMED, examined, examined, "")
+    return _Answers(
+        _NOTHING_STREAMED, (), (), f"No scores over time: neither {STREAM} nor {SCORES} is in this workspace."
+    )
 
 
 def _flights(answers: _Answers) -> Section:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ground.ranking_bands import RankingBands
 from ground.report.figure import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION, Width, drawn, new_figure
 
 _HEIGHT_IN = 4.4
@@ -52,12 +53,15 @@ class OperatingPoint:
 
 
 @drawn
-def roc_plot(curves: Sequence[RankingCurves], point: OperatingPoint, *, prevalence: float, width: Width) -> Figure:
+def roc_plot(
+    curves: Sequence[RankingCurves], point: OperatingPoint, bands: RankingBands, *, prevalence: float, width: Width
+) -> Figure:
     """Draw both curves of each scorer.
 
     Args:
         curves: The shipped model first.
         point: The shipped model's operating point.
+        bands: About the shipped model's curves; empty ones are not drawn.
         prevalence: Faulty share of the test windows.
         width: How wide.
 
@@ -66,6 +70,10 @@ def roc_plot(curves: Sequence[RankingCurves], point: OperatingPoint, *, prevalen
     """
     figure = new_figure(width, _NARROW_HEIGHT_IN if width.is_narrow else _HEIGHT_IN)
     roc, pr = figure.subplots(2, 1) if width.is_narrow else figure.subplots(1, 2)
+    for axes, band in ((roc, bands.roc), (pr, bands.pr)):
+        label = f"{curves[0].name}, {100.0 * bands.confidence:.0f} % band"
+        if len(band.x):
+            axes.fill_between(band.x, band.low, band.high, color=BLUE, alpha=0.15, linewidth=0.0, label=label)
     for curve, (colour, dash) in zip(curves, ((BLUE, "-"), *_OTHERS), strict=False):
         thick = 2.2 if curve is curves[0] else 1.5
         auc_label = f"{curve.name}, AUC {curve.auc:.3f}"

@@ -30,7 +30,7 @@ class SpectrumView:
         healthy_median: (n,) their median.
         healthy_high: (n,) their 95 % quantile.
         bands_hz: The feature bands.
-        marked_bands_hz: Those of them that the alert names.
+        marked_bands_hz: Those of them that an alert names.
         unit: Unit of the samples.
         n_healthy: Windows behind the quantiles.
     """
@@ -66,7 +66,7 @@ def spectrum_plot(view: SpectrumView, *, width: Width) -> Figure:
         label=f"healthy, 5 to 95 % of {view.n_healthy} windows",
     )  # fmt: skip
     axes.plot(view.frequency_hz, decibel(view.healthy_median), color=BLUE, linewidth=1.0, label="healthy, median")
-    axes.plot(view.frequency_hz, decibel(view.density), color=VERMILLION, linewidth=1.2, label="window of the alert")
+    axes.plot(view.frequency_hz, decibel(view.density), color=VERMILLION, linewidth=1.2, label="this window")
     _frequency_axis(axes, view, (1.0,) if width.is_narrow else (1.0, 2.0, 5.0))
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     axes.set_ylabel(f"density (dB re 1 {density_unit(view.unit)})")

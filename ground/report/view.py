@@ -194,6 +194,8 @@ class Page:
         flights: The section about flights.
         alerts_sentence: Which alerts are told about.
         alerts: Their stories.
+        mistakes_sentence: How often the detector was wrong.
+        mistakes: Stories of the worst.
         sections: The rest, in order.
         origin: Files and digests that the numbers come from.
     """
@@ -210,5 +212,7 @@ class Page:
     flights: Section
     alerts_sentence: str
     alerts: tuple[AlertStory, ...]
+    mistakes_sentence: str
+    mistakes: tuple[AlertStory, ...]
     sections: tuple[Section, ...]
     origin: str

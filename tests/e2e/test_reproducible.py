@@ -14,7 +14,7 @@ import yaml
 
 import ground
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUND = Path(sys.executable).parent / "ground"
@@ -22,7 +22,7 @@ EXAMPLE = Path(ground.__file__).parent / "configs" / "engine_vibration.yaml"
 DETECTOR = "engine_vibration_detector"
 FLEET = ("--healthy", 20, "--faulty", 5, "--sensor-faulty", 2, "--flight-s", 20, "--seed", 7, "--severity-floor", 0.9)
 EPOCHS = 300
-WAIT_S = 120.0
+WAIT_S = 300.0
 KILLED = -9
 
 
@@ -86,7 +86,8 @@ def document():
     }  # fmt: skip
     changed["split"]["folds"] = 2
     # So few flights are no matter of gates: these are here to be undecided.
-    changed["gates"].update({"recall_min": 0.2, "auc_min": 0.5, "precision_min": 0.5})
+    loose = {"recall_min": 0.2, "auc_min": 0.5, "precision_min": 0.5, "latency_p99_max_ms": 5000.0}
+    changed["gates"].update(loose)
     return changed
 
 

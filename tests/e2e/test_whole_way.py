@@ -68,7 +68,9 @@ def write_config(path, **gates):
     document["features"] = {"record_s": 1.0, "window_s": 2.0, "hop_s": 1.0}
     document["model"].update(max_epochs=5)
     # So few flights are no matter of gates: these are here to be undecided, or to fail where a test says so.
-    document["gates"].update({"recall_min": 0.2, "auc_min": 0.5, "precision_min": 0.5} | gates)
+    # Nor are they of a busy machine.
+    loose = {"recall_min": 0.2, "auc_min": 0.5, "precision_min": 0.5, "latency_p99_max_ms": 5000.0}
+    document["gates"].update(loose | gates)
     path.write_text(yaml.safe_dump(document))
     return path
 

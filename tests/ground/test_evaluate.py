@@ -17,6 +17,7 @@ from edge_agent.scaler import Scaler
 from edge_agent.scorer import Scorer
 from edge_agent.strict_json import parse_json
 from edge_agent.thresholds import Thresholds
+from ground.calibration_curve import DECLARED
 from ground.config import Config
 from ground.crossval import COMPLETE, NOT_RUN, cross_validate
 from ground.errors import DataError, SplitError, TrainingError
@@ -213,6 +214,17 @@ def test_the_others_go_the_same_way(evaluation):
     assert {one.calibration.n_flights for one in contenders} == {groups["calibration"]}
     assert contenders[0].windows.auc > contenders[2].windows.auc > 0.5
     assert {one.windows.healthy for one in contenders} == {contenders[0].windows.healthy}
+
+
+def test_declared_rates_are_held_against_measured_ones(evaluation):
+    """A higher rate is promised with more confidence and never alarms less; seven calibration flights are too few."""
+    points = evaluation.evidence.calibration_curve
+    assert [point.declared for point in points] == list(DECLARED)
+    assert {point.flights for point in points} == {evaluation.evidence.contenders[0].flights.healthy_flights}
+    assert [point.alarmed for point in points] == sorted(point.alarmed for point in points)
+    assert points[0].insufficient_flights
+    assert not points[-1].insufficient_flights
+    assert all(point.bounds.lower <= point.measured <= point.bounds.upper for point in points)
 
 
 def test_negative_controls_hold(evaluation):

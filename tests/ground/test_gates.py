@@ -20,6 +20,7 @@ from ground.gates import (
     refuse_failed,
     run_verdict,
     share_gate,
+    with_gate,
 )
 
 RECALL, ALARM_RATE = (0.85, True), (0.05, False)
@@ -129,6 +130,28 @@ def test_run_verdicts(verdicts, changes, expected):
     result = run_verdict([gate(verdict) for verdict in verdicts], **{**settings, **changes})
     assert result.verdict == expected
     assert bool(result.reasons) == (expected != PASS)
+
+
+FURTHER = [
+    (PASS, PASS, PASS, 0),
+    (PASS, INSUFFICIENT, INSUFFICIENT, 1),
+    (PASS, FAIL, FAIL, 1),
+    (INSUFFICIENT, PASS, INSUFFICIENT, 1),
+    (INSUFFICIENT, INSUFFICIENT, INSUFFICIENT, 2),
+    (INSUFFICIENT, FAIL, FAIL, 1),
+    (FAIL, INSUFFICIENT, FAIL, 1),
+    (FAIL, FAIL, FAIL, 2),
+    ("", PASS, "", 0),
+]
+"""Verdict so far, verdict of one gate more, verdict over both, reasons; no verdict has not passed."""
+
+
+@pytest.mark.parametrize(("before", "further", "expected", "reasons"), FURTHER)
+def test_one_gate_more(before, further, expected, reasons):
+    """The worse of both, and its reasons alone."""
+    verdict = RunVerdict(before, ("earlier",) if before not in {PASS, ""} else ())
+    both = with_gate(verdict, gate(further))
+    assert (both.verdict, len(both.reasons)) == (expected, reasons)
 
 
 def test_a_failed_run_is_refused_with_every_reason():

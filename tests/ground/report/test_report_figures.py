@@ -8,6 +8,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from ground.calibration_curve import CalibrationPoint
+from ground.intervals import proportion_bounds
+from ground.ranking_bands import Band, RankingBands
+from ground.report.calibration_plot import calibration_plot
 from ground.report.figure import NARROW, WIDE, thinned, time_unit
 from ground.report.latency_plot import latency_plot
 from ground.report.roc_plot import OperatingPoint, RankingCurves, roc_plot
@@ -52,17 +56,45 @@ def make_curves(name, power):
     )  # fmt: skip
 
 
+def make_bands():
+    """A band about the first of them."""
+    x = np.linspace(0.0, 1.0, 11)
+    roc, pr = Band(x, 0.9 * x**0.1, x**0.1), Band(x, 0.8 - 0.5 * x, 1.0 - 0.5 * x)
+    return RankingBands(resamples=200, confidence=0.95, roc=roc, pr=pr)
+
+
+def make_points():
+    """A kept promise, a broken one, none at all, and one that had too few flights."""
+    rows = [(0.02, 0, 60, True), (0.05, 1, 60, False), (0.1, 15, 60, False), (0.5, 30, 60, False)]
+    return [
+        CalibrationPoint(
+            declared=declared, confidence=0.9, insufficient_flights=short, flights=n, alarmed=alarmed,
+            measured=alarmed / n, bounds=proportion_bounds(alarmed, n, confidence=0.95),
+        )
+        for declared, alarmed, n, short in rows
+    ]  # fmt: skip
+
+
 POINT = OperatingPoint(false_alarm_rate=0.02, recall=0.8, precision=0.9)
 DRAWERS = {
     "score": partial(score_plot, [make_trace(seed=seed) for seed in range(3)]),
     "spectrum": partial(spectrum_plot, make_view()),
-    "roc": partial(roc_plot, [make_curves("mahalanobis", 0.1), make_curves("plain RMS", 0.5)], POINT, prevalence=0.3),
+    "roc": partial(
+        roc_plot, [make_curves("mahalanobis", 0.1), make_curves("plain RMS", 0.5)], POINT, make_bands(), prevalence=0.3
+    ),
+    "calibration": partial(calibration_plot, make_points(), shipped=0.05),
     "latency": partial(latency_plot, np.random.default_rng(1).lognormal(0.0, 0.4, 500), budget_ms=50.0),
 }
 LABELS = {
     "score": ("score / threshold (1)", "time since the start of the flight (s)", "not assessed"),
     "spectrum": ("frequency (Hz)", "density (dB re 1 g²/Hz)", "healthy, 5 to 95 % of 120 windows"),
-    "roc": ("false-alarm rate (share of healthy windows)", "mahalanobis, AUC 0.900", "plain RMS, AP 0.800"),
+    "roc": (
+        "false-alarm rate (share of healthy windows)",
+        "mahalanobis, AUC 0.900",
+        "mahalanobis, 95 % band",
+        "plain RMS, AP 0.800",
+    ),
+    "calibration": ("measured on test flights", "promise broken", "too few to calibrate", "5%"),
     "latency": ("latency of a result (ms)", "windows", "budget 50 ms"),
 }
 

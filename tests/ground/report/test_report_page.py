@@ -114,6 +114,14 @@ def test_alert_is_shown_with_the_tone_that_was_planted(streamed, report_config):
     assert all(re.match(r"-?[\d.,]+", line.measured) and " to " in line.usual for line in story.lines)
 
 
+def test_missed_faults_are_shown_with_their_spectrum(streamed, report_config):
+    """Neither weak fault was found: both are told about, each with the spectrum of its strangest window."""
+    page = make_page(streamed, report_config, read_run(streamed))
+    assert [story.title for story in page.mistakes if story.title.startswith("Missed")] == ["Missed: looseness"] * 2
+    assert all("against healthy windows" in story.spectrum.title for story in page.mistakes)
+    assert "2 a fault without an alarm" in page.mistakes_sentence
+
+
 def test_flights_are_told_as_they_went(streamed, report_config):
     """Both planted tones are found, neither weak fault; the flat sensor is silent, for it fails after 5 of 12 s."""
     page = make_page(streamed, report_config, read_run(streamed))
