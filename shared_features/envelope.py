@@ -67,7 +67,6 @@ class EnvelopeMaker:
         steady = self._taper * (fade * fade)
         self._steady = rfft(steady, complexes(n // 2 + 1))[: self._line_n].view(np.float64)
         self._scale = 2.0 / (n * math.fsum(steady * steady))
-        self._squares = floats(2 * n)
         self._envelope = floats(n)
         self._spectrum = complexes(n // 2 + 1)
         self._power = floats(self._line_n + 1)
@@ -135,7 +134,7 @@ class EnvelopeMaker:
     def _transform(self, lines: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """(line_n,) unscaled spectrum of the tapered squared envelope."""
         parts = self._baseband.signal(lines).view(np.float64)
-        squares = np.multiply(parts, parts, out=self._squares)
+        squares = np.multiply(parts, parts, out=parts)
         envelope = np.add(squares[0::2], squares[1::2], out=self._envelope)
         envelope *= self._taper
         return rfft(envelope, self._spectrum)[: self._line_n]
