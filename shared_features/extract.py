@@ -174,7 +174,7 @@ class StreamingExtractor:
         if not all(map(math.isfinite, conditions)):
             return self._nothing(), CONDITION_MISSING
         values = self._vectors.vector([fold(channel, self._spec.record_n) for channel in channels], conditions)
-        return (values, ASSESSED) if np.isfinite(values).all() else (self._nothing(), OUT_OF_RANGE)
+        return (values, ASSESSED) if all(map(math.isfinite, values.tolist())) else (self._nothing(), OUT_OF_RANGE)
 
     def _nothing(self) -> NDArray[np.float32]:
         return np.zeros(self.n_feature, dtype=np.float32)
