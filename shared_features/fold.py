@@ -65,14 +65,9 @@ def reason_of(records: Sequence[Record]) -> str:
 
 
 def _merged(waveforms: Sequence[Waveform], record_n: int) -> Waveform:
-    return Waveform(
-        *merge_moments(waveforms, record_n),
-        abs_sum=add_up([part.abs_sum for part in waveforms]),
-        sqrt_abs_sum=add_up([part.sqrt_abs_sum for part in waveforms]),
-        crossings=add_up([part.crossings for part in waveforms]),
-        low=min([part.low for part in waveforms]),
-        high=max([part.high for part in waveforms]),
-    )
+    mean, m2, m3, m4, abs_sum, sqrt_abs_sum, crossings, low, high = zip(*waveforms, strict=True)
+    central = merge_moments(mean, m2, m3, m4, record_n)
+    return Waveform(*central, add_up(abs_sum), add_up(sqrt_abs_sum), add_up(crossings), min(low), max(high))
 
 
 def _mean_powers(records: Sequence[Record]) -> NDArray[np.float64]:

@@ -6,14 +6,14 @@ of the work is on arrays without holes: numpy copies others into buffers before 
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_features.scratch import complexes, floats
 
-T = TypeVar("T", np.float64, np.complex128)
+T = TypeVar("T", bound=np.generic)
 
 
 class SegmentBand:
@@ -66,10 +66,12 @@ class OverlapAdd(Generic[T]):
         n_row, n = rows.shape
         even, odd = rows[: even_n(n_row)].reshape(-1), rows[even_n(n_row) :].reshape(-1)
         common_n = min(odd.size, even.size - n // 2)
-        self._even, self._odd, self._last = even, odd[:common_n], odd[common_n:]
+        self._even: NDArray[T] = even
+        self._odd: NDArray[Any] = odd[:common_n]
+        self._last: NDArray[T] = odd[common_n:]
         # As many even rows as odd ones end half a row before those: there is no room for the last half in their place.
-        self._signal = np.empty(even.size + n // 2, dtype=rows.dtype) if self._last.size else even
-        self._common = self._signal[n // 2 : n // 2 + common_n]
+        self._signal: NDArray[T] = np.empty(even.size + n // 2, dtype=rows.dtype) if self._last.size else even
+        self._common: NDArray[Any] = self._signal[n // 2 : n // 2 + common_n]
 
     def signal(self) -> NDArray[T]:
         """((n_row + 1) n / 2,) the rows added up; overwritten by the next call."""
