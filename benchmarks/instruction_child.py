@@ -25,7 +25,7 @@ COMPLETE_STREAMING = "streaming, every group"
 BATCH = "batch"
 COMPLETE_BATCH = "batch, every group"
 BATCH_S = 42.0
-"""33 windows: one call of the fold for 32 of them and one for the last, as in any long recording."""
+"""33 windows: 32 that are computed one after the other and one alone, as in any long recording."""
 
 PER_CALL = {BATCH: windows_of(usual_spec(), BATCH_S), COMPLETE_BATCH: windows_of(usual_spec(), BATCH_S)}
 """What one call is divided by; one call of the others is one channel-second, or one ``cal``."""

@@ -16,7 +16,7 @@ from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 from ground.batch_table import Part, ResultsWriter, write_part
 from ground.errors import DataError, GroundError
-from ground.frames import frame_s_of, frames_of
+from ground.frames import frames_for
 from ground.pool import in_order
 from ground.progress import Progress
 from ground.recording import Recording, RecordingStream
@@ -71,7 +71,7 @@ def load_signed(source: ModelSource) -> LoadedModel:
 def assess_recording(model: LoadedModel, recording: Recording | RecordingStream) -> Iterator[Assessment]:
     """Everything the agent would say of one recording."""
     detector = Detector(model)
-    for frame in frames_of(recording, frame_s=frame_s_of(model.spec)):
+    for frame in frames_for(model.spec, recording):
         yield from detector.push(frame)
 
 

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ground.errors import DataError
-from ground.features_config import Band, with_band
+from ground.features_config import FEWEST_AUTO_N, Band, with_band
 from shared_features.envelope import EnvelopeMaker
 from shared_features.segments import hann
 from shared_features.spec import EnvelopeGroup, FeatureSpec, OrdersGroup, TimeGroup, VelocityGroup
@@ -164,7 +164,17 @@ def plain_spec(spec: FeatureSpec) -> FeatureSpec:
 
 
 def candidate_bands(spec: FeatureSpec) -> tuple[Candidate, ...]:
-    """Every band that may be chosen, the wide ones first; on the spectral lines of the spec."""
+    """Every band that may be chosen, the wide ones first; on the spectral lines of the spec.
+
+    Raises:
+        DataError: The segments are so short that a quarter of the range has too few lines.
+    """
+    segment_n = spec.spectrum.segment_n
+    if segment_n < FEWEST_AUTO_N:
+        raise DataError(
+            f"features.spectrum.segment_n: expected at least {FEWEST_AUTO_N} samples to choose a demodulation "
+            f"band from, got {segment_n}; lengthen the segments, or state features.envelope.band_hz"
+        )
     nyquist_hz = spec.sampling_rate_hz / 2.0
     candidates = []
     for parts in _PARTS:
@@ -190,7 +200,7 @@ def choose_band(spec: FeatureSpec, recordings: Sequence[BandRecords]) -> BandCho
         recordings: What healthy records show in ``candidate_bands(spec)``; one or more, each with records.
 
     Raises:
-        DataError: The highest fault frequency fits into no band.
+        DataError: The highest fault frequency fits into no band, or the segments are too short for any.
     """
     candidates = candidate_bands(spec)
     fault_hz = max(records.highest_fault_hz for records in recordings)

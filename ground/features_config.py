@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from shared_features.errors import SpecError
 from shared_features.spec import (
     LONGEST_ROW_N,
     BearingSpec,
@@ -39,6 +40,8 @@ _LOWEST_BAND_HZ = 10.0
 _HIGHEST_BAND_SHARE = 0.9
 _SEGMENTS_PER_RECORD = 5
 _STAND_IN_SHARE = (0.5, 0.75)
+FEWEST_AUTO_N = 32
+"""Samples of a segment from which a quarter of the range has four lines: the widest band without kurtosis to guide."""
 
 
 class Section(BaseModel):
@@ -187,6 +190,7 @@ def spec_of(signal: SignalConfig, features: FeaturesConfig) -> FeatureSpec:
     Raises:
         SpecError: The spans, bands, rates and machine parts contradict each other.
     """
+    spectrum = _spectrum(signal.sampling_rate_hz, features)
     return FeatureSpec(
         sampling_rate_hz=signal.sampling_rate_hz,
         record_s=features.record_s,
@@ -196,9 +200,9 @@ def spec_of(signal: SignalConfig, features: FeaturesConfig) -> FeatureSpec:
         conditions=signal.conditions,
         shafts=tuple(ShaftSpec(shaft.name, shaft.source, shaft.pulses_per_rev) for shaft in signal.shafts),
         time=TimeGroup(enabled=features.time),
-        spectrum=_spectrum(signal.sampling_rate_hz, features),
+        spectrum=spectrum,
         velocity=VelocityGroup(**features.velocity.model_dump()),
-        envelope=_envelope(signal.sampling_rate_hz, features.envelope),
+        envelope=_envelope(signal.sampling_rate_hz, features.envelope, spectrum.segment_n),
         orders=_orders(features.orders),
         quality=QualityLimits(**features.quality.model_dump()),
     )
@@ -252,19 +256,25 @@ def _log_bands(rate_hz: float, segment_n: int, n_bands: int) -> tuple[Band, ...]
     return tuple((float(low), float(high)) for low, high in itertools.pairwise(edges))
 
 
-def _envelope(rate_hz: float, group: EnvelopeConfig) -> EnvelopeGroup:
+def _envelope(rate_hz: float, group: EnvelopeConfig, segment_n: int) -> EnvelopeGroup:
     return EnvelopeGroup(
         enabled=group.enabled,
-        band_hz=_stand_in(rate_hz, enabled=group.enabled) if isinstance(group.band_hz, str) else group.band_hz,
+        band_hz=_stand_in(rate_hz, group, segment_n) if isinstance(group.band_hz, str) else group.band_hz,
         bearings=tuple(BearingSpec(**bearing.model_dump()) for bearing in group.bearings),
         harmonics=group.harmonics,
         tolerance=group.tolerance,
     )
 
 
-def _stand_in(rate_hz: float, *, enabled: bool) -> Band:
-    if not enabled:
+def _stand_in(rate_hz: float, group: EnvelopeConfig, segment_n: int) -> Band:
+    if not group.enabled:
         return EnvelopeGroup().band_hz
+    # No segment at all is refused with the record that it should fill.
+    if 0 < segment_n < FEWEST_AUTO_N:
+        raise SpecError(
+            f"envelope.band_hz: expected spectrum.segment_n of at least {FEWEST_AUTO_N} samples to choose a band from "
+            f"(auto), got {segment_n}; lengthen the segments, or state the band"
+        )
     low, high = _STAND_IN_SHARE
     return low * rate_hz / 2.0, high * rate_hz / 2.0
 

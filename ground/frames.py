@@ -24,14 +24,28 @@ _SKIPPED_SEQ = 1
 def frame_s_of(spec: FeatureSpec) -> float:
     """Length of the frames in which the ground feeds recordings to ``spec``: a record, or less where shafts turn.
 
-    A frame carries one value of each speed, so a run-up is seen only through short ones: the longest whole part of a
-    record that is at most ``LONGEST_FRAME_S`` long. Without shafts a record takes the values of its first sample.
+    A frame carries one value of each speed, so a run-up is seen only through short ones. A record is cut into as few
+    frames as are at most ``LONGEST_FRAME_S`` long, of one length but for the last, which may be shorter. Without shafts
+    a record takes the values of its first sample.
     """
     if not spec.shafts:
         return spec.record_s
     longest_n = max(1, math.floor(LONGEST_FRAME_S * spec.sampling_rate_hz))
-    frame_n = next(n for n in range(min(longest_n, spec.record_n), 0, -1) if spec.record_n % n == 0)
-    return frame_n / spec.sampling_rate_hz
+    frames_n = -(-spec.record_n // longest_n)
+    return -(-spec.record_n // frames_n) / spec.sampling_rate_hz
+
+
+def frames_for(spec: FeatureSpec, recording: Recording | RecordingStream) -> Iterator[Frame]:
+    """Cut a recording into the frames in which the ground feeds it to ``spec``: each record begins with one.
+
+    Args:
+        spec: What the frames are for.
+        recording: As for ``frames_of``; pieces end with a record, or with their stretch.
+
+    Raises:
+        DataError: As for ``frames_of``.
+    """
+    return _checked(recording, frame_s_of(spec), spec.record_s)
 
 
 def frames_of(recording: Recording | RecordingStream, *, frame_s: float) -> Iterator[Frame]:
@@ -48,22 +62,26 @@ def frames_of(recording: Recording | RecordingStream, *, frame_s: float) -> Iter
     Raises:
         DataError: ``frame_s`` is shorter than a sample.
     """
+    return _checked(recording, frame_s, frame_s)
+
+
+def _checked(recording: Recording | RecordingStream, frame_s: float, record_s: float) -> Iterator[Frame]:
     info = recording.info
     frame_n = round(frame_s * info.sampling_rate_hz)
     if frame_n < 1:
         raise DataError(
             f"frame_s: expected at least one sample at {info.sampling_rate_hz} Hz, got {frame_s} s; lengthen it"
         )
-    return _frames(recording, frame_n)
+    return _frames(recording, frame_n, round(record_s * info.sampling_rate_hz))
 
 
-def _frames(recording: Recording | RecordingStream, frame_n: int) -> Iterator[Frame]:
+def _frames(recording: Recording | RecordingStream, frame_n: int, record_n: int) -> Iterator[Frame]:
     info = recording.info
     unit = joined_units(info.signal_units)
     seq = 0
     for index, stretch in enumerate(recording.stretches):
         seq += _SKIPPED_SEQ if index and not stretch.first_n else 0
-        for first, last, phase in _pieces(stretch, frame_n):
+        for first, last, phase in _pieces(stretch, frame_n, record_n):
             yield Frame(
                 aircraft=info.aircraft,
                 engine=info.engine,
@@ -81,13 +99,14 @@ def _frames(recording: Recording | RecordingStream, frame_n: int) -> Iterator[Fr
             seq += 1
 
 
-def _pieces(stretch: Stretch, frame_n: int) -> Iterator[tuple[int, int, str]]:
+def _pieces(stretch: Stretch, frame_n: int, record_n: int) -> Iterator[tuple[int, int, str]]:
     """First sample, end and phase of each frame of a stretch."""
     ends = [*(run.first_n for run in stretch.phases[1:]), len(stretch.samples)]
     for run, end in zip(stretch.phases, ends, strict=True):
         first = run.first_n
         while first < end:
-            last = min(end, first + frame_n - (stretch.first_n + first) % frame_n)
+            into_n = (stretch.first_n + first) % record_n
+            last = min(end, first + min(frame_n - into_n % frame_n, record_n - into_n))
             yield first, last, run.phase
             first = last
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge_agent.assessment import encode_assessment
 from edge_agent.detector import Detector, LoadedModel
 from edge_agent.wire import decode_frame, encode_frame
-from ground.frames import frame_s_of, frames_of
+from ground.frames import frames_for
 from ground.progress import Progress
 from ground.recording import Recording
 
@@ -37,7 +37,7 @@ def measure_latency(
 ) -> NDArray[np.float64]:
     """Time the path ``decode_frame -> Detector.push -> encode_assessment`` over recorded flights.
 
-    Frames are as long as the publisher's (``frame_s_of``); they follow each other without a pause, since the path
+    Frames are the publisher's (``frames_for``); they follow each other without a pause, since the path
     has no queue of its own. Encoding the payload is the sender's work and not timed.
 
     Args:
@@ -69,7 +69,7 @@ def latency_numbers(latency_ms: NDArray[np.float64]) -> LatencyNumbers:
 
 def _time(model: LoadedModel, recording: Recording) -> Iterator[float]:
     detector = Detector(model)
-    for frame in frames_of(recording, frame_s=frame_s_of(model.spec)):
+    for frame in frames_for(model.spec, recording):
         payload = encode_frame(frame)
         begin_ns = time.perf_counter_ns()
         assessments = detector.push(decode_frame(payload))

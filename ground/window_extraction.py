@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.stream import Window, WindowStream
-from ground.frames import frame_s_of, frames_of
+from ground.frames import frames_for
 from ground.recording import Recording, RecordingStream
 from ground.recording_index import RecordingInfo
 from ground.recordings import stream_recording
@@ -95,9 +95,9 @@ def extract_windows_of(
 
 
 def windows_of(recording: Recording | RecordingStream, spec: FeatureSpec) -> Iterator[Window]:
-    """What the agent makes of a recording, sent in frames of ``frame_s_of(spec)``."""
+    """What the agent makes of a recording, sent in the frames of ``frames_for``."""
     stream = WindowStream(spec)
-    for frame in frames_of(recording, frame_s=frame_s_of(spec)):
+    for frame in frames_for(spec, recording):
         yield from stream.push(frame)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_features.fourier import ifft, is_smooth
-from shared_features.scratch import complexes, floats
+from shared_features.overlap import OverlapAdd, SegmentBand
+from shared_features.scratch import complexes
 from shared_features.segments import hann
 from shared_features.twiddles import cosine
 
@@ -60,15 +61,11 @@ class Baseband:
         self.rate_hz = short_n * spec.line_hz
         self.n = hops * short_n // 2
         self.fade: NDArray[np.float64] = _added_tapers(hops, short_n)
-        self._first, self._line_n = first, line_n
-        self._gain = floats(hops - 1, 2 * line_n)
-        np.multiply(_gain(first, line_n, hops - 1, edge), 2.0 / segment_n, out=self._gain)
-        self._padded = complexes(hops - 1, short_n)
-        self._padded[:] = 0.0
-        self._inside = self._padded.view(np.float64)[:, : 2 * line_n]
+        # A segment's phases count from its own start: half a segment later, an odd line has turned by half a cycle.
+        odd_sign = -1.0 if first % 2 else 1.0
+        self._band = SegmentBand(hops - 1, short_n, first, _gain(line_n, edge) * (2.0 / segment_n), odd_sign)
         self._short = complexes(hops - 1, short_n)
-        self._halves = self._short.reshape(hops - 1, 2, short_n // 2)
-        self._signal = complexes(hops, short_n // 2)
+        self._overlap = OverlapAdd(self._short)
 
     def signal(self, lines: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Analytic signal of the band: its magnitude is the envelope, in the unit of the samples.
@@ -79,14 +76,8 @@ class Baseband:
         Returns:
             (n,) complex128, shifted down by ``first_hz``; overwritten by the next call.
         """
-        band = lines[:, self._first : self._first + self._line_n]
-        # As pairs of reals: numpy would multiply by a complex gain.
-        np.multiply(band.view(np.float64), self._gain, out=self._inside)
-        ifft(self._padded, self._short)
-        self._signal[0] = self._halves[0, 0]
-        np.add(self._halves[:-1, 1], self._halves[1:, 0], out=self._signal[1:-1])
-        self._signal[-1] = self._halves[-1, 1]
-        return self._signal.reshape(-1)
+        ifft(self._band.of(lines), self._short)
+        return self._overlap.signal()
 
 
 def transform_n(at_least_n: int) -> int:
@@ -105,13 +96,11 @@ def _added_tapers(hops: int, short_n: int) -> NDArray[np.float64]:
     return fade
 
 
-def _gain(first: int, line_n: int, segments: int, edge: float) -> NDArray[np.float64]:
-    """(n_segment, 2 n_line) gain of the real and imaginary part of each line."""
+def _gain(line_n: int, edge: float) -> NDArray[np.float64]:
+    """(line_n,) gain of each line."""
     edge_n = int(edge * line_n)
     gain = np.ones(line_n)
     rise = 0.5 - 0.5 * cosine((np.arange(edge_n) + 0.5) / max(2 * edge_n, 1))
     gain[:edge_n] = rise
     gain[line_n - edge_n :] = rise[::-1]
-    # A segment's phases count from its own start: half a segment later, an odd line has turned by half a cycle.
-    sign = 1.0 - 2.0 * (first * np.arange(segments) % 2)
-    return np.asarray(sign[:, np.newaxis] * np.repeat(gain, 2), dtype=np.float64)
+    return gain

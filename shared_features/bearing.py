@@ -98,9 +98,11 @@ class FaultLines:
         self._find(speeds_hz)
         # Not as differences of one cumulated sum: a weak fault would keep the rounding of the strongest line. A span
         # takes a line or more, or nothing but the zero at the end, so that it is never a single element of reduceat.
-        whole = np.add.reduceat(power, self._line.reshape(-1))[::2].reshape(self._cycles.shape)
-        part = self._share * power[self._line]
-        return np.asarray(np.add.reduce(whole - part[..., 0] + part[..., 1], axis=1))
+        whole = np.add.reduceat(power, self._line)[::2]
+        part = self._share * power.take(self._line)
+        spans = whole - part[0::2]
+        spans += part[1::2]
+        return np.asarray(np.add.reduce(spans.reshape(self._cycles.shape), axis=1))
 
     def _find(self, speeds_hz: NDArray[np.float64]) -> None:
         speeds = speeds_hz.tobytes()
@@ -114,7 +116,7 @@ class FaultLines:
         else:
             self._borders[:] = self._highest
         # Line k reaches from k - 1/2 to k + 1/2: shifted, its lower border is k.
-        shifted = self._borders + _LOWEST
+        shifted = self._borders.reshape(-1) + _LOWEST
         self._line = shifted.astype(np.intp)
         self._share = shifted - self._line
 

@@ -8,7 +8,6 @@ of lines are over the squared mean of the squared envelope: they tell how a band
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +67,6 @@ class EnvelopeMaker:
         steady = self._taper * (fade * fade)
         self._steady = rfft(steady, complexes(n // 2 + 1))[: self._line_n].view(np.float64)
         self._scale = 2.0 / (n * math.fsum(steady * steady))
-        self._squares = floats(2 * n)
         self._envelope = floats(n)
         self._spectrum = complexes(n // 2 + 1)
         self._power = floats(self._line_n + 1)
@@ -136,26 +134,24 @@ class EnvelopeMaker:
     def _transform(self, lines: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """(line_n,) unscaled spectrum of the tapered squared envelope."""
         parts = self._baseband.signal(lines).view(np.float64)
-        squares = np.multiply(parts, parts, out=self._squares)
+        squares = np.multiply(parts, parts, out=parts)
         envelope = np.add(squares[0::2], squares[1::2], out=self._envelope)
         envelope *= self._taper
         return rfft(envelope, self._spectrum)[: self._line_n]
 
 
-def envelope_features(spec: FeatureSpec) -> tuple[Feature[Fold], ...]:
+def envelope_features(spec: FeatureSpec) -> tuple[Feature, ...]:
     """The features of the envelope group: the band's, then those of each bearing."""
     low_hz, high_hz = spec.envelope.band_hz
     band = f"x in {low_hz:g}-{high_hz:g} Hz"
-    faults = enumerate(fault_names(spec.envelope.bearings), start=_FIRST_FAULT)
     return (
-        Feature("envelope_rms", "{u}", LOG, f"sqrt(mean(x^2)), {band}", _RANDALL, partial(_root, column=_MEAN_SQUARE)),
+        Feature("envelope_rms", "{u}", LOG, f"sqrt(mean(x^2)), {band}", _RANDALL),
         Feature(
             "envelope_kurtosis",
             "1",
             LOG,
             f"mean(a^4) / mean(a^2)^2, a = |x + i H(x)|, {band}",
             "spectral kurtosis + 2; J. Antoni, Mech. Syst. Signal Process. 20 (2006)",
-            partial(_column, column=_KURTOSIS),
         ),
         Feature(
             "envelope_sparsity",
@@ -163,16 +159,21 @@ def envelope_features(spec: FeatureSpec) -> tuple[Feature[Fold], ...]:
             LOG,
             "mean(p^2) / mean(p)^2, p = lines of the spectrum of a^2",
             "D. Wang, Mech. Syst. Signal Process. 104 (2018)",
-            partial(_column, column=_SPARSITY),
         ),
-        *(_fault_feature(name, spec.envelope.harmonics, column) for column, name in faults),
+        *(_fault_feature(name, spec.envelope.harmonics) for name in fault_names(spec.envelope.bearings)),
     )
 
 
-def _fault_feature(name: str, harmonics: int, column: int) -> Feature[Fold]:
+def envelope_values(fold: Fold) -> list[float]:
+    """The envelope of a window, one value for each of ``envelope_features``."""
+    mean_square, kurtosis, sparsity, *faults = fold.envelope.tolist()
+    return [math.sqrt(mean_square), kurtosis, sparsity, *map(math.sqrt, faults)]
+
+
+def _fault_feature(name: str, harmonics: int) -> Feature:
     fault = name.rpartition("_")[2].upper()
     formula = f"sqrt(sum(p about k {fault}, k = 1..{harmonics})), p = lines of the spectrum of a^2 / mean(a^2)"
-    return Feature(name, "1", LOG, formula, _RANDALL, partial(_root, column=column))
+    return Feature(name, "1", LOG, formula, _RANDALL)
 
 
 def squared_envelope_spectrum(
@@ -191,14 +192,6 @@ def squared_envelope_spectrum(
     waveform.load(samples)
     _, power = maker.spectrum(SegmentMaker(spec).lines(waveform.deviation))
     return np.arange(float(power.size)) * maker.line_hz, power
-
-
-def _root(window: Fold, column: int) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt(window.envelope[:, column]))
-
-
-def _column(window: Fold, column: int) -> NDArray[np.float64]:
-    return np.asarray(window.envelope[:, column])
 
 
 def _sparsity(power: NDArray[np.float64]) -> float:

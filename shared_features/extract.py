@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,24 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_features.errors import SignalError
-from shared_features.fold import Fold, WindowPlan, fold
-from shared_features.moments import sum_parts
+from shared_features.fold import fold, reason_of
+from shared_features.moments import add_up
 from shared_features.quality import ASSESSED
 from shared_features.record import Record, RecordMaker
 from shared_features.rotation import CONDITION_MISSING, RotationLog
 from shared_features.vector import VectorMaker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from shared_features.spec import FeatureSpec
 
 OUT_OF_RANGE = "out_of_range"
 """A feature that float32 cannot hold."""
 
-NO_PULSES: Final[Mapping[str, NDArray[np.float64]]] = MappingProxyType({})
 _RECORDS_AT_ONCE = 32
-"""Windows of so many new records are folded together: enough to share the cost of calls, few enough for the cache."""
+"""The windows of so many new records are computed one after the other: their code stays in the fastest cache."""
+
+NO_PULSES: Final[Mapping[str, NDArray[np.float64]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class _RecordRow:
     """The records of all channels over one span, with the operating conditions at its first sample."""
 
     records: tuple[Record, ...]
-    conditions: NDArray[np.float64]
+    conditions: tuple[float, ...]
 
 
 class StreamingExtractor:
@@ -69,9 +71,8 @@ class StreamingExtractor:
         self._n_condition = len(spec.conditions)
         self.n_feature = self._vectors.n_feature
         self._open = np.empty((spec.record_n, self._n_channel), dtype=np.float32)
-        self._open_conditions = np.empty(self._n_condition)
+        self._open_conditions: tuple[float, ...] = ()
         self._rows: list[_RecordRow] = []
-        self._single = self._plan(1)
         self.reset()
 
     @property
@@ -134,7 +135,7 @@ class StreamingExtractor:
         """Take samples up to the end of the open record, and close it there; how many were taken."""
         record_n = self._spec.record_n
         if self._open_n == 0:
-            self._open_conditions[:] = speeds[: self._n_condition]
+            self._open_conditions = tuple(speeds[: self._n_condition].tolist())
         n = min(len(samples), record_n - self._open_n)
         self._seen_n += n
         if n == record_n:
@@ -150,44 +151,34 @@ class StreamingExtractor:
         rotations = self._log.rotations(self._seen_n - self._spec.record_n)
         columns = enumerate(np.ascontiguousarray(samples.T))
         records = tuple(self._records.record(column, rotations, channel=index) for index, column in columns)
-        self._rows.append(_RecordRow(records, self._open_conditions.copy()))
+        self._rows.append(_RecordRow(records, self._open_conditions))
         self._open_n = 0
 
-    def _windows(self) -> list[WindowFeatures]:
+    def _windows(self) -> Iterator[WindowFeatures]:
         """The windows that the kept records complete; records that no later window needs are forgotten."""
         spec = self._spec
-        n_window = (len(self._rows) - spec.window_records) // spec.hop_records + 1
-        if n_window <= 0:
-            return []
-        plan = self._single if n_window == 1 else self._plan(n_window)
-        starts_n = [self._first_n + i * spec.hop_records * spec.record_n for i in range(n_window)]
-        values, reasons = self._values(plan)
-        del self._rows[: n_window * spec.hop_records]
-        self._first_n += n_window * spec.hop_records * spec.record_n
-        self._covered_n = starts_n[-1] + spec.window_n
-        return [WindowFeatures(*window) for window in zip(starts_n, values, reasons, strict=True)]
+        while len(self._rows) >= spec.window_records:
+            start_n = self._first_n
+            values, reason = self._assess(self._rows[: spec.window_records])
+            del self._rows[: spec.hop_records]
+            self._first_n += spec.hop_records * spec.record_n
+            self._covered_n = start_n + spec.window_n
+            yield WindowFeatures(start_n, values, reason)
 
-    def _plan(self, n_window: int) -> WindowPlan:
-        return WindowPlan(self._spec.window_records, self._spec.hop_records, n_window, self._spec.record_n)
+    def _assess(self, rows: Sequence[_RecordRow]) -> tuple[NDArray[np.float32], str]:
+        """Values and reason of a window: what its first bad channel says, then its conditions, then its values."""
+        channels = list(zip(*(row.records for row in rows), strict=True))
+        reason = next(filter(None, map(reason_of, channels)), ASSESSED)
+        if reason:
+            return self._nothing(), reason
+        conditions = [add_up(column) / len(column) for column in zip(*(row.conditions for row in rows), strict=True)]
+        if not all(map(math.isfinite, conditions)):
+            return self._nothing(), CONDITION_MISSING
+        values = self._vectors.vector([fold(channel, self._spec.record_n) for channel in channels], conditions)
+        return (values, ASSESSED) if all(map(math.isfinite, values.tolist())) else (self._nothing(), OUT_OF_RANGE)
 
-    def _values(self, plan: WindowPlan) -> tuple[NDArray[np.float32], list[str]]:
-        folds = [fold([row.records[channel] for row in self._rows], plan) for channel in range(self._n_channel)]
-        table = np.array([row.conditions for row in self._rows]).reshape(len(self._rows), self._n_condition)
-        conditions = sum_parts(table[plan.indices]) / plan.length
-        values = self._vectors.vectors(folds, conditions)
-        reasons = [self._reason(window, folds, conditions, values) for window in range(plan.n_window)]
-        values[[reason != ASSESSED for reason in reasons]] = 0.0
-        return values, reasons
-
-    def _reason(
-        self, window: int, folds: Sequence[Fold], conditions: NDArray[np.float64], values: NDArray[np.float32]
-    ) -> str:
-        reason = next((part.reasons[window] for part in folds if part.reasons[window] != ASSESSED), ASSESSED)
-        if reason != ASSESSED:
-            return reason
-        if not np.isfinite(conditions[window]).all():
-            return CONDITION_MISSING
-        return ASSESSED if np.isfinite(values[window]).all() else OUT_OF_RANGE
+    def _nothing(self) -> NDArray[np.float32]:
+        return np.zeros(self.n_feature, dtype=np.float32)
 
 
 def extract_windows(

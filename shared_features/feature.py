@@ -1,15 +1,8 @@
-"""What a feature is: a name, a unit, a formula, a source, a scale, and the function that computes it."""
+"""What a feature is: a name, a unit, a formula, a source and a scale."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
-
-T = TypeVar("T")
 
 LOG = "log"
 LINEAR = "linear"
@@ -18,7 +11,7 @@ TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
-class Feature(Generic[T]):
+class Feature:
     """One number of a window of one channel.
 
     Attributes:
@@ -27,7 +20,6 @@ class Feature(Generic[T]):
         scale: ``log`` for positive magnitudes that vary by factors, ``linear`` for the rest.
         formula: The formula, as documentation shows it.
         source: Where the definition comes from.
-        compute: From the group's statistics of some windows to the numbers, (n_window,) float64.
     """
 
     name: str
@@ -35,9 +27,8 @@ class Feature(Generic[T]):
     scale: str
     formula: str
     source: str
-    compute: Callable[[T], NDArray[np.float64]]
 
 
-def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ratios of magnitudes; 0 where a silent signal makes both zero (such a window is not assessed)."""
-    return numerator / np.maximum(denominator, TINY)
+def ratio(numerator: float, denominator: float) -> float:
+    """The ratio of magnitudes; 0 where a silent signal makes both zero (such a window is not assessed)."""
+    return numerator / max(denominator, TINY)

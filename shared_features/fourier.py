@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_features import library_transforms
 from shared_features.complex_kernel import ComplexKernel
 from shared_features.real_inverse_kernel import RealInverseKernel
 from shared_features.real_kernel import RealKernel
@@ -36,7 +37,7 @@ def rfft(rows: Floats, out: Complexes) -> Complexes:
     """
     n = rows.shape[-1]
     if library_agrees() or not is_smooth(n):
-        return np.fft.rfft(rows, axis=-1, out=out)
+        return library_transforms.rfft(rows, out)
     _real_kernel(n).transform(rows.reshape(-1, n), out.reshape(-1, n // 2 + 1))
     return out
 
@@ -50,7 +51,7 @@ def irfft(lines: Complexes, out: Floats) -> Floats:
     """
     n = out.shape[-1]
     if library_agrees() or not is_smooth(n):
-        return np.fft.irfft(lines, n, axis=-1, out=out)
+        return library_transforms.irfft(lines, out)
     _real_inverse_kernel(n).inverse(lines.reshape(-1, n // 2 + 1), out.reshape(-1, n))
     return out
 
@@ -64,7 +65,7 @@ def fft(rows: Complexes, out: Complexes) -> Complexes:
     """
     n = rows.shape[-1]
     if library_agrees() or not is_smooth(n):
-        return np.fft.fft(rows, axis=-1, out=out)
+        return library_transforms.fft(rows, out)
     pairs = rows.reshape(-1, n)
     _complex_kernel(n, len(pairs)).inverse(pairs.conj(), out.reshape(-1, n))
     return np.conj(out, out=out)
@@ -79,7 +80,7 @@ def ifft(rows: Complexes, out: Complexes) -> Complexes:
     """
     n = rows.shape[-1]
     if library_agrees() or not is_smooth(n):
-        return np.fft.ifft(rows, axis=-1, norm="forward", out=out)
+        return library_transforms.ifft(rows, out)
     pairs = rows.reshape(-1, n)
     _complex_kernel(n, len(pairs)).inverse(pairs, out.reshape(-1, n))
     return out
@@ -103,15 +104,15 @@ def _agrees(n: int) -> bool:
     parts = _noise((2, _PROBE_ROWS, n))
     pairs = np.empty((_PROBE_ROWS, n), dtype=np.complex128)
     pairs.real, pairs.imag = parts
-    lines = np.fft.rfft(parts[0], axis=1)
+    lines = library_transforms.rfft(parts[0], np.empty((_PROBE_ROWS, n // 2 + 1), dtype=np.complex128))
     return (
         RealKernel(n).transform(parts[0], np.empty_like(lines)).tobytes() == lines.tobytes()
         and RealInverseKernel(n).inverse(lines, np.empty_like(parts[0])).tobytes()
-        == np.fft.irfft(lines, n, axis=1).tobytes()
+        == library_transforms.irfft(lines, np.empty_like(parts[0])).tobytes()
         and ComplexKernel(n, _PROBE_ROWS).inverse(pairs, np.empty_like(pairs)).tobytes()
-        == np.fft.ifft(pairs, axis=1, norm="forward").tobytes()
+        == library_transforms.ifft(pairs, np.empty_like(pairs)).tobytes()
         and _turned(ComplexKernel(n, _PROBE_ROWS).inverse(_turned(pairs), np.empty_like(pairs))).tobytes()
-        == np.fft.fft(pairs, axis=1).tobytes()
+        == library_transforms.fft(pairs, np.empty_like(pairs)).tobytes()
     )
 
 

@@ -1,4 +1,4 @@
-"""Central moments that merge: records into windows.
+"""Central moments that merge: records into a window.
 
 Source: P. Pébay, "Formulas for Robust, One-Pass Parallel Computation of Covariances and Arbitrary-Order Statistical
 Moments", Sandia SAND2008-6212; merged here for many parts at once, about the common mean.
@@ -6,45 +6,43 @@ Moments", Sandia SAND2008-6212; merged here for many parts at once, about the co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """Mean and central sums ``m_p = sum((x - mean)**p)`` of several sets of samples, one column a set or (n_set,)."""
-
-    mean: NDArray[np.float64]
-    m2: NDArray[np.float64]
-    m3: NDArray[np.float64]
-    m4: NDArray[np.float64]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-def merge_moments(parts: Moments, n: int) -> Moments:
-    """Moments of unions of parts of equal size.
+def merge_moments(
+    means: Sequence[float], m2s: Sequence[float], m3s: Sequence[float], m4s: Sequence[float], n: int
+) -> tuple[float, float, float, float]:
+    """Moments of the union of parts of equal size.
 
     Args:
-        parts: (n_part, n_set) each; the order of the parts fixes the bits.
+        means: The mean of each part, one or more; their order fixes the bits.
+        m2s: The central sum ``m2 = sum((x - mean)**2)`` of each part.
+        m3s: The same with the third power.
+        m4s: The same with the fourth.
         n: Samples of one part.
 
     Returns:
-        (n_set,) each.
+        Mean and central sums of the union.
     """
-    mean, m2, m3, m4 = parts.mean, parts.m2, parts.m3, parts.m4
     # The offset of the first part is taken out before averaging: a bias of 1e6 g must not cost the digits of the rest.
-    common = mean[0] + sum_parts(mean - mean[0]) / len(mean)
-    d = mean - common
-    d2 = d * d
-    return Moments(
-        mean=common,
-        m2=sum_parts(m2 + n * d2),
-        m3=sum_parts(m3 + 3.0 * d * m2 + n * d2 * d),
-        m4=sum_parts(m4 + 4.0 * d * m3 + 6.0 * d2 * m2 + n * d2 * d2),
-    )
+    first = means[0]
+    common = first + add_up([mean - first for mean in means]) / len(means)
+    m2 = m3 = m4 = 0.0
+    for mean, part_m2, part_m3, part_m4 in zip(means, m2s, m3s, m4s, strict=True):
+        d = mean - common
+        d2 = d * d
+        n_d2 = n * d2
+        m2 += part_m2 + n_d2
+        m3 += part_m3 + 3.0 * d * part_m2 + n_d2 * d
+        m4 += part_m4 + 4.0 * d * part_m3 + 6.0 * d2 * part_m2 + n_d2 * d2
+    return common, m2, m3, m4
 
 
-def sum_parts(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum along the first axis, part after part: a plain sum would change its order with the number of columns."""
-    return np.asarray(np.add.accumulate(parts, axis=0)[-1])
+def add_up(values: Sequence[float]) -> float:
+    """Sum of one or more values, one after the other: since Python 3.12 its own ``sum`` rounds otherwise."""
+    return reduce(add, values)

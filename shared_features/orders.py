@@ -6,7 +6,6 @@ Levels are RMS, as ISO 20816 and those who read it tell them; the peak amplitude
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,12 +132,15 @@ class _CarrierOrders:
         return np.array([found[self._sidebands], np.add.reduce(below) + np.add.reduce(above)])
 
 
-def order_features(spec: FeatureSpec) -> tuple[Feature[Fold], ...]:
+def order_features(spec: FeatureSpec) -> tuple[Feature, ...]:
     """The features of the orders group, in the order of the powers of ``OrdersMaker``."""
-    return tuple(
-        Feature(name, "{u}", LOG, formula, source, partial(_rms, column=column))
-        for column, (name, formula, source) in enumerate(_described(spec))
-    )
+    return tuple(Feature(name, "{u}", LOG, formula, source) for name, formula, source in _described(spec))
+
+
+def order_values(fold: Fold) -> list[float]:
+    """The orders of a window, one for each of ``order_features``."""
+    levels: list[float] = np.sqrt(fold.orders).tolist()
+    return levels
 
 
 def order_spectrum(
@@ -189,7 +191,3 @@ def _between(psd: NDArray[np.float64], low: float, high: float) -> float:
 
 def _differ(one: Rotation, other: Rotation) -> bool:
     return one is not other
-
-
-def _rms(window: Fold, column: int) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt(window.orders[:, column]))

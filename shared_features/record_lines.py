@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from shared_features.baseband import transform_n
 from shared_features.fourier import irfft, rfft
-from shared_features.scratch import complexes, floats
+from shared_features.overlap import OverlapAdd, SegmentBand
+from shared_features.scratch import floats
 from shared_features.segments import hann
 from shared_features.twiddles import cosine
 
@@ -56,15 +57,10 @@ class RecordLines:
         line_n = hops * (short_n // 2) // 2 + 1
         self.first = begin * hops // 2
         self.n = _transform_n(line_n)
-        self._band = slice(begin, end)
-        self._gain = np.repeat(_gain(begin, last, end), 2)
         self._taper = _missing_taper(hops, short_n, spec.record_n)
-        self._padded = complexes(hops - 1, short_n // 2 + 1)
-        self._padded[:] = 0.0
-        self._inside = self._padded.view(np.float64)[:, : self._gain.size]
+        self._band = SegmentBand(hops - 1, short_n // 2 + 1, begin, _gain(begin, last, end))
         self._short = floats(hops - 1, short_n)
-        self._halves = self._short.reshape(hops - 1, 2, short_n // 2)
-        self._signal = floats(hops, short_n // 2)
+        self._overlap = OverlapAdd(self._short)
         self._spectrum = np.zeros(self.n, dtype=np.complex128)
         self._lines = self._spectrum[:line_n]
 
@@ -78,14 +74,10 @@ class RecordLines:
             (n,) complex128, overwritten by the next call: line ``k`` at ``(first + k) / record_s``. The squared
             magnitudes of the lines about a sine add up to its mean square.
         """
-        # As pairs of reals: numpy would multiply by a complex gain.
-        np.multiply(lines[:, self._band].view(np.float64), self._gain, out=self._inside)
-        irfft(self._padded, out=self._short)
-        self._signal[0] = self._halves[0, 0]
-        np.add(self._halves[:-1, 1], self._halves[1:, 0], out=self._signal[1:-1])
-        self._signal[-1] = self._halves[-1, 1]
-        self._signal *= self._taper
-        rfft(self._signal.reshape(-1), out=self._lines)
+        irfft(self._band.of(lines), out=self._short)
+        signal = self._overlap.signal()
+        signal *= self._taper
+        rfft(signal, out=self._lines)
         return self._spectrum
 
 
@@ -101,12 +93,12 @@ def _gain(begin: int, last: int, end: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=16)
 def _missing_taper(hops: int, short_n: int, record_n: int) -> NDArray[np.float64]:
-    """(hops, short_n / 2) what turns the added tapers of the segments into a Hann taper of the record, and scales."""
+    """(hops * short_n / 2,) what turns the added tapers of the segments into a Hann taper of the record, and scales."""
     half_n = short_n // 2
-    added = np.ones((hops, half_n))
-    added[0] = hann(short_n)[:half_n]
-    added[-1] = hann(short_n)[half_n:]
-    missing = hann(hops * half_n).reshape(hops, half_n)
+    added = np.ones(hops * half_n)
+    added[:half_n] = hann(short_n)[:half_n]
+    added[-half_n:] = hann(short_n)[half_n:]
+    missing = hann(hops * half_n)
     np.divide(missing, added, out=missing, where=added > 0.0)
     missing *= 4.0 / (math.sqrt(3.0) * record_n)
     missing.flags.writeable = False

@@ -6,6 +6,7 @@ Between two pulses the angle is linear. Between two reports the speed is linear,
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -250,6 +251,13 @@ class _Reports:
         before = max(in_force - 1, 0)
         del self._positions_n[:before], self._speeds_hz[:before]
         end = bisect_left(self._positions_n, start_n + self._spec.record_n)
+        told_hz = self._speeds_hz[:end]
+        if end and math.isfinite(told_hz[0]) and told_hz.count(told_hz[0]) == end:
+            return _within(_steady(told_hz[0], self._spec.sampling_rate_hz), self._limits_hz)
+        return _within(self._changing(start_n, in_force - before, end), self._limits_hz)
+
+    def _changing(self, start_n: int, in_force: int, end: int) -> Rotation:
+        """The rotation by the first ``end`` kept reports, of which the one ``in_force`` holds at the record's start."""
         positions_n = np.array(self._positions_n[:end], dtype=np.float64) - start_n
         speeds_hz = np.array(self._speeds_hz[:end])
         known = np.isfinite(speeds_hz)
@@ -257,9 +265,8 @@ class _Reports:
         if np.add.reduce(np.where(known, 0.0, edges_n[1:] - edges_n[:-1])) > _UNKNOWN_RATIO * self._spec.record_n:
             return _unknown(CONDITION_MISSING)
         # The report before the one in force counts where no other tells how the speed was changing.
-        known[: in_force - before] &= end == in_force - before + 1 and bool(known[-1])
-        found = from_reports(positions_n[known], speeds_hz[known], self._spec.record_n, self._spec.sampling_rate_hz)
-        return _within(found, self._limits_hz)
+        known[:in_force] &= end == in_force + 1 and bool(known[-1])
+        return from_reports(positions_n[known], speeds_hz[known], self._spec.record_n, self._spec.sampling_rate_hz)
 
 
 class _Pulses:

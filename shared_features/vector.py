@@ -1,22 +1,22 @@
-"""The feature vector of a spec: which numbers, in which order, and how windows become them."""
+"""The feature vector of a spec: which numbers, in which order, and how a window becomes them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_features.envelope import envelope_features
+from shared_features.envelope import envelope_features, envelope_values
 from shared_features.feature import LINEAR, Feature
-from shared_features.orders import order_features
-from shared_features.spectral import LineMaker, spectral_features
-from shared_features.time_domain import TIME_FEATURES, levels_of
-from shared_features.velocity import velocity_features
+from shared_features.orders import order_features, order_values
+from shared_features.spectral import SpectrumMaker, spectral_features
+from shared_features.time_domain import TIME_FEATURES, time_values
+from shared_features.velocity import VelocityMaker, velocity_features
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from shared_features.fold import Fold
     from shared_features.spec import FeatureSpec
@@ -35,11 +35,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group of features: its name in the spec, its features, and the view of a window that they are read from."""
+    """One group of features.
+
+    Attributes:
+        name: Its name in the spec.
+        features: What its features are.
+        values: Computes them, in this order, from the fold of a window.
+    """
 
     name: str
-    features: tuple[Feature[Any], ...]
-    view: Callable[[Fold], Any]
+    features: tuple[Feature, ...]
+    values: Callable[[Fold], Iterable[float]]
 
 
 class VectorMaker:
@@ -50,41 +56,40 @@ class VectorMaker:
         per_channel = sum(len(group.features) for group in self._groups)
         self.n_feature = len(spec.channels) * per_channel + len(spec.conditions)
 
-    def vectors(self, folds: Sequence[Fold], conditions: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The feature vectors of some windows.
+    def vector(self, folds: Sequence[Fold], conditions: Sequence[float]) -> NDArray[np.float32]:
+        """The feature vector of a window.
 
         Args:
             folds: One fold a channel, in the order of the spec.
-            conditions: (n_window, n_condition) mean operating conditions of each window.
+            conditions: Mean operating conditions.
 
         Returns:
-            (n_window, n_feature) float32, rounded once, from float64; what float32 cannot hold is infinite.
+            (n_feature,) float32, rounded once, from float64; what float32 cannot hold is infinite.
         """
-        columns = [column for channel in folds for column in self._columns(channel)]
-        values = np.concatenate([*columns, *conditions.T]).reshape(self.n_feature, -1)
+        values = np.array([*self.exact(folds), *conditions], dtype=np.float64)
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray(values.T, dtype=np.float32)
+            return values.astype(np.float32)
 
-    def _columns(self, channel: Fold) -> Iterator[NDArray[np.float64]]:
-        for group in self._groups:
-            statistics = group.view(channel)
-            yield from (feature.compute(statistics) for feature in group.features)
+    def exact(self, folds: Sequence[Fold]) -> list[float]:
+        """The features of a window before they are rounded; see ``vector``."""
+        return [value for channel in folds for group in self._groups for value in group.values(channel)]
 
 
 def groups_of(spec: FeatureSpec) -> tuple[Group, ...]:
     """The enabled groups of ``spec``, in the order of the vector."""
     groups = []
     if spec.time.enabled:
-        groups.append(Group("time", TIME_FEATURES, levels_of))
+        groups.append(Group("time", TIME_FEATURES, time_values))
     if spec.spectrum.enabled:
-        maker = LineMaker(spec)
-        groups.append(Group("spectrum", spectral_features(spec), lambda window: maker.lines(window.psd)))
+        spectrum = SpectrumMaker(spec)
+        groups.append(Group("spectrum", spectral_features(spec), lambda window: spectrum.values(window.psd)))
     if spec.velocity.enabled:
-        groups.append(Group("velocity", velocity_features(spec), lambda window: window.psd))
+        velocity = VelocityMaker(spec)
+        groups.append(Group("velocity", velocity_features(spec), lambda window: (velocity.rms_mm_s(window.psd),)))
     if spec.envelope.enabled:
-        groups.append(Group("envelope", envelope_features(spec), _itself))
+        groups.append(Group("envelope", envelope_features(spec), envelope_values))
     if spec.orders.enabled:
-        groups.append(Group("orders", order_features(spec), _itself))
+        groups.append(Group("orders", order_features(spec), order_values))
     return tuple(groups)
 
 
@@ -96,11 +101,7 @@ def columns_of(spec: FeatureSpec) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _column(channel: str, unit: str, feature: Feature[Any]) -> Column:
+def _column(channel: str, unit: str, feature: Feature) -> Column:
     return Column(
         f"{channel}.{feature.name}", feature.unit.format(u=unit), feature.scale, feature.formula, feature.source
     )
-
-
-def _itself(window: Fold) -> Fold:
-    return window

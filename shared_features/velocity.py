@@ -8,7 +8,6 @@ order: the spread of the taper's power is a third of a line, squared.
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,21 +36,17 @@ class VelocityMaker:
         mm_s = MM_S2[spec.channels[0].unit] / (2.0 * math.pi * line_hz)
         self._weight = mm_s * mm_s * line_hz * inside * reciprocal * (1.0 - reciprocal)
 
-    def rms_mm_s(self, psd: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Velocity RMS of some windows.
+    def rms_mm_s(self, psd: NDArray[np.float64]) -> float:
+        """Velocity RMS of a window in mm/s.
 
         Args:
-            psd: (n_window, n_line) one-sided densities of acceleration with their DC lines.
-
-        Returns:
-            (n_window,) in mm/s.
+            psd: (n_line,) one-sided density of acceleration with its DC line.
         """
-        square = np.add.reduce(psd[:, self._lines] * self._weight, axis=1)
-        return np.asarray(np.sqrt(square))
+        return math.sqrt(float(np.add.reduce(psd[self._lines] * self._weight)))
 
 
-def velocity_features(spec: FeatureSpec) -> tuple[Feature[NDArray[np.float64]], ...]:
-    """The feature of the velocity group, from densities."""
+def velocity_features(spec: FeatureSpec) -> tuple[Feature, ...]:
+    """The feature of the velocity group."""
     group = spec.velocity
     return (
         Feature(
@@ -60,6 +55,5 @@ def velocity_features(spec: FeatureSpec) -> tuple[Feature[NDArray[np.float64]], 
             LOG,
             "sqrt(sum(psd df / (2 pi f)^2) over the band)",
             "ISO 20816-1",
-            partial(VelocityMaker.rms_mm_s, VelocityMaker(spec)),
         ),
     )

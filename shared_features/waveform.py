@@ -21,6 +21,8 @@ _LONGEST_BLOCK_N = 4096
 """Short enough for one summation order in every numpy and for the fast cache, long enough to be fast."""
 _SHORTEST_BLOCK_N = 256
 _AWKWARD_BLOCK_N = 2048
+_N_SUM = 5
+"""Sums over the samples: from ``m2`` to ``sqrt_abs_sum``."""
 
 
 class Waveform(NamedTuple):
@@ -56,14 +58,17 @@ class WaveformMaker:
     """Measures records of one length; holds scratch memory, so one maker serves one thread."""
 
     def __init__(self, spec: FeatureSpec) -> None:
-        self._n = spec.record_n
-        self._block_n = block_length(spec.record_n)
-        self.memory = floats(max(2 * spec.record_n, segments_n(spec)))
+        n = spec.record_n
+        self._n = n
+        self._block_n = block_length(n)
+        self.memory = floats(max(2 * n, segments_n(spec)))
         """Scratch memory, free again after ``measure``: what comes next may use it, while it is in the fast cache."""
-        self._square = self.memory[: spec.record_n]
-        self._scratch = self.memory[spec.record_n : 2 * spec.record_n]
-        self.deviation = floats(spec.record_n)
+        self._one, self._other = self.memory[:n], self.memory[n : 2 * n]
+        self._negative = np.empty(n, dtype=np.bool_)
+        self.deviation = floats(n)
         """(record_n,) float64: the samples of the last measured record about their mean."""
+        self._block_sums = np.empty((_N_SUM, n // self._block_n))
+        self._rest_sums = np.zeros(_N_SUM)
 
     def load(self, samples: NDArray[np.float32]) -> bool:
         """Take the samples of the next record and find its deviation from the mean.
@@ -80,7 +85,8 @@ class WaveformMaker:
         first = float(deviation[0])
         with np.errstate(invalid="ignore"):
             deviation -= first
-            mean = self._sum(deviation) / self._n
+            self._add_up(0, deviation)
+            mean = float(np.add.reduce(self._block_sums[0]) + self._rest_sums[0]) / self._n
         if not math.isfinite(mean):
             return False
         deviation -= mean
@@ -89,30 +95,28 @@ class WaveformMaker:
 
     def measure(self) -> Waveform:
         """Statistics of the record that was loaded last."""
-        deviation, square, scratch = self.deviation, self._square, self._scratch
-        negative = np.signbit(deviation)
-        np.multiply(deviation, deviation, out=square)
-        m2 = self._sum(square)
-        m3 = self._sum(np.multiply(deviation, square, out=scratch))
-        m4 = self._sum(np.multiply(square, square, out=scratch))
-        magnitude = np.abs(deviation, out=scratch)
-        abs_sum = self._sum(magnitude)
+        deviation, one, other = self.deviation, self._one, self._other
+        negative = np.signbit(deviation, out=self._negative)
+        self._add_up(0, np.multiply(deviation, deviation, out=one))
+        self._add_up(1, np.multiply(deviation, one, out=other))
+        self._add_up(2, np.multiply(one, one, out=one))
+        self._add_up(3, np.abs(deviation, out=one))
+        self._add_up(4, np.sqrt(one, out=one))
+        crossings = np.count_nonzero(negative[1:] != negative[:-1])
+        low, high = np.minimum.reduce(self._samples), np.maximum.reduce(self._samples)
+        sums = np.add.reduce(self._block_sums, axis=1) + self._rest_sums
+        m2, m3, m4, abs_sum, sqrt_abs_sum = sums.tolist()
         return Waveform(
-            mean=self._mean,
-            m2=m2,
-            m3=m3,
-            m4=m4,
-            abs_sum=abs_sum,
-            sqrt_abs_sum=self._sum(np.sqrt(magnitude, out=scratch)),
-            crossings=float(np.count_nonzero(negative[1:] != negative[:-1])),
-            low=float(self._samples.min()),
-            high=float(self._samples.max()),
+            self._mean, m2, m3, m4, abs_sum, sqrt_abs_sum, float(crossings), low=float(low), high=float(high)
         )
 
-    def _sum(self, x: NDArray[np.float64]) -> float:
-        whole_n = self._n - self._n % self._block_n
-        total = np.add.reduce(np.add.reduce(x[:whole_n].reshape(-1, self._block_n), axis=1))
-        return float(total if whole_n == self._n else total + np.add.reduce(x[whole_n:]))
+    def _add_up(self, row: int, x: NDArray[np.float64]) -> None:
+        """Note the sums of the blocks of ``x`` (record_n,), and of what is left of it."""
+        rest_n = self._n % self._block_n
+        if rest_n:
+            self._rest_sums[row] = np.add.reduce(x[-rest_n:])
+            x = x[:-rest_n]
+        np.add.reduce(x.reshape(-1, self._block_n), axis=1, out=self._block_sums[row])
 
 
 def block_length(n: int) -> int:

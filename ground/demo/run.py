@@ -23,7 +23,7 @@ from ground.demo.scenario import choose_scenario
 from ground.demo.stream_table import stream_table
 from ground.errors import GroundError
 from ground.export import ExportReport
-from ground.frames import frame_s_of, frames_of
+from ground.frames import frames_for
 from ground.keys import PRIVATE_KEY, PUBLIC_KEY, new_key_pair
 from ground.pipeline import run_pipeline
 from ground.progress import Progress
@@ -132,8 +132,8 @@ def _stream(stage: _Stage, expected: int, *, broker: str, progress: Progress) ->
 
 
 def _publish(stage: _Stage, broker: Broker, progress: Progress) -> PublishReport:
-    frame_s = frame_s_of(stage.config.feature_spec())
-    named = ((flight.info.recording_id, frames_of(flight, frame_s=frame_s)) for flight in stage.flights)
+    spec = stage.config.feature_spec()
+    named = ((flight.info.recording_id, frames_for(spec, flight)) for flight in stage.flights)
     return publish_flights(named, broker, speed=SPEED, total=len(stage.flights), progress=progress)
 
 

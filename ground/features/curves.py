@@ -20,7 +20,7 @@ from shared_features.rotation import CONDITION_MISSING, Rotation
 from shared_features.segments import SegmentMaker, density_of
 from shared_features.spec import FeatureSpec
 from shared_features.spec_checks import needs_segments
-from shared_features.spectral import LineMaker
+from shared_features.spectral import SpectrumMaker
 from shared_features.waveform import WaveformMaker
 
 _MOST_ORDERS = 4000
@@ -127,7 +127,7 @@ def _bands(excerpt: Excerpt, density: Curve) -> tuple[BandLevel, ...]:
     spec = excerpt.spec
     if not spec.spectrum.enabled:
         return ()
-    powers = LineMaker(spec).lines(density.y[np.newaxis]).bands[0].tolist()
+    powers = SpectrumMaker(spec).band_powers(density.y)
     pairs = zip(spec.spectrum.bands_hz, powers, strict=True)
     return tuple(BandLevel(low_hz, high_hz, power / (high_hz - low_hz)) for (low_hz, high_hz), power in pairs)
 

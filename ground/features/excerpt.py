@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_agent.frame import NS_PER_S
 from ground.errors import DataError
 from ground.features.window_search import find_window
-from ground.frames import frame_s_of, frames_of
+from ground.frames import frames_for
 from ground.recording import Recording
 from ground.recordings import RecordingInfo
 from ground.window_extraction import windows_of
@@ -116,7 +116,7 @@ def _rotations(recording: Recording, spec: FeatureSpec) -> list[tuple[Rotation, 
     """How the shafts turned in each record of a recording of one stretch."""
     log = RotationLog(spec)
     position_n = 0
-    for frame in frames_of(recording, frame_s=frame_s_of(spec)):
+    for frame in frames_for(spec, recording):
         speeds = [frame.speed_hz.get(name.removesuffix("_hz"), math.nan) for name in spec.speeds]
         log.note(position_n, np.array(speeds, dtype=np.float64), frame.tach)
         position_n += len(frame.samples)

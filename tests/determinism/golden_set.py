@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from shared_features import fourier
 from shared_features.extract import StreamingExtractor, WindowFeatures
 from shared_features.fold import Fold
+from shared_features.quality import ASSESSED
 from tests.determinism.golden_cases import Case, cases, real_cases
 
 NUMPYS_TRANSFORMS = "GOLDEN_NUMPYS_TRANSFORMS"
@@ -33,22 +34,25 @@ class _Watched(StreamingExtractor):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case.spec)
-        self.exact: list[NDArray[np.float64]] = []
+        self.exact: list[list[float]] = []
         maker = self._vectors
-        rounded = maker.vectors
+        unrounded = maker.exact
 
-        def vectors(folds: Sequence[Fold], conditions: NDArray[np.float64]) -> NDArray[np.float32]:
-            self.exact.append(np.stack([column for channel in folds for column in maker._columns(channel)]))
-            return rounded(folds, conditions)
+        def exact(folds: Sequence[Fold]) -> list[float]:
+            self.exact.append(unrounded(folds))
+            return self.exact[-1]
 
-        maker.vectors = vectors  # type: ignore[method-assign]
+        maker.exact = exact  # type: ignore[method-assign]
 
 
 def whole(case: Case) -> tuple[list[WindowFeatures], NDArray[np.float64]]:
-    """The windows of a case computed at once, and their float64 values, (n_feature, n_window)."""
+    """The windows of a case computed at once, and their float64 values, (n_feature, n_window), zeros where none are."""
     extractor = _Watched(case)
     windows = extractor.push(case.samples, case.speeds, case.pulses)
-    return windows, np.concatenate(extractor.exact, axis=1)
+    exact = np.zeros((extractor.n_feature - len(case.spec.conditions), len(windows)))
+    assessed = [window.reason == ASSESSED for window in windows]
+    exact[:, assessed] = np.transpose(extractor.exact)
+    return windows, exact
 
 
 def in_chunks(case: Case) -> list[WindowFeatures]:

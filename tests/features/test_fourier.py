@@ -7,7 +7,7 @@ import platform
 import numpy as np
 import pytest
 
-from shared_features import fourier
+from shared_features import fourier, library_transforms
 from shared_features.complex_kernel import ComplexKernel
 from shared_features.real_inverse_kernel import RealInverseKernel
 from shared_features.real_kernel import RealKernel
@@ -85,18 +85,38 @@ def test_other_lengths_are_numpys():
     assert fourier.rfft(rows, np.empty_like(lines)).tobytes() == lines.tobytes()
 
 
+@pytest.mark.parametrize("has_ufuncs", [library_transforms.HAS_UFUNCS, False])
+@pytest.mark.parametrize("n", [1, 2, 60, 77, 400, 5120, 6750])
+def test_the_library_is_called_for_its_own_bits(monkeypatch, n, has_ufuncs):
+    """By its ufuncs, and by its public functions where a numpy has no ufuncs of these names."""
+    monkeypatch.setattr(library_transforms, "HAS_UFUNCS", has_ufuncs)
+    rows = rows_of(n)
+    pairs = rows + 1j * rows[::-1]
+    lines = np.fft.rfft(rows, axis=1)
+    assert library_transforms.rfft(rows, np.empty_like(lines)).tobytes() == lines.tobytes()
+    assert library_transforms.irfft(lines, np.empty_like(rows)).tobytes() == np.fft.irfft(lines, n, axis=1).tobytes()
+    assert library_transforms.fft(pairs, np.empty_like(pairs)).tobytes() == np.fft.fft(pairs, axis=1).tobytes()
+    signal = np.fft.ifft(pairs, axis=1, norm="forward")
+    assert library_transforms.ifft(pairs, np.empty_like(pairs)).tobytes() == signal.tobytes()
+
+
+def test_this_numpy_has_the_ufuncs():
+    """Without them the features stay the same and take longer: look for their new names."""
+    assert library_transforms.HAS_UFUNCS
+
+
 def test_a_library_of_other_bits_is_found_out(monkeypatch):
     """One last place in one line is enough; then the kernels answer."""
-    inner = np.fft.rfft
+    inner = library_transforms.rfft
 
-    def fused(rows, **arguments):
-        lines = inner(rows, **arguments)
+    def fused(rows, out):
+        lines = inner(rows, out)
         lines[..., 3] = np.nextafter(lines[..., 3].real, np.inf) + 1j * lines[..., 3].imag
         return lines
 
     rows = rows_of(60)
     expected = RealKernel(60).transform(rows, np.empty((4, 31), dtype=np.complex128)).tobytes()
-    monkeypatch.setattr(np.fft, "rfft", fused)
+    monkeypatch.setattr(library_transforms, "rfft", fused)
     fourier.library_agrees.cache_clear()
     try:
         assert not fourier.library_agrees()

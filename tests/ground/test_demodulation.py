@@ -105,6 +105,22 @@ def test_candidates_of_a_coarse_spectrum():
     assert parts == {2, 3, 4}
 
 
+@pytest.mark.parametrize("segment_n", [16, 20, 26, 30])
+def test_segments_that_are_too_short_have_no_candidates(segment_n):
+    """Nothing to choose from is an error that says what to do, before a record is read."""
+    record_s = 10 * segment_n / RATE_HZ
+    short = spec_of(
+        record_s=record_s,
+        window_s=2 * record_s,
+        hop_s=record_s,
+        spectrum=SpectrumGroup(segment_n=segment_n, overlap_n=segment_n // 2, bands_hz=((2000.0, 5000.0),)),
+        envelope=EnvelopeGroup(enabled=True, band_hz=(1280.0, 3840.0)),
+    )
+    text = rf"features\.spectrum\.segment_n: expected at least 32 samples .*, got {segment_n}; lengthen"
+    with pytest.raises(DataError, match=text):
+        BandReader(short)
+
+
 def test_every_candidate_makes_a_spec():
     """No band is chosen that a spec would then refuse."""
     spec = spec_of()

@@ -128,6 +128,31 @@ def test_an_automatic_band_has_a_stand_in(tmp_path):
     assert chosen == load_config(write(tmp_path)).feature_spec()
 
 
+@pytest.mark.parametrize("segment_n", [8, 10, 16, 20, 26, 30, 32])
+def test_an_automatic_band_needs_lines_to_choose_from(tmp_path, segment_n):
+    """A quarter of the range has four lines from 32 samples on; the band that is missing is not the user's mistake."""
+
+    def coarse(document):
+        document["features"] = {
+            "record_s": segment_n / 1024.0,
+            "window_s": segment_n / 256.0,
+            "hop_s": segment_n / 1024.0,
+            "spectrum": {"segment_n": segment_n, "overlap_n": segment_n // 2, "bands_hz": [[2000.0, 5000.0]]},
+            "envelope": {"enabled": True, "band_hz": AUTO},
+        }
+
+    path = write(tmp_path, coarse)
+    if segment_n >= 32:
+        assert awaits_band(load_config(path).features)
+        return
+    text = (
+        f"features.envelope.band_hz: expected spectrum.segment_n of at least 32 samples to choose a band from (auto), "
+        f"got {segment_n}; lengthen the segments, or state the band"
+    )
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        load_config(path)
+
+
 def test_a_stated_band_awaits_nothing(tmp_path):
     """Nor does an automatic one of a group that is off."""
     assert not awaits_band(load_config(write(tmp_path)).features)

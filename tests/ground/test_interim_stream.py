@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from ground import interim_stream
 from ground.errors import DataError
-from ground.frames import frames_of
+from ground.frames import frames_for, frames_of
 from ground.interim import interim_bytes
 from ground.interim_stream import is_interim, joined
 from ground.recording import PhaseRun, Recording, RecordingStream, Stretch
 from ground.recording_index import RecordingInfo
 from ground.recordings import load_recording, read_index, stream_recording
+from shared_features.spec import ChannelSpec, FeatureSpec, ShaftSpec, SpectrumGroup
 
 RATE_HZ = 1000.0
 CONDITIONS = ("n1_hz", "n2_hz")
@@ -102,6 +103,31 @@ def test_pieces_give_the_frames_of_the_whole(tmp_path_factory, seed, lengths, ba
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(interim_stream, "BATCH_N", batch_n)
         same_frames(folder, info, frame_n=frame_n, piece_n=frame_n * frames_per_piece)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    lengths=st.lists(st.integers(1, 700), min_size=1, max_size=4),
+    batch_n=st.integers(1, 900),
+    record_n=st.sampled_from([11, 97, 101, 211, 256]),
+)
+def test_pieces_give_the_frames_for_a_spec(tmp_path_factory, seed, lengths, batch_n, record_n):
+    """Of prime lengths, too: as many frames a record, wherever the batches of the file end."""
+    folder = tmp_path_factory.mktemp("prime")
+    info = written(folder, hard_recording(seed, lengths))
+    record_s = record_n / info.sampling_rate_hz
+    spec = FeatureSpec(
+        sampling_rate_hz=info.sampling_rate_hz, record_s=record_s, window_s=record_s, hop_s=record_s,
+        channels=(ChannelSpec("acc_1", "g"),), shafts=(ShaftSpec("n1", "tach"),),
+        spectrum=SpectrumGroup(segment_n=8, overlap_n=4, bands_hz=(), enabled=False),
+    )  # fmt: skip
+    whole = load_recording(folder, info, conditions=CONDITIONS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interim_stream, "BATCH_N", batch_n)
+        pieces = stream_recording(folder, info, conditions=CONDITIONS, piece_n=record_n)
+        found = [facts(frame) for frame in frames_for(spec, pieces)]
+    assert found == [facts(frame) for frame in frames_for(spec, whole)]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edge_agent.wire import decode_frame, encode_frame
 from ground.contract_custom import SamplesContext, needed_in_samples
 from ground.errors import DataError
-from ground.frames import frame_s_of, frames_of
+from ground.frames import frame_s_of, frames_for, frames_of
 from ground.interim import interim_bytes, read_interim
 from ground.recording_files import read_samples
 from ground.recordings import load_recording, read_index
@@ -230,9 +230,11 @@ FRAME_LENGTHS = [
     (12000.0, 1.0, 1200),
     (12000.0, 0.1, 1200),
     (25600.0, 0.04, 1024),
-    (1024.0, 0.25, 64),
+    (1024.0, 0.25, 86),
     (44100.0, 1.0, 4410),
-    (20001.0, 1.0, 339),
+    (20001.0, 1.0, 1819),
+    (25601.0, 1.0, 2328),
+    (997.0, 1.0, 91),
     (100.0, 0.07, 7),
     (5.0, 2.0, 1),
 ]
@@ -240,12 +242,27 @@ FRAME_LENGTHS = [
 
 @pytest.mark.parametrize(("rate_hz", "record_s", "frame_n"), FRAME_LENGTHS)
 def test_frame_length_where_shafts_turn(rate_hz, record_s, frame_n):
-    """The longest whole part of a record within a tenth of a second; without shafts a whole record, as ever."""
+    """As few frames as keep to a tenth of a second, also of prime lengths; without shafts a whole record, as ever."""
     for shaft in (ShaftSpec("n1"), ShaftSpec("n2", "tach")):
         spec = spec_of(rate_hz, record_s, shaft)
         assert round(frame_s_of(spec) * rate_hz) == frame_n
-        assert spec.record_n % frame_n == 0
+        assert spec.record_n - frame_n * (-(-spec.record_n // frame_n) - 1) > frame_n // 2
     assert frame_s_of(spec_of(rate_hz, record_s)) == record_s
+
+
+@pytest.mark.parametrize("record_n", [97, 211, 256])
+def test_a_record_begins_with_a_frame(with_tach, record_n):
+    """In prime lengths, too: frames of up to a tenth of a second, the last of each record a little shorter."""
+    spec = spec_of(RATE_HZ, record_n / RATE_HZ, ShaftSpec("n1", "tach"))
+    recording = load(with_tach)
+    starts, samples = [], 0
+    for frame in frames_for(spec, recording):
+        starts.append(samples)
+        samples += len(frame.samples)
+        assert len(frame.samples) <= 0.1 * RATE_HZ
+    assert samples == sum(len(stretch.samples) for stretch in recording.stretches)
+    assert set(range(0, samples, record_n)) <= set(starts)
+    assert len(starts) <= 3 * (samples // record_n + 1) + len(recording.stretches[0].phases)
 
 
 NEEDED = [
