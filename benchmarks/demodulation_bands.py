@@ -54,7 +54,8 @@ class Machine:
         at = np.cumsum(RATE_HZ / FAULT_HZ * (1.0 + 0.002 * self._rng.standard_normal(n)))
         impacts[at[at < impacts.size].astype(np.intp)] = self._levels[is_faulty]
         ring = signal.lfilter(*self._resonance(), 0.02 * lifted + impacts)
-        return (fall + ring)[lead_n:].astype(np.float32)
+        record: NDArray[np.float32] = (fall + ring)[lead_n:].astype(np.float32)
+        return record
 
     def _resonance(self) -> tuple[list[float], list[float]]:
         decay = 2.0 * np.pi * self._damping * self.ring_hz / RATE_HZ
