@@ -39,5 +39,9 @@ class Feature(Generic[T]):
 
 
 def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ratios of magnitudes; 0 where a silent signal makes both zero (such a window is not assessed)."""
-    return numerator / np.maximum(denominator, TINY)
+    """The ratios of magnitudes; 0 where the denominator is.
+
+    A window of a slow value in coarse steps may hold records that stand still, each at another level: its magnitude
+    about the records' means is 0 where its deviation is not.
+    """
+    return np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator > TINY)
