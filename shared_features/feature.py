@@ -30,5 +30,9 @@ class Feature:
 
 
 def ratio(numerator: float, denominator: float) -> float:
-    """The ratio of magnitudes; 0 where a silent signal makes both zero (such a window is not assessed)."""
-    return numerator / max(denominator, TINY)
+    """The ratio of magnitudes; 0 where the denominator is.
+
+    A window of a slow value in coarse steps may hold records that stand still, each at another level: its magnitude
+    about the records' means is 0 where its deviation is not.
+    """
+    return numerator / denominator if denominator > TINY else 0.0

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shared_features.spec import QualityLimits
+from shared_features.extract import extract_windows
+from shared_features.spec import ChannelSpec, QualityLimits
+from shared_features.vector import columns_of
 
 T = np.arange(4000) / 2000.0
 
@@ -57,3 +59,14 @@ def test_a_bias_of_a_million_g_costs_no_digits(make_spec, values_of):
     plain, biased = values_of(make_spec(), grid), values_of(make_spec(), grid + 1e6)
     for name in ("std", "kurtosis", "skewness", "peak_to_peak", "shape_factor", "clearance_factor"):
         assert biased[name] == pytest.approx(plain[name], rel=1e-6), name
+
+
+def test_records_that_stand_still_at_different_levels_are_assessed(make_spec):
+    """A valve in coarse steps: its magnitude about the records' means is 0, its deviation is not."""
+    valve = make_spec(channels=(ChannelSpec("valve", "%"),))
+    levels = np.repeat(np.arange(valve.window_records, dtype=np.float32), valve.record_n)[:, None]
+    (window,) = extract_windows(valve, levels, np.zeros(len(valve.speeds)))
+    assert window.reason == ""
+    named = dict(zip((column.name for column in columns_of(valve)), window.values.tolist(), strict=True))
+    assert named["valve.std"] > 0.0
+    assert named["valve.shape_factor"] == named["valve.impulse_factor"] == named["valve.clearance_factor"] == 0.0
