@@ -82,7 +82,7 @@ def config_yaml(choice: Choice) -> str:
         "",
         *_model(dealing),
         "# The promise: at most this share of healthy recordings raises an alarm, at this confidence.",
-        f"decision: {{k: {dealing.k}, n: {dealing.n}, release_ratio: 0.9, false_alarm_rate: 0.01, confidence: 0.95}}",
+        f"decision: {{k: {dealing.k}, n: {dealing.n}, release_ratio: 0.9, false_alarm_rate: 0.05, confidence: 0.95}}",
     ]
     return "\n".join(lines) + "\n"
 
