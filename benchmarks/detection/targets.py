@@ -102,6 +102,9 @@ def _left_out(row: Result) -> Iterator[Target]:
         yield _promise(row, where)
     if row.position == BETWEEN:
         yield _share(row, f"coverage at {where} trained ones", row.coverage_healthy, BETWEEN_COVERAGE)
+    if row.events and (row.position == BETWEEN or name == "unit"):
+        # Deafness keeps every promise: what is assessed must find faults as well.
+        yield _share(row, f"event recall, {where}", row.event_recall, RECALL)
 
 
 def _areas(row: Result) -> Iterator[Target]:

@@ -271,6 +271,15 @@ def test_a_default_that_failed_keeps_no_target():
     assert ("later time", UNDECIDED, "not measured: too few rows") in told
 
 
+def test_a_deaf_detector_misses_a_target_where_it_answers():
+    """No alarm keeps every promise, so recall is asked for at values between the trained ones, too."""
+    deaf = row(
+        protocol="left_out_speed", case="all", position=BETWEEN, coverage_healthy=1.0, events=2, event_recall=0.0
+    )
+    told = {target.target: target.verdict for target in targets_of(with_verdicts([deaf]), {})}
+    assert told["event recall, left-out speeds between"] == MISSED
+
+
 def test_silence_outside_is_right_and_between_is_not():
     """Coverage is asked for between trained values alone."""
     kept, missed = (
