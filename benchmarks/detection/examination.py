@@ -137,12 +137,14 @@ def _examined(rig: _Stored, case: Case, contender: Contender, promise: Promise) 
     judge = contender.fit(train, rig.spec, promise, SEED)
     answers = judge.judge(test)
     _check(answers, len(test.rows), contender.name)
-    counts = tally(test.rows, answers, train=train.rows)
+    counts = tally(test.rows, answers, train=train.rows, memory_n=promise.n)
     if case.protocol == RUN_TO_FAILURE:
         counts = counts.with_life(warned(test.rows, answers))
     wanted = contender.kind == DEFAULT or case.protocol == LATER_TIME
     trace = trace_of(rig.spec, train, test, answers, whole=contender.kind == DEFAULT) if wanted else no_trace()
-    by_type = tally_by_type(test.rows, answers, train=train.rows) if case.protocol == LATER_TIME else ()
+    by_type = (
+        tally_by_type(test.rows, answers, train=train.rows, memory_n=promise.n) if case.protocol == LATER_TIME else ()
+    )
     return _Found(counts, by_type, trace)
 
 

@@ -71,7 +71,8 @@ class Tally:
         faulty_n: Faulty windows examined.
         faulty_assessed_n: Those of them with an answer.
         reasons: Healthy windows without an answer, by reason.
-        blocks: (m, 3) int64: assessed healthy windows, those in alarm, those above the threshold, by block of time.
+        blocks: (m, 3) int64: assessed healthy windows, those in alarm, those above the threshold, by block of time;
+            without those that are ``recovering``.
         episodes: Alarms raised in healthy windows.
         healthy_s: Time that assessed healthy windows cover.
         events: What was to be found.
@@ -97,13 +98,30 @@ class Tally:
         return replace(self, warned=(life,))
 
 
-def tally(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame) -> Tally:
+def recovering(rows: pd.DataFrame, memory_n: int) -> NDArray[np.bool_]:
+    """(n,) windows whose memory still holds a fault that is over: an alarm that ends with them is no false one.
+
+    Args:
+        rows: See ``tally``.
+        memory_n: Windows of the memory.
+    """
+    touched = (rows["faulty_share"] > 0.0).to_numpy(dtype=bool)
+    over = np.zeros(len(rows), dtype=bool)
+    for part in recording_parts(rows):
+        place = np.arange(len(part))
+        last = np.maximum.accumulate(np.where(touched[part], place, -memory_n - 1))
+        over[part] = (place > last) & (place <= last + memory_n)
+    return over
+
+
+def tally(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame, memory_n: int) -> Tally:
     """Count the answers about the windows of one case.
 
     Args:
         rows: (n) examined windows, those of one recording together, in time order.
         answers: (n) the answers.
         train: The windows that were trained on.
+        memory_n: Windows of the decision's memory.
     """
     sound = ~is_sensor_fault(rows)
     healthy = (rows["label"] == HEALTHY).to_numpy(dtype=bool) & sound
@@ -118,7 +136,7 @@ def tally(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame) -> Tal
         faulty_n=int(faulty.sum()),
         faulty_assessed_n=int((faulty & assessed).sum()),
         reasons=Counter(answers.reason[healthy & ~assessed].tolist()),
-        blocks=_blocks(rows, healthy & assessed, answers),
+        blocks=_blocks(rows, healthy & assessed & ~recovering(rows, memory_n), answers),
         episodes=int((raised & healthy).sum()),
         healthy_s=_covered_s(rows, healthy & assessed),
         events=events_of(rows, assessed, answers.alarm),
@@ -126,13 +144,16 @@ def tally(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame) -> Tal
     )
 
 
-def tally_by_type(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame) -> tuple[tuple[str, Tally], ...]:
+def tally_by_type(
+    rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame, memory_n: int
+) -> tuple[tuple[str, Tally], ...]:
     """The same for each type of fault and severity, against all healthy windows; by ``type / severity``.
 
     Args:
         rows: See ``tally``.
         answers: See ``tally``.
         train: See ``tally``.
+        memory_n: See ``tally``.
     """
     touched = (rows["faulty_share"] > 0.0).to_numpy(dtype=bool) & ~is_sensor_fault(rows)
     names = np.array(
@@ -141,7 +162,7 @@ def tally_by_type(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame
     parts = []
     for name in sorted(set(names[touched])):
         chosen = ~touched | (names == name)
-        part = tally(rows[chosen].reset_index(drop=True), answers.select(chosen), train=train)
+        part = tally(rows[chosen].reset_index(drop=True), answers.select(chosen), train=train, memory_n=memory_n)
         parts.append((name, part))
     return tuple(parts)
 

@@ -25,7 +25,7 @@ from benchmarks.detection.numbers import (
     unmeasured,
 )
 from benchmarks.detection.protocols import BETWEEN, LATER_TIME, OUTSIDE
-from benchmarks.detection.tally import Tally, pooled, tally, tally_by_type, warned
+from benchmarks.detection.tally import Tally, pooled, recovering, tally, tally_by_type, warned
 from benchmarks.detection.targets import targets_of, with_verdicts
 from edge_agent.frame import NS_PER_S
 
@@ -64,7 +64,7 @@ def answers_of(text, *, score=None, reason=None):
 def numbers(labels, text, **columns):
     """The result of one recording."""
     rows = rows_of(labels, **columns)
-    return result_of(PLACE, tally(rows, answers_of(text), train=rows[:0]), PROMISE, rounds=200, seed=1)
+    return result_of(PLACE, tally(rows, answers_of(text), train=rows[:0], memory_n=0), PROMISE, rounds=200, seed=1)
 
 
 def test_counts_by_hand():
@@ -104,7 +104,7 @@ def test_areas_are_scikit_learns():
     faulty = np.array([sign == "f" for sign in labels])
     score = np.round(rng.normal(size=300) + faulty, 1) + 10.0
     rows = rows_of(labels)
-    found = tally(rows, answers_of("-" * 300, score=score), train=rows[:0]).areas[0]
+    found = tally(rows, answers_of("-" * 300, score=score), train=rows[:0], memory_n=0).areas[0]
     assert found.auc == pytest.approx(roc_auc_score(faulty, score))
     assert found.partial_auc == pytest.approx(roc_auc_score(faulty, score, max_fpr=0.1))
 
@@ -114,7 +114,7 @@ def test_areas_do_not_depend_on_the_scale_of_scores():
     rows = rows_of("hhhfff")
     negative = judgement_of(rows, np.array([-9.0, -8.0, -3.0, -4.0, -2.0, -1.0]), -5.0, PROMISE)
     positive = judgement_of(rows, np.array([1.0, 2.0, 7.0, 6.0, 8.0, 9.0]), 5.0, PROMISE)
-    areas = [tally(rows, answers, train=rows[:0]).areas[0] for answers in (negative, positive)]
+    areas = [tally(rows, answers, train=rows[:0], memory_n=0).areas[0] for answers in (negative, positive)]
     assert areas[0] == areas[1]
     assert areas[0].auc == pytest.approx(8 / 9)
 
@@ -193,8 +193,8 @@ def test_pooled_counts_add_up_and_areas_average():
     """Thresholds differ by case, so scores are not mixed."""
     first, second = rows_of("hhff", name="a"), rows_of("hhhf", name="b")
     parts = [
-        tally(first, answers_of("--aa"), train=first[:2]),
-        tally(second, answers_of("a---", score=[3.0, 1.0, 1.0, 2.0]), train=second[:1]),
+        tally(first, answers_of("--aa"), train=first[:2], memory_n=0),
+        tally(second, answers_of("a---", score=[3.0, 1.0, 1.0, 2.0]), train=second[:1], memory_n=0),
     ]
     found = result_of(PLACE, pooled(parts), PROMISE, rounds=50, seed=1)
     assert (found.healthy_windows, found.events, found.events_found, found.train_windows) == (5, 2, 1, 3)
@@ -212,7 +212,7 @@ def test_by_type_keeps_healthy_time_and_the_type():
         ],
         ignore_index=True,
     )
-    parts = dict(tally_by_type(rows, answers_of("----aa--"), train=rows[:0]))
+    parts = dict(tally_by_type(rows, answers_of("----aa--"), train=rows[:0], memory_n=0))
     assert sorted(parts) == ["ball / deep", "inner"]
     assert [(part.healthy_n, part.faulty_n) for part in parts.values()] == [(4, 2), (4, 2)]
     assert [event.found for part in parts.values() for event in part.events] == [True, False]
@@ -296,3 +296,14 @@ def test_nothing_counted_defines_nothing():
     assert math.isnan(found.false_alarm_rate)
     assert math.isnan(found.auc)
     assert found.promise == UNDECIDED
+
+
+def test_windows_just_after_a_fault_are_neither():
+    """Three windows after each fault hold it in their memory; those of another recording do not."""
+    rows = pd.concat([rows_of("hffhhhhfh"), rows_of("hhh", name="r2")], ignore_index=True)
+    over = "".join("x" if each else "-" for each in recovering(rows, 3))
+    assert over == "---xxx--x---"
+    counts = tally(rows, answers_of("-aaaa--aa---"), train=rows[:0], memory_n=3)
+    assert counts.blocks.sum(axis=0).tolist() == [5, 0, 0]
+    late = tally(rows, answers_of("-aaaaaaaa---"), train=rows[:0], memory_n=3)
+    assert late.blocks.sum(axis=0).tolist() == [5, 1, 1]
