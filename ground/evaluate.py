@@ -158,7 +158,7 @@ def _measure(
         cross_validation=cross_validate(table, config, progress=progress),
         latency_ms=_latency_ms(config, workspace, model, shipped, progress),
         datasets=dataset_digests(workspace.interim),
-        calibration_curve=calibration_curve(table, contenders[0].scores, config),
+        calibration_curve=calibration_curve(table, contenders[0].scores, config, contenders[0].rehearsals),
         onnx_relative_error=check_equal(candidates[config.model.family].module, model, table.values[is_test]),
     )
 
