@@ -19,7 +19,8 @@ from scipy.stats import binom
 
 from benchmarks.command import EXIT_LIMIT, EXIT_OK, positive, run_command
 from benchmarks.synthetic_fleet import Fleet, Floats, alarms, flights_of, levelled, units_of
-from ground.calibrate import Calibration, calibrate
+from ground.calibrate import calibrate
+from ground.calibration_report import Calibration
 from ground.config import DecisionConfig
 from ground.intervals import proportion_bounds, upper_rank
 

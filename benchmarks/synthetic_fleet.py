@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.thresholds import Thresholds
-from ground.calibrate import FlightScores
+from ground.flights import FlightScores
 
 Floats = NDArray[np.float64]
 

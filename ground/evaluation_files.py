@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from edge_agent.layout import METRICS, MODEL, THRESHOLDS
-from ground.calibrate import CalibrationReport
+from ground.calibration_report import CalibrationReport
 from ground.config import Config
 from ground.contenders import Examined
 from ground.evidence import Evidence

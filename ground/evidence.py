@@ -16,8 +16,8 @@ import numpy as np
 
 from edge_agent.thresholds import Thresholds
 from ground.breakdown import BreakdownRow, SensorFaultRow
-from ground.calibrate import CalibrationReport
 from ground.calibration_curve import CalibrationPoint
+from ground.calibration_report import CalibrationReport
 from ground.controls import Control
 from ground.crossval import CrossValidation
 from ground.datasets import DatasetDigest

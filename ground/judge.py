@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edge_agent.domain import OperatingDomain
 from edge_agent.thresholds import Thresholds
-from ground.calibrate import CalibrationReport, Rehearsal, calibrate
+from ground.calibrate import Rehearsal, calibrate
+from ground.calibration_report import CalibrationReport
 from ground.config import Config
 from ground.domain import learn_domain, outside_reasons
 from ground.errors import CalibrationError

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from edge_agent.domain import INSIDE
 from ground.baseline import Knots, find_knots, inner_conditions
-from ground.calibrate import FlightScores, Rehearsal
+from ground.calibrate import Rehearsal
 from ground.checkpoints import MemoryStore
 from ground.config import ModelConfig
 from ground.domain import learn_domain, outside_reasons
+from ground.flights import FlightScores
 from ground.learning import learn
 from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
 from ground.scaling import condition_columns

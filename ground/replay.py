@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_agent.decision import ALARM, NO_EVENT, NOT_ASSESSED, RAISED, Decider
 from edge_agent.thresholds import Thresholds
-from ground.calibrate import FlightScores
+from ground.flights import FlightScores
 from ground.splits import FAULTY, HEALTHY, TEST, UNLABELLED, is_sensor_fault
 
 NO_SCORE = 0.0

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from edge_agent.domain import INSIDE
 from edge_agent.thresholds import Thresholds
-from ground.calibrate import CalibrationReport, FlightScores, calibrate
+from ground.calibrate import calibrate
+from ground.calibration_report import CalibrationReport
 from ground.checkpoints import MemoryStore
 from ground.config import DecisionConfig
 from ground.domain import learn_domain, outside_reasons
 from ground.errors import CalibrationError
+from ground.flights import FlightScores
 from ground.learning import learn
 from ground.models.detector_module import DetectorModule
 from ground.models.family import FEWEST_FIT_ROWS

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.detection.parts import recording_parts
 from benchmarks.errors import BenchmarkError
-from ground.calibrate import persistent_values
+from ground.flights import persistent_values
 
 if TYPE_CHECKING:
     import pandas as pd

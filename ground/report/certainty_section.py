@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ground.calibrate import CalibrationReport
+from ground.calibration_report import CalibrationReport
 from ground.config import Config
 from ground.controls import Control
 from ground.crossval import COMPLETE, CrossValidation, Spread

@@ -8,9 +8,10 @@ from scipy.stats import binom
 
 from edge_agent.decision import ALARM, Decider
 from edge_agent.golden import SCORE_TOLERANCE
-from ground.calibrate import FlightScores, calibrate, flight_value, persistent_values
+from ground.calibrate import calibrate
 from ground.config import DecisionConfig
 from ground.errors import CalibrationError
+from ground.flights import FlightScores, flight_value, persistent_values
 
 PHASES = np.array(["climb", "cruise", "descent"])
 

@@ -6,17 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import binom, t
 
-from ground.calibrate import (
-    ORDER_STATISTIC,
-    PREDICTION_BOUND,
-    PRIOR_SPREAD,
-    PRIOR_WEIGHT,
-    FlightScores,
-    Rehearsal,
-    calibrate,
-    prediction_bound,
-)
+from ground.calibrate import Rehearsal, calibrate
+from ground.calibration_report import ORDER_STATISTIC, PREDICTION_BOUND
 from ground.config import DecisionConfig
+from ground.flights import FlightScores
+from ground.prediction import PRIOR_SPREAD, PRIOR_WEIGHT, prediction_bound
 
 DECISION = DecisionConfig(k=1, n=1)
 
