@@ -213,7 +213,7 @@ def test_every_family_trains_and_loads(workspace: Workspace, family: str) -> Non
     candidate = load_candidate(config, workspace, family)
     assert candidate.record == record
     strange = np.full((1, len(NAMES)), 40.0, dtype=np.float32)
-    assert candidate.module.outputs(strange).score[0] > 5.0
+    assert candidate.module.outputs(strange).score[0] > 3.0  # forty times beyond, within the soft limit of each feature
 
 
 @pytest.mark.usefixtures("untracked")
@@ -234,7 +234,7 @@ def test_candidate_loads_with_its_scaler(workspace: Workspace) -> None:
         assert candidate.record.family == family
         healthy = np.where([c.scale == "log" for c in COLUMNS], np.exp(0.5), 0.5).astype(np.float32)
         assert candidate.module.outputs(healthy[None]).score[0] < 1.0
-        assert candidate.module.outputs(healthy[None] * 40.0).score[0] > 5.0
+        assert candidate.module.outputs(healthy[None] * 40.0).score[0] > 3.0
 
 
 @pytest.mark.usefixtures("untracked")
@@ -244,7 +244,7 @@ def test_candidate_loads_with_its_scaler(workspace: Workspace) -> None:
         ("weights", "expected weights .* as when it was trained"),
         ("scaler", "expected scaler .* as when it was trained"),
         ("record", "training.json: expected a training record, got .*surplus"),
-        ("schema", "training.json: expected schema 1, got 2"),
+        ("schema", "training.json: expected schema 2, got 3"),
         ("json", "training.json: expected a training record"),
         ("gone", "weights.npz: expected a trained model, got .*No such file.* run `ground train` first"),
         ("settings", "expected settings .* as when it was trained"),
@@ -264,7 +264,7 @@ def test_damaged_candidate_is_refused(workspace: Workspace, damage: str, text: s
     elif damage == "scaler":
         scaler.write_bytes(scaler.read_bytes().replace(b"0.25", b"0.26"))
     elif damage in ("record", "schema"):
-        (folder / RECORD).write_text(json.dumps(record | ({"surplus": 1} if damage == "record" else {"schema": 2})))
+        (folder / RECORD).write_text(json.dumps(record | ({"surplus": 1} if damage == "record" else {"schema": 3})))
     elif damage == "json":
         (folder / RECORD).write_text("[1")
     elif damage == "gone":

@@ -16,6 +16,7 @@ from ground.features.source import open_bundle
 from ground.features.spec_words import spec_sentences
 from ground.keys import load_private_key, new_key_pair
 from ground.pack import pack_bundle
+from ground.scaling import fit_scaler
 from shared_features.bearing import fault_orders
 from shared_features.envelope import EnvelopeMaker
 from shared_features.rotation import RotationLog
@@ -49,19 +50,13 @@ def test_it_tells_spec_faults_thresholds_and_features(features, people_bundle, p
 def test_healthy_ranges_are_those_of_the_windows(features, people_bundle, people_spec):
     """In physical units: the geometric mean and a factor for logarithms, the mean and a distance for the rest."""
     document = json.loads(features("explain", people_bundle.path, "--json").out)
-    values = people_bundle.values.astype(np.float64)
+    scaler = fit_scaler(people_spec, people_bundle.values)
     assert len(document["features"]) == len(columns_of(people_spec))
-    for one in document["features"]:
-        column = values[:, one["index"]]
-        if one["scale"] == "log":
-            expected = np.exp(np.log(column).mean() + np.array([0.0, -1.0, 1.0]) * np.log(column).std())
-        else:
-            expected = column.mean() + np.array([0.0, -1.0, 1.0]) * column.std()
+    for one, mean, spread in zip(document["features"], scaler.mean, scaler.std, strict=True):
+        ends = mean + np.array([0.0, -1.0, 1.0]) * spread
+        expected = np.exp(ends) if one["scale"] == "log" else ends
         found = [one["healthy"][name] for name in ("mean", "low", "high")]
-        # The scaler keeps the spread above a floor; where it does, the range is wider.
-        assert found[0] == pytest.approx(expected[0], rel=1e-5, abs=1e-9)
-        assert found[1] <= expected[1] * (1.0 + 1e-5) + 1e-9 or found[1] == pytest.approx(expected[1], rel=1e-5)
-        assert found[1] < found[0] < found[2]
+        assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
 def test_a_range_undoes_the_scaler(people_bundle):

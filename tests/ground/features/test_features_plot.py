@@ -20,6 +20,7 @@ from ground.features.plot import window_figure
 from ground.features.source import SourcedSpec
 from ground.recordings import read_index
 from ground.report.figure import painted
+from ground.scaling import fit_scaler
 from shared_features.groups import Carrier, ShaftOrders
 from shared_features.vector import columns_of
 
@@ -159,7 +160,7 @@ def test_a_page_holds_pictures_and_features(outer, fleet, people_spec):
         assert (unit, formula) == (column.unit, column.formula)
 
 
-def test_a_bundle_tells_how_far_off_each_feature_is(features, fleet, people_bundle, work_dir):
+def test_a_bundle_tells_how_far_off_each_feature_is(features, fleet, people_bundle, people_spec, work_dir):
     """Healthy range and distance in standard deviations: an outer race fault stands out."""
     pages, off = {}, {}
     for name in (HEALTHY, OUTER):
@@ -167,9 +168,9 @@ def test_a_bundle_tells_how_far_off_each_feature_is(features, fleet, people_bund
         assert features("plot", name, "--at", 19, *arguments).code == 0
         pages[name] = read_page(work_dir / "window.html")
         off[name] = [float(row[3]) for row in pages[name].rows if row[0] != "feature"]
-    healthy = people_bundle.values[:, 0].astype(np.float64)
+    scaler = fit_scaler(people_spec, people_bundle.values)
     cells = next(row for row in pages[HEALTHY].rows if row[0] == "acc_1.mean")
-    assert float(cells[2].partition(" to ")[0]) == pytest.approx(healthy.mean() - healthy.std(), rel=1e-2)
+    assert float(cells[2].partition(" to ")[0]) == pytest.approx(scaler.mean[0] - scaler.std[0], rel=1e-2)
     assert max(map(abs, off[HEALTHY])) < 5.0 < max(map(abs, off[OUTER]))
     assert any("bundle people/1.0.0" in text for text in pages[OUTER].texts)
 
