@@ -52,8 +52,8 @@ def test_healthy_ranges_are_those_of_the_windows(features, people_bundle, people
     document = json.loads(features("explain", people_bundle.path, "--json").out)
     scaler = fit_scaler(people_spec, people_bundle.values)
     assert len(document["features"]) == len(columns_of(people_spec))
-    for one, mean, spread in zip(document["features"], scaler.mean, scaler.std, strict=True):
-        ends = mean + np.array([0.0, -1.0, 1.0]) * spread
+    for one in document["features"]:
+        ends = scaler.mean[one["index"]] + np.array([0.0, -1.0, 1.0]) * scaler.std[one["index"]]
         expected = np.exp(ends) if one["scale"] == "log" else ends
         found = [one["healthy"][name] for name in ("mean", "low", "high")]
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)
