@@ -26,9 +26,12 @@ from shared_features.speed_limits import speed_limits_hz
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge_agent.detector import LoadedModel
+    from edge_agent.domain import OperatingDomain
     from shared_features.spec import FeatureSpec
 
 _SEED = 1
+_PHASE = "steady"
 _FRAMES_PER_RECORD = 10
 _NS_PER_MS = 1e6
 _SPEED_HZ = {"n1": 50.0, "n2": 150.0}
@@ -54,7 +57,7 @@ def selftest(config_path: Path, *, windows: int, as_json: bool) -> ExitCode:
     """
     config = load_config(config_path)
     model = load_configured(config)
-    tally = _assess(Detector(model), model.spec, windows)
+    tally = _assess(Detector(model), model, windows)
     p50_ms, p99_ms = np.percentile(tally.latencies_ms, (50, 99))
     failures = [f"{n} not assessed: {reason}" for reason, n in sorted(tally.reasons.items())]
     if p99_ms > config.agent.deadline_ms:
@@ -82,10 +85,10 @@ def selftest(config_path: Path, *, windows: int, as_json: bool) -> ExitCode:
     return ExitCode.SELFTEST_FAILED if failures else ExitCode.OK
 
 
-def _assess(detector: Detector, spec: FeatureSpec, windows: int) -> _Tally:
+def _assess(detector: Detector, model: LoadedModel, windows: int) -> _Tally:
     """States, and latencies from payload to assessment, for each frame that completes a window."""
     tally = _Tally()
-    for payload in _payloads(spec):
+    for payload in _payloads(model.spec, model.thresholds.domain):
         started_ns = time.perf_counter_ns()
         assessments = detector.push(decode_frame(payload))
         elapsed_ms = (time.perf_counter_ns() - started_ns) / _NS_PER_MS
@@ -97,11 +100,12 @@ def _assess(detector: Detector, spec: FeatureSpec, windows: int) -> _Tally:
     raise AssertionError("the payloads never end")
 
 
-def _payloads(spec: FeatureSpec) -> Iterator[bytes]:
-    """Payloads of noise, without end."""
+def _payloads(spec: FeatureSpec, domain: OperatingDomain) -> Iterator[bytes]:
+    """Payloads of noise inside the operating domain, without end."""
     rng = np.random.default_rng(_SEED)
     frame_n = max(1, spec.record_n // _FRAMES_PER_RECORD)
-    speeds_hz = {shaft: _possible_hz(spec, shaft) for shaft in _SPEED_HZ}
+    speeds_hz = {shaft: _possible_hz(spec, domain, shaft) for shaft in _SPEED_HZ}
+    phase = domain.phases[0] if domain.phases else _PHASE
     rate_hz = spec.sampling_rate_hz
     seq = 0
     while True:
@@ -111,7 +115,7 @@ def _payloads(spec: FeatureSpec) -> Iterator[bytes]:
                 aircraft="selftest",
                 engine="1",
                 flight="selftest",
-                phase="steady",
+                phase=phase,
                 t_ns=samples_ns(seq * frame_n, rate_hz),
                 seq=seq,
                 rate_hz=rate_hz,
@@ -129,10 +133,12 @@ def _payloads(spec: FeatureSpec) -> Iterator[bytes]:
         seq += 1
 
 
-def _possible_hz(spec: FeatureSpec, shaft: str) -> float:
-    """The usual speed, or the nearest one at which the spec's orders can be measured."""
+def _possible_hz(spec: FeatureSpec, domain: OperatingDomain, shaft: str) -> float:
+    """The usual speed, or the nearest one in the domain at which the spec's orders can be measured."""
     low_hz, high_hz = speed_limits_hz(spec, shaft)
-    return min(max(_SPEED_HZ[shaft], _INSIDE * low_hz), high_hz / _INSIDE)
+    possible_hz = min(max(_SPEED_HZ[shaft], _INSIDE * low_hz), high_hz / _INSIDE)
+    lowest_hz, highest_hz = domain.conditions.get(f"{shaft}_hz", (possible_hz, possible_hz))
+    return min(max(possible_hz, lowest_hz), highest_hz)
 
 
 def _pulses(per_sample: float, first_n: int, n: int) -> NDArray[np.float64]:

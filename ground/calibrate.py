@@ -21,7 +21,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_agent.golden import SCORE_TOLERANCE
 from edge_agent.thresholds import Thresholds
@@ -66,6 +65,7 @@ def calibrate(
     *,
     seed: int,
     rehearsals: Sequence[Rehearsal] = (),
+    independent_n: int = 0,
 ) -> Calibration:
     """Choose the thresholds.
 
@@ -75,6 +75,7 @@ def calibrate(
         decision: Persistence, and what is to be promised.
         seed: Draws the flight that speaks for a group of several.
         rehearsals: Healthy flights as scored by detectors that were trained without their group.
+        independent_n: How many of the calibration groups are independent, where not all are; 0 for all.
 
     Raises:
         CalibrationError: No flight is long enough, or the scores of healthy flights are zero.
@@ -90,34 +91,30 @@ def calibrate(
             f"calibration: expected healthy flights of at least decision.k = {decision.k} assessed windows, got none "
             f"out of {len(calibration)}; record longer flights or enlarge split.calibration"
         )
-    share = decision.false_alarm_rate
-    rank = upper_rank(len(values), share, decision.confidence)
+    share, n = decision.false_alarm_rate, min(independent_n or len(values), len(values))
+    rank = upper_rank(n, share, decision.confidence)
+    # Among values that resemble each other an order says nothing; the largest bounds at least as much.
+    speaks = len(values) if rank == NO_RANK or n < len(values) else rank
     bounds = tuple(_asked(rehearsal, scales, pooled, decision) for rehearsal in rehearsals)
-    levels = _levels(values, rank, share) | {bound.name: bound.level for bound in bounds if bound.n_groups}
+    levels = {ORDER_STATISTIC: _checked(float(values[speaks - 1]))}
+    levels |= {PREDICTION_BOUND: prediction_bound(values, share)} if rank == NO_RANK else {}
+    levels |= {bound.name: bound.level for bound in bounds if bound.n_groups}
     basis = max(levels, key=lambda name: levels[name])
     report = CalibrationReport(
         level=_with_margin(levels[basis]),
         basis=basis,
-        rank=rank or len(values),
-        n_flights=len(values),
+        rank=rank or n,
+        n_flights=n,
         n_spare=len(long_enough) - len(values),
         n_too_short=len(calibration) - len(long_enough),
         needed_flights=fewest_for_bound(share, decision.confidence),
         insufficient_flights=rank == NO_RANK,
-        confidence=confidence_of_rank(rank or len(values), len(values), share),
+        confidence=confidence_of_rank(rank or n, n, share),
         pooled_scale=pooled,
         phases=phases,
         rehearsals=bounds,
     )
     return Calibration(_thresholds(report, decision), report)
-
-
-def _levels(values: NDArray[np.float64], rank: int, share: float) -> dict[str, float]:
-    """What the calibration flights ask of the level, by the name of the bound; ``rank`` may be ``NO_RANK``."""
-    levels = {ORDER_STATISTIC: _checked(float(values[(rank or len(values)) - 1]))}
-    if rank == NO_RANK:
-        levels[PREDICTION_BOUND] = prediction_bound(values[values > NO_VALUE], share)
-    return levels
 
 
 def _asked(

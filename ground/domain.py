@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edge_agent.domain import OperatingDomain
 from ground.scaling import condition_columns
+from ground.synchronise import DEFAULT_PHASE
 from shared_features.spec import FeatureSpec
 
 MARGIN = 0.02
@@ -25,8 +26,11 @@ def learn_domain(spec: FeatureSpec, rows: pd.DataFrame, values: NDArray[np.float
     conditions = values[:, list(condition_columns(spec))].astype(np.float64)
     low, high = conditions.min(axis=0), conditions.max(axis=0)
     ranges = zip((low - MARGIN * np.abs(low)).tolist(), (high + MARGIN * np.abs(high)).tolist(), strict=True)
+    phases = tuple(sorted(set(rows["phase"])))
     return OperatingDomain(
-        conditions=dict(zip(spec.conditions, ranges, strict=True)), phases=tuple(sorted(set(rows["phase"])))
+        conditions=dict(zip(spec.conditions, ranges, strict=True)),
+        # Recordings that tell no phase say nothing of which there are: frames on board may name any.
+        phases=() if phases == (DEFAULT_PHASE,) else phases,
     )
 
 

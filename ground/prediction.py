@@ -26,7 +26,7 @@ def prediction_bound(values: NDArray[np.float64], share: float) -> float:
     Returns:
         The bound, at least the largest of the values.
     """
-    logarithms = np.log(values)
+    logarithms = np.log(np.maximum(values, np.finfo(np.float64).tiny))
     n, mean = len(logarithms), logarithms.mean()
     freedom = PRIOR_WEIGHT + n - 1
     variance = (PRIOR_WEIGHT * PRIOR_SPREAD**2 + np.square(logarithms - mean).sum()) / freedom

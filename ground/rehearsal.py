@@ -93,7 +93,16 @@ def left_out_recordings(table: WindowTable, recipe: Recipe) -> Rehearsal:
 
 def left_out_units(table: WindowTable, recipe: Recipe) -> Rehearsal:
     """Each unit, under a detector of the others, where these know its conditions; one group a unit."""
-    return Rehearsal(name=LEFT_OUT_UNITS, flights=tuple(_left_out(table, recipe, "unit_id", ())), is_harder=False)
+    unit_of = dict(zip(table.rows["recording_id"], table.rows["unit_id"], strict=True))
+    flights = _left_out(table, recipe, "unit_id", ())
+    by_unit = tuple(replace(flight, group=str(unit_of[flight.group])) for flight in flights)
+    return Rehearsal(name=LEFT_OUT_UNITS, flights=by_unit, is_harder=False)
+
+
+def left_out_anyhow(table: WindowTable, recipe: Recipe) -> Rehearsal:
+    """Each recording, under a detector of the others, whatever these know: for recordings of a window or two."""
+    flights = _left_out(table, recipe, "recording_id", ())
+    return Rehearsal(name=LEFT_OUT_RECORDINGS, flights=tuple(flights), is_harder=False)
 
 
 def _later_time(table: WindowTable, recipe: Recipe) -> Iterator[FlightScores]:
@@ -125,7 +134,7 @@ def _left_out(
         asked = ~known & (outside_reasons(table.rows, table.values, domain) == INSIDE)
         for cluster in clusters:
             asked &= np.isin(cluster, cluster[known])
-        yield from _scored(table, recipe, known, asked, column, by_recording=True)
+        yield from _scored(table, recipe, known, asked, "", by_recording=True)
 
 
 def _knots(values: NDArray[np.float64], recipe: Recipe) -> tuple[Knots, ...]:
@@ -145,7 +154,8 @@ def _scored(
         return
     scores = _module_scores(table, recipe, known, asked)
     for flight in flights_of(table.rows[asked], scores):
-        yield replace(flight, group=f"{flight.group}, {group}" if by_recording else group)
+        parts = (flight.group, group) if by_recording else ("", group)
+        yield replace(flight, group=", ".join(filter(None, parts)))
 
 
 def flights_of(rows: pd.DataFrame, scores: NDArray[np.float64]) -> list[FlightScores]:

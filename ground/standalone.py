@@ -26,6 +26,7 @@ from ground.rehearsal import (
     fit_and_validation,
     flights_of,
     later_time,
+    left_out_anyhow,
     left_out_conditions,
     left_out_recordings,
     left_out_time,
@@ -146,6 +147,7 @@ def learn_alone(
         run=run,
     )
     own = flights_of(table.rows, _scores(learned.module, table, np.ones(len(table.rows), dtype=bool)))
+    own = _persistent(own, decision)
     rehearsals = [left_out_conditions(table, recipe), left_out_recordings(table, recipe)]
     if units_differ:
         rehearsals.append(left_out_units(table, recipe))
@@ -155,30 +157,34 @@ def learn_alone(
         decision,
         seed=recipe.seed,
         rehearsals=rehearsals,
+        independent_n=int(table.rows["recording_id"].nunique()),
     )
     domain = learn_domain(recipe.spec, table.rows, table.values)
     return StandaloneDetector(learned.module, replace(calibration.thresholds, domain=domain), calibration.report)
 
 
 def _calibration(table: WindowTable, recipe: Recipe, decision: DecisionConfig) -> list[FlightScores]:
-    """Flights of later time, or of left-out time, of which persistence can be asked.
+    """Flights of later time, of left-out time or of left-out recordings, of which persistence can be asked.
 
     Raises:
-        CalibrationError: There are too few windows for either.
+        CalibrationError: There are too few windows for any.
     """
-    for rehearsed in (later_time, left_out_time):
+    for rehearsed in (later_time, left_out_time, left_out_anyhow):
         flights = rehearsed(table, recipe).flights
-        persistent = [flight for flight in flights if len(flight.scores) >= decision.k]
-        if persistent or flights:
-            return persistent or _chained(flights)
+        if flights:
+            return _persistent(flights, decision)
     raise CalibrationError(
-        f"calibration: expected at least {FEWEST_REHEARSED} healthy windows to rehearse with, got {len(table.rows)}: "
-        "what a detector says of windows it learned from promises nothing; record longer or shorten the window"
+        f"calibration: expected {FEWEST_REHEARSED} or more healthy windows, or recordings, of which some can be left "
+        f"out and {FEWEST_FIT_ROWS} learned from, got {len(table.rows)} windows: what a detector says of windows it "
+        "learned from promises nothing; record longer or shorten the window"
     )
 
 
-def _chained(flights: Sequence[FlightScores]) -> list[FlightScores]:
-    """Stretches too short for persistence as one flight: all that there is."""
+def _persistent(flights: Sequence[FlightScores], decision: DecisionConfig) -> list[FlightScores]:
+    """Those of which persistence can be asked; where all are too short, one after the other as a single flight."""
+    long_enough = [flight for flight in flights if len(flight.scores) >= decision.k]
+    if long_enough:
+        return long_enough
     phases = np.concatenate([flight.phases for flight in flights])
     return [FlightScores(group="all", phases=phases, scores=np.concatenate([flight.scores for flight in flights]))]
 

@@ -54,7 +54,7 @@ class UnitShifts:
         units = table.rows["unit_id"].to_numpy(dtype=str)
         for unit, shift in self.shifts.items():
             scaled[units == unit] -= shift
-        values = np.where(is_log, np.exp(scaled), scaled).astype(np.float32)
+        values = np.exp(scaled, where=is_log, out=scaled.copy()).astype(np.float32)
         known = self.knows(units)
         return WindowTable(table.rows, np.where(known[:, None], values, table.values))
 

@@ -53,6 +53,11 @@ def _json_file(text: str) -> Path:
     path = Path(text)
     if path.suffix != ".json":
         raise argparse.ArgumentTypeError(f"expected a file that ends in .json, got {path}")
+    try:
+        # Now, not after everything has been measured.
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"expected a folder that can be written, got {error}") from error
     return path
 
 

@@ -112,6 +112,9 @@ def examine(task: Task) -> Outcome:
         status, reason = ABSENT, str(error)
     except (GroundError, AgentError, SpecError, BenchmarkError) as error:
         status, reason = ERROR, str(error)
+    except (ValueError, ArithmeticError, RuntimeError) as error:
+        # What scipy, scikit-learn and torch say of data that they cannot take: hours of other results outlive it.
+        status, reason = ERROR, f"{contender.name}: {type(error).__name__}: {error}"
     return Outcome(
         task=task,
         protocol=case.protocol,

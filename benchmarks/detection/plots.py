@@ -42,7 +42,7 @@ def promise_plot(rows: Sequence[Result]) -> Figure:
     axes.set_xscale("log")
     axes.set_xlim(_FLOOR * 0.9, 1.1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    axes.set_yticks(at, [protocol_name(row) for row in rows])
+    axes.set_yticks(at, [protocol_name(row) for row in rows], parse_math=False)
     axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.set_xlabel(
         "share of assessed healthy windows in alarm: measured, exact interval (line), interval by blocks (band)"

@@ -78,7 +78,7 @@ def read_rig(folder: Path, name: str, *, workers: int) -> Rig:
         preprocess(config, workspace, progress=silent, base=config.folder)
         spec = config.feature_spec()
         table = interim_windows(config, workspace, spec, progress=silent, workers=workers)
-    rows = _with_index(table.rows, folder)
+    rows = _with_index(table.rows, folder, name)
     return Rig(
         name=name,
         spec=spec,
@@ -89,10 +89,11 @@ def read_rig(folder: Path, name: str, *, workers: int) -> Rig:
     )
 
 
-def _with_index(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    index = {row["recording_id"]: row for row in read_table(folder / INDEX_NAME).rows}
-    added = {
-        name: pd.Series([index[recording].get(column, "") for recording in rows["recording_id"]], dtype="str")
-        for name, column in FROM_INDEX.items()
+def _with_index(rows: pd.DataFrame, folder: Path, name: str) -> pd.DataFrame:
+    table = read_table(folder / INDEX_NAME).rows
+    index = {row["recording_id"]: row for row in table if row.get("dataset", "") == name}
+    columns = {
+        added: pd.Series([index[recording].get(column, "") for recording in rows["recording_id"]], dtype="str")
+        for added, column in FROM_INDEX.items()
     }
-    return rows.assign(**added)
+    return rows.assign(**columns)

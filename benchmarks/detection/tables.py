@@ -112,7 +112,9 @@ def _rig_table(rig: RigReport, rows: Sequence[Result]) -> Table:
         f"{rig.window_s:g} s, {rig.features} features; declared {percent(PROMISE.false_alarm_rate)}"
     )
     caption = "\n".join((*rig.doubts, *unmeasured_rows(rows)))
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        title=Text(title), title_justify="left", caption=Text(caption), caption_justify="left", box=SIMPLE_HEAD
+    )
     for name in _COLUMNS:
         is_text = name in {"protocol", "contender", "promise"}
         table.add_column(name, justify="left" if is_text else "right", no_wrap=name not in {"protocol", "contender"})
@@ -122,7 +124,7 @@ def _rig_table(rig: RigReport, rows: Sequence[Result]) -> Table:
         first = shown[0] if shown[0] != before else ""
         before = shown[0]
         styled = (Text(cell, _STYLES.get(cell, "")) for cell in shown[1:])
-        table.add_row(first, *styled, style="bold" if row.kind == DEFAULT else "")
+        table.add_row(Text(first), *styled, style="bold" if row.kind == DEFAULT else "")
     return table
 
 
@@ -133,7 +135,7 @@ def _targets_table(report: Report) -> Table:
     for target in report.targets:
         verdict = Text(target.verdict, _STYLES.get(target.verdict, ""))
         value, limit = ("-" if math.isnan(each) else f"{each:.4f}" for each in (target.value, target.limit))
-        table.add_row(target.rig, target.target, value, limit, verdict, target.note)
+        table.add_row(*map(Text, (target.rig, target.target, value, limit)), verdict, Text(target.note))
     return table
 
 

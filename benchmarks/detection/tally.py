@@ -67,12 +67,11 @@ class Tally:
     Attributes:
         train_n: Windows trained on.
         train_recordings: Their recordings.
-        healthy_n: Healthy windows examined.
+        healthy_n: Healthy windows examined, here and below without those that are ``recovering``.
         faulty_n: Faulty windows examined.
         faulty_assessed_n: Those of them with an answer.
         reasons: Healthy windows without an answer, by reason.
-        blocks: (m, 3) int64: assessed healthy windows, those in alarm, those above the threshold, by block of time;
-            without those that are ``recovering``.
+        blocks: (m, 3) int64: assessed healthy windows, those in alarm, those above the threshold, by block of time.
         episodes: Alarms raised in healthy windows.
         healthy_s: Time that assessed healthy windows cover.
         events: What was to be found.
@@ -125,6 +124,7 @@ def tally(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame, memory
     """
     sound = ~is_sensor_fault(rows)
     healthy = (rows["label"] == HEALTHY).to_numpy(dtype=bool) & sound
+    calm = healthy & ~recovering(rows, memory_n)
     faulty = (rows["label"] == FAULTY).to_numpy(dtype=bool) & sound
     assessed = answers.assessed
     recording = recording_numbers(rows)
@@ -132,13 +132,13 @@ def tally(rows: pd.DataFrame, answers: Judgement, *, train: pd.DataFrame, memory
     return Tally(
         train_n=len(train),
         train_recordings=int(train["recording_id"].nunique()),
-        healthy_n=int(healthy.sum()),
+        healthy_n=int(calm.sum()),
         faulty_n=int(faulty.sum()),
         faulty_assessed_n=int((faulty & assessed).sum()),
-        reasons=Counter(answers.reason[healthy & ~assessed].tolist()),
-        blocks=_blocks(rows, healthy & assessed & ~recovering(rows, memory_n), answers),
-        episodes=int((raised & healthy).sum()),
-        healthy_s=_covered_s(rows, healthy & assessed),
+        reasons=Counter(answers.reason[calm & ~assessed].tolist()),
+        blocks=_blocks(rows, calm & assessed, answers),
+        episodes=int((raised & calm).sum()),
+        healthy_s=_covered_s(rows, calm & assessed),
         events=events_of(rows, assessed, answers.alarm),
         areas=(_areas(recording, healthy, faulty, answers),),
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge_agent.command_selftest import _payloads
+from edge_agent.domain import INSIDE, OperatingDomain
 from edge_agent.stream import WindowStream
 from edge_agent.wire import decode_frame
 from shared_features.groups import OrderBand, OrdersGroup, ShaftOrders, ShaftSpec
@@ -37,7 +38,7 @@ def test_every_window_can_be_assessed(shafts, orders, record_s):
         spectrum=SpectrumGroup(segment_n, segment_n // 2, ()),
     )  # fmt: skip
     stream = WindowStream(spec)
-    frames = [decode_frame(payload) for payload in islice(_payloads(spec), 200)]
+    frames = [decode_frame(payload) for payload in islice(_payloads(spec, OperatingDomain()), 200)]
     windows = [window for frame in frames for window in stream.push(frame)]
     assert len(windows) == 19
     assert {window.reason for window in windows} == {""}
@@ -46,3 +47,24 @@ def test_every_window_can_be_assessed(shafts, orders, record_s):
         pulses = np.concatenate([frame.tach[shaft.name] + n for frame, n in zip(frames, starts, strict=True)])
         expected = 2000.0 / (frames[0].speed_hz[shaft.name] * shaft.pulses_per_rev)
         np.testing.assert_allclose(np.diff(pulses), expected, rtol=0, atol=1e-9)
+
+
+DOMAINS = {
+    "slower than usual": OperatingDomain(conditions={"n1_hz": (19.0, 31.0)}),
+    "faster than usual": OperatingDomain(conditions={"n1_hz": (70.0, 80.0)}),
+    "other phases": OperatingDomain(phases=("climb", "cruise")),
+}
+
+
+@pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS.keys())
+def test_every_window_lies_in_the_domain(domain):
+    """A bundle that knows other speeds and phases is tried where it knows something."""
+    spec = FeatureSpec(
+        sampling_rate_hz=2000.0, record_s=1.0, window_s=1.0, hop_s=1.0, conditions=("n1_hz",),
+        channels=(ChannelSpec("a", "g"),), spectrum=SpectrumGroup(1000, 500, ()),
+    )  # fmt: skip
+    stream = WindowStream(spec)
+    frames = [decode_frame(payload) for payload in islice(_payloads(spec, domain), 50)]
+    windows = [window for frame in frames for window in stream.push(frame)]
+    assert len(windows) == 5
+    assert {domain.reason_of(window.phase, window.values) for window in windows} == {INSIDE}
