@@ -116,7 +116,7 @@ def workspace(trained, tmp_path):
 
 @pytest.fixture
 def later(tmp_path):
-    """Preprocessed recordings of units that came later: one off by the gain, its twin that is not, a broken one."""
+    """The preprocessed recording of a unit that came later, off by the gain."""
     made = Workspace(tmp_path / "later")
     write_recordings(made.raw, {"off": GAIN}, seed=LATER_SEED)
     preprocess(CONFIG, made, progress=quiet)
