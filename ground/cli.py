@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from edge_agent.errors import AgentError
+from ground.adapt import adapt
 from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
@@ -39,6 +40,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(features_app, name="features")
 app.command()(init)
 app.command()(flights_needed)
+app.command()(adapt)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
