@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_agent.golden import SCORE_TOLERANCE
 from edge_agent.thresholds import Thresholds
@@ -82,21 +83,16 @@ def calibrate(
     """
     pooled = _pooled_scale(fit, decision)
     phases = _phase_scales(fit, decision, pooled)
-    scales = {phase.phase: phase.scale for phase in phases}
+    scales = _Scales(pooled, {phase.phase: phase.scale for phase in phases}, decision)
     long_enough = [flight for flight in calibration if len(flight.scores) >= decision.k]
-    chosen = _one_a_group(long_enough, seed)
-    values = np.sort([_value(flight, scales, pooled, decision) for flight in chosen])
-    if not len(values):
-        raise CalibrationError(
-            f"calibration: expected healthy flights of at least decision.k = {decision.k} assessed windows, got none "
-            f"out of {len(calibration)}; record longer flights or enlarge split.calibration"
-        )
+    values = np.sort([scales.value(flight, k=decision.k) for flight in _one_a_group(long_enough, seed)])
+    _check_values(values, decision, n_flights=len(calibration))
     share, n = decision.false_alarm_rate, min(independent_n or len(values), len(values))
     rank = upper_rank(n, share, decision.confidence)
     # Among values that resemble each other an order says nothing; the largest bounds at least as much.
     speaks = len(values) if rank == NO_RANK or n < len(values) else rank
-    bounds = tuple(_asked(rehearsal, scales, pooled, decision) for rehearsal in rehearsals)
-    levels = {ORDER_STATISTIC: _checked(float(values[speaks - 1]))}
+    bounds = tuple(_asked(rehearsal, scales) for rehearsal in rehearsals)
+    levels = {ORDER_STATISTIC: float(values[speaks - 1])}
     levels |= {PREDICTION_BOUND: prediction_bound(values, share)} if rank == NO_RANK else {}
     levels |= {bound.name: bound.level for bound in bounds if bound.n_groups}
     basis = max(levels, key=lambda name: levels[name])
@@ -117,28 +113,44 @@ def calibrate(
     return Calibration(_thresholds(report, decision), report)
 
 
-def _asked(
-    rehearsal: Rehearsal, scales: Mapping[str, float], pooled: float, decision: DecisionConfig
-) -> RehearsalBound:
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """What is usual by phase, and the persistence by which a flight speaks."""
+
+    pooled: float
+    by_phase: Mapping[str, float]
+    decision: DecisionConfig
+
+    def value(self, flight: FlightScores, *, k: int) -> float:
+        """The value of a flight in units of the scales."""
+        scale = np.array([self.by_phase.get(phase, self.pooled) for phase in flight.phases])
+        return flight_value(flight.scores / scale, k=k, n=self.decision.n)
+
+
+def _asked(rehearsal: Rehearsal, scales: _Scales) -> RehearsalBound:
     """The bound over the largest value of each group; a flight too short for k windows speaks with what it has."""
     largest: dict[str, float] = {}
     for flight in rehearsal.flights:
         if len(flight.scores):
-            value = _value(flight, scales, pooled, decision, shortest=True)
+            value = scales.value(flight, k=min(scales.decision.k, len(flight.scores)))
             largest[flight.group] = max(value, largest.get(flight.group, NO_VALUE))
     values = np.array([value for value in largest.values() if value > NO_VALUE])
     level = float(values.max()) if len(values) else NO_VALUE
     if len(values) and not rehearsal.is_harder:
-        level = prediction_bound(values, decision.false_alarm_rate)
+        level = prediction_bound(values, scales.decision.false_alarm_rate)
     return RehearsalBound(name=rehearsal.name, n_groups=len(values), level=level)
 
 
-def _checked(value: float) -> float:
-    if not 0.0 < value < np.inf:
+def _check_values(values: NDArray[np.float64], decision: DecisionConfig, *, n_flights: int) -> None:
+    if not len(values):
         raise CalibrationError(
-            f"calibration: expected positive finite scores of healthy flights, got {value}; train again"
+            f"calibration: expected healthy flights of at least decision.k = {decision.k} assessed windows, got none "
+            f"out of {n_flights}; record longer flights or enlarge split.calibration"
         )
-    return value
+    if not 0.0 < values[-1] < np.inf:
+        raise CalibrationError(
+            f"calibration: expected positive finite scores of healthy flights, got {values[-1]}; train again"
+        )
 
 
 def _with_margin(level: float) -> float:
@@ -156,19 +168,6 @@ def _thresholds(report: CalibrationReport, decision: DecisionConfig) -> Threshol
         false_alarm_rate=decision.false_alarm_rate,
         confidence=report.confidence,
     )
-
-
-def _value(
-    flight: FlightScores,
-    scales: Mapping[str, float],
-    pooled: float,
-    decision: DecisionConfig,
-    *,
-    shortest: bool = False,
-) -> float:
-    scale = np.array([scales.get(phase, pooled) for phase in flight.phases])
-    k = min(decision.k, len(flight.scores)) if shortest else decision.k
-    return flight_value(flight.scores / scale, k=k, n=decision.n)
 
 
 def _one_a_group(flights: Iterable[FlightScores], seed: int) -> list[FlightScores]:
