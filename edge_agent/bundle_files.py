@@ -15,7 +15,7 @@ from edge_agent.errors import BundleFormatError
 from edge_agent.layout import BUNDLE_CAP, MEMBER_CAPS
 
 BUNDLE_SUFFIX = ".bundle"
-COMPANIONS = frozenset({"thresholds.yaml"})
+COMPANIONS = frozenset({"thresholds.yaml", "mlbom.cdx.json"})
 """Files beside the members in a release folder, for people; they are never read here, no more than ``*.bundle`` is."""
 
 _FOLDERS = frozenset(name.rpartition("/")[0] for name in MEMBER_CAPS)

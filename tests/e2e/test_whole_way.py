@@ -205,7 +205,7 @@ def test_a_failed_gate_leaves_no_bundle(flown, tmp_path):
     )
     assert "latency_p99: expected <= 1e-06" in said
     assert not (root / "models" / DETECTOR / "1.0.0").exists()
-    assert json.loads((root / "evaluation" / "metrics.json").read_bytes())["verdict"]["verdict"] == "FAIL"
+    assert json.loads((root / "evaluation" / "latency.json").read_bytes())["gate"]["verdict"] == "FAIL"
 
 
 MISTAKES = [
