@@ -19,7 +19,7 @@ from benchmarks.detection.numbers import OK, POOLED, Result
 from benchmarks.detection.plots import curves_plot, promise_plot, strips_plot
 from benchmarks.detection.protocols import FAULT_TYPE, LATER_TIME, RUN_TO_FAILURE
 from benchmarks.detection.run import PROMISE, RigReport
-from benchmarks.detection.tables import cells, percent, protocol_name, shown_rows, unmeasured_rows
+from benchmarks.detection.tables import cells, percent, shown_rows, unmeasured_rows
 from benchmarks.detection.trace import Strip
 from ground.metrics import Curve
 
@@ -133,6 +133,3 @@ def _worst(outcomes: Sequence[Outcome]) -> tuple[FalseAlarmLine, ...]:
 
 def _text(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-__all__ = ["page_of", "protocol_name"]
