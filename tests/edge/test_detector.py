@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgpack
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from onnx import TensorProto, helper
 
 from edge_agent.assessment import encode_assessment
 from edge_agent.detector import Detector, LoadedModel, contributions
+from edge_agent.domain import OUTSIDE_DOMAIN, OperatingDomain
 from edge_agent.errors import GoldenMismatch
 from edge_agent.frame import Frame
 from edge_agent.golden import replay_golden
@@ -132,6 +135,22 @@ def test_what_cannot_be_assessed_is_said_and_does_not_count(model):
         ("warning", ""), ("not_assessed", "flatline"), ("not_assessed", "flatline"), ("alarm", ""),
     ]  # fmt: skip
     assert said[1].score == 0.0
+
+
+def test_outside_its_domain_nothing_is_said_of_health(model):
+    """Loud windows of a phase never learned are not assessed, raise nothing, and leave the memory as it was."""
+    known = replace(model.thresholds, domain=OperatingDomain(phases=("cruise",)))
+    detector = Detector(replace(model, thresholds=known))
+    items = list(frames([5, 5, 5, 5, 5, 5]))
+    taxi = [replace(item, phase="taxi") for item in items[3:]]
+    said = [assessment for item in (*items[:3], *taxi) for assessment in detector.push(item)]
+    assert [(item.state, item.reason) for item in said] == [
+        ("warning", ""), ("alarm", ""), ("not_assessed", "phase_change"),
+        ("not_assessed", OUTSIDE_DOMAIN), ("not_assessed", OUTSIDE_DOMAIN),
+    ]  # fmt: skip
+    assert said[-1].score == 0.0
+    stranger = Detector(replace(model, thresholds=known))
+    assert {item.reason for frame in taxi for item in stranger.push(frame)} == {OUTSIDE_DOMAIN}
 
 
 def test_an_assessment_is_plain_msgpack(model):

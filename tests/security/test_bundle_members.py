@@ -117,6 +117,11 @@ SIGNED_NONSENSE: dict[str, tuple[str, Callable[[Workshop], bytes], str]] = {
     ),
     "negative threshold": (THRESHOLDS, swap(THRESHOLDS, pooled=-1.0), "thresholds"),
     "k above n": (THRESHOLDS, swap(THRESHOLDS, k=6), "thresholds"),
+    "domain over conditions that the spec does not have": (
+        THRESHOLDS,
+        swap(THRESHOLDS, domain={"conditions": [["n9_hz", 1.0, 2.0]], "phases": []}),
+        "thresholds",
+    ),
     "empty thresholds": (THRESHOLDS, lambda _: b"", "json_syntax"),
     "thresholds as YAML": (THRESHOLDS, lambda _: b"pooled: 3.0\n", "json_syntax"),
     "infinite scale": (SCALER, lambda w: w.members[SCALER].replace(b"1.0", b"1e400", 1), "json_number"),
