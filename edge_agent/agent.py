@@ -14,8 +14,9 @@ from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity
 from edge_agent.inbox import Inbox
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
-from edge_agent.outbox import JSON, Outbox, Publication
+from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
+from edge_agent.publication import JSON, Publication
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.status_file import encode_status, prepare_folder, write_status
 from edge_agent.version import AGENT_VERSION

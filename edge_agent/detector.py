@@ -38,6 +38,14 @@ class LoadedModel:
     scorer: Scorer
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A window and what is said of it."""
+
+    window: Window
+    assessment: Assessment
+
+
 class Detector:
     """Watches one engine: keeps its records, its memory of scores and the count of its assessments."""
 
@@ -55,7 +63,11 @@ class Detector:
 
     def push(self, frame: Frame) -> list[Assessment]:
         """Take the next frame and assess the windows it completes, oldest first."""
-        return [self._assess(frame, window) for window in self._stream.push(frame)]
+        return [judgement.assessment for judgement in self.judge(frame)]
+
+    def judge(self, frame: Frame) -> list[Judgement]:
+        """Like ``push``, each assessment together with its window."""
+        return [Judgement(window, self._assess(frame, window)) for window in self._stream.push(frame)]
 
     def _assess(self, frame: Frame, window: Window) -> Assessment:
         if window.flight != self._flight:

@@ -21,7 +21,8 @@ from edge_agent.mqtt import CONNECT_TIMEOUT_S, V5, V311, Connection
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
     from edge_agent.link_state import LinkListener
-    from edge_agent.outbox import Outbox, Publication
+    from edge_agent.outbox import Outbox
+    from edge_agent.publication import Publication
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_agent.inbox import Arrival
-from edge_agent.outbox import Publication
+from edge_agent.publication import Publication
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,14 @@ from edge_agent.config import KIB
 from edge_agent.credentials import read_password
 from edge_agent.errors import LinkError
 from edge_agent.inbox import Arrival
-from edge_agent.outbox import NEVER
+from edge_agent.publication import NEVER
 
 if TYPE_CHECKING:
     from edge_agent.bell import Bell
     from edge_agent.config import AgentConfig
     from edge_agent.link_state import LinkListener
-    from edge_agent.outbox import Outbox, Publication
+    from edge_agent.outbox import Outbox
+    from edge_agent.publication import Publication
 
 V5: Final = MQTTProtocolVersion.MQTTv5
 V311: Final = MQTTProtocolVersion.MQTTv311

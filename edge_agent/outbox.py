@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
-from itertools import chain
+from typing import TYPE_CHECKING
 
-MSGPACK = "application/msgpack"
-JSON = "application/json"
-
-NEVER = 0
-"""``Publication.expiry_s`` of a message that does not expire."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
-    """A message to publish, at least once.
-
-    Attributes:
-        topic: Its topic.
-        payload: Its bytes.
-        content_type: MIME type of the payload (MQTT 5).
-        expiry_s: Seconds after which the broker may drop it undelivered (MQTT 5), or ``NEVER``.
-        retain: Whether the broker keeps it for later subscribers; only the last one on a topic counts then.
-        alert: Whether it tells of an alarm, so that a full outbox drops others first.
-    """
-
-    topic: str
-    payload: bytes
-    content_type: str = MSGPACK
-    expiry_s: int = NEVER
-    retain: bool = False
-    alert: bool = False
+if TYPE_CHECKING:
+    from edge_agent.publication import Publication
 
 
 class Outbox:
     """A bounded queue of publications, with those in flight remembered until they are acknowledged.
 
     Args:
-        limit: Most publications that wait; beyond, one goes and is counted: the oldest that is neither an alert nor
-            retained, else the oldest alert.
+        limit: Most publications that wait; beyond, one goes and is counted: the oldest of the lowest grade that is not
+            retained.
     """
 
     def __init__(self, limit: int) -> None:
@@ -124,6 +99,6 @@ class Outbox:
 
     def _least_needed(self) -> int:
         # The birth waits first but is the newest: retained messages go last, there is but one on each topic.
-        plain = (index for index, each in enumerate(self._waiting) if not (each.alert or each.retain))
-        alerts = (index for index, each in enumerate(self._waiting) if not each.retain)
-        return next(chain(plain, alerts), 0)
+        return min(
+            range(len(self._waiting)), key=lambda index: (self._waiting[index].retain, self._waiting[index].grade)
+        )

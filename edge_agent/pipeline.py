@@ -13,7 +13,7 @@ from edge_agent.clock import clock_quality
 from edge_agent.config import AIRCRAFT, ENGINE
 from edge_agent.decision import NO_EVENT
 from edge_agent.errors import WireError
-from edge_agent.outbox import Publication
+from edge_agent.publication import Grade, Publication
 from edge_agent.result import Latency, Result, Runtime, encode_result
 from edge_agent.streams import UNKNOWN_ENGINE, Streams, name_of
 from edge_agent.topics import TopicTemplate
@@ -22,13 +22,15 @@ from edge_agent.wire import decode_frame
 if TYPE_CHECKING:
     from edge_agent.assessment import Assessment
     from edge_agent.config import AgentConfig
-    from edge_agent.detector import LoadedModel
+    from edge_agent.detector import Judgement, LoadedModel
     from edge_agent.frame import Frame
     from edge_agent.health import Health
     from edge_agent.inbox import Arrival
+    from edge_agent.observer import Observer
 
 RETAINED = "retained"
 TOPIC_MISMATCH = "topic_mismatch"
+OBSERVER_FAILED = "observer_failed"
 
 _NS_PER_MS = 1e6
 _REFUSALS_LOGGED = 1_000
@@ -64,6 +66,7 @@ class Pipeline:
         config: The agent's config.
         model: The loaded bundle.
         health: Receives counts and latencies.
+        observers: Called by ``follow_up``, in this order.
         now_ns: The monotonic clock.
     """
 
@@ -73,11 +76,14 @@ class Pipeline:
         model: LoadedModel,
         health: Health,
         *,
+        observers: Sequence[Observer] = (),
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._config = config
         self._health = health
+        self._observers = observers
         self._now_ns = now_ns
+        self._followed: list[tuple[Frame, list[Judgement]]] = []
         self._streams = Streams(
             model, engines=config.agent.engines, limit=config.limits.max_streams, on_evict=self._on_evict
         )
@@ -108,12 +114,35 @@ class Pipeline:
             return []
         decoded_ns = self._now_ns()
         try:
-            assessments = detector.push(frame)
+            judgements = detector.judge(frame)
         except Exception:
             self._streams.forget(frame)
             raise
         times = _Times(arrival.received_ns, taken_ns, decoded_ns, self._now_ns())
-        return self._publications(assessments, times) if assessments else []
+        self._followed.append((frame, judgements))
+        return self._publications([each.assessment for each in judgements], times) if judgements else []
+
+    def follow_up(self) -> list[Publication]:
+        """What the observers say of the frames handled since the last call; an observer that fails is counted."""
+        followed, self._followed = self._followed, []
+        return [each for frame, judgements in followed for each in self._observe(frame, judgements)]
+
+    def _observe(self, frame: Frame, judgements: list[Judgement]) -> list[Publication]:
+        publications: list[Publication] = []
+        for observer in self._observers:
+            try:
+                publications += observer.observe(frame, judgements)
+            except Exception:  # noqa: BLE001 - what only watches must not cost a result
+                name = type(observer).__name__
+                self._health.counters.add(f"observer_errors.{name}")
+                self._tell_once(name, frame)
+        return publications
+
+    def _tell_once(self, observer: str, frame: Frame) -> None:
+        # An observer that fails does so at every frame: ten lines a second would fill the disk.
+        if (OBSERVER_FAILED, observer) not in self._logged:
+            self._logged.add((OBSERVER_FAILED, observer))
+            _log.error("observer failed", observer=observer, engine=name_of(frame), exc_info=True)
 
     def _read(self, arrival: Arrival) -> Frame:
         if arrival.retained:
@@ -166,7 +195,7 @@ class Pipeline:
                 topic=template.fill(aircraft=assessment.aircraft, engine=assessment.engine),
                 payload=payload,
                 expiry_s=self._config.broker.message_expiry_s,
-                alert=template is self._alert_topic,
+                grade=Grade.ALERT if template is self._alert_topic else Grade.RESULT,
             )
             for template in templates
         ]

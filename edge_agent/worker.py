@@ -86,3 +86,5 @@ class Worker:
             _log.error("message failed", topic=arrival.topic, n_byte=len(arrival.payload), exc_info=True)
             return
         self._link.publish(*publications)
+        # The results are on their way; what follows costs them nothing.
+        self._link.publish(*self._pipeline.follow_up())

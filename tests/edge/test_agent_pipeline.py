@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
@@ -12,11 +12,12 @@ import pytest
 
 from edge_agent.assessment import encode_assessment
 from edge_agent.config import AgentConfig
-from edge_agent.detector import Detector, LoadedModel
+from edge_agent.detector import Detector, Judgement, LoadedModel
 from edge_agent.frame import Frame
 from edge_agent.health import Health
 from edge_agent.inbox import Arrival
 from edge_agent.pipeline import Pipeline
+from edge_agent.publication import Grade, Publication
 from edge_agent.result import RUNTIME, decode_result
 from edge_agent.wire import encode_frame
 
@@ -32,11 +33,11 @@ def make_pipeline(
 ) -> PipelineMaker:
     """Makes pipelines whose clock advances by one millisecond a look."""
 
-    def make(**tables: Any) -> tuple[Pipeline, Health]:
+    def make(*, observers: Sequence[Watcher] = (), **tables: Any) -> tuple[Pipeline, Health]:
         config = make_config(**tables)
         health = make_health(config)
         times = iter(range(0, 10**15, TICK_NS))
-        return Pipeline(config, small_model, health, now_ns=lambda: next(times)), health
+        return Pipeline(config, small_model, health, observers=observers, now_ns=lambda: next(times)), health
 
     return make
 
@@ -62,7 +63,7 @@ def test_results_equal_the_detector(
     expected = [assessment for frame in frames for assessment in detector.push(frame)]
     results = [each for each in published if each.topic == "aircraft/OO-ABC/engine/1/result"]
     alerts = [each for each in published if each.topic == "aircraft/OO-ABC/engine/1/alert"]
-    assert [each for each in published if each.alert] == alerts
+    assert [each for each in published if each.grade == Grade.ALERT] == alerts
     assert [_without_runtime(each.payload) for each in results] == [encode_assessment(each) for each in expected]
     assert [decode_result(each.payload).assessment.event for each in alerts] == ["raised"]
     assert len(results) + len(alerts) == len(published)
@@ -71,6 +72,38 @@ def test_results_equal_the_detector(
     assert counters["alerts.raised"] == 1
     assert sum(n for name, n in counters.items() if name.startswith("windows.")) == len(expected) == 19
     assert [line["event"] for line in log_lines] == ["alert raised"]
+
+
+class Watcher:
+    """An observer that notes what it is shown, and fails when it is told to."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails = fails
+        self.seen: list[tuple[int, list[Judgement]]] = []
+
+    def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
+        """Note."""
+        self.seen.append((frame.seq, list(judgements)))
+        if self.fails:
+            raise ZeroDivisionError
+        return [Publication(topic="watched", payload=b"", grade=Grade.TELEMETRY)]
+
+
+def test_observers_follow_every_frame(make_pipeline: PipelineMaker, small_bundle: Any, log_lines: list[Any]) -> None:
+    """Observers see each frame once, with its windows; one that fails is counted and costs the others nothing."""
+    failing, watcher = Watcher(fails=True), Watcher()
+    pipeline, health = make_pipeline(observers=[failing, watcher])
+    frames = small_bundle.frames(3.0)
+    handle_all(pipeline, frames)
+    assert watcher.seen == []
+    assert [each.topic for each in pipeline.follow_up()] == ["watched"] * len(frames)
+    assert pipeline.follow_up() == []
+    assert [seq for seq, _ in watcher.seen] == [frame.seq for frame in frames]
+    judged = [judgement for _, judgements in watcher.seen for judgement in judgements]
+    assert len(judged) == 2
+    assert all(each.window.end_ns == each.assessment.end_ns for each in judged)
+    assert health.counters.snapshot()["observer_errors.Watcher"] == len(frames)
+    assert [line["event"] for line in log_lines] == ["observer failed"]
 
 
 def _without_runtime(payload: bytes) -> bytes:
@@ -193,7 +226,7 @@ def test_detector_that_fails_is_replaced(
     pipeline, _ = make_pipeline()
     first, *rest = small_bundle.frames(2.1)
     with monkeypatch.context() as patch:
-        patch.setattr(Detector, "push", lambda _self, _frame: 1 // 0)
+        patch.setattr(Detector, "judge", lambda _self, _frame: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             pipeline.handle(arrival(first))
     assert len(pipeline.streams) == 0

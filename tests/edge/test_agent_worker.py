@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge_agent.inbox import Arrival, Inbox
-from edge_agent.outbox import Publication
+from edge_agent.publication import Publication
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.worker import Worker
 
@@ -37,6 +37,10 @@ class Scripted:
             self.begun.set()
             assert self.may_finish.wait(WAIT_S)
         return [Publication(topic=arrival.topic, payload=arrival.payload)]
+
+    def follow_up(self) -> list[Publication]:
+        """What is said of the message before."""
+        return [Publication(topic="after", payload=b"")]
 
     def publish(self, *publications: Publication) -> None:
         """Note what is published."""
@@ -71,6 +75,7 @@ def test_a_message_never_ends_the_worker(inbox: Inbox, log_lines: list[Any]) -> 
     inbox.put(Arrival("b", b"fine", 0))
     worker.start()
     assert scripted.published.get(timeout=WAIT_S).topic == "b"
+    assert scripted.published.get(timeout=WAIT_S).topic == "after"
     assert worker.stop(WAIT_S)
     assert scripted.faults == 1
     assert [(line["event"], line["topic"]) for line in log_lines] == [("message failed", "a")]
@@ -87,7 +92,7 @@ def test_stop_finishes_the_frame_in_hand(inbox: Inbox) -> None:
     assert not worker.stop(timeout_s=0.0)
     scripted.may_finish.set()
     assert scripted.ended.wait(WAIT_S)
-    assert scripted.published.get(timeout=WAIT_S).topic == "a"
+    assert [scripted.published.get(timeout=WAIT_S).topic for _ in range(2)] == ["a", "after"]
     assert scripted.published.empty()
     assert inbox.dropped == 1
 

@@ -24,7 +24,8 @@ from edge_agent.inbox import Arrival
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
 from edge_agent.mqtt import V311, Connection
-from edge_agent.outbox import JSON, Outbox, Publication
+from edge_agent.outbox import Outbox
+from edge_agent.publication import JSON, Publication
 
 WAIT_S = 30.0
 STATUS = "enginear/a1/status"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from edge_agent.outbox import Outbox, Publication
+from edge_agent.outbox import Outbox
+from edge_agent.publication import Grade, Publication
 
 
 def message(topic: str, *, retain: bool = False, alert: bool = False, payload: bytes = b"") -> Publication:
     """A publication."""
-    return Publication(topic=topic, payload=payload, retain=retain, alert=alert)
+    grade = Grade.ALERT if alert else Grade.RESULT
+    return Publication(topic=topic, payload=payload, retain=retain, grade=grade)
 
 
 def send(outbox: Outbox, window: int, first: int = 1) -> list[str]:
@@ -66,6 +68,13 @@ def test_full_keeps_alerts_and_status() -> None:
     outbox.add(message("alert3", alert=True))
     assert send(outbox, 10) == ["s", "alert2", "alert3"]
     assert outbox.dropped == 3
+
+
+def test_full_drops_the_lowest_grade() -> None:
+    """Telemetry goes before results, whatever its age."""
+    outbox = Outbox(2)
+    outbox.add(message("result"), Publication(topic="drift", payload=b"", grade=Grade.TELEMETRY), message("result2"))
+    assert send(outbox, 10) == ["result", "result2"]
 
 
 def test_full_keeps_the_birth() -> None:
