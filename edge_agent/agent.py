@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from edge_agent.folder_lock import FolderLock
 from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity
 from edge_agent.inbox import Inbox
+from edge_agent.journal import Journal
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
 from edge_agent.outbox import Outbox
@@ -31,6 +33,7 @@ VANISHED = "connection lost"
 
 FINISH_TIMEOUT_S = 5.0
 GOODBYE_TIMEOUT_S = 3.0
+JOURNAL_TIMEOUT_S = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -52,17 +55,19 @@ class Agent:
         notifier: Where systemd listens.
 
     Raises:
-        ConfigError: The state folder cannot be written to.
+        ConfigError: The state folder cannot be written to, or another agent uses it.
     """
 
     def __init__(self, config: AgentConfig, model: LoadedModel, notifier: Notifier) -> None:
         prepare_folder(config.agent.state_dir)
+        self._lock = FolderLock(config.agent.state_dir)
         self._config = config
         self._notifier = notifier
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
-        self._outbox = Outbox(config.limits.outbox_messages)
+        self._outbox = Outbox(config.limits.outbox_messages, backlog_per_s=config.journal.backlog_per_s)
+        self._journal = Journal(config.journal, config.agent.state_dir, self._outbox)
         self._pipeline = Pipeline(config, model, self._health)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
@@ -96,6 +101,7 @@ class Agent:
         _freeze_garbage()
         self._health.state = ONLINE
         self._worker.start()
+        self._journal.start()
         self._link.start()
         self._report()
         # Ready without the link: an aircraft boots before its network does.
@@ -122,10 +128,13 @@ class Agent:
         self._notifier.stopping()
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
+        self._outbox.hold_backlog_back()
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(self._status(self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):
             _log.warning("messages not delivered", n=len(self._outbox))
+        if not self._journal.stop(JOURNAL_TIMEOUT_S):
+            _log.error("journal not finished", waited_s=JOURNAL_TIMEOUT_S)
         self._health.link = self._link.state
         self._report()
         _log.info("agent stopped", **self._gauges())
@@ -166,6 +175,7 @@ class Agent:
             "outbox_waiting": len(self._outbox),
             "outbox_dropped": self._outbox.dropped,
             "messages_acknowledged": self._outbox.acknowledged,
+            **self._journal.gauges(),
         }
 
     def _summary(self) -> str:

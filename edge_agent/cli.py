@@ -50,7 +50,18 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         from edge_agent.command_selftest import selftest
 
         return selftest(options.config, windows=options.windows, as_json=options.json)
+    if options.command == "spool":
+        return _spool(options)
     return _replay(options) if options.command == "replay" else _verify(options)
+
+
+def _spool(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_spool import check, export, stats
+
+    if options.action == "export":
+        return export(options.config, out=options.out, form=options.format, as_json=options.json)
+    action = check if options.action == "check" else stats
+    return action(options.config, as_json=options.json)
 
 
 def _verify(options: argparse.Namespace) -> ExitCode:
@@ -92,8 +103,17 @@ def _parser() -> argparse.ArgumentParser:
     selftest = commands.add_parser("selftest", help="prove the bundle on this machine and measure its latency")
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
+    spool = commands.add_parser("spool", help="look into the journal, while the agent runs or not")
+    actions = spool.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="read every record; the exit code says whether one is damaged")
+    stats = actions.add_parser("stats", help="how much waits, by grade")
+    export = actions.add_parser("export", help="write what waits to a file; the journal stays as it is")
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    export.add_argument(
+        "--format", choices=("jsonl", "blocks"), default="jsonl", help="JSON lines, or the payloads alone"
+    )
 
-    for command in (run, selftest, status):
+    for command in (run, selftest, status, check, stats, export):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -101,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, selftest, status):
+    for command in (verify, selftest, status, check, stats, export):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

@@ -177,6 +177,21 @@ class LimitsSection:
     max_streams: int = number(64, low=1, high=4_096)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalSection:
+    """``[journal]``: what is kept on disk until the broker has it.
+
+    Attributes:
+        enabled: Whether anything is; without it, a restart loses what the broker has not acknowledged.
+        max_mib: Most MiB that are kept; beyond, the oldest of the lowest grade goes.
+        backlog_per_s: Most messages a second that are sent late, beside those that are live.
+    """
+
+    enabled: bool = True
+    max_mib: int = number(64, low=1, high=65_536)
+    backlog_per_s: float = number(50.0, low=0.1, high=10_000.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AgentConfig:
     """The whole file, one attribute a table."""
@@ -186,6 +201,7 @@ class AgentConfig:
     broker: BrokerSection = field(default_factory=BrokerSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
+    journal: JournalSection = field(default_factory=JournalSection)
 
     def __post_init__(self) -> None:
         if len(self.agent.engines) > self.limits.max_streams:
@@ -211,6 +227,7 @@ _SECTIONS = {
     "broker": BrokerSection,
     "topics": TopicsSection,
     "limits": LimitsSection,
+    "journal": JournalSection,
 }
 _REQUIRED = ("agent", "bundle")
 

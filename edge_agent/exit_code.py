@@ -16,3 +16,4 @@ class ExitCode(IntEnum):
     STALE = 5
     BAD_INPUT = 6
     SELFTEST_FAILED = 7
+    JOURNAL_DAMAGED = 8
