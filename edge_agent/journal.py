@@ -132,8 +132,10 @@ class Journal:
             return
         self._store.open()
         self._is_open = True
-        say = _log.warning if self._store.damaged + self._store.unreadable else _log.info
-        say("journal opened", **{name: count for name, count in self.gauges().items() if count})
+        found = {name: count for name, count in self.gauges().items() if count}
+        if found:
+            say = _log.warning if self._store.damaged + self._store.unreadable else _log.info
+            say("journal opened", **found)
 
     def _keep(self, min_age_s: float) -> None:
         """Write what must be kept, the best grade first."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,3 +190,25 @@ def test_strangers_are_left_alone(tmp_path: Path) -> None:
     store.acknowledge(store.write(Grade.RESULT, [message("a")]))
     assert (store.unreadable, store.damaged) == (0, 0)
     assert names < {path.name for path in tmp_path.iterdir()}
+
+
+def test_on_disk_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When ``write`` returns, the bytes were synced after they were written, and so was the new name."""
+    calls: list[tuple[str, str]] = []
+    for name in ("write", "fdatasync", "fsync"):
+        plain = getattr(os, name)
+
+        def note(descriptor: int, *rest: Any, plain: Any = plain, name: str = name) -> Any:
+            calls.append((name, Path(f"/proc/self/fd/{descriptor}").readlink().name))
+            return plain(descriptor, *rest)
+
+        monkeypatch.setattr(os, name, note)
+    store = opened(tmp_path / "journal")
+    records = store.write(Grade.RESULT, [message("a"), message("b")])
+    log = "result-00000000000000000001.v1.log"
+    assert calls == [("fsync", tmp_path.name), ("write", log), ("fdatasync", log), ("fsync", "journal")]
+    calls.clear()
+    store.write(Grade.RESULT, [message("c")])
+    store.acknowledge(records)
+    arrived = log.replace("log", "arrived")
+    assert calls == [("write", log), ("fdatasync", log), ("write", arrived), ("fdatasync", arrived)]
