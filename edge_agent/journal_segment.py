@@ -37,7 +37,6 @@ class Segment:
         grade: Grade of all its records.
         first: Number of its first record.
         last: Number of its last sound record; ``first - 1`` when there is none.
-        size_bytes: Size of both files.
         written_bytes: Bytes of the blocks that this process has had written for it.
         damaged: Records lost to damage.
         torn_bytes: Bytes after the last sound record.
@@ -51,7 +50,7 @@ class Segment:
         self.grade = Grade[match[1].upper()]
         self.first = int(match[2])
         self.last = self.first - 1
-        self.size_bytes = self.written_bytes = self.damaged = self.torn_bytes = 0
+        self.written_bytes = self.damaged = self.torn_bytes = 0
         self._n = 0
         self._arrived: set[int] = set()
         self._records_bytes = self._arrived_bytes = 0
@@ -81,6 +80,11 @@ class Segment:
         return self._n - len(self._arrived)
 
     @property
+    def size_bytes(self) -> int:
+        """Bytes of the blocks that both files take: of a file with one record, most is not the record."""
+        return sum(-(-size // BLOCK_BYTES) * BLOCK_BYTES for size in (self._records_bytes, self._arrived_bytes))
+
+    @property
     def _arrived_path(self) -> Path:
         return self.path.with_suffix(".arrived")
 
@@ -96,7 +100,6 @@ class Segment:
         self._n = len(scan.places)
         self.last = scan.places[-1].number if scan.places else self.last
         self.damaged, self.torn_bytes = scan.damaged, scan.torn_bytes
-        self.size_bytes = self._records_bytes + self._arrived_bytes
         self.unload()
 
     def unload(self) -> None:
@@ -192,7 +195,6 @@ class Segment:
         finally:
             os.close(descriptor)
         end = size + len(content)
-        self.size_bytes += len(content)
         self.written_bytes += (-(-end // BLOCK_BYTES) - size // BLOCK_BYTES) * BLOCK_BYTES
         return end
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from edge_agent.journal_segment import Segment, sync_folder
+from edge_agent.journal_segment import BLOCK_BYTES, Segment, sync_folder
 from edge_agent.publication import Grade, Publication
 
 _SMALLEST_SEGMENT_BYTES = 32 * 1024
@@ -19,8 +19,9 @@ _SEGMENTS = 16
 """At least so many segments share the quota: what goes at once is no more than such a part of it."""
 _OVERHEAD_BYTES = 64
 """What a record holds at most beside topic and payload."""
+_STRETCH_S = 0.003
 _PAUSE_S = 0.001
-"""Pause after each segment that is read at the start: the worker's turn."""
+"""A pause after each such stretch of reading at the start: the worker's turn."""
 _FROM_WORST = tuple(Grade)
 _FROM_BEST = tuple(reversed(Grade))
 
@@ -41,7 +42,6 @@ class JournalStore:
         max_bytes: Most bytes that it holds.
 
     Attributes:
-        size_bytes: Bytes that it holds.
         written_bytes: Bytes of the blocks that this process has had written.
         dropped: Records deleted for want of room before they were read, by grade.
         damaged: Records that were found damaged when the store was opened.
@@ -61,7 +61,7 @@ class JournalStore:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all files."""
+        """Bytes of the blocks of all files."""
         return sum(segment.size_bytes for segments in self._segments.values() for segment in segments)
 
     def waiting(self, grade: Grade) -> int:
@@ -74,7 +74,11 @@ class JournalStore:
         Raises:
             OSError: The folder cannot be read.
         """
+        since_s = time.monotonic()
         for segment in Segment.find(self._folder):
+            if time.monotonic() - since_s > _STRETCH_S:
+                time.sleep(_PAUSE_S)
+                since_s = time.monotonic()
             self._next[segment.grade] = max(self._next[segment.grade], segment.first + 1)
             try:
                 segment.load()
@@ -85,7 +89,6 @@ class JournalStore:
             self.damaged += segment.damaged + (1 if segment.torn_bytes else 0)
             self._segments[segment.grade].append(segment)
             self._next[segment.grade] = max(self._next[segment.grade], segment.last + 1)
-            time.sleep(_PAUSE_S)
         self._delete_arrived()
 
     def write(self, grade: Grade, publications: Sequence[Publication]) -> Sequence[RecordId]:
@@ -97,9 +100,8 @@ class JournalStore:
         Raises:
             OSError: The disk refuses; none of them is kept.
         """
-        if not self._make_room(
-            sum(len(each.topic) + len(each.payload) + _OVERHEAD_BYTES for each in publications), grade
-        ):
+        n_bytes = sum(len(each.topic) + len(each.payload) + _OVERHEAD_BYTES for each in publications)
+        if not self._make_room(n_bytes + BLOCK_BYTES, grade):
             return ()
         segment = self._segment_for(grade)
         records = segment.encode(publications)

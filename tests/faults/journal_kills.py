@@ -1,7 +1,7 @@
 """Kills processes that keep a journal, at random points, and holds what they had promised against what is left.
 
 ``python -m tests.faults.journal_kills FOLDER KILLS SEED``: each round forks a process with an outbox and a journal on
-one folder, which adds, sends and acknowledges as fast as it can, and kills it. Half of them have a broker that
+one folder, which adds, sends and acknowledges as fast as it can, and kills it. A third of them have a broker that
 acknowledges nothing. What they did is in a ledger, a line each:
 
     D number name    on disk (the journal has told the outbox)
@@ -28,7 +28,7 @@ from edge_agent.outbox import Outbox
 from edge_agent.publication import Grade, Publication
 
 PACE_S = 0.002
-LONGEST_S = 0.08
+LONGEST_S = 0.1
 WINDOW = 20
 BURST = 5
 
@@ -54,7 +54,7 @@ def live(folder: Path, ledger: Ledger, kill: int, seed: int) -> None:
     rng = random.Random(seed)
     ledger.note("B", [str(kill)])
     in_flight: dict[int, str] = {}
-    share = rng.choice((0.0, 0.3))
+    share = rng.choice((0.0, 0.3, 1.0))
     n = packet = 0
     while True:
         publications = [message(f"{kill}.{n + each}", rng) for each in range(rng.randrange(BURST))]
