@@ -38,7 +38,7 @@ def main() -> int:
 
 def _measure(out: Path, *, quick: bool) -> int:
     batches, flips, kills = (100, 200, 10) if quick else (1_000, 2_000, 100)
-    document: dict[str, Any] = {"batches": batches, "sqlite": sqlite3.sqlite_version}
+    document: dict[str, Any] = {"batches": batches, "sqlite_version": sqlite3.sqlite_version}
     with tempfile.TemporaryDirectory() as name:
         for rival in RIVALS:
             folder = Path(name) / rival
@@ -102,7 +102,7 @@ def _print(document: dict[str, Any], kills: int) -> None:
         else:
             ratio = f"{second[what] / value:8.2f}" if value else ""
             print(f"{what:28}{value:12.4g}{second[what]:12.4g}{ratio}")
-    print(f"{kills} kills each; sqlite {document['sqlite']}, WAL, synchronous=FULL")
+    print(f"{kills} kills each; sqlite {document['sqlite_version']}, WAL, synchronous=FULL")
 
 
 if __name__ == "__main__":
