@@ -23,7 +23,7 @@ BENCH ?= --quick
 DETECTION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly
+.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-journal bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -92,6 +92,9 @@ types: $(VENV)/.dev ## Static types, strict
 bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks/out
 	$(BIN)/python -m benchmarks.throughput $(BENCH)
 	$(BIN)/python -m benchmarks.latency $(BENCH)
+
+bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, damage (root counts at the device)
+	$(BIN)/python -m benchmarks.journal $(BENCH)
 
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)

@@ -13,7 +13,6 @@ from pathlib import Path
 from edge_agent.journal_segment import BLOCK_BYTES, Segment, sync_folder
 from edge_agent.publication import Grade, Publication
 
-_SMALLEST_SEGMENT_BYTES = 32 * 1024
 _LARGEST_SEGMENT_BYTES = 1024 * 1024
 _SEGMENTS = 16
 """At least so many segments share the quota: what goes at once is no more than such a part of it."""
@@ -51,7 +50,7 @@ class JournalStore:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self.segment_bytes = min(_LARGEST_SEGMENT_BYTES, max(_SMALLEST_SEGMENT_BYTES, max_bytes // _SEGMENTS))
+        self.segment_bytes = min(_LARGEST_SEGMENT_BYTES, max_bytes // _SEGMENTS)
         self._segments: dict[Grade, list[Segment]] = {grade: [] for grade in Grade}
         self._next = dict.fromkeys(Grade, 1)
         self._read_to = dict.fromkeys(Grade, 0)
@@ -126,6 +125,8 @@ class JournalStore:
         for grade, group in groupby(sorted(records), key=lambda record: record.grade):
             numbers = [record.number for record in group]
             for segment in self._segments[grade]:
+                if segment.last < numbers[0] or segment.first > numbers[-1]:
+                    continue
                 before = segment.written_bytes
                 try:
                     segment.note_arrived(numbers)
