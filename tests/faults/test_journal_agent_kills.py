@@ -99,6 +99,7 @@ def received_by(peer: Any) -> dict[Name, list[bytes]]:
     return received
 
 
+@pytest.mark.timeout(1_800)
 def test_killed_agents(busy_broker: Any, peer_of: Any, make_running: Any, small_bundle: Any, full: Any) -> None:
     """Every message that was on disk at a kill arrives, to the byte but its mark; no run has a hole."""
     rng = random.Random(1)
@@ -108,7 +109,7 @@ def test_killed_agents(busy_broker: Any, peer_of: Any, make_running: Any, small_
     ledger: dict[Name, bytes] = {}
     with relay(busy_broker.port) as way:
         agent = make_running(way.port)
-        for kill in range(100 if full else 4):
+        for kill in range(50 if full else 4):
             frames = small_bundle.frames(60.0, flight=f"F{kill}", faulty_from_s=rng.uniform(1.0, 20.0))
             agent.start()
             wait_for_gauges(agent, lambda status: status["link"]["connected"])

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.timeout(900)
 def test_killed_at_random_points(tmp_path: Path, full: Any) -> None:
     """What the journal had promised is there after every kill; what had arrived and was noted is not sent again."""
     kills = 1_000 if full else 40
