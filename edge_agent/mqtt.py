@@ -142,14 +142,14 @@ class Connection:
         self._check_progress(time.monotonic())
         return self._client.socket() is not None
 
-    def leave(self) -> None:
-        """Queue DISCONNECT: the broker forgets the session, and keeps the will to itself."""
+    def leave(self, *, session_expiry_s: int = 0) -> None:
+        """Queue DISCONNECT: the broker keeps the will to itself, and the session (MQTT 5) for so long."""
         if self._leaving:
             return
         self._leaving = True
         if self._version == V5:
             properties = _properties(PacketTypes.DISCONNECT)
-            properties.SessionExpiryInterval = 0
+            properties.SessionExpiryInterval = session_expiry_s
             self._client.disconnect(properties=properties)
         else:
             self._client.disconnect()

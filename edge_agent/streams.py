@@ -65,6 +65,15 @@ class Streams:
             self._evict(next(iter(self._detectors)))
         return self._detectors.setdefault(name, Detector(self._model))
 
+    def follow(self, *, engines: Collection[str], limit: int) -> None:
+        """Follow ``engines`` (empty for any), at most ``limit``; those that stay keep their past."""
+        self._allowed = frozenset(engines)
+        self._limit = limit
+        for name in [each for each in self._detectors if self._allowed and each not in self._allowed]:
+            self._drop(name)
+        while len(self._detectors) > limit:
+            self._evict(next(iter(self._detectors)))
+
     def forget(self, frame: Frame) -> None:
         """Drop the detector of the frame's engine: it failed half-way, and its memory cannot be trusted."""
         self._drop(name_of(frame))
