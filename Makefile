@@ -99,8 +99,12 @@ bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks
 bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
 	$(BIN)/python -m benchmarks.latency $(LONG)
 
-bench-footprint: $(VENV)/.dev ## Memory, share of a core and cold start of the agent (ten minutes; LONG=--quick for one)
-	$(BIN)/python -m benchmarks.footprint $(LONG)
+.venv-edge/.made: $(VENV)/.dev packaging/edge.lock $(wildcard edge_agent/*.py shared_features/*.py)
+	$(BIN)/python packaging/edge_venv.py .venv-edge
+	touch $@
+
+bench-footprint: .venv-edge/.made ## Memory, share of a core and cold start of the agent (ten minutes; LONG=--quick for one)
+	$(BIN)/python -m benchmarks.footprint --python .venv-edge/bin/python $(LONG)
 
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)

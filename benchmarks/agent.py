@@ -53,7 +53,9 @@ def write_config(folder: Path, bundle: BenchBundle, *, host: str, port: int, tab
 
 
 @contextmanager
-def running_agent(folder: Path, bundle: BenchBundle, broker: Broker, *, tables: str = "") -> Iterator[Program]:
+def running_agent(
+    folder: Path, bundle: BenchBundle, broker: Broker, *, tables: str = "", python: str = sys.executable
+) -> Iterator[Program]:
     """Run ``edge-agent`` on a bundle; it is online some time later.
 
     Args:
@@ -61,8 +63,9 @@ def running_agent(folder: Path, bundle: BenchBundle, broker: Broker, *, tables: 
         bundle: What it runs.
         broker: Where frames come from and results go.
         tables: Further tables of its config, as TOML.
+        python: The interpreter that has the agent.
     """
     config = write_config(folder, bundle, host=broker.host, port=broker.port, tables=tables)
-    command = (sys.executable, "-m", "edge_agent", "run", "--config", str(config))
+    command = (python, "-m", "edge_agent", "run", "--config", str(config))
     with running("agent", command, folder) as program:
         yield program

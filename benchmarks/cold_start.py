@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -24,13 +23,14 @@ _LIBRARIES = (
 )
 
 
-def time_starts(config: Path, folder: Path, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def time_starts(config: Path, folder: Path, n: int, python: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Start the agent and, in turn, a Python that only imports its libraries.
 
     Args:
         config: The agent's config; nothing has to listen at its broker.
         folder: Receives the socket on which the agent says that it is ready.
         n: How often.
+        python: The interpreter that has the agent.
 
     Returns:
         (n,) seconds of wall time to READY=1, and (n,) seconds to the end of the bare imports.
@@ -40,18 +40,18 @@ def time_starts(config: Path, folder: Path, n: int) -> tuple[NDArray[np.float64]
     """
     ready, bare = np.empty(n), np.empty(n)
     for index in range(n):
-        ready[index] = _agent(config, folder / f"notify{index}")
-        bare[index] = _imports()
+        ready[index] = _agent(config, folder / f"notify{index}", python)
+        bare[index] = _imports(python)
     return ready, bare
 
 
-def _agent(config: Path, address: Path) -> float:
+def _agent(config: Path, address: Path, python: str) -> float:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(address))
         manager.settimeout(_TIMEOUT_S)
         begin_s = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "edge_agent", "run", "--config", str(config)],
+            [python, "-m", "edge_agent", "run", "--config", str(config)],
             env={**os.environ, "NOTIFY_SOCKET": str(address)}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -66,7 +66,7 @@ def _agent(config: Path, address: Path) -> float:
             process.wait()
 
 
-def _imports() -> float:
+def _imports(python: str) -> float:
     begin_s = time.monotonic()
-    subprocess.run([sys.executable, "-c", _LIBRARIES], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([python, "-c", _LIBRARIES], check=True, stdin=subprocess.DEVNULL)
     return time.monotonic() - begin_s

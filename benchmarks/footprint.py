@@ -56,7 +56,10 @@ def main() -> int:
     mode = QUICK if chosen.quick else FULL
     cal = summarise(time_interleaved([Case("cal", make_cal, _CAL_ROUNDS)], seed=0)["cal"])
     with tempfile.TemporaryDirectory() as name:
-        rows = (_steady(Path(name), chosen.seconds or mode.seconds), *_starts(Path(name), mode.starts))
+        rows = (
+            _steady(Path(name), chosen.seconds or mode.seconds, chosen.python),
+            *_starts(Path(name), mode.starts, chosen.python),
+        )
     publish(
         Report(benchmark="footprint", mode="quick" if chosen.quick else "full", unit="ms", cal=cal, rows=rows),
         chosen.out,
@@ -67,10 +70,13 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     options = parser("footprint", "Memory, share of a core and cold start of the agent.")
     options.add_argument("--seconds", type=positive, metavar="S", help="of the steady load")
+    options.add_argument(
+        "--python", default=sys.executable, metavar="FILE", help="interpreter that has the agent; this one by default"
+    )
     return options.parse_args()
 
 
-def _steady(folder: Path, seconds: int) -> Row:
+def _steady(folder: Path, seconds: int, python: str) -> Row:
     """The agent at 20 windows a second, by the looks of the time in which every engine gives windows."""
     bundle = make_bundle(folder, n_channel=1)
     warm_s = bundle.spec.window_s
@@ -78,7 +84,7 @@ def _steady(folder: Path, seconds: int) -> Row:
     with (
         running_broker(MOSQUITTO, folder) as broker,
         connected_pair(broker) as pair,
-        running_agent(folder, bundle, broker) as agent,
+        running_agent(folder, bundle, broker, python=python) as agent,
         watched(agent.process.pid, _LOOK_S) as watch,
     ):
         begin_s = time.monotonic()
@@ -114,10 +120,10 @@ def _targets(uses: Sequence[Use]) -> tuple[Target, ...]:
     )
 
 
-def _starts(folder: Path, n: int) -> tuple[Row, Row]:
+def _starts(folder: Path, n: int, python: str) -> tuple[Row, Row]:
     bundle = make_bundle(folder / "start", n_channel=1)
     config = write_config(folder / "start", bundle, host="127.0.0.1", port=1)
-    ready, bare = map(summarise, time_starts(config, folder, n))
+    ready, bare = map(summarise, time_starts(config, folder, n, python))
     whole = Row(
         name="cold start: process to ready, golden vectors scored",
         summary=ready,
