@@ -25,8 +25,11 @@ DETECTION ?=
 # bench-latency and bench-footprint run at full length; LONG=--quick shortens them.
 LONG ?=
 
+# Seconds of the soak; nights are longer.
+SOAK ?= 1800
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-latency bench-footprint bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly
+.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -105,6 +108,9 @@ bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--q
 
 bench-footprint: .venv-edge/.made ## Memory, share of a core and cold start of the agent (ten minutes; LONG=--quick for one)
 	$(BIN)/python -m benchmarks.footprint --python .venv-edge/bin/python $(LONG)
+
+soak: .venv-edge/.made ## Half an hour at 20 windows/s: growth of memory, threads, descriptors (SOAK=seconds)
+	$(BIN)/python -m benchmarks.footprint --python .venv-edge/bin/python --seconds $(SOAK)
 
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)

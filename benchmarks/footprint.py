@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import theilslopes
 
 from benchmarks.agent import running_agent, write_config
 from benchmarks.bench_bundle import make_bundle
@@ -37,6 +38,7 @@ START_MAX_S = 0.5
 _STREAMS = 20
 """Engines with a window a second each: the design's 20 windows a second."""
 _LOOK_S = 1.0
+_S_PER_H = 3_600.0
 _CAL_ROUNDS = 300
 
 
@@ -102,11 +104,17 @@ def _steady(folder: Path, seconds: int, python: str) -> Row:
 def _figures(uses: Sequence[Use]) -> dict[str, float]:
     return {
         "PSS, MiB (median)": float(np.median([use.pss_mib for use in uses])),
-        "PSS, MiB (last less first)": uses[-1].pss_mib - uses[0].pss_mib,
+        "PSS, MiB/h (Theil-Sen)": _slope_mib_per_h(uses),
         "% of a core": 100.0 * _core(uses),
         "threads": max(use.threads for use in uses),
         "descriptors": max(use.descriptors for use in uses),
     }
+
+
+def _slope_mib_per_h(uses: Sequence[Use]) -> float:
+    """How memory grows, by the median of the slopes between any two looks: a step that comes once is no growth."""
+    later = uses[len(uses) // 4 :]
+    return float(theilslopes([use.pss_mib for use in later], [use.at_s / _S_PER_H for use in later]).slope)
 
 
 def _core(uses: Sequence[Use]) -> float:
