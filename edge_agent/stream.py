@@ -47,6 +47,8 @@ class Window:
         end_ns: Source time just after the last sample.
         values: (n_feature,) float32 in physical units.
         reason: Why the span cannot be assessed; empty when it can.
+        first_seq: Sequence number of the frame that holds its first sample; 0 where the window holds no samples.
+        offset_n: Samples of that frame before the first sample.
     """
 
     flight: str
@@ -55,6 +57,8 @@ class Window:
     end_ns: int
     values: NDArray[np.float32]
     reason: str
+    first_seq: int = 0
+    offset_n: int = 0
 
 
 class WindowStream:
@@ -80,6 +84,7 @@ class WindowStream:
         self._flight_ns = 0
         self._seen_n = 0
         self._phases: deque[tuple[int, str]] = deque()
+        self._frames: deque[tuple[int, int]] = deque()
         self._late_run = 0
         self.late_frames = 0
 
@@ -137,6 +142,7 @@ class WindowStream:
             lost = [self._empty(self._previous[0], self._phase_at(self._seen_n), start_n, self._seen_n)]
         self._extractor.reset()
         self._phases.clear()
+        self._frames.clear()
         self._seen_n = 0
         self._started = False
         self._anchor_ns = frame.t_ns
@@ -149,6 +155,7 @@ class WindowStream:
             self._anchor_ns += drift_ns
         if not self._phases or self._phases[-1][1] != frame.phase:
             self._phases.append((self._seen_n, frame.phase))
+        self._frames.append((self._seen_n, frame.seq))
         if not self._started and (frame.flight != self._previous[0] or frame.t_ns < self._flight_ns):
             self._flight_ns = frame.t_ns
         self._previous = (frame.flight, frame.seq, frame.end_ns)
@@ -170,6 +177,9 @@ class WindowStream:
         end_n = start_n + self._spec.window_n
         while len(self._phases) > 1 and self._phases[1][0] <= start_n:
             self._phases.popleft()
+        while len(self._frames) > 1 and self._frames[1][0] <= start_n:
+            self._frames.popleft()
+        first_n, first_seq = self._frames[0]
         changes = len(self._phases) > 1 and self._phases[1][0] < end_n
         return Window(
             flight=frame.flight,
@@ -178,6 +188,8 @@ class WindowStream:
             end_ns=self._time_ns(end_n),
             values=features.values,
             reason=features.reason or (PHASE_CHANGE if changes else ""),
+            first_seq=first_seq,
+            offset_n=start_n - first_n,
         )
 
     def _phase_at(self, end_n: int) -> str:
@@ -197,5 +209,5 @@ class WindowStream:
         nothing = np.zeros(self._extractor.n_feature, dtype=np.float32)
         return Window(
             flight=frame.flight, phase=frame.phase, start_ns=frame.t_ns, end_ns=frame.end_ns, values=nothing,
-            reason=reason,
+            reason=reason, first_seq=frame.seq,
         )  # fmt: skip
