@@ -121,10 +121,11 @@ def _open(log: FlightLog, room: _Room) -> dict[str, Any]:
 
 
 def _counts(counts: Counter[str], most: int) -> dict[str, int]:
-    common = counts.most_common()
-    named = {_short(name, _LABEL_BYTES): n for name, n in common[:most]}
-    rest = sum(n for _, n in common[most:])
-    return {**named, OTHERS: rest} if rest else named
+    named: Counter[str] = Counter()
+    for index, (name, n) in enumerate(counts.most_common()):
+        # Added up: two long names may be one when they are cut.
+        named[_short(name, _LABEL_BYTES) if index < most else OTHERS] += n
+    return dict(named)
 
 
 def _first_and_last(alerts: list[Any], most: int) -> list[Any]:
