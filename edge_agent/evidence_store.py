@@ -82,9 +82,10 @@ class EvidenceStore:
         """Remove what a crash left half-written; before the first write.
 
         Raises:
-            OSError: The folder cannot be made or written.
+            OSError: The folder cannot be written.
         """
-        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not self._folder.is_dir():
+            return
         whole = {each.path for each in self.all()}
         for path in self._folder.iterdir():
             if path.with_suffix(_FRAMES) not in whole:
@@ -108,6 +109,7 @@ class EvidenceStore:
         """
         if n_byte > self._max_bytes:
             raise EvidenceError(f"evidence: expected at most {self._max_bytes} bytes, got {n_byte}; raise max_mib")
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         stored = self.all()
         while len(stored) >= self._max_files or n_byte + sum(each.evidence.n_byte for each in stored) > self._max_bytes:
             self._remove(stored.pop(0))

@@ -154,7 +154,7 @@ def test_disk_that_refuses(make_desk: Any, published: Any, small_bundle: Any, tm
     assert msgpack.unpackb(published.get(timeout=WAIT_S).payload)["error"] == "unknown_id"
     assert desk.stop(WAIT_S)
     assert published.empty()
-    assert health.counters.snapshot()["evidence_not_written"] == 3
+    assert health.counters.snapshot()["evidence_not_written"] == 2
     assert {line["event"] for line in log_lines} == {"evidence not written"}
 
 
