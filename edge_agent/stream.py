@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,10 @@ STEP_TOLERANCE_SAMPLES = 1.5
 """Of slow values: loggers of one sample a second jitter by some of it, and skip one now and then."""
 LATE_FRAMES_UNTIL_RESTART = 3
 """So many frames from before the flight in a row: the source has restarted with an older clock."""
+STRANGE_FRAMES_UNTIL_RESTART = 20
+"""So many in a row from within the flight that were never heard: likewise; fewer may be stragglers."""
+_STAMPS_N = 4_096
+"""Frames whose stamps are remembered: a broker delivers fewer than these again."""
 
 
 def tach_shafts(spec: FeatureSpec) -> tuple[str, ...]:
@@ -86,6 +91,8 @@ class WindowStream:
         self._phases: deque[tuple[int, str]] = deque()
         self._frames: deque[tuple[int, int]] = deque()
         self._late_run = 0
+        self._strange_run = 0
+        self._stamps = array("q", [-1]) * _STAMPS_N
         self.late_frames = 0
 
     def push(self, frame: Frame) -> list[Window]:
@@ -124,9 +131,13 @@ class WindowStream:
         flight, seq, end_ns = self._previous
         seen = self._started and frame.flight == flight and frame.seq <= seq
         late = seen and (frame.seq == seq or frame.t_ns < end_ns - self._step_ns)
-        # Within the flight as seen so far it is a redelivery, however long; only a clock from before it restarts.
+        # Within the flight as seen so far it is a redelivery, however long; only a clock from before it restarts, or
+        # one that goes on telling what was never heard.
+        heard = self._stamps[frame.seq % _STAMPS_N] == frame.t_ns
         self._late_run = self._late_run + 1 if late and frame.t_ns < self._flight_ns else 0
-        return late and self._late_run < LATE_FRAMES_UNTIL_RESTART
+        self._strange_run = self._strange_run + 1 if late and not heard else 0
+        restarted = self._late_run >= LATE_FRAMES_UNTIL_RESTART or self._strange_run >= STRANGE_FRAMES_UNTIL_RESTART
+        return late and not restarted
 
     def _continues(self, frame: Frame) -> bool:
         flight, seq, end_ns = self._previous
@@ -159,6 +170,7 @@ class WindowStream:
         if not self._started and (frame.flight != self._previous[0] or frame.t_ns < self._flight_ns):
             self._flight_ns = frame.t_ns
         self._previous = (frame.flight, frame.seq, frame.end_ns)
+        self._stamps[frame.seq % _STAMPS_N] = frame.t_ns
         self._started = True
 
     def _columns(self, frame: Frame) -> NDArray[np.float32]:
