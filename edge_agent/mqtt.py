@@ -226,7 +226,7 @@ class Connection:
         self.accepted = True
         self._accepted_s = time.monotonic()
         self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
-        filters = [template.filter for template in self._config.topics.inputs]
+        filters = self._config.subscriptions
         if self._version == V5:
             options = SubscribeOptions(qos=_QOS, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
             client.subscribe([(topic, options) for topic in filters])
@@ -251,7 +251,7 @@ class Connection:
         self._progress_s = time.monotonic()
 
     def _on_subscribe(self, _client: Client, _data: Any, _number: int, reasons: Any, _properties: Any) -> None:
-        refused = [t for t, reason in zip(self._config.topics.input, reasons, strict=True) if reason.is_failure]
+        refused = [t for t, reason in zip(self._config.subscriptions, reasons, strict=True) if reason.is_failure]
         if refused:
             self.error = f"broker refused the subscription to {', '.join(refused)}"
             _log.error("broker refused a subscription", topics=refused)
