@@ -232,6 +232,7 @@ def test_mistakes_are_explained(tmp_path, monkeypatch, arguments, text):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_demo_runs_on_real_recordings_with_mosquitto(shared_data, tmp_path):
     """The real bearing bench through mosquitto to a real agent: stream equals batch, and the public tool verifies."""
     demo = ("ground", "demo", "--data", shared_data, "--set", "uestc", "--broker", "mosquitto", "--out", tmp_path)
