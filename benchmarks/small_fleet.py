@@ -1,9 +1,10 @@
 """What a test of 40 healthy and 20 faulty flights can show: the arithmetic of the gates, and the simulated fleet.
 
 ``python -m benchmarks.small_fleet`` simulates a fleet whose split leaves 40 healthy engines for the test, and 60 for
-the calibration, which asks for 59; 20 faulty engines are examined, each kind of fault in turn, the one that gets quieter
-among them. Everything else is as ``ground simulate`` and the packaged example have it. Beside each verdict it prints
-what a detector without a flaw would have been told of so many flights: where that is INSUFFICIENT, no detector passes.
+the calibration, which asks for 59; 20 faulty engines are examined, each kind of fault in turn, the one that gets
+quieter among them. Everything else is as ``ground simulate`` and the packaged example have it. Beside each verdict it
+prints what a detector without a flaw would have been told of so many flights: where that is INSUFFICIENT, no detector
+passes.
 """
 
 from __future__ import annotations
