@@ -172,6 +172,7 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: 
         family=config.model.family,
         ecr=config.ecr,
         seed=config.seed,
+        tuning_trials=config.model.tuning_trials,
         config_digest=config.digest,
         spec_digest=trained.spec_digest,
         model_digest=hashlib.sha256(measured.model).hexdigest(),
