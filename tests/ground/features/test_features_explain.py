@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_agent.archive import read_archive
+from edge_agent.scaler import Scaler
 from ground.features.explain import explain
 from ground.features.healthy import expected_ranges, healthy_ranges
 from ground.features.source import open_bundle
