@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import gc
 import secrets
+from dataclasses import replace
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from edge_agent.config_reload import ConfigState, changed_keys, check_reload
+from edge_agent.engine_reports import EngineReports
+from edge_agent.errors import ConfigError
 from edge_agent.folder_lock import FolderLock
-from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity
-from edge_agent.inbox import Inbox
+from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity, utc_now
+from edge_agent.inbox import Arrival, Inbox
 from edge_agent.journal import Journal
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
+from edge_agent.logs import set_level
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
 from edge_agent.publication import JSON, Publication
@@ -25,6 +30,8 @@ from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
 
@@ -32,6 +39,7 @@ STOPPED = "stopped"
 VANISHED = "connection lost"
 
 FINISH_TIMEOUT_S = 5.0
+EVIDENCE_TIMEOUT_S = 2.0
 GOODBYE_TIMEOUT_S = 3.0
 JOURNAL_TIMEOUT_S = 5.0
 
@@ -42,6 +50,7 @@ class Event(Enum):
     """What the agent's main thread waits for."""
 
     STOP = auto()
+    RELOAD = auto()
     LINK_CHANGED = auto()
     WORKER_ENDED = auto()
 
@@ -53,22 +62,33 @@ class Agent:
         config: Its config.
         model: The loaded and proven bundle.
         notifier: Where systemd listens.
+        read_config: Reads the config again.
 
     Raises:
         ConfigError: The state folder cannot be written to, or another agent uses it.
     """
 
-    def __init__(self, config: AgentConfig, model: LoadedModel, notifier: Notifier) -> None:
+    def __init__(
+        self, config: AgentConfig, model: LoadedModel, notifier: Notifier, read_config: Callable[[], AgentConfig]
+    ) -> None:
         prepare_folder(config.agent.state_dir)
         self._lock = FolderLock(config.agent.state_dir)
         self._config = config
         self._notifier = notifier
+        self._read_config = read_config
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._outbox = Outbox(config.limits.outbox_messages, backlog_per_s=config.journal.backlog_per_s)
         self._journal = Journal(config.journal, config.agent.state_dir, self._outbox)
-        self._pipeline = Pipeline(config, model, self._health)
+        self._reports = EngineReports(
+            config,
+            model,
+            self._health,
+            publish=self._publish,
+            is_connected=lambda: self._link.state.connected,
+        )
+        self._pipeline = Pipeline(config, model, self._health, observers=[self._reports])
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
@@ -83,6 +103,10 @@ class Agent:
         """Ask the agent to end; may be called from a signal handler and from any thread."""
         # SimpleQueue.put may interrupt itself; a lock or an Event may not.
         self._events.put(Event.STOP)
+
+    def reload(self) -> None:
+        """Ask the agent to read its config again; as ``stop``, from anywhere."""
+        self._events.put(Event.RELOAD)
 
     def run(self) -> bool:
         """Run until ``stop`` is called.
@@ -100,6 +124,7 @@ class Agent:
     def _start(self) -> None:
         _freeze_garbage()
         self._health.state = ONLINE
+        self._reports.start()
         self._worker.start()
         self._journal.start()
         self._link.start()
@@ -115,19 +140,51 @@ class Agent:
                 event = self._events.get(timeout=self._config.agent.status_interval_s)
             except Empty:
                 event = Event.LINK_CHANGED
-            if event is not Event.LINK_CHANGED:
+            if event is Event.RELOAD:
+                self._reload()
+            elif event is not Event.LINK_CHANGED:
                 return event
             self._health.link = self._link.state
+            self._link.publish(*self._reports.tick())
             self._report()
             if self._health.link.connected:
                 self._link.publish(self._status(self._document()))
-            self._notifier.status(self._summary())
+            tell = self._notifier.ready if event is Event.RELOAD else self._notifier.status
+            tell(self._summary())
+
+    def _reload(self) -> None:
+        """Change to the config as it is now, or keep the one in force and say why."""
+        self._notifier.reloading()
+        try:
+            config = self._read_config()
+            check_reload(self._config, config)
+        except ConfigError as error:
+            self._health.config = replace(self._health.config, error=str(error))
+            self._health.counters.add("reloads_rejected")
+            _log.error("config rejected, the one before stays in force", error=str(error))
+        else:
+            changes = changed_keys(self._config, config)
+            self._apply(config)
+            self._health.config = ConfigState(utc_now())
+            self._health.counters.add("reloads")
+            _log.info("config reloaded", changed=changes)
+
+    def _apply(self, config: AgentConfig) -> None:
+        before, self._config = self._config, config
+        interval_s = config.agent.status_interval_s
+        self._health.identity = replace(self._health.identity, status_interval_s=interval_s)
+        set_level(config.agent.log_level)
+        self._inbox.bound(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
+        self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
+        if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
+            self._link.reconfigure(config)
 
     def _end(self) -> None:
         self._health.state = STOPPING
         self._notifier.stopping()
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
+        self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
         self._outbox.hold_backlog_back()
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(self._status(self._document()))
@@ -141,11 +198,18 @@ class Agent:
 
     def _listener(self) -> LinkListener:
         return LinkListener(
-            on_arrival=self._inbox.put,
+            on_arrival=self._on_arrival,
             on_change=self._on_link_change,
             birth=lambda: self._status(self._document()),
             will=self._status({**self._document(), "state": OFFLINE, "reason": VANISHED}),
         )
+
+    def _on_arrival(self, arrival: Arrival) -> None:
+        if not self._reports.asks_for_evidence(arrival):
+            self._inbox.put(arrival)
+
+    def _publish(self, publication: Publication) -> None:
+        self._link.publish(publication)
 
     def _on_link_change(self, _state: LinkState) -> None:
         self._events.put(Event.LINK_CHANGED)

@@ -7,14 +7,19 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.errors import AgentError, BundleError, ConfigError, FrameFileError
+from edge_agent.errors import AgentError, BundleError, ConfigError, EvidenceError, FrameFileError
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import complain
 from edge_agent.version import AGENT_VERSION
 
 _SELFTEST_WINDOWS = 200
 _INTERRUPTED = 128 + signal.SIGINT
-_CODES = ((BundleError, ExitCode.BUNDLE_REFUSED), (FrameFileError, ExitCode.BAD_INPUT), (ConfigError, ExitCode.USAGE))
+_CODES = (
+    (BundleError, ExitCode.BUNDLE_REFUSED),
+    (FrameFileError, ExitCode.BAD_INPUT),
+    (EvidenceError, ExitCode.BAD_INPUT),
+    (ConfigError, ExitCode.USAGE),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,9 +55,8 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         from edge_agent.command_selftest import selftest
 
         return selftest(options.config, windows=options.windows, as_json=options.json)
-    if options.command == "spool":
-        return _spool(options)
-    return _replay(options) if options.command == "replay" else _verify(options)
+    others = {"config": _config, "evidence": _evidence, "spool": _spool, "replay": _replay, "verify": _verify}
+    return others[options.command](options)
 
 
 def _spool(options: argparse.Namespace) -> ExitCode:
@@ -62,6 +66,14 @@ def _spool(options: argparse.Namespace) -> ExitCode:
         return export(options.config, out=options.out, form=options.format, as_json=options.json)
     action = check if options.action == "check" else stats
     return action(options.config, as_json=options.json)
+
+
+def _config(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_config import config_check, config_defaults, config_show
+
+    if options.action == "defaults":
+        return config_defaults()
+    return (config_check if options.action == "check" else config_show)(options.config, as_json=options.json)
 
 
 def _verify(options: argparse.Namespace) -> ExitCode:
@@ -83,9 +95,23 @@ def _replay(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_verify import policy_of
 
     return replay(
-        ReplayOptions(bundle=options.bundle, keys=options.key, frames=options.frames, out=options.out),
+        ReplayOptions(
+            bundle=options.bundle,
+            keys=options.key,
+            frames=options.frames,
+            out=options.out,
+            first_seq=options.first_seq,
+        ),
         policy_of(fleet=options.fleet, allow_development=options.allow_development),
     )
+
+
+def _evidence(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_evidence import export_evidence, list_evidence
+
+    if options.action == "list":
+        return list_evidence(options.config, as_json=options.json)
+    return export_evidence(options.config, name=options.id, out=options.out, as_json=options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,10 +126,48 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--bundle", type=Path, required=True, metavar="BUNDLE", help="a .bundle file, or a folder")
     replay.add_argument("--frames", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to read")
     replay.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed assessments to write")
+    replay.add_argument(
+        "--first-seq", type=_natural, default=0, metavar="N", help="seq of the first assessment, as evidence states it"
+    )
     selftest = commands.add_parser("selftest", help="prove the bundle on this machine and measure its latency")
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
-    spool = commands.add_parser("spool", help="look into the journal, while the agent runs or not")
+    spooled = _add_spool(commands.add_parser("spool", help="look into the journal, while the agent runs or not"))
+    listing, export = _add_evidence(commands.add_parser("evidence", help="the waveform around alerts"))
+
+    config = commands.add_parser("config", help="look at the settings")
+    actions = config.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser(
+        "check", help="read the settings as the agent does; complain, or say where they are from"
+    )
+    show = actions.add_parser("show", help="print the settings in force, each with its origin")
+    actions.add_parser("defaults", help="print every key with its default")
+
+    for command in (run, selftest, status, check, show, listing, export, *spooled):
+        command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
+    for command in (verify, replay):
+        command.add_argument(
+            "--key", type=Path, action="append", required=True, metavar="PEM", help="a trusted public key; repeatable"
+        )
+        command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
+        command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
+    for command in (verify, selftest, status, check, show, listing, export, *spooled):
+        command.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _add_evidence(evidence: argparse.ArgumentParser) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    actions = evidence.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="print what there is, oldest first")
+    export = actions.add_parser("export", help="copy a snapshot, for edge-agent replay")
+    export.add_argument(
+        "id", nargs="?", default="newest", metavar="ID", help="an id of the list; the newest by default"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to write")
+    return listing, export
+
+
+def _add_spool(spool: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
     actions = spool.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser("check", help="read every record; the exit code says whether one is damaged")
     stats = actions.add_parser("stats", help="how much waits, by grade")
@@ -112,18 +176,14 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--format", choices=("jsonl", "blocks"), default="jsonl", help="JSON lines, or the payloads alone"
     )
+    return [check, stats, export]
 
-    for command in (run, selftest, status, check, stats, export):
-        command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
-    for command in (verify, replay):
-        command.add_argument(
-            "--key", type=Path, action="append", required=True, metavar="PEM", help="a trusted public key; repeatable"
-        )
-        command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
-        command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, selftest, status, check, stats, export):
-        command.add_argument("--json", action="store_true", help="print JSON")
-    return parser
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {value}")
+    return value
 
 
 def _positive(text: str) -> int:
