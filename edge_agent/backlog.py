@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from edge_agent.journal_store import RecordId
     from edge_agent.publication import Publication
 
-_IN_FLIGHT = 10
-"""Most of the backlog in flight, half of the usual window: what is live never waits for it."""
-
 
 @dataclass(slots=True, eq=False)
 class Entry:
@@ -68,19 +65,14 @@ class Backlog:
         """Queue entries before those that wait."""
         self._entries.extendleft(map(_historical, reversed(entries)))
 
-    def take(self, room: int, in_flight: int) -> list[Entry]:
-        """The next entries to send.
-
-        Args:
-            room: At most so many.
-            in_flight: So many of the backlog are in flight already.
-        """
+    def take(self, room: int) -> list[Entry]:
+        """The next entries to send, at most ``room``."""
         if not self._entries:
             return []
         now_s = self._now_s()
         self._allowed = min(self._burst, self._allowed + (now_s - self._since_s) * self._per_s)
         self._since_s = now_s
-        n = max(0, min(room, _IN_FLIGHT - in_flight, int(self._allowed), len(self._entries)))
+        n = max(0, min(room, int(self._allowed), len(self._entries)))
         self._allowed -= n
         return [self._entries.popleft() for _ in range(n)]
 

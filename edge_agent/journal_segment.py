@@ -74,6 +74,17 @@ class Segment:
             return [Segment(path) for path in sorted(folder.iterdir()) if _NAME.fullmatch(path.name)]
         return []
 
+    @staticmethod
+    def remove_orphans(folder: Path) -> None:
+        """Remove arrivals without their records: of a new file by the same name they would say what is not true.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        for path in folder.glob("*.v1.arrived"):
+            if not path.with_suffix(".log").exists():
+                path.unlink()
+
     @property
     def waiting(self) -> int:
         """Sound records that have not arrived."""

@@ -73,6 +73,8 @@ class JournalStore:
         Raises:
             OSError: The folder cannot be read.
         """
+        with suppress(OSError):
+            Segment.remove_orphans(self._folder)
         since_s = time.monotonic()
         for segment in Segment.find(self._folder):
             if time.monotonic() - since_s > _STRETCH_S:

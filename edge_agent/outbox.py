@@ -103,7 +103,9 @@ class Outbox:
         with self._lock:
             room = max(0, window - len(self._in_flight))
             live = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
-            old = [] if self._is_held_back else self._backlog.take(room - len(live), self._n_old_in_flight())
+            # The backlog takes half of the window at most: what is live next must not wait for it.
+            room_old = min(room - len(live), max(1, window // 2) - self._n_old_in_flight())
+            old = [] if self._is_held_back else self._backlog.take(room_old)
             self._taken.extend(live + old)
             return [entry.publication for entry in live + old]
 

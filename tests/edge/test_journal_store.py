@@ -214,3 +214,13 @@ def test_on_disk_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     store.acknowledge(records)
     arrived = log.replace("log", "arrived")
     assert calls == [("write", log), ("fdatasync", log), ("write", arrived), ("fdatasync", arrived)]
+
+
+def test_arrivals_without_records(tmp_path: Path) -> None:
+    """Who removes records by hand, and not what had arrived of them, does not lose the next ones by the same name."""
+    store = opened(tmp_path)
+    store.acknowledge(store.write(Grade.RESULT, [message("a"), message("b")]))
+    next(tmp_path.glob("*.log")).unlink()
+    store = opened(tmp_path)
+    assert [record.number for record in store.write(Grade.RESULT, [message("c")])] == [1]
+    assert topics(opened(tmp_path)) == ["c"]

@@ -207,6 +207,14 @@ def test_backlog_comes_after_what_is_live() -> None:
     assert outbox.n_backlog == 19
 
 
+def test_backlog_in_a_small_window() -> None:
+    """Of a broker that takes three messages at once, the backlog takes one; of one that takes one, that one."""
+    for window, n_old in ((3, 1), (1, 1), (0, 0)):
+        outbox = Outbox(100)
+        outbox.add_backlog(backlog(*"abc"))
+        assert len(send(outbox, window)) == n_old
+
+
 def test_backlog_keeps_to_its_rate() -> None:
     """No more than a second's worth at once, then as time allows; what is live is not limited."""
     clock = Time()

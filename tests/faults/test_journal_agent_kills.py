@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,23 +71,27 @@ def wait_for_gauges(agent: Any, wanted: Any) -> dict[str, Any]:
 
 
 def owed(state_dir: Path) -> dict[Name, bytes]:
-    """What waits in the journal of an agent that does not run."""
+    """What waits in the journal of an agent."""
     found = {}
     for segment in Segment.find(state_dir / JOURNAL_FOLDER):
-        segment.load()
-        for _, publication in segment.read():
-            found[name_of(publication.topic, publication.payload)] = publication.payload
+        # A segment may be deleted under our eyes while the agent runs.
+        with suppress(FileNotFoundError):
+            segment.load()
+            for _, publication in segment.read():
+                found[name_of(publication.topic, publication.payload)] = publication.payload
     return found
 
 
-def feed_and_kill(agent: Any, peer: Any, payloads: list[bytes], life_s: float) -> None:
-    """Publish frames until the agent's time has come."""
+def feed(peer: Any, payloads: Iterator[bytes], life_s: float) -> None:
+    """Publish frames for some time."""
     end_s = time.monotonic() + life_s
-    for payload in payloads:
-        if time.monotonic() > end_s:
-            break
-        peer.flood(INPUT, [payload])
+    while time.monotonic() < end_s:
+        peer.flood(INPUT, [next(payloads)])
         time.sleep(FRAME_S)
+
+
+def kill(agent: Any) -> None:
+    """End it at once."""
     agent.process.kill()
     agent.process.wait()
 
@@ -109,15 +114,18 @@ def test_killed_agents(busy_broker: Any, peer_of: Any, make_running: Any, small_
     ledger: dict[Name, bytes] = {}
     with relay(busy_broker.port) as way:
         agent = make_running(way.port)
-        for kill in range(50 if full else 4):
-            frames = small_bundle.frames(60.0, flight=f"F{kill}", faulty_from_s=rng.uniform(1.0, 20.0))
+        for number in range(50 if full else 4):
+            frames = small_bundle.frames(200.0, flight=f"F{number}", faulty_from_s=rng.uniform(1.0, 20.0))
+            payloads = map(encode_frame, frames)
             agent.start()
             wait_for_gauges(agent, lambda status: status["link"]["connected"])
-            is_deaf = kill % 2 == 1
-            if is_deaf:
+            if number % 2:
                 way.deafen()
-            life_s = rng.uniform(0.2, LONGEST_S) + (LONGEST_S if is_deaf else 0.0)
-            feed_and_kill(agent, feeder, [encode_frame(frame) for frame in frames], life_s)
+                before = len(ledger)
+                while len(ledger | owed(agent.state_dir)) == before:
+                    feed(feeder, payloads, 0.1)
+            feed(feeder, payloads, rng.uniform(0.0, LONGEST_S))
+            kill(agent)
             ledger |= owed(agent.state_dir)
         agent.start()
         wait_for_gauges(agent, lambda status: status["link"]["connected"])
@@ -129,12 +137,22 @@ def test_killed_agents(busy_broker: Any, peer_of: Any, make_running: Any, small_
     feeder.publish(OUTPUTS[0], END)
     received = received_by(receiver)
 
-    assert len(ledger) >= 3, "no round left anything on disk"
+    assert len(ledger) >= 2, "no round left anything on disk"
     assert set(ledger) - set(received) == set()
+    check_payloads(ledger, received)
+    check_runs(received)
+
+
+def check_payloads(ledger: dict[Name, bytes], received: dict[Name, list[bytes]]) -> None:
+    """What was owed came to the byte, and marked."""
     for name, payload in ledger.items():
         # The last byte of a result is its mark of being historical.
         assert payload[:-1] in {each[:-1] for each in received[name]}
         assert any(decode_result(each).runtime.historical for each in received[name])
+
+
+def check_runs(received: dict[Name, list[bytes]]) -> None:
+    """The results of each run are its first ones, without a hole."""
     seqs: dict[tuple[str, str], set[int]] = {}
     for topic, run, flight, seq in received:
         if topic == OUTPUTS[0]:
