@@ -13,7 +13,8 @@ from pathlib import Path
 from edge_agent.journal_segment import BLOCK_BYTES, Segment, sync_folder
 from edge_agent.publication import Grade, Publication
 
-_LARGEST_SEGMENT_BYTES = 1024 * 1024
+_LARGEST_SEGMENT_BYTES = 256 * 1024
+"""Reading one takes a millisecond, in which the worker may have to wait for the interpreter."""
 _SEGMENTS = 16
 """At least so many segments share the quota: what goes at once is no more than such a part of it."""
 _OVERHEAD_BYTES = 64

@@ -72,13 +72,13 @@ def wait_for_gauges(agent: Any, wanted: Any) -> dict[str, Any]:
 
 def owed(state_dir: Path) -> dict[Name, bytes]:
     """What waits in the journal of an agent."""
-    found = {}
+    found: dict[Name, bytes] = {}
     for segment in Segment.find(state_dir / JOURNAL_FOLDER):
         # A segment may be deleted under our eyes while the agent runs.
         with suppress(FileNotFoundError):
             segment.load()
-            for _, publication in segment.read():
-                found[name_of(publication.topic, publication.payload)] = publication.payload
+            waiting = [publication for _, publication in segment.read() if publication.topic in OUTPUTS]
+            found |= {name_of(each.topic, each.payload): each.payload for each in waiting}
     return found
 
 
