@@ -90,7 +90,8 @@ class OneConnectionClient(Client):
             options = {"clean_start": clean_start, "properties": _connect_properties(broker, self.longest)}
         try:
             self.connect(broker.host, broker.port, broker.keepalive_s, **options)
-        except ssl.SSLError as error:
+        except (ssl.SSLError, ConnectionResetError) as error:
+            # A reset comes from a port that is open: to the handshake, then.
             raise LinkError(TLS, explain(error, broker)) from error
         except (OSError, UnicodeError) as error:
             where, why = f"{broker.host}:{broker.port}", getattr(error, "strerror", None) or str(error)
@@ -135,6 +136,18 @@ class OneConnectionClient(Client):
     def tls_version(self) -> str:
         """The version of TLS that is spoken; empty without."""
         return (self._sock.version() or "") if isinstance(self._sock, ssl.SSLSocket) else ""
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        # The library's own leaves the socket open where the handshake fails.
+        assert self._ssl_context is not None  # noqa: S101 - for the type checker
+        wrapped = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self.host, do_handshake_on_connect=False)
+        try:
+            wrapped.settimeout(self.connect_timeout)
+            wrapped.do_handshake()
+        except OSError:
+            wrapped.close()
+            raise
+        return wrapped
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > self.longest:

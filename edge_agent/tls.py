@@ -55,7 +55,7 @@ def explain(error: OSError, broker: BrokerSection) -> str:
     """What an error of a TLS connection means for the config."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _explain_verification(error, broker)
-    reason = getattr(error, "reason", None) or type(error).__name__
+    reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
     said = f"got {reason.lower().replace('_', ' ')}"
     if reason.endswith(_WANTS_CERTIFICATE) and broker.cert_file == NO_FILE:
         return f"broker.cert_file: the broker expected a certificate of ours, {said}; set cert_file and key_file"
