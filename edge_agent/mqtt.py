@@ -16,6 +16,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.credentials import read_password
+from edge_agent.errors import LinkError
 from edge_agent.inbox import Arrival
 from edge_agent.link_state import Ending
 from edge_agent.link_watchdog import LinkWatchdog
@@ -257,7 +258,10 @@ class Connection:
             if reasons[0].is_failure:
                 self._probe.refuse(f"the broker refuses the subscription: {reasons[0]}")
             return
-        refused = [t for t, reason in zip(self._config.topics.input, reasons, strict=True) if reason.is_failure]
+        topics = self._config.topics.input
+        if len(reasons) != len(topics):
+            raise LinkError("protocol", _LOSSES[PROTOCOL_ERROR].text)
+        refused = [topic for topic, reason in zip(topics, reasons, strict=True) if reason.is_failure]
         if refused:
             self.refusal = f"broker refused the subscription to {', '.join(refused)}"
             _log.error("broker refused a subscription", topics=refused)

@@ -185,9 +185,9 @@ class OneConnectionClient(Client):
         return error
 
     def _keep(self, error: OSError) -> None:
-        if isinstance(error, BlockingIOError) or self.fault:
+        if isinstance(error, (BlockingIOError, ssl.SSLEOFError)) or self.fault:
             return
-        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        if isinstance(error, ssl.SSLError):
             self.fault, self.complaint = TLS, explain(error, self.broker)
         else:
             self.complaint = error.strerror or str(error)

@@ -15,7 +15,7 @@ from edge_agent.publication import Publication
 from tests.conftest import Broker, Peer, wait_until
 from tests.faults.certificates import Authority, Pair
 from tests.faults.ends import INPUT, QUICK, WAIT_S, Ends, linked
-from tests.faults.relay import relay
+from tests.faults.tls_front import tls_front
 
 KIB = 1024
 SECRET = "a word"  # noqa: S105 - of a key that lives for one test
@@ -115,24 +115,21 @@ def test_payloads_of_every_size(secure_link: tuple[Ends, Peer], size: int) -> No
     assert peer.next().payload == payload
 
 
-def test_many_messages_in_one_record(secure: SecureBroker) -> None:
+def test_many_messages_in_one_record(broker: Broker, peer: Peer, tmp_path: Path) -> None:
     """What was decrypted is read without waiting for more: poll(2) does not see it.
 
-    A hundred small frames that wait in the broker's session come in few TLS records. With a tick of an hour, one that
-    is left in the library's buffer would not come at all.
+    A hundred small frames come in few TLS records. With a tick of an hour, one that is left in the library's buffer
+    would not come at all.
     """
-    peer = secure.start("require_certificate true")
+    authority = Authority(tmp_path)
     patient = dataclasses.replace(QUICK, tick_s=3_600.0)
-    with relay(secure.port) as way, linked(way.port, patient, **keys_of(secure)) as ends:
+    with (
+        tls_front(broker.port, authority.sign("localhost", addresses=("127.0.0.1",))) as front,
+        linked(front.port, patient, tls=True, ca_file=str(authority.file)) as ends,
+    ):
         ends.wait_for_up()
-        way.cut()
-        ends.wait_for(lambda state: not state.connected)
-        for number in range(100):
-            peer.publish(INPUT, b"%d" % number)
-        way.mend()
-        ends.wait_for_up()
+        peer.flood(INPUT, [b"%d" % number for number in range(100)])
         assert [ends.arrivals.get(timeout=WAIT_S).payload for _ in range(100)] == [b"%d" % n for n in range(100)]
-    peer.close()
 
 
 def test_renewed_certificate(secure: SecureBroker) -> None:

@@ -1,0 +1,99 @@
+"""The link against brokers that say nonsense, or nothing."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from edge_agent.publication import Publication
+from tests.faults.ends import QUICK, linked
+from tests.faults.fake_broker import CONNACK, CONNECT, SUBSCRIBE, Peer, answer_connect, fake_broker, suback
+
+MALFORMED: dict[str, bytes] = {
+    "no such packet": b"\x00\x00",
+    "AUTH nobody asked for": b"\xf0\x02\x18\x00",
+    "a client's packet": b"\x82\x05\x00\x01\x00\x00\x00",
+    "endless length": b"\x30\xff\xff\xff\xff\x7f",
+    "topic longer than its packet": b"\x30\x05\xff\xffabc",
+    "PUBLISH without a topic": b"\x30\x01\x00",
+    "QoS 3": b"\x36\x08\x00\x01t\x00\x01\x00xy",
+    "property that does not exist": b"\x30\x07\x00\x01t\x02\xee\x00x",
+    "properties longer than the packet": b"\x30\x05\x00\x01t\x7fx",
+    "PUBACK of one byte": b"\x40\x01\x00",
+    "PUBACK with a code that does not exist": b"\x40\x04\x00\x01\x77\x00",
+    "SUBACK without answers": b"\x90\x03\x00\x01\x00",
+    "SUBACK with too many answers": b"\x90\x08\x00\x01\x00\x01\x01\x01\x01\x01",
+    "SUBACK with a code that does not exist": b"\x90\x05\x00\x01\x00\x77\x77",
+    "DISCONNECT with a code that does not exist": b"\xe0\x01\x77",
+}
+
+
+@pytest.mark.parametrize("nonsense", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_packets(nonsense: bytes, log_lines: list[Any]) -> None:
+    """A malformed packet costs the connection, is told as such, and is no fault of ours."""
+
+    def play(peer: Peer) -> None:
+        for kind, _ in peer.packets():
+            peer.say({CONNECT: CONNACK, SUBSCRIBE: nonsense}.get(kind, b""))
+
+    with fake_broker(play) as port, linked(port) as ends:
+        assert ends.wait_for_error() == "broker: expected packets of MQTT, got something else; check broker.port"
+        assert set(ends.link.state.ends) == {"protocol"}
+    assert not [line for line in log_lines if line["log_level"] == "error"]
+
+
+def test_random_bytes(log_lines: list[Any]) -> None:
+    """Whatever bytes come instead of answers, before or after CONNACK, the link goes on trying."""
+    rng = random.Random(1)
+
+    def play(peer: Peer) -> None:
+        for _ in peer.packets():
+            peer.say(rng.choice([b"", CONNACK]) + rng.randbytes(rng.randrange(1, 60)))
+
+    with fake_broker(play) as port, linked(port) as ends:
+        while sum(ends.link.state.ends.values()) < 8:
+            ends.changes.get(timeout=60.0)
+        assert "internal" not in ends.link.state.ends
+    assert not [line for line in log_lines if line["event"] == "link failed"]
+
+
+def test_broker_that_takes_everything_and_acknowledges_nothing() -> None:
+    """The socket takes it all, pings are answered, nothing is acknowledged: the link is rebuilt and nothing is lost."""
+    with fake_broker(answer_connect) as port, linked(port) as ends:
+        ends.wait_for_up()
+        ends.link.publish(Publication(topic="r", payload=b"1"))
+        assert "expected acknowledgements within" in ends.wait_for_error()
+        ends.wait_for_up()
+        assert len(ends.outbox) == 2
+
+
+def test_broker_that_never_reads() -> None:
+    """A socket that is full, because nobody reads at the other end, does not hold the link for ever."""
+
+    def play(peer: Peer) -> None:
+        packets = peer.packets()
+        next(packets)
+        peer.say(CONNACK)
+        peer.say(suback(next(packet for packet in packets if packet[0] == SUBSCRIBE)))
+        peer.wait()
+
+    with fake_broker(play) as port, linked(port) as ends:
+        ends.wait_for_up()
+        ends.link.publish(*(Publication(topic="r", payload=bytes(1_000_000)) for _ in range(40)))
+        assert "expected acknowledgements within" in ends.wait_for_error()
+        ends.wait_for_up()
+        assert len(ends.outbox) == 41
+
+
+def test_broker_that_grants_no_subscription_in_time() -> None:
+    """CONNACK alone is no link: frames come only after SUBACK."""
+
+    def play(peer: Peer) -> None:
+        for kind, _ in peer.packets():
+            peer.say(CONNACK if kind == CONNECT else b"")
+
+    with fake_broker(play) as port, linked(port, QUICK) as ends:
+        assert "expected an answer within" in ends.wait_for_error()
+        assert set(ends.link.state.ends) == {"no_answer"}
