@@ -224,7 +224,8 @@ class Connection:
             self.ending = _LOSSES.get(reason.value) or Ending(
                 reason="lost",
                 text="broker: expected the connection to stand, got: "
-                f"{self._client.complaint or 'closed without a word'}; see the broker's log",
+                f"{self._client.complaint or 'closed without a word'}; see the broker's log: it may have been stopped, "
+                "or another client come with our client id",
             )
         else:
             self.ending = Ending(

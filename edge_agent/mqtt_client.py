@@ -171,18 +171,9 @@ class OneConnectionClient(Client):
         except BlockingIOError:
             raise
         except OSError as error:
-            self._keep(self._last_word(error))
-            raise
-
-    def _last_word(self, error: OSError) -> OSError:
-        # A broker that refuses our certificate says so, and hangs up while we write: its word waits to be read.
-        try:
-            super()._sock_recv(1)
-        except BlockingIOError:
-            return error
-        except OSError as word:
-            return word
-        return error
+            self._keep(error)
+            # A broker that hangs up may have said why, and that waits to be read; the end is found after it.
+            raise BlockingIOError from error
 
     def _keep(self, error: OSError) -> None:
         if isinstance(error, (BlockingIOError, ssl.SSLEOFError)) or self.fault:

@@ -80,6 +80,11 @@ class Broker:
             self._process.wait()
             self._process = None
 
+    def signal(self, number: int) -> None:
+        """Send it a signal, such as SIGSTOP to freeze it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, "mosquitto ended at once"

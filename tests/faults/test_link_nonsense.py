@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import pytest
 
 from edge_agent.publication import Publication
 from tests.faults.ends import QUICK, linked
-from tests.faults.fake_broker import CONNACK, CONNECT, SUBSCRIBE, Peer, answer_connect, fake_broker, suback
+from tests.faults.fake_broker import CONNACK, CONNECT, PUBLISH, SUBSCRIBE, Peer, answer_connect, fake_broker, suback
 
 MALFORMED: dict[str, bytes] = {
     "no such packet": b"\x00\x00",
@@ -97,3 +98,47 @@ def test_broker_that_grants_no_subscription_in_time() -> None:
     with fake_broker(play) as port, linked(port, QUICK) as ends:
         assert "expected an answer within" in ends.wait_for_error()
         assert set(ends.link.state.ends) == {"no_answer"}
+
+
+ENDINGS: dict[int, tuple[str, str]] = {
+    0x8B: ("ended.server_shutting_down", "Server shutting down (0x8b); wait until the broker is back"),
+    0x8E: ("ended.session_taken_over", "Session taken over (0x8e); another client has come with our client id"),
+    0x97: ("ended.quota_exceeded", "Quota exceeded (0x97); raise the broker's quota"),
+    0x81: ("ended.malformed_packet", "Malformed packet (0x81); see the broker's log"),
+}
+
+
+@pytest.mark.parametrize("code", ENDINGS)
+def test_broker_says_why_it_disconnects(code: int) -> None:
+    """The reason of DISCONNECT, which mosquitto 2.0.11 never sends, is told and counted; taken over, we wait."""
+
+    def play(peer: Peer) -> None:
+        for packet in peer.packets():
+            if packet[0] == PUBLISH:
+                peer.say(bytes([0xE0, 2, code, 0]))
+                return
+            peer.say({CONNECT: CONNACK, SUBSCRIBE: suback(packet) if packet[0] == SUBSCRIBE else b""}[packet[0]])
+
+    label, text = ENDINGS[code]
+    with fake_broker(play) as port, linked(port) as ends:
+        assert text in ends.wait_for_error()
+        lost_s = time.monotonic()
+        assert label in ends.link.state.ends
+        ends.wait_for_up()
+        waited_s = time.monotonic() - lost_s
+        assert (waited_s > QUICK.taken_over_backoff_s / 2 - 0.1) == (code == 0x8E)
+
+
+@pytest.mark.parametrize(
+    ("code", "label"), [(0x85, "client_identifier_not_valid"), (0x89, "server_busy"), (0x8A, "banned")]
+)
+def test_broker_refuses(code: int, label: str) -> None:
+    """A refusal is told with its code, and counted under it."""
+
+    def play(peer: Peer) -> None:
+        next(peer.packets())
+        peer.say(bytes([0x20, 3, 0, code, 0]))
+
+    with fake_broker(play) as port, linked(port) as ends:
+        assert f"(0x{code:02x}); " in ends.wait_for_error()
+        assert set(ends.link.state.ends) == {f"refused.{label}"}
