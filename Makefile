@@ -23,7 +23,7 @@ BENCH ?= --quick
 DETECTION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly
+.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -59,6 +59,9 @@ demo: $(VENV)/.ground ## Recordings -> detector -> signed bundle -> agent on a r
 
 test: $(VENV)/.dev ## The whole test suite
 	$(BIN)/python -m pytest
+
+test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
+	FAULTS=full $(BIN)/python -m pytest tests/faults
 
 .venv-numpy-%/.made: $(VENV)/.made
 	$(BIN)/python -m venv .venv-numpy-$*
@@ -104,7 +107,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms ## What takes too long for every change
+nightly: bench-false-alarms test-faults ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots
