@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gc
 import secrets
+from dataclasses import replace
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity
+from edge_agent.config_reload import ConfigState, changed_keys, check_reload
+from edge_agent.errors import ConfigError
+from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity, utc_now
 from edge_agent.inbox import Inbox
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
+from edge_agent.logs import set_level
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
 from edge_agent.publication import JSON, Publication
@@ -23,6 +27,8 @@ from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
 
@@ -39,6 +45,7 @@ class Event(Enum):
     """What the agent's main thread waits for."""
 
     STOP = auto()
+    RELOAD = auto()
     LINK_CHANGED = auto()
     WORKER_ENDED = auto()
 
@@ -50,15 +57,19 @@ class Agent:
         config: Its config.
         model: The loaded and proven bundle.
         notifier: Where systemd listens.
+        read_config: Reads the config again.
 
     Raises:
         ConfigError: The state folder cannot be written to.
     """
 
-    def __init__(self, config: AgentConfig, model: LoadedModel, notifier: Notifier) -> None:
+    def __init__(
+        self, config: AgentConfig, model: LoadedModel, notifier: Notifier, read_config: Callable[[], AgentConfig]
+    ) -> None:
         prepare_folder(config.agent.state_dir)
         self._config = config
         self._notifier = notifier
+        self._read_config = read_config
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
@@ -78,6 +89,10 @@ class Agent:
         """Ask the agent to end; may be called from a signal handler and from any thread."""
         # SimpleQueue.put may interrupt itself; a lock or an Event may not.
         self._events.put(Event.STOP)
+
+    def reload(self) -> None:
+        """Ask the agent to read its config again; as ``stop``, from anywhere."""
+        self._events.put(Event.RELOAD)
 
     def run(self) -> bool:
         """Run until ``stop`` is called.
@@ -109,13 +124,43 @@ class Agent:
                 event = self._events.get(timeout=self._config.agent.status_interval_s)
             except Empty:
                 event = Event.LINK_CHANGED
-            if event is not Event.LINK_CHANGED:
+            if event is Event.RELOAD:
+                self._reload()
+            elif event is not Event.LINK_CHANGED:
                 return event
             self._health.link = self._link.state
             self._report()
             if self._health.link.connected:
                 self._link.publish(self._status(self._document()))
-            self._notifier.status(self._summary())
+            tell = self._notifier.ready if event is Event.RELOAD else self._notifier.status
+            tell(self._summary())
+
+    def _reload(self) -> None:
+        """Change to the config as it is now, or keep the one in force and say why."""
+        self._notifier.reloading()
+        try:
+            config = self._read_config()
+            check_reload(self._config, config)
+        except ConfigError as error:
+            self._health.config = replace(self._health.config, error=str(error))
+            self._health.counters.add("reloads_rejected")
+            _log.error("config rejected, the one before stays in force", error=str(error))
+        else:
+            changes = changed_keys(self._config, config)
+            self._apply(config)
+            self._health.config = ConfigState(utc_now())
+            self._health.counters.add("reloads")
+            _log.info("config reloaded", changed=changes)
+
+    def _apply(self, config: AgentConfig) -> None:
+        before, self._config = self._config, config
+        interval_s = config.agent.status_interval_s
+        self._health.identity = replace(self._health.identity, status_interval_s=interval_s)
+        set_level(config.agent.log_level)
+        self._inbox.bound(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
+        self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
+        if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
+            self._link.reconfigure(config)
 
     def _end(self) -> None:
         self._health.state = STOPPING

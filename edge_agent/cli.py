@@ -50,7 +50,17 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         from edge_agent.command_selftest import selftest
 
         return selftest(options.config, windows=options.windows, as_json=options.json)
+    if options.command == "config":
+        return _config(options)
     return _replay(options) if options.command == "replay" else _verify(options)
+
+
+def _config(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_config import config_check, config_defaults, config_show
+
+    if options.action == "defaults":
+        return config_defaults()
+    return (config_check if options.action == "check" else config_show)(options.config, as_json=options.json)
 
 
 def _verify(options: argparse.Namespace) -> ExitCode:
@@ -93,7 +103,15 @@ def _parser() -> argparse.ArgumentParser:
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
 
-    for command in (run, selftest, status):
+    config = commands.add_parser("config", help="look at the settings")
+    actions = config.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser(
+        "check", help="read the settings as the agent does; complain, or say where they are from"
+    )
+    show = actions.add_parser("show", help="print the settings in force, each with its origin")
+    actions.add_parser("defaults", help="print every key with its default")
+
+    for command in (run, selftest, status, check, show):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -101,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, selftest, status):
+    for command in (verify, selftest, status, check, show):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

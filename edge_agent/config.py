@@ -1,20 +1,22 @@
-"""agent.toml: what an agent is, where its bundle and its broker are, and how much it may take in.
+"""The settings of an agent: what an agent is, where its bundle and its broker are, and how much it may take in.
 
 Every key is described in docs/reference/agent.md; packaging/agent.toml is an example that holds the defaults.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from edge_agent.broker_section import BrokerSection
+from edge_agent.config_layers import Layer, Merged, merge, read_layers
 from edge_agent.errors import ConfigError
-from edge_agent.settings import from_table, number
+from edge_agent.settings import from_values, number
 from edge_agent.topics import TopicTemplate, check_template
 from edge_agent.wire import MAX_PAYLOAD_BYTES
 
@@ -186,7 +188,7 @@ class AgentConfig:
         return TopicTemplate(self.topics.probe).fill(agent=self.agent.id)
 
 
-_SECTIONS = {
+SECTIONS: Final[Mapping[str, type[Any]]] = {
     "agent": AgentSection,
     "bundle": BundleSection,
     "broker": BrokerSection,
@@ -196,36 +198,44 @@ _SECTIONS = {
 _REQUIRED = ("agent", "bundle")
 
 
-def load_config(path: Path) -> AgentConfig:
-    """Read ``agent.toml``; paths in it start at its folder.
+def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig:
+    """Read ``agent.toml``, the drop-ins in ``conf.d`` beside it, and the environment; see ``read_config``."""
+    return read_config(path, environment).config
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConfig:
+    """A config and where it comes from."""
+
+    config: AgentConfig
+    merged: Merged
+
+
+def read_config(path: Path, environment: Mapping[str, str] = os.environ) -> ReadConfig:
+    """Read an agent's settings; relative paths in them start at the folder of ``path``.
+
+    Args:
+        path: ``agent.toml``.
+        environment: Variables that may override keys, as ``EDGE_AGENT_BROKER__HOST``.
 
     Raises:
-        ConfigError: The file is unreadable or wrong; the text names file, table and key.
+        ConfigError: A file is unreadable or wrong; the text names file or variable, table and key.
     """
+    merged = merge(read_layers(path, environment, SECTIONS), SECTIONS, path.absolute().parent)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a readable file, got {error.strerror}; check the path") from error
-    except ValueError as error:
-        raise ConfigError(f"{path}: expected TOML, got {error}; correct the line") from error
-    try:
-        return parse_config(document, folder=path.absolute().parent)
+        return ReadConfig(_build(merged.values), merged)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{', '.join(merged.layers)}: {error}") from error
 
 
 def parse_config(document: dict[str, Any], *, folder: Path) -> AgentConfig:
-    """Build a config from parsed TOML; see ``load_config``."""
-    known = [section.name for section in fields(AgentConfig)]
-    for name in document:
-        if name not in known:
-            raise ConfigError(
-                f"{name}: expected only the tables {', '.join(known)}, got {name!r}; remove it, or move the key"
-            )
+    """Build a config from parsed TOML; see ``read_config``."""
+    return _build(merge((Layer("document", document),), SECTIONS, folder).values)
+
+
+def _build(values: Mapping[str, dict[str, Any]]) -> AgentConfig:
     for name in _REQUIRED:
-        if name not in document:
+        if name not in values:
             raise ConfigError(f"{name}: expected a table [{name}], got nothing; see packaging/agent.toml")
-    sections: dict[str, Any] = {
-        name: from_table(_SECTIONS[name], table, where=name, folder=folder) for name, table in document.items()
-    }
+    sections: dict[str, Any] = {name: from_values(SECTIONS[name], found, where=name) for name, found in values.items()}
     return AgentConfig(**sections)

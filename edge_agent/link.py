@@ -73,6 +73,11 @@ class Link:
         self._outbox.add(*publications)
         self._bell.ring()
 
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Connect anew by another config; the broker keeps the session, and what waits goes out afterwards."""
+        self._config = config
+        self._bell.ring()
+
     def stop(self, timeout_s: float) -> bool:
         """Send what waits if the link stands, say goodbye, and end the thread.
 
@@ -88,11 +93,13 @@ class Link:
     def _run(self) -> None:
         version, first = V5, True
         while not self._stopping.is_set():
+            config = self._config
+            self._probe.interval_s = config.broker.probe_interval_s
             connection = Connection(
-                self._config, version, self._outbox, self._listener, self._bell,
+                config, version, self._outbox, self._listener, self._bell,
                 probe=self._probe, timing=self._timing, first=first,
             )  # fmt: skip
-            ending = self._serve(connection)
+            ending = self._serve(connection, config)
             first = first and not connection.accepted
             falls_back = version == V5 and connection.version_refused
             # Every lost connection begins again with version 5: a broker that was restarting must not pin us to 3.1.1.
@@ -100,9 +107,9 @@ class Link:
             self._count_end(connection, ending)
             if not falls_back:
                 self._note_down(connection, ending)
-                self._stopping.wait(self._pause_s(connection, ending))
+                self._pause(connection, ending, config)
 
-    def _serve(self, connection: Connection) -> Ending:
+    def _serve(self, connection: Connection, config: AgentConfig) -> Ending:
         """Serve one connection to its end; returns how it ended."""
         try:
             connection.open()
@@ -110,6 +117,8 @@ class Link:
                 self._note_standing(connection)
                 if self._is_done(connection):
                     connection.leave()
+                elif self._config is not config:
+                    connection.leave(session_expiry_s=config.broker.session_expiry_s)
         except LinkError as error:
             return Ending(reason=error.reason, text=str(error))
         except Exception as error:  # noqa: BLE001 - the loop's one catch-all: a fault costs a connection, not the agent
@@ -120,14 +129,16 @@ class Link:
             self._outbox.rewind()
         return connection.ending
 
-    def _pause_s(self, connection: Connection, ending: Ending) -> float:
-        """Seconds to the next attempt."""
+    def _pause(self, connection: Connection, ending: Ending, config: AgentConfig) -> None:
+        """Wait until the next attempt is due."""
         if ending.reason == SESSION_TAKEN_OVER_LABEL:
             # Two agents of one name would drive each other out as fast as they can connect.
-            return spread(self._timing.taken_over_backoff_s)
-        if connection.stood_s > self._timing.stable_s and ending.reason != "silent":
+            self._stopping.wait(spread(self._timing.taken_over_backoff_s))
+            return
+        if self._config is not config or (connection.stood_s > self._timing.stable_s and ending.reason != "silent"):
             self._backoff.reset()
-        return self._backoff.next_s()
+        if self._config is config:
+            self._stopping.wait(self._backoff.next_s())
 
     def _is_done(self, connection: Connection) -> bool:
         sent = len(self._outbox) == 0 or not connection.accepted

@@ -159,11 +159,11 @@ class Connection:
         self._watchdog.check(time.monotonic(), unacknowledged=self._outbox.in_flight + self._probe.in_flight)
         return self._client.socket() is not None
 
-    def leave(self) -> None:
-        """Queue DISCONNECT: the broker forgets the session, and keeps the will to itself."""
+    def leave(self, *, session_expiry_s: int = 0) -> None:
+        """Queue DISCONNECT: the broker keeps the will to itself, and the session (MQTT 5) for so long."""
         if not self._leaving:
             self._leaving = True
-            self._client.say_goodbye()
+            self._client.say_goodbye(session_expiry_s)
 
     def close(self) -> None:
         """Close the socket, whatever state it is in."""

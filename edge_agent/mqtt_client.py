@@ -115,13 +115,13 @@ class OneConnectionClient(Client):
             return self.subscribe([(topic, options) for topic in filters])[1] or 0
         return self.subscribe([(topic, QOS) for topic in filters])[1] or 0
 
-    def say_goodbye(self) -> None:
-        """Queue DISCONNECT: the broker forgets the session, and keeps the will to itself."""
+    def say_goodbye(self, session_expiry_s: int) -> None:
+        """Queue DISCONNECT: the broker keeps the will to itself, and the session (MQTT 5) for so long."""
         if self.protocol != V5:
             self.disconnect()
             return
         properties = _properties_of(PacketTypes.DISCONNECT)
-        properties.SessionExpiryInterval = 0
+        properties.SessionExpiryInterval = session_expiry_s
         self.disconnect(properties=properties)
 
     def _properties(self, packet: int, publication: Publication) -> Properties | None:

@@ -40,6 +40,7 @@ class Probe:
         timeout_s: Time after which a probe is lost when nothing else comes.
 
     Attributes:
+        interval_s: Time between two probes.
         state: ``waiting`` for the connection's first echo, ``ok``, ``silent``, ``refused``, or empty while there is no
             connection.
         failures: Connections that were found silent.
@@ -48,7 +49,7 @@ class Probe:
     """
 
     def __init__(self, *, interval_s: float, timeout_s: float) -> None:
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._timeout_s = timeout_s
         self._ever_echoed = False
         self._n_unproven = 0
@@ -158,7 +159,7 @@ class Probe:
 
     def _give_up(self) -> None:
         self._token = b""
-        self._next_s = self._sent_s + self._interval_s
+        self._next_s = self._sent_s + self.interval_s
         self._acknowledged_s = self._alive_s = _NEVER_S
 
     def _forget(self) -> None:
