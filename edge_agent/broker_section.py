@@ -21,7 +21,7 @@ class BrokerSection:
 
     Attributes:
         host: Name or address.
-        port: TCP port; 1883, or 8883 with TLS, where it is not given.
+        port: TCP port; 0 for the usual one, which is 1883, or 8883 with TLS.
         keepalive_s: Seconds of silence after which the two sides ping each other.
         client_id: MQTT client id; empty for ``edge-agent-<agent.id>``.
         username: MQTT user; empty for none.
@@ -40,7 +40,7 @@ class BrokerSection:
     """
 
     host: str = "localhost"
-    port: int = number(_USUAL_PORT, low=1, high=65_535)
+    port: int = number(_USUAL_PORT, low=0, high=65_535)
     keepalive_s: int = number(15, low=2, high=3_600)
     client_id: str = ""
     username: str = ""
