@@ -145,15 +145,15 @@ class Link:
         return self._stopping.is_set() and (sent or time.monotonic() > self._deadline_s)
 
     def _note_standing(self, connection: Connection) -> None:
-        state = self._state
-        probed = replace(state, probe=self._probe.state, round_trip_ms=self._probe.round_trip_ms)
+        state, probe = self._state, self._probe
+        if (state.probe, state.round_trip_ms) != (probe.state, probe.round_trip_ms):
+            # No change that anybody is woken for: it is read at the next report.
+            self._state = state = replace(state, probe=probe.state, round_trip_ms=probe.round_trip_ms)
         if not connection.subscribed or state.connected:
-            # No change that anybody would be woken for: it is read at the next report.
-            self._state = probed
             return
         self._note(
             replace(
-                probed,
+                state,
                 connected=True,
                 protocol=connection.version,
                 tls=connection.tls,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config import parse_config
-from tests.conftest import ROOT, Broker
+from tests.conftest import ROOT, Broker, wait_until
 from tests.faults.ends import QUICK, Ends
 
 PAGE = ROOT / "docs" / "how-to" / "tls.md"
@@ -42,8 +42,7 @@ def test_page(stopped_broker: Broker, tmp_path: Path) -> None:
     try:
         state = ends.wait_for_up()
         assert (state.tls, state.error) == ("TLSv1.3", "")
-        while ends.link.state.probe != "ok":
-            assert ends.link.state.probe == "waiting"
+        wait_until(lambda: ends.link.state.probe == "ok", "the probe to come back through the page's rules")
         run(renewal)
         stopped_broker.kill()
         stopped_broker.start(*(line for line in settings.splitlines() if not line.startswith("listener")))

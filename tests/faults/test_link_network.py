@@ -56,10 +56,10 @@ def test_loss(far: FarBroker, far_peer: Peer) -> None:
     far.lose(10)
     with linked(far.port, LinkTiming(), host=far.host) as ends:
         ends.wait_for_up()
-        publish(ends, range(200))
-        far_peer.flood(INPUT, [b"%d" % number for number in range(200)])
-        collect(far_peer, range(200))
-        assert [ends.arrivals.get(timeout=WAIT_S).payload for _ in range(200)] == [b"%d" % n for n in range(200)]
+        publish(ends, range(100))
+        far_peer.flood(INPUT, [b"%d" % number for number in range(100)])
+        collect(far_peer, range(100))
+        assert [ends.arrivals.get(timeout=WAIT_S).payload for _ in range(100)] == [b"%d" % n for n in range(100)]
         far.heal()
 
 
