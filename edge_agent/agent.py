@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from edge_agent.config_reload import ConfigState, changed_keys, check_reload
+from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
 from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity, utc_now
-from edge_agent.inbox import Inbox
+from edge_agent.inbox import Arrival, Inbox
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
 from edge_agent.logs import set_level
@@ -36,6 +37,7 @@ STOPPED = "stopped"
 VANISHED = "connection lost"
 
 FINISH_TIMEOUT_S = 5.0
+EVIDENCE_TIMEOUT_S = 2.0
 GOODBYE_TIMEOUT_S = 3.0
 
 _log = structlog.get_logger(__name__)
@@ -74,7 +76,14 @@ class Agent:
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._outbox = Outbox(config.limits.outbox_messages)
-        self._pipeline = Pipeline(config, model, self._health)
+        self._reports = EngineReports(
+            config,
+            model,
+            self._health,
+            publish=self._publish,
+            is_connected=lambda: self._link.state.connected,
+        )
+        self._pipeline = Pipeline(config, model, self._health, observers=[self._reports])
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
@@ -110,6 +119,7 @@ class Agent:
     def _start(self) -> None:
         _freeze_garbage()
         self._health.state = ONLINE
+        self._reports.start()
         self._worker.start()
         self._link.start()
         self._report()
@@ -129,6 +139,7 @@ class Agent:
             elif event is not Event.LINK_CHANGED:
                 return event
             self._health.link = self._link.state
+            self._link.publish(*self._reports.tick())
             self._report()
             if self._health.link.connected:
                 self._link.publish(self._status(self._document()))
@@ -167,6 +178,7 @@ class Agent:
         self._notifier.stopping()
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
+        self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(self._status(self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):
@@ -177,11 +189,18 @@ class Agent:
 
     def _listener(self) -> LinkListener:
         return LinkListener(
-            on_arrival=self._inbox.put,
+            on_arrival=self._on_arrival,
             on_change=self._on_link_change,
             birth=lambda: self._status(self._document()),
             will=self._status({**self._document(), "state": OFFLINE, "reason": VANISHED}),
         )
+
+    def _on_arrival(self, arrival: Arrival) -> None:
+        if not self._reports.asks_for_evidence(arrival):
+            self._inbox.put(arrival)
+
+    def _publish(self, publication: Publication) -> None:
+        self._link.publish(publication)
 
     def _on_link_change(self, _state: LinkState) -> None:
         self._events.put(Event.LINK_CHANGED)

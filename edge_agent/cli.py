@@ -7,14 +7,19 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.errors import AgentError, BundleError, ConfigError, FrameFileError
+from edge_agent.errors import AgentError, BundleError, ConfigError, EvidenceError, FrameFileError
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import complain
 from edge_agent.version import AGENT_VERSION
 
 _SELFTEST_WINDOWS = 200
 _INTERRUPTED = 128 + signal.SIGINT
-_CODES = ((BundleError, ExitCode.BUNDLE_REFUSED), (FrameFileError, ExitCode.BAD_INPUT), (ConfigError, ExitCode.USAGE))
+_CODES = (
+    (BundleError, ExitCode.BUNDLE_REFUSED),
+    (FrameFileError, ExitCode.BAD_INPUT),
+    (EvidenceError, ExitCode.BAD_INPUT),
+    (ConfigError, ExitCode.USAGE),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +57,8 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         return selftest(options.config, windows=options.windows, as_json=options.json)
     if options.command == "config":
         return _config(options)
+    if options.command == "evidence":
+        return _evidence(options)
     return _replay(options) if options.command == "replay" else _verify(options)
 
 
@@ -82,9 +89,23 @@ def _replay(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_verify import policy_of
 
     return replay(
-        ReplayOptions(bundle=options.bundle, keys=options.key, frames=options.frames, out=options.out),
+        ReplayOptions(
+            bundle=options.bundle,
+            keys=options.key,
+            frames=options.frames,
+            out=options.out,
+            first_seq=options.first_seq,
+        ),
         policy_of(fleet=options.fleet, allow_development=options.allow_development),
     )
+
+
+def _evidence(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_evidence import export_evidence, list_evidence
+
+    if options.action == "list":
+        return list_evidence(options.config, as_json=options.json)
+    return export_evidence(options.config, name=options.id, out=options.out, as_json=options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,9 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--bundle", type=Path, required=True, metavar="BUNDLE", help="a .bundle file, or a folder")
     replay.add_argument("--frames", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to read")
     replay.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed assessments to write")
+    replay.add_argument(
+        "--first-seq", type=_natural, default=0, metavar="N", help="seq of the first assessment, as evidence states it"
+    )
     selftest = commands.add_parser("selftest", help="prove the bundle on this machine and measure its latency")
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
+    listing, export = _add_evidence(commands.add_parser("evidence", help="the waveform around alerts"))
 
     config = commands.add_parser("config", help="look at the settings")
     actions = config.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -111,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     show = actions.add_parser("show", help="print the settings in force, each with its origin")
     actions.add_parser("defaults", help="print every key with its default")
 
-    for command in (run, selftest, status, check, show):
+    for command in (run, selftest, status, check, show, listing, export):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -119,9 +144,27 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, selftest, status, check, show):
+    for command in (verify, selftest, status, check, show, listing, export):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _add_evidence(evidence: argparse.ArgumentParser) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    actions = evidence.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="print what there is, oldest first")
+    export = actions.add_parser("export", help="copy a snapshot, for edge-agent replay")
+    export.add_argument(
+        "id", nargs="?", default="newest", metavar="ID", help="an id of the list; the newest by default"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to write")
+    return listing, export
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {value}")
+    return value
 
 
 def _positive(text: str) -> int:

@@ -209,7 +209,7 @@ class Connection:
         self.session_lost = self._version == V5 and not self._first and not flags.session_present
         self._accepted_s = time.monotonic()
         self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
-        self._client.ask_for(*(template.filter for template in self._config.topics.inputs))
+        self._client.ask_for(*self._config.subscriptions)
         self._outbox.add_first(self._listener.birth())
 
     def _on_disconnect(self, _client: Client, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
@@ -259,7 +259,7 @@ class Connection:
             if reasons[0].is_failure:
                 self._probe.refuse(f"the broker refuses the subscription: {reasons[0]}")
             return
-        topics = self._config.topics.input
+        topics = self._config.subscriptions
         if len(reasons) != len(topics):
             raise LinkError("protocol", _LOSSES[PROTOCOL_ERROR].text)
         refused = [topic for topic, reason in zip(topics, reasons, strict=True) if reason.is_failure]
