@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.errors import ConfigError
+from edge_agent.metrics_config import MetricsSection
 from edge_agent.settings import from_table, number
 from edge_agent.topics import TopicTemplate, check_template
 from edge_agent.wire import MAX_PAYLOAD_BYTES
@@ -128,12 +129,14 @@ class TopicsSection:
         result: Topic of results.
         alert: Topic of alerts.
         status: Topic of the retained status.
+        thin_edge_health: Topic of the retained health that thin-edge.io knows; empty for none.
     """
 
     input: tuple[str, ...] = ("aircraft/+/engine/vibration", "aircraft/{aircraft}/engine/{engine}/vibration")
     result: str = "aircraft/{aircraft}/engine/{engine}/result"
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
     status: str = "enginear/{agent}/status"
+    thin_edge_health: str = ""
 
     def __post_init__(self) -> None:
         if not self.input:
@@ -143,6 +146,9 @@ class TopicsSection:
         for key, places in (("result", (AIRCRAFT, ENGINE)), ("alert", (AIRCRAFT, ENGINE)), ("status", (AGENT,))):
             check_template(getattr(self, key), where=f"topics.{key}", places=places, wildcards=False)
             self._check_no_loop(key)
+        if self.thin_edge_health:
+            check_template(self.thin_edge_health, where="topics.thin_edge_health", places=(), wildcards=False)
+            self._check_no_loop("thin_edge_health")
 
     def _check_no_loop(self, key: str) -> None:
         sample = TopicTemplate(getattr(self, key)).fill(aircraft="a", engine="e", agent="x")
@@ -186,6 +192,7 @@ class AgentConfig:
     broker: BrokerSection = field(default_factory=BrokerSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
+    metrics: MetricsSection = field(default_factory=MetricsSection)
 
     def __post_init__(self) -> None:
         if len(self.agent.engines) > self.limits.max_streams:
@@ -211,6 +218,7 @@ _SECTIONS = {
     "broker": BrokerSection,
     "topics": TopicsSection,
     "limits": LimitsSection,
+    "metrics": MetricsSection,
 }
 _REQUIRED = ("agent", "bundle")
 
