@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from edge_agent.account import Account
+from edge_agent.checkup import Checkup
 from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline
 from edge_agent.heard import Heard
 from edge_agent.inbox import Inbox
@@ -64,7 +64,7 @@ class Agent:
         self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._outbox = Outbox(config.limits.outbox_messages)
         heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)
-        self._account = Account(config, self._health, heard, lambda: heartbeat.age_s)
+        self._checkup = Checkup(config, self._health, heard, lambda: heartbeat.age_s)
         self._metrics = MetricsOutlets(config.metrics, self._health.counters)
         self._pipeline = Pipeline(config, model, self._health, observers=[heard])
         self._link = Link(config, self._outbox, self._listener())
@@ -147,7 +147,7 @@ class Agent:
 
     def _report(self) -> None:
         gauges = self._gauges()
-        self._account.refresh(gauges)
+        self._checkup.refresh(gauges)
         document = self._health.document(gauges)
         self._metrics.give(document, gauges)
         try:

@@ -24,7 +24,8 @@ def run(config_path: Path) -> ExitCode:
     config = load_config(config_path)
     configure_logs(config.agent.log_level)
     notifier = Notifier.from_environment(os.environ)
-    agent = Agent(config, load_configured(config, notifier.loading), notifier)
+    notifier.loading(f"loading {config.bundle.path}")
+    agent = Agent(config, load_configured(config), notifier)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     return ExitCode.OK if agent.run() else ExitCode.UNEXPECTED

@@ -62,6 +62,10 @@ def _gauge(name: str, text: str, factor: float = 1.0) -> Metric:
     return Metric(f"{PREFIX}_{name}", GAUGE, text, factor=factor)
 
 
+def _labelled_gauge(name: str, text: str, label: str) -> Metric:
+    return Metric(f"{PREFIX}_{name}", GAUGE, text, label)
+
+
 KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
     {
         "frames_received": _counter("frames_received", "Messages taken from the inbox."),
@@ -76,13 +80,28 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "streams_evicted": _counter("engines_evicted", "Engines forgotten because too many were heard."),
         "status_not_written": _counter("status_not_written", "Times the status file could not be written."),
         "metrics_not_given": _counter("metrics_not_given", "Times these figures could not be given.", "where"),
-        "inbox_dropped": _counter("inbox_dropped", "Frames dropped because too many waited."),
+        "inbox_dropped": _counter("inbox_dropped", "Frames dropped because too many waited.", "reason"),
         "inbox_waiting": _gauge("inbox_frames", "Frames that wait for the worker."),
         "inbox_age_ms": _gauge("inbox_age_seconds", "How long the oldest frame has waited for the worker.", 1e-3),
         "outbox_dropped": _counter("outbox_dropped", "Messages dropped because too many waited for the broker."),
         "outbox_waiting": _gauge("outbox_messages", "Messages that wait for the broker."),
         "messages_acknowledged": _counter("messages_acknowledged", "Messages that the broker has."),
         "engines": _gauge("engines", "Engines followed now."),
+        "journal_waiting": _labelled_gauge("journal_messages", "Messages kept on disk for the broker.", "grade"),
+        "journal_dropped": _counter("journal_dropped", "Messages dropped because the disk quota was used up.", "grade"),
+        "journal_bytes": _gauge("journal_bytes", "Disk that the journal takes."),
+        "journal_written_bytes": _counter("journal_written_bytes", "Bytes written to the journal."),
+        "journal_mib_per_day": _gauge("journal_written_bytes_per_day", "Bytes written a day, now.", 1024.0**2),
+        "journal_damaged": _counter("journal_damaged", "Records of the journal that were cut out."),
+        "journal_unreadable": _counter("journal_unreadable", "Records of the journal that could not be read."),
+        "journal_write_errors": _counter("journal_write_errors", "Times the disk refused the journal."),
+        "journal_internal_errors": _counter("journal_internal_errors", "Times the journal's own code failed."),
+        "shed": _counter("shed", "Windows on which something was left out for want of time.", "what"),
+        "shadow": _counter("shadow_windows", "Windows by how the shadow's answer compares.", "agreement"),
+        "shadow_refused": _gauge("shadow_refused", "Whether the shadow's bundle was refused."),
+        "evidence_lost": _counter("evidence_lost", "Waveforms of alerts that were not kept.", "reason"),
+        "evidence_requests_refused": _counter("evidence_requests_refused", "Requests that were refused.", "reason"),
+        "flights_ended": _counter("flights_ended", "Flights that ended, by how that was known.", "by"),
     }
 )
 """Figures by their whole name, or by what comes before the last dot."""

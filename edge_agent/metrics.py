@@ -14,6 +14,7 @@ from edge_agent.metric_names import COUNTER, GAUGE, PREFIX, metric_of
 from edge_agent.verdict import RULES, VERDICTS
 
 _MS_PER_S: Final = 1e3
+_UNKNOWN: Final = -1
 _DIGITS: Final = 9
 """0.1 s is 0.1 and not 0.10000000000000001 after the division."""
 
@@ -21,6 +22,12 @@ _IDENTITY: Final = ("agent", "fleet", "version", "run", "bundle_id", "bundle_dig
 _LINK: Final = {
     "connected": ("link_up", GAUGE, "Whether the broker is connected and sends frames."),
     "connections": ("link_connections_total", COUNTER, "Connections to the broker since the start."),
+    "sessions_lost": (
+        "link_sessions_lost_total",
+        COUNTER,
+        "Connections at which the broker had forgotten the session.",
+    ),
+    "probe_failures": ("link_probe_failures_total", COUNTER, "Connections rebuilt because they were silent."),
 }
 _PROCESS: Final = {
     "rss_bytes": ("process_resident_memory_bytes", GAUGE, "Resident memory."),
@@ -44,7 +51,11 @@ def render(document: Mapping[str, Any], gauges: Collection[str]) -> str:
     out = Exposition()
     _add_identity(out, document)
     _add_health(out, document)
+    whole = {name.rpartition(".")[0] for name in document["counters"]}
     for name, figure in document["counters"].items():
+        if name in whole:
+            # Its parts are there: beside them it would count everything twice.
+            continue
         metric, value = metric_of(name, is_gauge=name in gauges)
         labels = {metric.label: value} if value else {}
         out.add(metric.name, metric.kind, metric.help, figure * metric.factor, labels)
@@ -75,16 +86,26 @@ def _add_health(out: Exposition, document: Mapping[str, Any]) -> None:
     if document["clock"] != UNKNOWN:
         synchronised = document["clock"] == SYNCHRONISED
         out.add(f"{PREFIX}_clock_synchronised", GAUGE, "Whether a time daemon vouches for the clock.", synchronised)
-    _add_figures(out, document["link"], _LINK)
+    _add_link(out, document["link"])
     text = "Time since an engine's last good frame."
     for engine, age_s in document["heard_s"].items():
         out.add(f"{PREFIX}_engine_silence_seconds", GAUGE, text, age_s, {"engine": engine})
 
 
+def _add_link(out: Exposition, link: Mapping[str, Any]) -> None:
+    _add_figures(out, link, _LINK)
+    if link.get("round_trip_ms"):
+        text = "How long the last probe took to the broker and back."
+        out.add(f"{PREFIX}_link_round_trip_seconds", GAUGE, text, link["round_trip_ms"] / _MS_PER_S)
+    for reason, n in link.get("ends", {}).items():
+        text = "Attempts and connections that ended."
+        out.add(f"{PREFIX}_link_ends_total", COUNTER, text, n, {"reason": reason})
+
+
 def _add_figures(out: Exposition, figures: Mapping[str, Any], known: Mapping[str, tuple[str, str, str]]) -> None:
     for field, (name, kind, text) in known.items():
         # Negative is what the kernel does not tell.
-        if figures[field] >= 0:
+        if figures.get(field, _UNKNOWN) >= 0:
             out.add(f"{PREFIX}_{name}", kind, text, figures[field])
 
 

@@ -13,7 +13,7 @@ WATCHDOG_USEC = "WATCHDOG_USEC"
 WATCHDOG_PID = "WATCHDOG_PID"
 
 STEP_S = 60
-"""Longest step of the start-up: to verify a bundle, and to prove it, on a slow machine."""
+"""Longest step of the start-up: to verify and prove one bundle, on a slow machine."""
 
 _US_PER_S = 1_000_000
 _FEEDS_PER_TIMEOUT = 4

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from edge_agent.bundle import open_path
 from edge_agent.clock import SYNCHRONISED, clock_quality
-from edge_agent.load import prove_model
+from edge_agent.load import load_model
 from edge_agent.policy import CLOCK_UNKNOWN, Policy
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
@@ -18,12 +16,8 @@ if TYPE_CHECKING:
     from edge_agent.detector import LoadedModel
 
 
-def load_configured(config: AgentConfig, on_step: Callable[[str], object] = str) -> LoadedModel:
+def load_configured(config: AgentConfig) -> LoadedModel:
     """Load and prove the bundle of a config.
-
-    Args:
-        config: The agent's config.
-        on_step: Told of each step that begins; on a slow machine they take their time.
 
     Raises:
         ConfigError: A key file is missing or wrong.
@@ -35,10 +29,7 @@ def load_configured(config: AgentConfig, on_step: Callable[[str], object] = str)
         allow_development=config.bundle.allow_development,
         today=today(),
     )
-    on_step(f"verifying {config.bundle.path}")
-    bundle = open_path(config.bundle.path, keys=TrustedKeys.from_files(config.bundle.keys), policy=policy)
-    on_step(f"proving {bundle.manifest.bundle_id} on this machine")
-    return prove_model(bundle)
+    return load_model(config.bundle.path, keys=TrustedKeys.from_files(config.bundle.keys), policy=policy)
 
 
 def today() -> date:

@@ -24,6 +24,8 @@ _NOT_ASSESSED = "windows.not_assessed"
 _REFUSED = "frames_refused."
 _RECEIVED = "frames_received"
 _LATE = "deadline_missed"
+_LOSSES = ("outbox_dropped", "journal_dropped.result", "journal_dropped.alert")
+_JOURNAL_FAULTS = ("journal_write_errors", "journal_internal_errors", "journal_damaged", "journal_unreadable")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,21 +84,23 @@ class Rule:
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule("worker_stuck", FAILING, lambda signs: signs.turn_age_s > STUCK_S),
-    Rule("results_lost", FAILING, lambda signs: _grew(signs, "outbox_dropped", "journal.dropped")),
+    Rule("results_lost", FAILING, lambda signs: _grew(signs, *_LOSSES)),
     Rule("mostly_late", FAILING, lambda signs: _is_most(signs.grown.get(_LATE, 0), _windows(signs))),
     Rule("internal_errors", DEGRADED, lambda signs: _grew(signs, "internal_errors", "observer_errors")),
     Rule("deadline_missed", DEGRADED, lambda signs: _grew(signs, _LATE)),
-    Rule("frames_dropped", DEGRADED, lambda signs: _grew(signs, "inbox_dropped", "inbox.dropped")),
+    Rule("frames_dropped", DEGRADED, lambda signs: _grew(signs, "inbox_dropped")),
     Rule("frames_refused", DEGRADED, lambda signs: _is_most(_sum(signs, _REFUSED), signs.grown.get(_RECEIVED, 0))),
     Rule("mostly_not_assessed", DEGRADED, lambda signs: _is_most(signs.grown.get(_NOT_ASSESSED, 0), _windows(signs))),
     Rule("link_down", DEGRADED, lambda signs: signs.link_down_s > LINK_GRACE_S),
     Rule("subscription_refused", DEGRADED, lambda signs: signs.subscription_refused),
     Rule("engines_silent", DEGRADED, lambda signs: signs.silent_engines > 0),
-    Rule("journal_failing", DEGRADED, lambda signs: _grew(signs, "journal.errors", "journal.full")),
+    Rule("journal_full", DEGRADED, lambda signs: _grew(signs, "journal_dropped")),
+    Rule("journal_failing", DEGRADED, lambda signs: _grew(signs, *_JOURNAL_FAULTS)),
+    Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed")),
     Rule("disk_low", DEGRADED, lambda signs: 0 <= signs.free_bytes < LOW_DISK_BYTES),
     Rule("status_not_written", DEGRADED, lambda signs: _grew(signs, "status_not_written")),
     Rule("metrics_not_given", DEGRADED, lambda signs: _grew(signs, "metrics_not_given")),
-    Rule("shadow_refused", DEGRADED, lambda signs: signs.counts.get("shadow.refused", 0) > 0),
+    Rule("shadow_refused", DEGRADED, lambda signs: signs.counts.get("shadow_refused", 0) > 0),
     Rule("clock_unsynchronised", DEGRADED, lambda signs: signs.clock == UNSYNCHRONISED),
 )
 """Everything that can be wrong, the worst first."""

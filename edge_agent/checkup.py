@@ -1,4 +1,4 @@
-"""The account: reads the process, the engines and the counters, and comes to a verdict; used by the main thread."""
+"""The check-up: reads the process, the engines and the counters, and comes to a verdict; used by the main thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge_agent.heard import Heard
 
 
-class Account:
+class Checkup:
     """Keeps what a verdict needs to remember between two reports.
 
     Args:

@@ -1,4 +1,4 @@
-"""The account over several reports, the process's own gauges, and the messages made of them."""
+"""The check-up over several reports, the process's own gauges, and the messages made of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.account import Account
+from edge_agent.checkup import Checkup
 from edge_agent.config import AgentConfig
 from edge_agent.health import ONLINE, STOPPED_REASONS, Health, offline
 from edge_agent.heard import Heard
@@ -25,19 +25,19 @@ MIB = 1024 * 1024
 
 
 class Bench:
-    """An account whose clock and worker are set by hand."""
+    """A check-up whose clock and worker are set by hand."""
 
     def __init__(self, config: AgentConfig, health: Health) -> None:
         self.now_s = 1_000.0
         self.turn_age_s = 0.0
         self.health = health
         heard = Heard((), lambda: 0)
-        self.account = Account(config, health, heard, lambda: self.turn_age_s, now_s=lambda: self.now_s)
+        self.checkup = Checkup(config, health, heard, lambda: self.turn_age_s, now_s=lambda: self.now_s)
 
     def after(self, seconds: float, **gauges: int) -> set[str]:
         """The reasons at a report so much later; the clock of the machine under test is nobody's business."""
         self.now_s += seconds
-        self.account.refresh(gauges)
+        self.checkup.refresh(gauges)
         return set(self.health.verdict.reasons) - {"clock_unsynchronised", "disk_low"}
 
 
