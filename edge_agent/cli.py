@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import signal
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 from edge_agent.errors import AgentError, BundleError, ConfigError, FrameFileError
 from edge_agent.exit_code import ExitCode
-from edge_agent.output import complain
+from edge_agent.output import complain, finish, say_json
 from edge_agent.version import AGENT_VERSION
 
 _SELFTEST_WINDOWS = 200
@@ -28,12 +29,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return _dispatch(options)
+        code = _dispatch(options)
     except AgentError as error:
-        complain(f"{error.reason}: {error}" if isinstance(error, BundleError) else str(error))
-        return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
+        code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
+        _tell(f"{error.reason}: {error}" if isinstance(error, BundleError) else str(error), options, code)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - people at a command line get a line, not a traceback
+        code = ExitCode.UNEXPECTED
+        _tell(_fault(error), options, code)
+    finish()
+    return code
+
+
+def _tell(error: str, options: argparse.Namespace, code: ExitCode) -> None:
+    """Say what went wrong, where people look and where a script does."""
+    complain(error)
+    if getattr(options, "json", False):
+        say_json({"error": error, "exit_code": code})
+
+
+def _fault(error: Exception) -> str:
+    """A fault of ours in one line, with the place that a report needs."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error}".replace("\n", " ")
+    return f"internal error: {what} ({Path(place.filename).name}:{place.lineno}); report it, with `edge-agent diag`"
 
 
 def _dispatch(options: argparse.Namespace) -> ExitCode:
@@ -50,7 +70,19 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         from edge_agent.command_selftest import selftest
 
         return selftest(options.config, windows=options.windows, as_json=options.json)
+    if options.command in {"doctor", "diag"}:
+        return _examine(options)
     return _replay(options) if options.command == "replay" else _verify(options)
+
+
+def _examine(options: argparse.Namespace) -> ExitCode:
+    if options.command == "doctor":
+        from edge_agent.command_doctor import doctor
+
+        return doctor(options.config, as_json=options.json)
+    from edge_agent.command_diag import default_output, diag
+
+    return diag(options.config, output=options.output or default_output(), as_json=options.json)
 
 
 def _verify(options: argparse.Namespace) -> ExitCode:
@@ -72,7 +104,9 @@ def _replay(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_verify import policy_of
 
     return replay(
-        ReplayOptions(bundle=options.bundle, keys=options.key, frames=options.frames, out=options.out),
+        ReplayOptions(
+            bundle=options.bundle, keys=options.key, frames=options.frames, out=options.out, json=options.json
+        ),
         policy_of(fleet=options.fleet, allow_development=options.allow_development),
     )
 
@@ -93,7 +127,13 @@ def _parser() -> argparse.ArgumentParser:
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
 
-    for command in (run, selftest, status):
+    doctor = commands.add_parser("doctor", help="check config, bundle, broker and machine, and say what to do")
+    diag = commands.add_parser("diag", help="write one archive to send along when asking for help")
+    diag.add_argument(
+        "--output", type=Path, metavar="FILE", help="the .tar.gz to write; by default named after the time"
+    )
+
+    for command in (run, selftest, status, doctor, diag):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -101,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, selftest, status):
+    for command in (verify, replay, selftest, status, doctor, diag):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

@@ -6,12 +6,16 @@ import os
 import signal
 from pathlib import Path
 
+import structlog
+
 from edge_agent.agent import Agent
 from edge_agent.config import load_config
 from edge_agent.exit_code import ExitCode
 from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
 from edge_agent.startup import load_configured
+
+_log = structlog.get_logger(__name__)
 
 
 def run(config_path: Path) -> ExitCode:
@@ -28,4 +32,8 @@ def run(config_path: Path) -> ExitCode:
     agent = Agent(config, load_configured(config), notifier)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
-    return ExitCode.OK if agent.run() else ExitCode.UNEXPECTED
+    try:
+        return ExitCode.OK if agent.run() else ExitCode.UNEXPECTED
+    except Exception:  # noqa: BLE001 - in the log it stands as one line that tools can read
+        _log.critical("agent failed", exc_info=True)
+        return ExitCode.UNEXPECTED

@@ -52,11 +52,11 @@ def read_process(state_dir: Path) -> ProcessGauges:
     return ProcessGauges(
         rss_bytes=memory.get("rss", UNKNOWN_BYTES),
         pss_bytes=memory.get("pss", UNKNOWN_BYTES),
-        cpu_s=used.ru_utime + used.ru_stime,
+        cpu_s=round(used.ru_utime + used.ru_stime, 3),
         threads=_count(_SELF / "task"),
         # The listing itself holds one.
         open_fds=max(0, _count(_SELF / "fd") - 1),
-        uptime_s=time.monotonic() - _STARTED_S,
+        uptime_s=round(time.monotonic() - _STARTED_S, 3),
         state_dir_free_bytes=free_bytes(state_dir),
     )
 

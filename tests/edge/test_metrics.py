@@ -50,8 +50,8 @@ def document(make_config: Callable[..., AgentConfig], make_health: Callable[[Age
     health.heard_s = {"OO-ABC/1": 0.25, HOSTILE: 70.0}
     for name, n in (
         ("windows.normal", 7), ("windows.not_assessed", 2), ("windows_not_assessed.outside operating domain", 2),
-        ("frames_received", 200), ("frames_refused.schema", 4), ("alerts.raised", 1), ("shed.shadow", 5), ("odd.shadow", 3),
-        ("journal.written_bytes", 4_096), ("journal.sync_ms", 250), ("odd name!.x", 1), ("plain", 6),
+        ("frames_received", 200), ("frames_refused.schema", 4), ("alerts.raised", 1), ("shed.shadow", 5),
+        ("journal.written_bytes", 4_096), ("journal.sync_ms", 250), ("odd name!.x", 1), ("plain", 6), ("odd.shadow", 3),
         ("one.two.three", 8), ("inbox_dropped", 5), ("inbox_dropped.silenced", 3), ("inbox_dropped.closed", 2),
     ):  # fmt: skip
         health.counters.add(name, n)
