@@ -80,7 +80,8 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "streams_evicted": _counter("engines_evicted", "Engines forgotten because too many were heard."),
         "status_not_written": _counter("status_not_written", "Times the status file could not be written."),
         "metrics_not_given": _counter("metrics_not_given", "Times these figures could not be given.", "where"),
-        "inbox_dropped": _counter("inbox_dropped", "Frames dropped because too many waited.", "reason"),
+        "inbox_dropped": _counter("inbox_dropped", "Frames dropped unread."),
+        "inbox_dropped.": _counter("inbox_dropped_by_reason", "The same by reason.", "reason"),
         "inbox_waiting": _gauge("inbox_frames", "Frames that wait for the worker."),
         "inbox_age_ms": _gauge("inbox_age_seconds", "How long the oldest frame has waited for the worker.", 1e-3),
         "outbox_dropped": _counter("outbox_dropped", "Messages dropped because too many waited for the broker."),
@@ -104,7 +105,13 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "flights_ended": _counter("flights_ended", "Flights that ended, by how that was known.", "by"),
     }
 )
-"""Figures by their whole name, or by what comes before the last dot."""
+"""Figures by their whole name, or by what comes before the last dot (with it, where the whole is a metric, too)."""
+
+FROM_THE_START: Final = (
+    "frames_received", "windows.normal", "windows.warning", "windows.alarm", "windows.not_assessed", "alerts.raised",
+    "alerts.cleared", "deadline_missed", "internal_errors", "streams_evicted", "status_not_written",
+)  # fmt: skip
+"""Counters that are told while they are zero: what appears with its first count has no increase for a rule to see."""
 
 
 def metric_of(name: str, *, is_gauge: bool) -> tuple[Metric, str]:
@@ -117,8 +124,9 @@ def metric_of(name: str, *, is_gauge: bool) -> tuple[Metric, str]:
     if name in KNOWN:
         return KNOWN[name], ""
     stem, _, last = name.rpartition(".")
-    if stem in KNOWN and KNOWN[stem].label:
-        return KNOWN[stem], last
+    for known in (f"{stem}.", stem):
+        if stem and known in KNOWN and KNOWN[known].label:
+            return KNOWN[known], last
     suffix = next((unit for unit in _UNITS if name.endswith(unit)), "")
     if is_gauge or suffix or not stem:
         return _by_rule(name, suffix, is_gauge=is_gauge), ""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from edge_agent.clock import SYNCHRONISED, UNKNOWN
 from edge_agent.exposition import Exposition
 from edge_agent.health import OFFLINE, ONLINE, STARTING, STOPPING
-from edge_agent.metric_names import COUNTER, GAUGE, PREFIX, metric_of
+from edge_agent.metric_names import COUNTER, FROM_THE_START, GAUGE, PREFIX, metric_of
 from edge_agent.verdict import RULES, VERDICTS
 
 _MS_PER_S: Final = 1e3
@@ -51,14 +51,7 @@ def render(document: Mapping[str, Any], gauges: Collection[str]) -> str:
     out = Exposition()
     _add_identity(out, document)
     _add_health(out, document)
-    whole = {name.rpartition(".")[0] for name in document["counters"]}
-    for name, figure in document["counters"].items():
-        if name in whole:
-            # Its parts are there: beside them it would count everything twice.
-            continue
-        metric, value = metric_of(name, is_gauge=name in gauges)
-        labels = {metric.label: value} if value else {}
-        out.add(metric.name, metric.kind, metric.help, figure * metric.factor, labels)
+    _add_counters(out, {**dict.fromkeys(FROM_THE_START, 0), **document["counters"]}, gauges)
     _add_latency(out, document["latency_ms"])
     _add_figures(out, document["process"], _PROCESS)
     return out.text()
@@ -90,6 +83,16 @@ def _add_health(out: Exposition, document: Mapping[str, Any]) -> None:
     text = "Time since an engine's last good frame."
     for engine, age_s in document["heard_s"].items():
         out.add(f"{PREFIX}_engine_silence_seconds", GAUGE, text, age_s, {"engine": engine})
+
+
+def _add_counters(out: Exposition, figures: Mapping[str, float], gauges: Collection[str]) -> None:
+    metrics = {name: metric_of(name, is_gauge=name in gauges) for name in figures}
+    in_parts = {metric.name for metric, value in metrics.values() if value}
+    for name, (metric, value) in metrics.items():
+        # Beside its parts, a whole would count everything twice.
+        if value or metric.name not in in_parts:
+            labels = {metric.label: value} if value else {}
+            out.add(metric.name, metric.kind, metric.help, figures[name] * metric.factor, labels)
 
 
 def _add_link(out: Exposition, link: Mapping[str, Any]) -> None:

@@ -51,8 +51,9 @@ def document(make_config: Callable[..., AgentConfig], make_health: Callable[[Age
     for name, n in (
         ("windows.normal", 7), ("windows.not_assessed", 2), ("windows_not_assessed.outside operating domain", 2),
         ("frames_received", 200), ("frames_refused.schema", 4), ("alerts.raised", 1), ("shed.shadow", 5),
-        ("journal.written_bytes", 4_096), ("journal.sync_ms", 250), ("odd name!.x", 1), ("plain", 6), ("odd.shadow", 3),
+        ("journal.written_bytes", 4_096), ("journal.sync_ms", 250), ("odd name!.x", 1), ("plain", 6), ("odd", 9),
         ("one.two.three", 8), ("inbox_dropped", 5), ("inbox_dropped.silenced", 3), ("inbox_dropped.closed", 2),
+        ("odd.shadow", 3),
     ):  # fmt: skip
         health.counters.add(name, n)
     for latency_ms in (0.4, 0.5, 3.0, 30.0, 2_000.0):
@@ -82,7 +83,11 @@ EXPECTED: list[tuple[str, dict[str, str], float, str]] = [
     ("edge_agent_odd_name_total", {"kind": "x"}, 1, "counter"),
     ("edge_agent_plain_total", {}, 6, "counter"),
     ("edge_agent_one_two_total", {"kind": "three"}, 8, "counter"),
-    ("edge_agent_inbox_dropped_total", {"reason": "silenced"}, 3, "counter"),
+    ("edge_agent_inbox_dropped_total", {}, 5, "counter"),
+    ("edge_agent_inbox_dropped_by_reason_total", {"reason": "silenced"}, 3, "counter"),
+    ("edge_agent_windows_total", {"state": "alarm"}, 0, "counter"),
+    ("edge_agent_alerts_total", {"event": "cleared"}, 0, "counter"),
+    ("edge_agent_deadline_missed_total", {}, 0, "counter"),
     ("edge_agent_journal_backlog", {}, 11, "gauge"),
     ("edge_agent_inbox_frames", {}, 2, "gauge"),
     ("edge_agent_inbox_age_seconds", {}, 0.04, "gauge"),
@@ -117,10 +122,8 @@ def test_figure_becomes_sample(
 
 def test_parts_and_whole(rendered: tuple[Samples, dict[str, str]]) -> None:
     """Where a count comes whole and in parts, only the parts are told: a sum over them is the whole."""
-    dropped = {
-        labels: value for (name, labels), value in rendered[0].items() if name == "edge_agent_inbox_dropped_total"
-    }
-    assert set(dropped) == {(("reason", "silenced"),), (("reason", "closed"),)}
+    odd = {labels: value for (name, labels), value in rendered[0].items() if name == "edge_agent_odd_total"}
+    assert odd == {(("kind", "shadow"),): 3}
 
 
 def test_histogram(rendered: tuple[Samples, dict[str, str]]) -> None:
