@@ -22,8 +22,14 @@ BENCH ?= --quick
 # The recordings and the length of bench-detection: DATA as above, DETECTION=--quick for a minute instead of minutes.
 DETECTION ?=
 
+# bench-latency and bench-footprint run at full length; LONG=--quick shortens them.
+LONG ?=
+
+# Seconds of the soak; nights are longer.
+SOAK ?= 1800
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots bench-detection docs man lock clean-env-check clean bench-false-alarms nightly
+.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-peers bench-instructions bench-plots bench-detection docs man lock clean-env-check clean bench-false-alarms nightly
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -92,6 +98,19 @@ types: $(VENV)/.dev ## Static types, strict
 bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks/out
 	$(BIN)/python -m benchmarks.throughput $(BENCH)
 	$(BIN)/python -m benchmarks.latency $(BENCH)
+
+bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
+	$(BIN)/python -m benchmarks.latency $(LONG)
+
+.venv-edge/.made: $(VENV)/.dev packaging/edge.lock $(wildcard edge_agent/*.py shared_features/*.py)
+	$(BIN)/python packaging/edge_venv.py .venv-edge
+	touch $@
+
+bench-footprint: .venv-edge/.made ## Memory, share of a core and cold start of the agent (ten minutes; LONG=--quick for one)
+	$(BIN)/python -m benchmarks.footprint --python .venv-edge/bin/python $(LONG)
+
+soak: .venv-edge/.made ## Half an hour at 20 windows/s: growth of memory, threads, descriptors (SOAK=seconds)
+	$(BIN)/python -m benchmarks.footprint --python .venv-edge/bin/python --seconds $(SOAK)
 
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import secrets
+from dataclasses import replace
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from edge_agent.checkup import Checkup
-from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline
+from edge_agent.config_reload import ConfigState, changed_keys, check_reload
+from edge_agent.engine_reports import EngineReports
+from edge_agent.errors import ConfigError
+from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
 from edge_agent.heard import Heard
-from edge_agent.inbox import Inbox
+from edge_agent.inbox import Arrival, Inbox
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
+from edge_agent.logs import set_level
 from edge_agent.metrics_outlets import MetricsOutlets
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
@@ -26,10 +31,14 @@ from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
+    from edge_agent.publication import Publication
 
 FINISH_TIMEOUT_S = 5.0
+EVIDENCE_TIMEOUT_S = 2.0
 GOODBYE_TIMEOUT_S = 3.0
 
 _log = structlog.get_logger(__name__)
@@ -39,6 +48,7 @@ class Event(Enum):
     """What the agent's main thread waits for."""
 
     STOP = auto()
+    RELOAD = auto()
     LINK_CHANGED = auto()
     WORKER_ENDED = auto()
 
@@ -50,23 +60,34 @@ class Agent:
         config: Its config.
         model: The loaded and proven bundle.
         notifier: Where systemd listens.
+        read_config: Reads the config again.
 
     Raises:
         ConfigError: The state folder cannot be written to.
     """
 
-    def __init__(self, config: AgentConfig, model: LoadedModel, notifier: Notifier) -> None:
+    def __init__(
+        self, config: AgentConfig, model: LoadedModel, notifier: Notifier, read_config: Callable[[], AgentConfig]
+    ) -> None:
         prepare_folder(config.agent.state_dir)
         self._config = config
         self._notifier = notifier
+        self._read_config = read_config
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._outbox = Outbox(config.limits.outbox_messages)
+        self._reports = EngineReports(
+            config,
+            model,
+            self._health,
+            publish=self._publish,
+            is_connected=lambda: self._link.state.connected,
+        )
         heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)
         self._checkup = Checkup(config, self._health, heard, lambda: heartbeat.age_s)
         self._metrics = MetricsOutlets(config.metrics, self._health.counters)
-        self._pipeline = Pipeline(config, model, self._health, observers=[heard])
+        self._pipeline = Pipeline(config, model, self._health, observers=[heard, self._reports])
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
@@ -81,6 +102,10 @@ class Agent:
         """Ask the agent to end; may be called from a signal handler and from any thread."""
         # SimpleQueue.put may interrupt itself; a lock or an Event may not.
         self._events.put(Event.STOP)
+
+    def reload(self) -> None:
+        """Ask the agent to read its config again; as ``stop``, from anywhere."""
+        self._events.put(Event.RELOAD)
 
     def run(self) -> bool:
         """Run until ``stop`` is called.
@@ -98,6 +123,7 @@ class Agent:
     def _start(self) -> None:
         _freeze_garbage()
         self._health.state = ONLINE
+        self._reports.start()
         self._worker.start()
         self._link.start()
         self._report()
@@ -112,19 +138,53 @@ class Agent:
                 event = self._events.get(timeout=self._config.agent.status_interval_s)
             except Empty:
                 event = Event.LINK_CHANGED
-            if event is not Event.LINK_CHANGED:
+            if event is Event.RELOAD:
+                self._reload()
+            elif event is not Event.LINK_CHANGED:
                 return event
             self._health.link = self._link.state
+            self._link.publish(*self._reports.tick())
             self._report()
             if self._health.link.connected:
                 self._link.publish(*status_messages(self._config, self._document()))
-            self._notifier.status(self._summary())
+            tell = self._notifier.ready if event is Event.RELOAD else self._notifier.status
+            tell(self._summary())
+
+    def _reload(self) -> None:
+        """Change to the config as it is now, or keep the one in force and say why."""
+        self._notifier.reloading()
+        try:
+            config = self._read_config()
+            check_reload(self._config, config)
+        except ConfigError as error:
+            self._health.config = replace(self._health.config, error=str(error))
+            self._health.counters.add("reloads_rejected")
+            _log.error("config rejected, the one before stays in force", error=str(error))
+        else:
+            changes = changed_keys(self._config, config)
+            self._apply(config)
+            self._health.config = ConfigState(utc_now())
+            self._health.counters.add("reloads")
+            _log.info("config reloaded", changed=changes)
+
+    def _apply(self, config: AgentConfig) -> None:
+        before, self._config = self._config, config
+        interval_s = config.agent.status_interval_s
+        self._health.identity = replace(self._health.identity, status_interval_s=interval_s)
+        set_level(config.agent.log_level)
+        self._checkup.reconfigure(config)
+        self._metrics.reconfigure(config.metrics)
+        self._inbox.bound(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
+        self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
+        if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
+            self._link.reconfigure(config)
 
     def _end(self) -> None:
         self._health.state = STOPPING
         self._notifier.stopping()
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
+        self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(*status_messages(self._config, self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):
@@ -136,11 +196,18 @@ class Agent:
 
     def _listener(self) -> LinkListener:
         return LinkListener(
-            on_arrival=self._inbox.put,
+            on_arrival=self._on_arrival,
             on_change=self._on_link_change,
             birth=lambda: status_message(self._config, self._document()),
             will=status_message(self._config, offline(self._document(), VANISHED)),
         )
+
+    def _on_arrival(self, arrival: Arrival) -> None:
+        if not self._reports.asks_for_evidence(arrival):
+            self._inbox.put(arrival)
+
+    def _publish(self, publication: Publication) -> None:
+        self._link.publish(publication)
 
     def _on_link_change(self, _state: LinkState) -> None:
         self._events.put(Event.LINK_CHANGED)

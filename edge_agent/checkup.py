@@ -45,6 +45,11 @@ class Checkup:
         self._before: Mapping[str, int] = {}
         self._last: Mapping[str, int] = {}
 
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config."""
+        self._config = config
+        self._heard.expect(config.agent.engines)
+
     def refresh(self, gauges: Mapping[str, int]) -> None:
         """Bring the figures and the verdict of the health up to now; ``gauges`` as in ``Health.document``."""
         now_s, health = self._now_s(), self._health

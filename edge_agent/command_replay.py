@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ class ReplayOptions:
         keys: Trusted public keys in PEM.
         frames: File of length-prefixed payloads.
         out: File to write, of length-prefixed assessments.
+        first_seq: ``seq`` of the first assessment of the first flight: evidence begins within one.
         json: Whether to print JSON.
     """
 
@@ -40,6 +41,7 @@ class ReplayOptions:
     keys: Sequence[Path]
     frames: Path
     out: Path
+    first_seq: int = 0
     json: bool = False
 
 
@@ -73,7 +75,8 @@ def replay(options: ReplayOptions, policy: Policy) -> ExitCode:
     tally = _Tally()
     limit = LimitsSection().max_streams
     streams = Streams(model, engines=(), limit=limit, on_evict=tally.evicted.append)
-    n = write_blocks(options.out, map(encode_assessment, _assess(options.frames, streams, tally)))
+    assessments = _counted_from(options.first_seq, _assess(options.frames, streams, tally))
+    n = write_blocks(options.out, map(encode_assessment, assessments))
     if options.json:
         say_json({"out": str(options.out), "assessments": n, **tally.document()})
     else:
@@ -90,6 +93,14 @@ def _complain(options: ReplayOptions, tally: _Tally, limit: int) -> None:
         complain(f"{options.frames}: {len(tally.evicted)} evictions: more than {limit} engines")
     if tally.fault:
         complain(tally.fault)
+
+
+def _counted_from(first_seq: int, assessments: Iterator[Assessment]) -> Iterator[Assessment]:
+    """The assessments, those of the first flight counted from ``first_seq`` on."""
+    flight = ""
+    for assessment in assessments:
+        flight = flight or assessment.flight
+        yield replace(assessment, seq=assessment.seq + first_seq) if assessment.flight == flight else assessment
 
 
 def _assess(frames: Path, streams: Streams, tally: _Tally) -> Iterator[Assessment]:

@@ -19,19 +19,22 @@ _log = structlog.get_logger(__name__)
 
 
 def run(config_path: Path) -> ExitCode:
-    """Run the agent until SIGTERM or SIGINT.
+    """Run the agent until SIGTERM or SIGINT; SIGHUP makes it read its config again.
 
     Raises:
         ConfigError: The config, a key file or the state folder is wrong.
         BundleError: The bundle is refused.
     """
+    # Until there is an agent to reload, SIGHUP must not end the process either.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = load_config(config_path)
     configure_logs(config.agent.log_level)
     notifier = Notifier.from_environment(os.environ)
     notifier.loading(f"loading {config.bundle.path}")
-    agent = Agent(config, load_configured(config), notifier)
+    agent = Agent(config, load_configured(config), notifier, lambda: load_config(config_path))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
+    signal.signal(signal.SIGHUP, lambda *_: agent.reload())
     try:
         return ExitCode.OK if agent.run() else ExitCode.UNEXPECTED
     except Exception:  # noqa: BLE001 - in the log it stands as one line that tools can read

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.clock import clock_quality
+from edge_agent.config_reload import ConfigState
 from edge_agent.link_state import LinkState
 from edge_agent.process_gauges import ProcessGauges
 from edge_agent.verdict import FAILING, Verdict
@@ -132,6 +133,7 @@ class Health:
         identity: What stays the same.
         state: ``starting``, ``online``, ``stopping`` or ``offline``.
         reason: Why it is offline; empty otherwise.
+        config: What became of the last reload.
         link: How the link to the broker is.
         counters: Counters of all parts.
         latency: Arrival of a frame to the decision about its windows.
@@ -143,6 +145,7 @@ class Health:
     identity: Identity
     state: str = STARTING
     reason: str = ""
+    config: ConfigState = field(default_factory=lambda: ConfigState(utc_now()))
     link: LinkState = field(default_factory=LinkState)
     counters: Counters = field(default_factory=Counters)
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
@@ -161,6 +164,7 @@ class Health:
             "updated": utc_now(),
             "monotonic_ns": time.monotonic_ns(),
             "clock": clock_quality(),
+            "config": asdict(self.config),
             "link": asdict(self.link),
             "counters": {**self.counters.snapshot(), **gauges},
             "latency_ms": self.latency.snapshot(),

@@ -45,9 +45,17 @@ class Heard:
         with self._lock:
             self._last_ns[name] = self._now_ns()
             self._last_ns.move_to_end(name)
-            if len(self._last_ns) > self._limit:
+            while len(self._last_ns) > self._limit:
                 del self._last_ns[self._least_needed()]
         return []
+
+    def expect(self, expected: Collection[str]) -> None:
+        """Change to other engines that should be heard; what was heard of any stays."""
+        with self._lock:
+            self._expected = frozenset(expected)
+            self._limit = max(MOST_LISTED, len(expected))
+            for name in expected:
+                self._last_ns.setdefault(name, self._now_ns())
 
     def ages_s(self) -> dict[str, float]:
         """Seconds since each engine was heard, or since the start for one that is expected, longest first."""

@@ -65,6 +65,12 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._arrivals)
 
+    def bound(self, *, max_frames: int, max_bytes: int) -> None:
+        """Hold so many from the next arrival on."""
+        with self._changed:
+            self._max_frames = max_frames
+            self._max_bytes = max_bytes
+
     def put(self, arrival: Arrival) -> None:
         """Add an arrival and wake the worker; never waits."""
         with self._changed:

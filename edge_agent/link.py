@@ -65,6 +65,11 @@ class Link:
         self._outbox.add(*publications)
         self._bell.ring()
 
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Connect anew by another config; the broker keeps the session, and what waits goes out afterwards."""
+        self._config = config
+        self._bell.ring()
+
     def stop(self, timeout_s: float) -> bool:
         """Send what waits if the link stands, say goodbye, and end the thread.
 
@@ -80,18 +85,22 @@ class Link:
     def _run(self) -> None:
         backoff_s, version, first = _FIRST_BACKOFF_S, V5, True
         while not self._stopping.is_set():
-            connection = Connection(self._config, version, self._outbox, self._listener, self._bell, first=first)
-            error = self._serve(connection)
+            config = self._config
+            connection = Connection(config, version, self._outbox, self._listener, self._bell, first=first)
+            error = self._serve(connection, config)
             first = first and not connection.accepted
             # Every lost connection begins again with version 5: a broker that was restarting must not pin us to 3.1.1.
             version = V311 if version == V5 and connection.version_refused else V5
             backoff_s = _FIRST_BACKOFF_S if connection.stood_s > _STABLE_S else backoff_s
             self._note(LinkState(False, connection.version, self._state.connections, error))
+            if self._config is not config:
+                backoff_s = _FIRST_BACKOFF_S
+                continue
             # Half of it at random, so that a fleet does not come back in step.
             self._stopping.wait(backoff_s * random.uniform(0.5, 1.0))
             backoff_s = min(2.0 * backoff_s, _LONGEST_BACKOFF_S)
 
-    def _serve(self, connection: Connection) -> str:
+    def _serve(self, connection: Connection, config: AgentConfig) -> str:
         """Serve one connection to its end; returns why it ended."""
         try:
             connection.open()
@@ -100,6 +109,8 @@ class Link:
                     self._note(LinkState(True, connection.version, self._state.connections + 1, connection.error))
                 if self._is_done(connection):
                     connection.leave()
+                elif self._config is not config:
+                    connection.leave(session_expiry_s=config.broker.session_expiry_s)
         except (OSError, LinkError, UnicodeError) as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - the loop's one catch-all: a fault costs a connection, not the agent

@@ -44,6 +44,12 @@ class MetricsOutlets:
         if self._config.textfile != NO_TEXTFILE:
             self._try("textfile", lambda: replace_file(self._config.textfile, text.encode(), mode=PUBLIC))
 
+    def reconfigure(self, config: MetricsSection) -> None:
+        """Go on by another config; the port is opened anew where it has changed."""
+        if config.listen != self._config.listen:
+            self.close()
+        self._config = config
+
     def close(self) -> None:
         """Close the port."""
         while self._ports:

@@ -142,14 +142,14 @@ class Connection:
         self._check_progress(time.monotonic())
         return self._client.socket() is not None
 
-    def leave(self) -> None:
-        """Queue DISCONNECT: the broker forgets the session, and keeps the will to itself."""
+    def leave(self, *, session_expiry_s: int = 0) -> None:
+        """Queue DISCONNECT: the broker keeps the will to itself, and the session (MQTT 5) for so long."""
         if self._leaving:
             return
         self._leaving = True
         if self._version == V5:
             properties = _properties(PacketTypes.DISCONNECT)
-            properties.SessionExpiryInterval = 0
+            properties.SessionExpiryInterval = session_expiry_s
             self._client.disconnect(properties=properties)
         else:
             self._client.disconnect()
@@ -226,7 +226,7 @@ class Connection:
         self.accepted = True
         self._accepted_s = time.monotonic()
         self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
-        filters = [template.filter for template in self._config.topics.inputs]
+        filters = self._config.subscriptions
         if self._version == V5:
             options = SubscribeOptions(qos=_QOS, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
             client.subscribe([(topic, options) for topic in filters])
@@ -251,7 +251,7 @@ class Connection:
         self._progress_s = time.monotonic()
 
     def _on_subscribe(self, _client: Client, _data: Any, _number: int, reasons: Any, _properties: Any) -> None:
-        refused = [t for t, reason in zip(self._config.topics.input, reasons, strict=True) if reason.is_failure]
+        refused = [t for t, reason in zip(self._config.subscriptions, reasons, strict=True) if reason.is_failure]
         if refused:
             self.error = f"broker refused the subscription to {', '.join(refused)}"
             _log.error("broker refused a subscription", topics=refused)

@@ -50,6 +50,10 @@ class Notifier:
         """One line for ``systemctl status``."""
         return self._send(f"STATUS={status}")
 
+    def reloading(self) -> bool:
+        """The config is being read again; ``ready`` ends it."""
+        return self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1_000}")
+
     def watchdog(self) -> bool:
         """A sign of life."""
         return self._send("WATCHDOG=1")

@@ -80,7 +80,7 @@ def test_wrong_config(run: Run, tmp_path: Path, command: str) -> None:
     path.write_text("[agent]\nid = 7\n")
     code, out, err = run(command, "--config", path)
     assert (code, out) == (ExitCode.USAGE, "")
-    assert err == f"edge-agent: {path}: bundle: expected a table [bundle], got nothing; see packaging/agent.toml\n"
+    assert err == f"edge-agent: {path}: agent.id: expected a text, got 7; correct the type\n"
 
 
 def test_run_with_state_folder_that_cannot_be(run: Run, config_file: Path) -> None:

@@ -75,3 +75,14 @@ def test_bounded(clock: Clock, frame_of: Any) -> None:
         heard.observe(frame_of(str(number)), [])
     assert len(heard.ages_s()) == MOST_LISTED
     assert next(iter(heard.ages_s())) == "OO-ABC/10"
+
+
+def test_other_engines_are_expected(clock: Clock, frame_of: Any) -> None:
+    """After a reload other engines are missed, from then on; those heard before keep their age."""
+    heard = Heard((), clock)
+    heard.observe(frame_of("1"), [])
+    clock.now_s = 10.0
+    heard.expect(("OO-ABC/1", "OO-ABC/2"))
+    assert heard.ages_s() == {"OO-ABC/1": 10.0, "OO-ABC/2": 0.0}
+    clock.now_s = SILENT_S + 1
+    assert heard.silent() == ["OO-ABC/1"]

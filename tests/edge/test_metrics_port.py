@@ -199,6 +199,26 @@ def test_trouble_is_counted(document: dict[str, Any], tmp_path: Path, log_lines:
     outlets.close()
 
 
+def test_other_address(document: dict[str, Any], tmp_path: Path) -> None:
+    """After a reload the old port is free and the new one is served; a textfile alone leaves the port open."""
+    ports = []
+    for _ in range(2):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            ports.append(probe.getsockname()[1])
+    outlets = MetricsOutlets(MetricsSection(listen=f"127.0.0.1:{ports[0]}"), Counters())
+    for section, opened in (
+        (MetricsSection(listen=f"127.0.0.1:{ports[0]}"), [ports[0]]),
+        (MetricsSection(listen=f"127.0.0.1:{ports[0]}", textfile=tmp_path / "x.prom"), [ports[0]]),
+        (MetricsSection(listen=f"127.0.0.1:{ports[1]}"), [ports[1]]),
+        (MetricsSection(), []),
+    ):
+        outlets.reconfigure(section)
+        outlets.give(document, ())
+        assert [port.port for port in outlets._ports] == opened
+    MetricsPort(("127.0.0.1", ports[0]), page()).close()
+
+
 ADDRESSES: list[tuple[str, tuple[str, int]]] = [
     ("127.0.0.1:9464", ("127.0.0.1", 9464)),
     ("[::1]:1", ("::1", 1)),

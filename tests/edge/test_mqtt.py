@@ -292,7 +292,7 @@ def test_refused_subscription_is_named(make_ends: Any, log_lines: list[Any]) -> 
     ends = make_ends(1, start=False)
     connection = Connection(config_of(ends), V311, ends.outbox, ends.listener, Bell(), first=True)
     granted, refused = ReasonCode(PacketTypes.SUBACK, "Granted QoS 1"), ReasonCode(PacketTypes.SUBACK, "Not authorized")
-    connection._on_subscribe(connection._client, None, 1, [refused, granted], None)
+    connection._on_subscribe(connection._client, None, 1, [refused, granted, granted], None)
     assert connection.error == "broker refused the subscription to aircraft/+/engine/vibration"
     assert [line["topics"] for line in log_lines] == [["aircraft/+/engine/vibration"]]
 
