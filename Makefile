@@ -28,6 +28,9 @@ LONG ?=
 # Seconds of the soak; nights are longer.
 SOAK ?= 1800
 
+# Tests run side by side on that many cores.
+WORKERS ?= auto
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-peers bench-instructions bench-plots bench-detection docs man lock clean-env-check clean bench-false-alarms nightly
 
@@ -63,8 +66,9 @@ setup: $(VENV)/.dev ## Make .venv with everything for development
 demo: $(VENV)/.ground ## Recordings -> detector -> signed bundle -> agent on a real broker -> alerts
 	$(BIN)/ground demo --data '$(DATA)' --set '$(SET)' --broker $(BROKER)
 
-test: $(VENV)/.dev ## The whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## The whole test suite: first what must be alone on the machine, then the rest on WORKERS cores
+	$(BIN)/python -m pytest -m alone
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
 
 .venv-numpy-%/.made: $(VENV)/.made
 	$(BIN)/python -m venv .venv-numpy-$*
