@@ -32,7 +32,7 @@ SOAK ?= 1800
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly
+.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -140,6 +140,9 @@ bench-instructions: $(VENV)/.dev ## Gate: instructions of the features against t
 
 docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+man: $(VENV)/.dev ## Renew the man pages in packaging/man
+	$(BIN)/python packaging/make_man.py
 
 lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
 	$(BIN)/uv pip compile packaging/edge.in -c constraints.txt --generate-hashes --no-header --universal \

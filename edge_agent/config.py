@@ -16,6 +16,7 @@ from typing import Any, Final
 from edge_agent.broker_section import BrokerSection
 from edge_agent.config_layers import Layer, Merged, merge, read_layers
 from edge_agent.errors import ConfigError
+from edge_agent.metrics_config import MetricsSection
 from edge_agent.settings import from_values, number
 from edge_agent.topics import TopicTemplate, check_template
 from edge_agent.wire import MAX_PAYLOAD_BYTES
@@ -108,6 +109,7 @@ class TopicsSection:
         alert: Topic of alerts.
         status: Topic of the retained status.
         probe: Topic of the link's messages to itself.
+        thin_edge_health: Topic of the retained health that thin-edge.io knows; empty for none.
         flight: Topic of the summaries of flights.
         evidence: Topic on which snapshots of the waveform are announced.
         evidence_get: Topic of requests for them.
@@ -119,6 +121,7 @@ class TopicsSection:
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
     status: str = "enginear/{agent}/status"
     probe: str = "enginear/{agent}/probe"
+    thin_edge_health: str = ""
     flight: str = "aircraft/{aircraft}/engine/{engine}/flight"
     evidence: str = "aircraft/{aircraft}/engine/{engine}/evidence"
     evidence_get: str = "enginear/{agent}/evidence/get"
@@ -134,6 +137,9 @@ class TopicsSection:
             self._check_no_loop(key)
             if key != "probe" and getattr(self, key) == self.probe:
                 raise ConfigError(f"topics.probe: expected a topic of its own, got that of topics.{key}; change it")
+        if self.thin_edge_health:
+            check_template(self.thin_edge_health, where="topics.thin_edge_health", places=(), wildcards=False)
+            self._check_no_loop("thin_edge_health")
 
     def _check_no_loop(self, key: str) -> None:
         sample = TopicTemplate(getattr(self, key)).fill(aircraft="a", engine="e", agent="x")
@@ -199,6 +205,7 @@ class AgentConfig:
     broker: BrokerSection = field(default_factory=BrokerSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
+    metrics: MetricsSection = field(default_factory=MetricsSection)
     evidence: EvidenceSection = field(default_factory=EvidenceSection)
 
     def __post_init__(self) -> None:
@@ -245,6 +252,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "broker": BrokerSection,
     "topics": TopicsSection,
     "limits": LimitsSection,
+    "metrics": MetricsSection,
     "evidence": EvidenceSection,
 }
 _REQUIRED = ("agent", "bundle")
