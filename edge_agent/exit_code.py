@@ -17,3 +17,5 @@ class ExitCode(IntEnum):
     BAD_INPUT = 6
     SELFTEST_FAILED = 7
     JOURNAL_DAMAGED = 8
+    DOCTOR_FAILED = 9
+    FAILING = 10

@@ -23,7 +23,7 @@ from edge_agent.publication import Grade
 from edge_agent.wear import Wear
 
 if TYPE_CHECKING:
-    from edge_agent.config import JournalSection
+    from edge_agent.journal_config import JournalSection
     from edge_agent.outbox import Outbox
 
 JOURNAL_FOLDER = "journal"

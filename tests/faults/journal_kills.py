@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent import journal as journal_module
-from edge_agent.config import JournalSection
 from edge_agent.journal import JOURNAL_FOLDER, Journal
+from edge_agent.journal_config import JournalSection
 from edge_agent.journal_store import JournalStore, RecordId
 from edge_agent.outbox import Outbox
 from edge_agent.publication import Grade, Publication

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from edge_agent import journal as journal_module
-from edge_agent.config import JournalSection
 from edge_agent.journal import Journal
+from edge_agent.journal_config import JournalSection
 from edge_agent.outbox import Outbox
 from edge_agent.publication import Publication
 from edge_agent.wire import encode_frame
