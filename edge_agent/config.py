@@ -1,26 +1,29 @@
-"""agent.toml: what an agent is, where its bundle and its broker are, and how much it may take in.
+"""The settings of an agent: what an agent is, where its bundle and its broker are, and how much it may take in.
 
 Every key is described in docs/reference/agent.md; packaging/agent.toml is an example that holds the defaults.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from edge_agent.broker_section import BrokerSection
+from edge_agent.config_layers import Layer, Merged, merge, read_layers
 from edge_agent.errors import ConfigError
-from edge_agent.settings import from_table, number
+from edge_agent.metrics_config import MetricsSection
+from edge_agent.settings import from_values, number
 from edge_agent.topics import TopicTemplate, check_template
 from edge_agent.wire import MAX_PAYLOAD_BYTES
 
 KIB = 1024
 MIB = 1024 * KIB
 LOG_LEVELS = ("debug", "info", "warning", "error")
-NO_PASSWORD_FILE = Path("/dev/null")
 
 AIRCRAFT = "aircraft"
 ENGINE = "engine"
@@ -28,7 +31,7 @@ AGENT = "agent"
 
 _OWN_TOPICS = {
     **dict.fromkeys(("result", "alert", "flight", "evidence"), (AIRCRAFT, ENGINE)),
-    **dict.fromkeys(("status", "evidence_get", "evidence_data"), (AGENT,)),
+    **dict.fromkeys(("status", "probe", "evidence_get", "evidence_data"), (AGENT,)),
 }
 """What each topic that is no input must name."""
 
@@ -97,37 +100,6 @@ class BundleSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerSection:
-    """``[broker]``: the MQTT broker.
-
-    Attributes:
-        host: Name or address.
-        port: TCP port.
-        keepalive_s: Seconds of silence after which the two sides probe each other.
-        client_id: MQTT client id; empty for ``edge-agent-<agent.id>``.
-        username: MQTT user; empty for none.
-        password_file: Holds the password; read at every connection, a final line break is left out.
-        session_expiry_s: How long the broker keeps our session, and the frames for it, while the link is down.
-        message_expiry_s: How long the broker keeps a result for a subscriber that is away.
-    """
-
-    host: str = "localhost"
-    port: int = number(1883, low=1, high=65_535)
-    keepalive_s: int = number(15, low=2, high=3_600)
-    client_id: str = ""
-    username: str = ""
-    password_file: Path = NO_PASSWORD_FILE
-    session_expiry_s: int = number(60, low=0, high=86_400)
-    message_expiry_s: int = number(86_400, low=1, high=2**31)
-
-    def __post_init__(self) -> None:
-        if not self.host or not self.host.isprintable():
-            raise ConfigError(f"broker.host: expected a name or address, got {self.host!r}; correct it")
-        if self.password_file != NO_PASSWORD_FILE and not self.username:
-            raise ConfigError("broker.username: expected a name beside password_file, got nothing; add the key")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicsSection:
     """``[topics]``: where frames come from and results go.
 
@@ -136,6 +108,8 @@ class TopicsSection:
         result: Topic of results.
         alert: Topic of alerts.
         status: Topic of the retained status.
+        probe: Topic of the link's messages to itself.
+        thin_edge_health: Topic of the retained health that thin-edge.io knows; empty for none.
         flight: Topic of the summaries of flights.
         evidence: Topic on which snapshots of the waveform are announced.
         evidence_get: Topic of requests for them.
@@ -146,6 +120,8 @@ class TopicsSection:
     result: str = "aircraft/{aircraft}/engine/{engine}/result"
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
     status: str = "enginear/{agent}/status"
+    probe: str = "enginear/{agent}/probe"
+    thin_edge_health: str = ""
     flight: str = "aircraft/{aircraft}/engine/{engine}/flight"
     evidence: str = "aircraft/{aircraft}/engine/{engine}/evidence"
     evidence_get: str = "enginear/{agent}/evidence/get"
@@ -159,6 +135,11 @@ class TopicsSection:
         for key, places in _OWN_TOPICS.items():
             check_template(getattr(self, key), where=f"topics.{key}", places=places, wildcards=False)
             self._check_no_loop(key)
+            if key != "probe" and getattr(self, key) == self.probe:
+                raise ConfigError(f"topics.probe: expected a topic of its own, got that of topics.{key}; change it")
+        if self.thin_edge_health:
+            check_template(self.thin_edge_health, where="topics.thin_edge_health", places=(), wildcards=False)
+            self._check_no_loop("thin_edge_health")
 
     def _check_no_loop(self, key: str) -> None:
         sample = TopicTemplate(getattr(self, key)).fill(aircraft="a", engine="e", agent="x")
@@ -224,6 +205,7 @@ class AgentConfig:
     broker: BrokerSection = field(default_factory=BrokerSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
+    metrics: MetricsSection = field(default_factory=MetricsSection)
     evidence: EvidenceSection = field(default_factory=EvidenceSection)
 
     def __post_init__(self) -> None:
@@ -244,6 +226,11 @@ class AgentConfig:
         return TopicTemplate(self.topics.status).fill(agent=self.agent.id)
 
     @cached_property
+    def probe_topic(self) -> str:
+        """The topic on which this agent's link hears itself."""
+        return TopicTemplate(self.topics.probe).fill(agent=self.agent.id)
+
+    @cached_property
     def evidence_request_topic(self) -> str:
         """The topic on which this agent is asked for evidence."""
         return TopicTemplate(self.topics.evidence_get).fill(agent=self.agent.id)
@@ -259,47 +246,56 @@ class AgentConfig:
         return (*(template.filter for template in self.topics.inputs), self.evidence_request_topic)
 
 
-_SECTIONS = {
+SECTIONS: Final[Mapping[str, type[Any]]] = {
     "agent": AgentSection,
     "bundle": BundleSection,
     "broker": BrokerSection,
     "topics": TopicsSection,
     "limits": LimitsSection,
+    "metrics": MetricsSection,
     "evidence": EvidenceSection,
 }
 _REQUIRED = ("agent", "bundle")
 
 
-def load_config(path: Path) -> AgentConfig:
-    """Read ``agent.toml``; paths in it start at its folder.
+def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig:
+    """Read ``agent.toml``, the drop-ins in ``conf.d`` beside it, and the environment; see ``read_config``."""
+    return read_config(path, environment).config
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConfig:
+    """A config and where it comes from."""
+
+    config: AgentConfig
+    merged: Merged
+
+
+def read_config(path: Path, environment: Mapping[str, str] = os.environ) -> ReadConfig:
+    """Read an agent's settings; relative paths in them start at the folder of ``path``.
+
+    Args:
+        path: ``agent.toml``.
+        environment: Variables that may override keys, as ``EDGE_AGENT_BROKER__HOST``.
 
     Raises:
-        ConfigError: The file is unreadable or wrong; the text names file, table and key.
+        ConfigError: A file is unreadable or wrong; the text names file or variable, table and key.
     """
+    merged = merge(read_layers(path, environment, SECTIONS), SECTIONS, path.absolute().parent)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a readable file, got {error.strerror}; check the path") from error
-    except ValueError as error:
-        raise ConfigError(f"{path}: expected TOML, got {error}; correct the line") from error
-    try:
-        return parse_config(document, folder=path.absolute().parent)
+        return ReadConfig(_build(merged.values), merged)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{', '.join(merged.layers)}: {error}") from error
 
 
 def parse_config(document: dict[str, Any], *, folder: Path) -> AgentConfig:
-    """Build a config from parsed TOML; see ``load_config``."""
-    known = [section.name for section in fields(AgentConfig)]
-    for name in document:
-        if name not in known:
-            raise ConfigError(
-                f"{name}: expected only the tables {', '.join(known)}, got {name!r}; remove it, or move the key"
-            )
+    """Build a config from parsed TOML; see ``read_config``."""
+    return _build(merge((Layer("document", document),), SECTIONS, folder).values)
+
+
+def _build(values: Mapping[str, dict[str, Any]]) -> AgentConfig:
     for name in _REQUIRED:
-        if name not in document:
+        if name not in values:
             raise ConfigError(f"{name}: expected a table [{name}], got nothing; see packaging/agent.toml")
-    sections: dict[str, Any] = {
-        name: from_table(_SECTIONS[name], table, where=name, folder=folder) for name, table in document.items()
-    }
+    sections: dict[str, Any] = {name: from_values(SECTIONS[name], found, where=name) for name, found in values.items()}
     return AgentConfig(**sections)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edge_agent.scorer import Scorer
     from edge_agent.stream import Window
     from edge_agent.thresholds import Thresholds
+    from shared_features.makers import Makers
     from shared_features.spec import FeatureSpec
 
 MODEL_FAILED = "model_failed"
@@ -45,9 +46,15 @@ class Judgement:
 class Detector:
     """Watches one engine: keeps its records, its memory of scores and the count of its assessments."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, makers: Makers | None = None) -> None:
+        """Begin to watch.
+
+        Args:
+            model: The bundle.
+            makers: Of its spec, shared with other detectors of this thread; its own where none are given.
+        """
         self._model = model
-        self._stream = WindowStream(model.spec)
+        self._stream = WindowStream(model.spec, makers)
         self._decider = Decider(model.thresholds)
         self._located = located_features(model.spec)
         self._flight = ""

@@ -6,9 +6,12 @@ Bounded; drops the oldest, and counts.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from queue import Empty
+
+_NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,20 @@ class Inbox:
         """Arrivals dropped because the inbox was full or closed."""
         return self._dropped
 
+    @property
+    def age_ms(self) -> int:
+        """How long the oldest arrival has waited, ms; 0 when none does."""
+        with self._changed:
+            return (time.monotonic_ns() - self._arrivals[0].received_ns) // _NS_PER_MS if self._arrivals else 0
+
     def __len__(self) -> int:
         return len(self._arrivals)
+
+    def bound(self, *, max_frames: int, max_bytes: int) -> None:
+        """Hold so many from the next arrival on."""
+        with self._changed:
+            self._max_frames = max_frames
+            self._max_bytes = max_bytes
 
     def put(self, arrival: Arrival) -> None:
         """Add an arrival and wake the worker; never waits."""

@@ -16,6 +16,7 @@ from shared_features.groups import TACH, joined_units
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shared_features.makers import Makers
     from shared_features.spec import FeatureSpec
 
 GAP = "gap"
@@ -74,9 +75,9 @@ class WindowStream:
     Another flight starts afresh too, without a report, so that a flight's windows depend on that flight alone.
     """
 
-    def __init__(self, spec: FeatureSpec) -> None:
+    def __init__(self, spec: FeatureSpec, makers: Makers | None = None) -> None:
         self._spec = spec
-        self._extractor = StreamingExtractor(spec)
+        self._extractor = StreamingExtractor(spec, makers)
         self._names = tuple(channel.name for channel in spec.channels)
         self._units = tuple(channel.unit for channel in spec.channels)
         self._unit = joined_units(self._units)
