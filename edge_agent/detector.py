@@ -10,6 +10,7 @@ from edge_agent.decision import NO_EVENT, NOT_ASSESSED, Decider
 from edge_agent.errors import ScorerError
 from edge_agent.reasons import contributions, located_features
 from edge_agent.stream import WindowStream
+from edge_agent.transients import TransientWatch
 
 if TYPE_CHECKING:
     from edge_agent.frame import Frame
@@ -57,6 +58,7 @@ class Detector:
         self._stream = WindowStream(model.spec, makers)
         self._decider = Decider(model.thresholds)
         self._located = located_features(model.spec)
+        self._transients = TransientWatch(model.thresholds.domain.steadiness)
         self._flight = ""
         self._seq = 0
 
@@ -78,7 +80,9 @@ class Detector:
             self._decider.reset()
             self._flight = window.flight
             self._seq = 0
-        reason = window.reason or self._model.thresholds.domain.reason_of(window.phase, window.values)
+        transient = self._transients.reason_of(window.flight, window.start_ns, window.reason, window.values)
+        domain = self._model.thresholds.domain
+        reason = window.reason or domain.reason_of(window.phase, window.values) or transient
         if reason:
             return self._assessment(frame, window, reason=reason)
         try:
