@@ -76,7 +76,7 @@ def build(target: Target, release: Release, out: Path, work: Path) -> Path:
     package = out / f"enginear-edge-agent_{release.version}_{target.architecture}.deb"
     # One thread: how many compress changes the bytes.
     options = ["--root-owner-group", "-Zzstd", "-z9", "--threads-max=1"]
-    subprocess.run(["dpkg-deb", *options, "--build", root, package], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["/usr/bin/dpkg-deb", *options, "--build", root, package], check=True, stdout=subprocess.DEVNULL)
     return package
 
 
@@ -107,9 +107,7 @@ def make_environment(root: Path) -> None:
     (root / VENV / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11\n")
     # -I: no PYTHONPATH and no user's packages reach the agent.
     command = programs / "edge-agent"
-    command.write_text(
-        f"#!/{VENV}/bin/python3 -I\nimport sys\n\nfrom edge_agent.cli import main\n\nsys.exit(main())\n"
-    )
+    command.write_text(f"#!/{VENV}/bin/python3 -I\nimport sys\n\nfrom edge_agent.cli import main\n\nsys.exit(main())\n")
     command.chmod(0o755)
 
 

@@ -11,7 +11,10 @@ from email.utils import parsedate_to_datetime
 from wheels import ROOT
 
 CHANGELOG = ROOT / "packaging" / "deb" / "changelog"
-_ENTRY = re.compile(r"enginear-edge-agent \((?P<upstream>[^)-]+)-(?P<revision>[^)]+)\) .*?^ -- .*?>  (?P<date>.+?)$", re.S | re.M)
+_ENTRY = re.compile(
+    r"enginear-edge-agent \((?P<upstream>[^)-]+)-(?P<revision>[^)]+)\) .*?^ -- .*?>  (?P<date>.+?)$",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
