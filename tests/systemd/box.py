@@ -35,7 +35,6 @@ class Box:
         self._tree = tree
         self._folder = folder
         self._leader = ""
-        self.boot_s = 0.0
 
     def boot(self) -> None:
         """Unpack and boot.
@@ -48,7 +47,6 @@ class Box:
         console = self._folder.parent / "console"
         # No machined and no unit of its own: none of them need run on this machine.
         options = ["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--private-network"]
-        started_s = time.monotonic()
         with console.open("wb") as output:
             self._nspawn = subprocess.Popen(
                 [*as_root(), "systemd-nspawn", *options, "--directory", str(self._folder)],
@@ -56,15 +54,12 @@ class Box:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        try:
-            while not self._is_up():
-                if self._nspawn.poll() is not None or time.monotonic() - started_s > BOOT_S:
-                    raise BoxError(f"no systemd within {BOOT_S:.0f} s; its console ends: {console.read_text()[-800:]}")
-                time.sleep(0.05)
-        except BaseException:
-            self.stop()
-            raise
-        self.boot_s = time.monotonic() - started_s
+        deadline_s = time.monotonic() + BOOT_S
+        while not self._is_up():
+            if self._nspawn.poll() is not None or time.monotonic() > deadline_s:
+                self.stop()
+                raise BoxError(f"no systemd within {BOOT_S:.0f} s; its console ends: {console.read_text()[-800:]}")
+            time.sleep(0.05)
 
     def run(self, script: str, *, given: bytes = b"", timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run a script of sh as root in the box; never raises for its exit code."""
@@ -86,18 +81,23 @@ class Box:
         done = self.run(f"mkdir -p $(dirname {path})\ncat >{path}", given=content)
         assert done.returncode == 0, done.stderr
 
+    def wait(self, condition: str, *, timeout_s: int = 60) -> None:
+        """Wait until a command of sh succeeds."""
+        tries = f"for i in $(seq {10 * timeout_s}); do if {condition}; then exit 0; fi; sleep 0.1; done; exit 1"
+        done = self.run(tries, timeout_s=3.0 * timeout_s)
+        assert done.returncode == 0, f"waited {timeout_s} s for: {condition}\n{done.stderr}\n{self.journal()}"
+
     def journal(self) -> str:
         """The end of what the agent and systemd said about it."""
         return self.run("journalctl --no-pager -n 40 -u edge-agent").stdout
 
     def stop(self) -> None:
-        """Shut it down and remove it."""
-        self._nspawn.terminate()
-        try:
-            self._nspawn.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._nspawn.kill()
-            self._nspawn.wait()
+        """Pull the plug, and remove it."""
+        if self._leader:
+            subprocess.run([*as_root(), "kill", "-KILL", self._leader], check=False)
+        else:
+            self._nspawn.terminate()
+        self._nspawn.wait(STOP_S)
         subprocess.run([*as_root(), "rm", "-rf", "--one-file-system", str(self._folder)], check=True)
 
     def _is_up(self) -> bool:
@@ -113,7 +113,9 @@ def _child_of(pid: int, *, depth: int) -> str:
     """The process ``depth`` generations below; empty while there is none. sudo is a generation of its own."""
     found = str(pid)
     for _ in range(depth):
-        found = subprocess.run(["pgrep", "-P", found], check=False, capture_output=True, text=True).stdout.split("\n")[0]
+        found = subprocess.run(["pgrep", "-P", found], check=False, capture_output=True, text=True).stdout.split("\n")[
+            0
+        ]
         if not found:
             return ""
     return found

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -23,6 +23,8 @@ OLD, NEW = "1", "2"
 
 SENSOR = "/root/sensor"
 SENSED_S = 120.0
+
+STATUS = "edge-agent status --config /etc/edge-agent/agent.toml --json"
 
 BoxMaker = Callable[[], Box]
 
@@ -42,15 +44,12 @@ def build_package(folder: Path, *options: str) -> Path:
     return package
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxMaker]:
-    """Boots boxes; they end with the session."""
+    """Boots boxes; they end with the module."""
     if not TREE:
         pytest.skip("needs a Debian tree to boot: run `make test-systemd`")
-    if as_root() and subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True).returncode:
-        pytest.skip("needs root, or sudo without a password")
-    if not shutil.which("systemd-nspawn"):
-        pytest.skip("needs systemd-nspawn: apt-get install systemd-container")
+    _check_means()
     made: list[Box] = []
 
     def make() -> Box:
@@ -60,14 +59,39 @@ def make_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxMaker]:
         try:
             box.boot()
         except BoxError as error:
-            # Not a skip: the target would look as if it had tested something.
-            pytest.exit(f"no box can be booted here, nothing was tested: {error}", returncode=1)
+            _give_up(str(error))
         made.append(box)
         return box
 
     yield make
     for box in made:
         box.stop()
+
+
+def _check_means() -> None:
+    if as_root() and subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True).returncode:
+        _give_up("expected root, or sudo without a password, got neither; run it as root")
+    if not shutil.which("systemd-nspawn"):
+        _give_up("expected systemd-nspawn, got nothing; apt-get install systemd-container")
+
+
+def _give_up(why: str) -> NoReturn:
+    # Not a skip: the target would look as if it had tested something.
+    pytest.exit(f"no box can be booted here, nothing was tested: {why}", returncode=1)
+
+
+def configure(box: Box, bundle: SignedBundle) -> None:
+    """Put bundle, key and settings where an agent that is installed later finds them."""
+    box.put(bundle.path.read_bytes(), "/etc/edge-agent/detector.bundle")
+    box.put(bundle.key.read_bytes(), "/etc/edge-agent/keys/public.pem")
+    box.put(b'[agent]\nid = "oo-abc"\nfleet = "test"\n', "/etc/edge-agent/conf.d/10-site.toml")
+
+
+def install(box: Box, package: Path, *, how: str = "--install") -> None:
+    """Let dpkg have a package; the box has no network."""
+    box.put(package.read_bytes(), package.name)
+    # No terminal asks what to do about a conffile: what the administrator changed stays. The box loses no power.
+    box.ask(f"dpkg --force-confold --force-unsafe-io {how} {package.name}")
 
 
 def install_sensor(box: Box, bundle: SignedBundle) -> None:
