@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from edge_agent.checkup import Checkup
 from edge_agent.config_reload import ConfigState, changed_keys, check_reload
+from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
-from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity, utc_now
-from edge_agent.inbox import Inbox
+from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
+from edge_agent.heard import Heard
+from edge_agent.inbox import Arrival, Inbox
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
 from edge_agent.logs import set_level
+from edge_agent.metrics_outlets import MetricsOutlets
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
-from edge_agent.publication import JSON, Publication
 from edge_agent.sdnotify import Heartbeat, Notifier
-from edge_agent.status_file import encode_status, prepare_folder, write_status
+from edge_agent.status_file import prepare_folder, write_status
+from edge_agent.status_messages import status_message, status_messages
 from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
@@ -31,11 +35,10 @@ if TYPE_CHECKING:
 
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
-
-STOPPED = "stopped"
-VANISHED = "connection lost"
+    from edge_agent.publication import Publication
 
 FINISH_TIMEOUT_S = 5.0
+EVIDENCE_TIMEOUT_S = 2.0
 GOODBYE_TIMEOUT_S = 3.0
 
 _log = structlog.get_logger(__name__)
@@ -74,13 +77,23 @@ class Agent:
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._outbox = Outbox(config.limits.outbox_messages)
-        self._pipeline = Pipeline(config, model, self._health)
+        self._reports = EngineReports(
+            config,
+            model,
+            self._health,
+            publish=self._publish,
+            is_connected=lambda: self._link.state.connected,
+        )
+        heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)
+        self._checkup = Checkup(config, self._health, heard, lambda: heartbeat.age_s)
+        self._metrics = MetricsOutlets(config.metrics, self._health.counters)
+        self._pipeline = Pipeline(config, model, self._health, observers=[heard, self._reports])
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
             self._pipeline,
             self._link,
-            Heartbeat(notifier),
+            heartbeat,
             on_fault=lambda: self._health.counters.add("internal_errors"),
             on_end=lambda: self._events.put(Event.WORKER_ENDED),
         )
@@ -110,6 +123,7 @@ class Agent:
     def _start(self) -> None:
         _freeze_garbage()
         self._health.state = ONLINE
+        self._reports.start()
         self._worker.start()
         self._link.start()
         self._report()
@@ -129,9 +143,10 @@ class Agent:
             elif event is not Event.LINK_CHANGED:
                 return event
             self._health.link = self._link.state
+            self._link.publish(*self._reports.tick())
             self._report()
             if self._health.link.connected:
-                self._link.publish(self._status(self._document()))
+                self._link.publish(*status_messages(self._config, self._document()))
             tell = self._notifier.ready if event is Event.RELOAD else self._notifier.status
             tell(self._summary())
 
@@ -157,6 +172,8 @@ class Agent:
         interval_s = config.agent.status_interval_s
         self._health.identity = replace(self._health.identity, status_interval_s=interval_s)
         set_level(config.agent.log_level)
+        self._checkup.reconfigure(config)
+        self._metrics.reconfigure(config.metrics)
         self._inbox.bound(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
@@ -167,37 +184,45 @@ class Agent:
         self._notifier.stopping()
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
+        self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
         self._health.state, self._health.reason = OFFLINE, STOPPED
-        self._link.publish(self._status(self._document()))
+        self._link.publish(*status_messages(self._config, self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):
             _log.warning("messages not delivered", n=len(self._outbox))
         self._health.link = self._link.state
         self._report()
+        self._metrics.close()
         _log.info("agent stopped", **self._gauges())
 
     def _listener(self) -> LinkListener:
         return LinkListener(
-            on_arrival=self._inbox.put,
+            on_arrival=self._on_arrival,
             on_change=self._on_link_change,
-            birth=lambda: self._status(self._document()),
-            will=self._status({**self._document(), "state": OFFLINE, "reason": VANISHED}),
+            birth=lambda: status_message(self._config, self._document()),
+            will=status_message(self._config, offline(self._document(), VANISHED)),
         )
+
+    def _on_arrival(self, arrival: Arrival) -> None:
+        if not self._reports.asks_for_evidence(arrival):
+            self._inbox.put(arrival)
+
+    def _publish(self, publication: Publication) -> None:
+        self._link.publish(publication)
 
     def _on_link_change(self, _state: LinkState) -> None:
         self._events.put(Event.LINK_CHANGED)
 
     def _report(self) -> None:
+        gauges = self._gauges()
+        self._checkup.refresh(gauges)
+        document = self._health.document(gauges)
+        self._metrics.give(document, gauges)
         try:
-            write_status(self._config.agent.state_dir, self._document())
+            write_status(self._config.agent.state_dir, document)
         except OSError as error:
             # A full disk must not end the watch over an engine.
             self._health.counters.add("status_not_written")
             _log.error("status not written", error=str(error), folder=str(self._config.agent.state_dir))
-
-    def _status(self, document: dict[str, Any]) -> Publication:
-        return Publication(
-            topic=self._config.status_topic, payload=encode_status(document), content_type=JSON, retain=True
-        )
 
     def _document(self) -> dict[str, Any]:
         return self._health.document(self._gauges())
@@ -207,6 +232,7 @@ class Agent:
             "engines": len(self._pipeline.streams),
             "frames_late": self._pipeline.streams.late_frames,
             "inbox_waiting": len(self._inbox),
+            "inbox_age_ms": self._inbox.age_ms,
             "inbox_dropped": self._inbox.dropped,
             "outbox_waiting": len(self._outbox),
             "outbox_dropped": self._outbox.dropped,

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import argparse
 import signal
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.errors import AgentError, BundleError, ConfigError, FrameFileError
+from edge_agent.errors import AgentError, BundleError, ConfigError, EvidenceError, FrameFileError
 from edge_agent.exit_code import ExitCode
-from edge_agent.output import complain
+from edge_agent.output import complain, finish, say_json
 from edge_agent.version import AGENT_VERSION
 
 _SELFTEST_WINDOWS = 200
 _INTERRUPTED = 128 + signal.SIGINT
-_CODES = ((BundleError, ExitCode.BUNDLE_REFUSED), (FrameFileError, ExitCode.BAD_INPUT), (ConfigError, ExitCode.USAGE))
+_CODES = (
+    (BundleError, ExitCode.BUNDLE_REFUSED),
+    (FrameFileError, ExitCode.BAD_INPUT),
+    (EvidenceError, ExitCode.BAD_INPUT),
+    (ConfigError, ExitCode.USAGE),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,31 +34,79 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return _dispatch(options)
+        code = _dispatch(options)
     except AgentError as error:
-        complain(f"{error.reason}: {error}" if isinstance(error, BundleError) else str(error))
-        return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
+        code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
+        _tell(f"{error.reason}: {error}" if isinstance(error, BundleError) else str(error), options, code)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - people at a command line get a line, not a traceback
+        code = ExitCode.UNEXPECTED
+        _tell(_fault(error), options, code)
+    finish()
+    return code
+
+
+def _tell(error: str, options: argparse.Namespace, code: ExitCode) -> None:
+    """Say what went wrong, where people look and where a script does."""
+    complain(error)
+    if getattr(options, "json", False):
+        say_json({"error": error, "exit_code": code})
+
+
+def _fault(error: Exception) -> str:
+    """A fault of ours in one line, with the place that a report needs."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error}".replace("\n", " ")
+    return f"internal error: {what} ({Path(place.filename).name}:{place.lineno}); report it, with `edge-agent diag`"
 
 
 def _dispatch(options: argparse.Namespace) -> ExitCode:
-    # Imported here: `--help` and `status` need no onnxruntime.
-    if options.command == "run":
-        from edge_agent.command_run import run
+    commands = {
+        "run": _run,
+        "status": _status,
+        "doctor": _doctor,
+        "diag": _diag,
+        "verify": _verify,
+        "selftest": _selftest,
+        "replay": _replay,
+        "config": _config,
+        "evidence": _evidence,
+    }
+    return commands[options.command](options)
 
-        return run(options.config)
-    if options.command == "status":
-        from edge_agent.command_status import status
 
-        return status(options.config, as_json=options.json)
-    if options.command == "selftest":
-        from edge_agent.command_selftest import selftest
+# Imported in each command: `--help` and `status` need no onnxruntime.
 
-        return selftest(options.config, windows=options.windows, as_json=options.json)
-    if options.command == "config":
-        return _config(options)
-    return _replay(options) if options.command == "replay" else _verify(options)
+
+def _run(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_run import run
+
+    return run(options.config)
+
+
+def _status(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_status import status
+
+    return status(options.config, as_json=options.json)
+
+
+def _doctor(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_doctor import doctor
+
+    return doctor(options.config, as_json=options.json)
+
+
+def _diag(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_diag import default_output, diag
+
+    return diag(options.config, output=options.output or default_output(), as_json=options.json)
+
+
+def _selftest(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_selftest import selftest
+
+    return selftest(options.config, windows=options.windows, as_json=options.json)
 
 
 def _config(options: argparse.Namespace) -> ExitCode:
@@ -82,9 +136,24 @@ def _replay(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_verify import policy_of
 
     return replay(
-        ReplayOptions(bundle=options.bundle, keys=options.key, frames=options.frames, out=options.out),
+        ReplayOptions(
+            bundle=options.bundle,
+            keys=options.key,
+            frames=options.frames,
+            out=options.out,
+            first_seq=options.first_seq,
+            json=options.json,
+        ),
         policy_of(fleet=options.fleet, allow_development=options.allow_development),
     )
+
+
+def _evidence(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_evidence import export_evidence, list_evidence
+
+    if options.action == "list":
+        return list_evidence(options.config, as_json=options.json)
+    return export_evidence(options.config, name=options.id, out=options.out, as_json=options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,9 +168,19 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--bundle", type=Path, required=True, metavar="BUNDLE", help="a .bundle file, or a folder")
     replay.add_argument("--frames", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to read")
     replay.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed assessments to write")
+    replay.add_argument(
+        "--first-seq", type=_natural, default=0, metavar="N", help="seq of the first assessment, as evidence states it"
+    )
     selftest = commands.add_parser("selftest", help="prove the bundle on this machine and measure its latency")
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
+    listing, export = _add_evidence(commands.add_parser("evidence", help="the waveform around alerts"))
+
+    doctor = commands.add_parser("doctor", help="check config, bundle, broker and machine, and say what to do")
+    diag = commands.add_parser("diag", help="write one archive to send along when asking for help")
+    diag.add_argument(
+        "--output", type=Path, metavar="FILE", help="the .tar.gz to write; by default named after the time"
+    )
 
     config = commands.add_parser("config", help="look at the settings")
     actions = config.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -111,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     show = actions.add_parser("show", help="print the settings in force, each with its origin")
     actions.add_parser("defaults", help="print every key with its default")
 
-    for command in (run, selftest, status, check, show):
+    for command in (run, selftest, status, check, show, listing, export, doctor, diag):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -119,9 +198,27 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, selftest, status, check, show):
+    for command in (verify, replay, selftest, status, check, show, listing, export, doctor, diag):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _add_evidence(evidence: argparse.ArgumentParser) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    actions = evidence.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="print what there is, oldest first")
+    export = actions.add_parser("export", help="copy a snapshot, for edge-agent replay")
+    export.add_argument(
+        "id", nargs="?", default="newest", metavar="ID", help="an id of the list; the newest by default"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to write")
+    return listing, export
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {value}")
+    return value
 
 
 def _positive(text: str) -> int:

@@ -6,12 +6,16 @@ import os
 import signal
 from pathlib import Path
 
+import structlog
+
 from edge_agent.agent import Agent
 from edge_agent.config import load_config
 from edge_agent.exit_code import ExitCode
 from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
 from edge_agent.startup import load_configured
+
+_log = structlog.get_logger(__name__)
 
 
 def run(config_path: Path) -> ExitCode:
@@ -25,10 +29,14 @@ def run(config_path: Path) -> ExitCode:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = load_config(config_path)
     configure_logs(config.agent.log_level)
-    agent = Agent(
-        config, load_configured(config), Notifier.from_environment(os.environ), lambda: load_config(config_path)
-    )
+    notifier = Notifier.from_environment(os.environ)
+    notifier.loading(f"loading {config.bundle.path}")
+    agent = Agent(config, load_configured(config), notifier, lambda: load_config(config_path))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     signal.signal(signal.SIGHUP, lambda *_: agent.reload())
-    return ExitCode.OK if agent.run() else ExitCode.UNEXPECTED
+    try:
+        return ExitCode.OK if agent.run() else ExitCode.UNEXPECTED
+    except Exception:  # noqa: BLE001 - in the log it stands as one line that tools can read
+        _log.critical("agent failed", exc_info=True)
+        return ExitCode.UNEXPECTED

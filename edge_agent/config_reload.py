@@ -22,13 +22,14 @@ LIVE: Final = frozenset(
         "topics.input",
         "topics.result",
         "topics.alert",
+        "topics.thin_edge_health",
         "limits.max_payload_bytes",
         "limits.inbox_frames",
         "limits.inbox_bytes",
         "limits.max_streams",
     }
 )
-LIVE_SECTIONS: Final = frozenset({"broker"})
+LIVE_SECTIONS: Final = frozenset({"broker", "metrics"})
 """All of their keys may change."""
 
 

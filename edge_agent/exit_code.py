@@ -16,3 +16,5 @@ class ExitCode(IntEnum):
     STALE = 5
     BAD_INPUT = 6
     SELFTEST_FAILED = 7
+    DOCTOR_FAILED = 9
+    FAILING = 10

@@ -6,9 +6,12 @@ Bounded; drops the oldest, and counts.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 from queue import Empty
+
+_NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,12 @@ class Inbox:
     def dropped(self) -> int:
         """Arrivals dropped because the inbox was full or closed."""
         return self._dropped
+
+    @property
+    def age_ms(self) -> int:
+        """How long the oldest arrival has waited, ms; 0 when none does."""
+        with self._changed:
+            return (time.monotonic_ns() - self._arrivals[0].received_ns) // _NS_PER_MS if self._arrivals else 0
 
     def __len__(self) -> int:
         return len(self._arrivals)

@@ -66,6 +66,11 @@ def configure_logs(level: str) -> None:
     warnings.showwarning = _log_warning  # type: ignore[assignment]
 
 
+def mute_logs() -> None:
+    """Log next to nothing: for commands whose output says it all."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
 def _log_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
     structlog.get_logger(__name__).warning(
         "warning of a library", text=str(message), kind=category.__name__, place=f"{filename}:{lineno}"

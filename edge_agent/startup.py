@@ -23,13 +23,18 @@ def load_configured(config: AgentConfig) -> LoadedModel:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused.
     """
-    policy = Policy(
+    keys = TrustedKeys.from_files(config.bundle.keys)
+    return load_model(config.bundle.path, keys=keys, policy=policy_of_config(config))
+
+
+def policy_of_config(config: AgentConfig) -> Policy:
+    """What an agent of this config accepts, today."""
+    return Policy(
         fleet=config.agent.fleet,
         agent_version=AGENT_VERSION,
         allow_development=config.bundle.allow_development,
         today=today(),
     )
-    return load_model(config.bundle.path, keys=TrustedKeys.from_files(config.bundle.keys), policy=policy)
 
 
 def today() -> date:

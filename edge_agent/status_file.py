@@ -11,9 +11,10 @@ from typing import Any
 from edge_agent.errors import ConfigError
 from edge_agent.frame import NS_PER_S
 from edge_agent.health import OFFLINE, SCHEMA
+from edge_agent.replace_file import replace_file
 
 STATUS_FILE = "status.json"
-_MISSED_INTERVALS = 3
+MISSED_INTERVALS = 3
 """So many intervals without a new document, and the agent counts as dead or stuck."""
 
 
@@ -42,12 +43,7 @@ def write_status(folder: Path, document: dict[str, Any]) -> None:
     Raises:
         OSError: The disk refuses.
     """
-    temporary = folder / f".{STATUS_FILE}.new"
-    with temporary.open("wb") as stream:
-        stream.write(encode_status(document))
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(folder / STATUS_FILE)
+    replace_file(folder / STATUS_FILE, encode_status(document))
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -79,7 +75,7 @@ def is_stale(document: dict[str, Any]) -> bool:
     Monotonic time is the machine's, not the process's; after a reboot it is smaller than the document's.
     """
     age_ns = time.monotonic_ns() - int(document["monotonic_ns"])
-    return not 0 <= age_ns <= _MISSED_INTERVALS * float(document["status_interval_s"]) * NS_PER_S
+    return not 0 <= age_ns <= MISSED_INTERVALS * float(document["status_interval_s"]) * NS_PER_S
 
 
 def _not_writable(folder: Path, why: str) -> ConfigError:
