@@ -108,7 +108,6 @@ def make_environment(root: Path) -> None:
     # -I: no PYTHONPATH and no user's packages reach the agent.
     command = programs / "edge-agent"
     command.write_text(f"#!/{VENV}/bin/python3 -I\nimport sys\n\nfrom edge_agent.cli import main\n\nsys.exit(main())\n")
-    command.chmod(0o755)
 
 
 def compile_modules(root: Path) -> None:

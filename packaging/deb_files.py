@@ -20,6 +20,8 @@ COPIES = {
     "systemd/edge-agent.sysusers": "usr/lib/sysusers.d/edge-agent.conf",
     "systemd/edge-agent.tmpfiles": "usr/lib/tmpfiles.d/edge-agent.conf",
     "packaging/agent.toml": "etc/edge-agent/agent.toml",
+    "packaging/prometheus/alerts.yml": f"{DOCUMENTS}/examples/alerts.yml",
+    "packaging/grafana/enginear-agent.json": f"{DOCUMENTS}/examples/enginear-agent.json",
     "packaging/deb/copyright": f"{DOCUMENTS}/copyright",
     "packaging/deb/lintian-overrides": f"usr/share/lintian/overrides/{PACKAGE}",
 }
@@ -30,7 +32,6 @@ FOLDERS = ("etc/edge-agent/conf.d", "etc/edge-agent/keys")
 
 MAINTAINER_SCRIPTS = ("postinst", "prerm", "postrm")
 _KIB = 1024
-_EXECUTABLE = 0o111
 
 
 def arrange(root: Path) -> None:
@@ -62,7 +63,6 @@ def finish(root: Path, release: Release, architecture: str) -> None:
     (control / "md5sums").write_text("".join(sums))
     for name in MAINTAINER_SCRIPTS:
         shutil.copyfile(TEMPLATES / name, control / name)
-        (control / name).chmod(0o755)
     _settle(root)
 
 
@@ -71,8 +71,9 @@ def _settle(root: Path) -> None:
     date_s = int(os.environ["SOURCE_DATE_EPOCH"])
     for path in (root, *root.rglob("*")):
         if not path.is_symlink():
-            executable = path.is_dir() or path.stat().st_mode & _EXECUTABLE
-            path.chmod(0o755 if executable else 0o644)
+            # Some wheels mark libraries and data as programs.
+            is_program = path.parent.name == "bin" or path.name in MAINTAINER_SCRIPTS
+            path.chmod(0o755 if path.is_dir() or is_program else 0o644)
         os.utime(path, (date_s, date_s), follow_symlinks=False)
 
 
