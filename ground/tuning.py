@@ -165,7 +165,7 @@ def _values_of(family: str, best: Any) -> dict[str, Any]:
     """The values of a trial that is over."""
     from optuna.trial import FixedTrial
 
-    return _SPACES[family](FixedTrial(best.params))  # type: ignore[arg-type]
+    return _SPACES[family](FixedTrial(best.params))
 
 
 def _with(settings: ModelConfig, values: Mapping[str, Any]) -> ModelConfig:
