@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.credentials import is_readable_secret
 from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
 from edge_agent.outbox import Outbox
 from edge_agent.publication import JSON, Grade, Publication
+from edge_agent.redact import secret_files
 
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 SUFFIX: Final = "-doctor"
 """Ends the client id: with the agent's own, the broker would hang up on the agent."""
 
+_CREDENTIALS = Path("/run/credentials")
 _TCP_TIMEOUT_S = 3.0
 _MQTT_TIMEOUT_S = 10.0
 _GOODBYE_S = 2.0
@@ -43,14 +46,18 @@ def check_broker(config: AgentConfig) -> Iterator[Finding]:
         yield fail("broker", f"{where}: {error}", "start the broker, or correct broker.host and broker.port")
         return
     yield fine("broker", f"{where} takes connections")
-    if not is_readable_secret(broker.password_file):
-        yield warn(
-            "mqtt",
-            f"not tried: {broker.password_file} cannot be read by this user",
-            "ask as root; a credential of systemd can be read by the service alone: see `agent` and its log",
-        )
+    hidden = [path for path in secret_files(config) if not os.access(path, os.R_OK)]
+    if hidden:
+        yield _not_tried(hidden[0])
         return
     yield _speak(config, where)
+
+
+def _not_tried(path: Path) -> Finding:
+    text = f"not tried: {path} is not there, or not for this user to read"
+    if path.is_relative_to(_CREDENTIALS):
+        return warn("mqtt", text, "a credential of systemd can be read by the service alone: see `agent`, and its log")
+    return fail("mqtt", text, "make the file, or ask as root")
 
 
 def _speak(config: AgentConfig, where: str) -> Finding:

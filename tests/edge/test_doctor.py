@@ -141,6 +141,15 @@ def test_password(examine: Examine, stopped_broker: Any, tmp_path: Path) -> None
     assert findings["password"].level == WARN
 
 
+@pytest.mark.parametrize(("path", "level"), [("none", FAIL), ("/run/credentials/edge-agent.service/pw", WARN)])
+def test_password_that_is_not_ours(examine: Examine, broker: Any, path: str, level: str) -> None:
+    """Without the password there is no talk of MQTT; that of systemd is for the service alone, and no fault."""
+    code, findings = examine(broker.port, more=f"username = 'u'\npassword_file = '{path}'")
+    assert findings["mqtt"].level == level
+    assert findings["mqtt"].text.startswith("not tried: ")
+    assert code == (ExitCode.DOCTOR_FAILED if level == FAIL else ExitCode.OK)
+
+
 def test_wrong_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a good config the machine is still looked at; the fault is named for people, too."""
     path = tmp_path / "agent.toml"
