@@ -32,7 +32,7 @@ SOAK ?= 1800
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-peers bench-instructions bench-plots bench-detection docs man lock clean-env-check clean bench-false-alarms nightly
+.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -69,6 +69,9 @@ demo: $(VENV)/.ground ## Recordings -> detector -> signed bundle -> agent on a r
 test: $(VENV)/.dev ## The whole test suite: first what must be alone on the machine, then the rest on WORKERS cores
 	$(BIN)/python -m pytest -m alone
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
+
+test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
+	FAULTS=full $(BIN)/python -m pytest tests/faults
 
 .venv-numpy-%/.made: $(VENV)/.made
 	$(BIN)/python -m venv .venv-numpy-$*
@@ -127,7 +130,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms ## What takes too long for every change
+nightly: bench-false-alarms test-faults ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots

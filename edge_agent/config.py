@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from edge_agent.broker_section import BrokerSection
 from edge_agent.config_layers import Layer, Merged, merge, read_layers
 from edge_agent.errors import ConfigError
 from edge_agent.metrics_config import MetricsSection
@@ -23,7 +24,6 @@ from edge_agent.wire import MAX_PAYLOAD_BYTES
 KIB = 1024
 MIB = 1024 * KIB
 LOG_LEVELS = ("debug", "info", "warning", "error")
-NO_PASSWORD_FILE = Path("/dev/null")
 
 AIRCRAFT = "aircraft"
 ENGINE = "engine"
@@ -31,7 +31,7 @@ AGENT = "agent"
 
 _OWN_TOPICS = {
     **dict.fromkeys(("result", "alert", "flight", "evidence"), (AIRCRAFT, ENGINE)),
-    **dict.fromkeys(("status", "evidence_get", "evidence_data"), (AGENT,)),
+    **dict.fromkeys(("status", "probe", "evidence_get", "evidence_data"), (AGENT,)),
 }
 """What each topic that is no input must name."""
 
@@ -100,37 +100,6 @@ class BundleSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerSection:
-    """``[broker]``: the MQTT broker.
-
-    Attributes:
-        host: Name or address.
-        port: TCP port.
-        keepalive_s: Seconds of silence after which the two sides probe each other.
-        client_id: MQTT client id; empty for ``edge-agent-<agent.id>``.
-        username: MQTT user; empty for none.
-        password_file: Holds the password; read at every connection, a final line break is left out.
-        session_expiry_s: How long the broker keeps our session, and the frames for it, while the link is down.
-        message_expiry_s: How long the broker keeps a result for a subscriber that is away.
-    """
-
-    host: str = "localhost"
-    port: int = number(1883, low=1, high=65_535)
-    keepalive_s: int = number(15, low=2, high=3_600)
-    client_id: str = ""
-    username: str = ""
-    password_file: Path = NO_PASSWORD_FILE
-    session_expiry_s: int = number(60, low=0, high=86_400)
-    message_expiry_s: int = number(86_400, low=1, high=2**31)
-
-    def __post_init__(self) -> None:
-        if not self.host or not self.host.isprintable():
-            raise ConfigError(f"broker.host: expected a name or address, got {self.host!r}; correct it")
-        if self.password_file != NO_PASSWORD_FILE and not self.username:
-            raise ConfigError("broker.username: expected a name beside password_file, got nothing; add the key")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicsSection:
     """``[topics]``: where frames come from and results go.
 
@@ -139,6 +108,7 @@ class TopicsSection:
         result: Topic of results.
         alert: Topic of alerts.
         status: Topic of the retained status.
+        probe: Topic of the link's messages to itself.
         thin_edge_health: Topic of the retained health that thin-edge.io knows; empty for none.
         flight: Topic of the summaries of flights.
         evidence: Topic on which snapshots of the waveform are announced.
@@ -150,6 +120,7 @@ class TopicsSection:
     result: str = "aircraft/{aircraft}/engine/{engine}/result"
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
     status: str = "enginear/{agent}/status"
+    probe: str = "enginear/{agent}/probe"
     thin_edge_health: str = ""
     flight: str = "aircraft/{aircraft}/engine/{engine}/flight"
     evidence: str = "aircraft/{aircraft}/engine/{engine}/evidence"
@@ -164,6 +135,8 @@ class TopicsSection:
         for key, places in _OWN_TOPICS.items():
             check_template(getattr(self, key), where=f"topics.{key}", places=places, wildcards=False)
             self._check_no_loop(key)
+            if key != "probe" and getattr(self, key) == self.probe:
+                raise ConfigError(f"topics.probe: expected a topic of its own, got that of topics.{key}; change it")
         if self.thin_edge_health:
             check_template(self.thin_edge_health, where="topics.thin_edge_health", places=(), wildcards=False)
             self._check_no_loop("thin_edge_health")
@@ -251,6 +224,11 @@ class AgentConfig:
     def status_topic(self) -> str:
         """The topic of this agent's status."""
         return TopicTemplate(self.topics.status).fill(agent=self.agent.id)
+
+    @cached_property
+    def probe_topic(self) -> str:
+        """The topic on which this agent's link hears itself."""
+        return TopicTemplate(self.topics.probe).fill(agent=self.agent.id)
 
     @cached_property
     def evidence_request_topic(self) -> str:

@@ -36,7 +36,11 @@ class WireError(AgentError):
 
 
 class LinkError(AgentError):
-    """The broker cannot be reached or refuses the agent."""
+    """The broker cannot be reached or refuses the agent; ``reason`` is a short counter label."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class FrameFileError(AgentError):

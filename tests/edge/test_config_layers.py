@@ -90,7 +90,7 @@ MISTAKES: list[tuple[str, str, str, str]] = [
     ("one underscore", "EDGE_AGENT_BROKER_PORT", "1", "EDGE_AGENT_BROKER__KEY"),
     ("no such key", "EDGE_AGENT_BROKER__PRT", "1", "broker.prt: expected one of host"),
     ("no TOML", "EDGE_AGENT_BROKER__PORT", "many", "expected a TOML value, got 'many'"),
-    ("out of range", "EDGE_AGENT_BROKER__PORT", "0", "broker.port: expected 1 to 65535, got 0"),
+    ("out of range", "EDGE_AGENT_BROKER__PORT", "-1", "broker.port: expected 0 to 65535, got -1"),
     ("another type", "EDGE_AGENT_BROKER__PORT", "'1883'", "broker.port: expected a whole number"),
 ]
 
