@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from secrets import token_bytes
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
 from edge_agent.outbox import Outbox
-from edge_agent.publication import JSON, Grade, Publication
+from edge_agent.probe import OK, WAITING
+from edge_agent.publication import Grade, Publication
 from edge_agent.redact import secret_files
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ SUFFIX: Final = "-doctor"
 _CREDENTIALS = Path("/run/credentials")
 _TCP_TIMEOUT_S = 3.0
 _MQTT_TIMEOUT_S = 10.0
+_PROBE_TIMEOUT_S = 5.0
+_LOOK_S = 0.02
+_TOKEN_BYTES = 8
 _GOODBYE_S = 2.0
 _OUTBOX_MESSAGES = 10
 _SECOND_TRY_S = 3.0
@@ -34,9 +39,9 @@ _SECOND_TRY_S = 3.0
 
 
 def check_broker(config: AgentConfig) -> Iterator[Finding]:
-    """A connection, then CONNECT and SUBSCRIBE as the agent does them.
+    """A connection, then CONNECT, SUBSCRIBE and a probe as the agent does them.
 
-    Publishes one message, not retained, below the status topic: whether we may publish is worth knowing, too.
+    What is published goes to the probe's topic alone, where it means nothing to anybody.
     """
     broker = config.broker
     where = f"{broker.host}:{broker.port}"
@@ -66,13 +71,33 @@ def _speak(config: AgentConfig, where: str) -> Finding:
     link.start()
     try:
         state = _settled(states)
+        if state.connected and not state.error:
+            return _answered(_probed(link), config, where)
     finally:
         link.stop(_GOODBYE_S)
     if not state.connected:
         return fail("mqtt", f"{where}: {state.error or 'no answer'}", "correct [broker], or ask who keeps the broker")
-    if state.error:
-        return fail("mqtt", f"{where}: {state.error}", "correct topics.input, or have the broker allow it")
-    return fine("mqtt", f"{where} speaks MQTT {state.protocol}, and agrees to topics.input")
+    return fail("mqtt", f"{where}: {state.error}", "correct topics.input, or have the broker allow it")
+
+
+def _answered(state: LinkState, config: AgentConfig, where: str) -> Finding:
+    over = f" over {state.tls}" if state.tls else ""
+    text = f"{where} speaks MQTT {state.protocol}{over}, and agrees to topics.input"
+    if state.probe == OK:
+        return fine("mqtt", f"{text}; a message came back in {state.round_trip_ms:.1f} ms")
+    return warn(
+        "mqtt",
+        f"{text}; no message of ours on {config.probe_topic} came back",
+        "have the broker allow us to publish and to read it: that is how a silent link is found out",
+    )
+
+
+def _probed(link: Link) -> LinkState:
+    """The state once a probe has come back, or is not expected any more, or time is over."""
+    deadline_s = monotonic() + _PROBE_TIMEOUT_S
+    while link.state.connected and link.state.probe == WAITING and monotonic() < deadline_s:
+        sleep(_LOOK_S)
+    return link.state
 
 
 def _settled(states: SimpleQueue[LinkState]) -> LinkState:
@@ -89,12 +114,7 @@ def _settled(states: SimpleQueue[LinkState]) -> LinkState:
 
 def _listener(config: AgentConfig, states: SimpleQueue[LinkState]) -> LinkListener:
     # Neither of them may be taken for the agent's status.
-    greeting = Publication(
-        topic=f"{config.status_topic}/doctor",
-        payload=json.dumps({"agent": config.agent.id, "asks": "doctor"}).encode(),
-        content_type=JSON,
-        grade=Grade.TELEMETRY,
-    )
+    greeting = Publication(topic=config.probe_topic, payload=token_bytes(_TOKEN_BYTES), grade=Grade.TELEMETRY)
     return LinkListener(on_arrival=lambda _: None, on_change=states.put, birth=lambda: greeting, will=greeting)
 
 

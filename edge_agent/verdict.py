@@ -35,6 +35,7 @@ class Signs:
     Attributes:
         link_down_s: Seconds without a link; 0 while it stands.
         subscription_refused: Whether the link stands, and the broker has refused a subscription.
+        probe_refused: Whether the broker keeps the link's messages to itself from coming back.
         turn_age_s: Seconds since the worker's last turn.
         clock: Quality of the clock.
         free_bytes: What is free on the disk of the state folder; negative where that is unknown.
@@ -45,6 +46,7 @@ class Signs:
 
     link_down_s: float = 0.0
     subscription_refused: bool = False
+    probe_refused: bool = False
     turn_age_s: float = 0.0
     clock: str = ""
     free_bytes: int = -1
@@ -93,6 +95,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("mostly_not_assessed", DEGRADED, lambda signs: _is_most(signs.grown.get(_NOT_ASSESSED, 0), _windows(signs))),
     Rule("link_down", DEGRADED, lambda signs: signs.link_down_s > LINK_GRACE_S),
     Rule("subscription_refused", DEGRADED, lambda signs: signs.subscription_refused),
+    Rule("probe_refused", DEGRADED, lambda signs: signs.probe_refused),
     Rule("engines_silent", DEGRADED, lambda signs: signs.silent_engines > 0),
     Rule("journal_full", DEGRADED, lambda signs: _grew(signs, "journal_dropped")),
     Rule("journal_failing", DEGRADED, lambda signs: _grew(signs, *_JOURNAL_FAULTS)),

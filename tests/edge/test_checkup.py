@@ -63,6 +63,8 @@ def test_refused_subscription(bench: Bench) -> None:
     """A link that stands with an error is one whose subscription was refused."""
     bench.health.link = LinkState(connected=True, error="broker refused the subscription to a/b")
     assert bench.after(1) == {"subscription_refused"}
+    bench.health.link = LinkState(connected=True, probe="refused")
+    assert bench.after(1) == {"probe_refused"}
 
 
 def test_growth_is_remembered_for_an_interval(bench: Bench) -> None:

@@ -17,6 +17,7 @@ TABLE: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("link away for a moment", {"link_down_s": 60.0}, OK, ()),
     ("link away", {"link_down_s": 60.1}, DEGRADED, ("link_down",)),
     ("subscription refused", {"subscription_refused": True}, DEGRADED, ("subscription_refused",)),
+    ("probe refused", {"probe_refused": True}, DEGRADED, ("probe_refused",)),
     ("slow turn", {"turn_age_s": 15.0}, OK, ()),
     ("worker stuck", {"turn_age_s": 15.1}, FAILING, ("worker_stuck",)),
     ("results lost", {"grown": {"outbox_dropped": 1}}, FAILING, ("results_lost",)),
