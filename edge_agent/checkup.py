@@ -70,6 +70,7 @@ class Checkup:
                 turn_age_s=self._turn_age_s(),
                 clock=clock_quality(),
                 free_bytes=health.process.state_dir_free_bytes,
+                config_rejected=bool(health.config.error),
                 silent_engines=len(self._heard.silent()),
                 counts=counts,
                 grown=growth(self._before, counts),

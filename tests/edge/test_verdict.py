@@ -47,6 +47,8 @@ TABLE: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
         ("mostly_not_assessed",),
     ),
     ("an engine silent", {"silent_engines": 1}, DEGRADED, ("engines_silent",)),
+    ("config rejected", {"config_rejected": True}, DEGRADED, ("config_rejected",)),
+    ("evidence lost", {"grown": {"evidence_lost.memory": 1}}, DEGRADED, ("evidence_failing",)),
     ("disk low", {"free_bytes": LOW_DISK_BYTES - 1}, DEGRADED, ("disk_low",)),
     ("disk full", {"free_bytes": 0}, DEGRADED, ("disk_low",)),
     ("disk unknown", {"free_bytes": -1}, OK, ()),
