@@ -224,7 +224,7 @@ class Agent:
     def _report(self) -> None:
         gauges = self._gauges()
         self._checkup.refresh(gauges)
-        document = self._health.document(gauges)
+        document = self._document()
         self._metrics.give(document, gauges)
         try:
             write_status(self._config.agent.state_dir, document)
