@@ -31,8 +31,11 @@ SOAK ?= 1800
 # Tests run side by side on that many cores.
 WORKERS ?= auto
 
+# What machines `make deb` builds for: amd64 or arm64.
+ARCH ?= amd64
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man
+.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-journal bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -70,6 +73,13 @@ test: $(VENV)/.dev ## The whole test suite: first what must be alone on the mach
 	$(BIN)/python -m pytest -m alone
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
 
+TREE := .cache/bookworm.tar.zst
+$(TREE): tests/systemd/make_tree.sh
+	tests/systemd/make_tree.sh $@
+
+test-systemd: $(VENV)/.dev $(TREE) ## The package by its page on a booted Debian (root, or sudo without a password; minutes)
+	SYSTEMD_TREE=$(CURDIR)/$(TREE) $(BIN)/python -m pytest tests/systemd
+
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
 
@@ -106,6 +116,9 @@ bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks
 	$(BIN)/python -m benchmarks.throughput $(BENCH)
 	$(BIN)/python -m benchmarks.latency $(BENCH)
 
+bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, damage (root counts at the device)
+	$(BIN)/python -m benchmarks.journal $(BENCH)
+
 bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
 	$(BIN)/python -m benchmarks.latency $(LONG)
 
@@ -130,7 +143,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults ## What takes too long for every change
+nightly: bench-false-alarms test-faults test-systemd ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots
@@ -148,8 +161,11 @@ lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
 	$(BIN)/uv pip compile packaging/edge.in -c constraints.txt --generate-hashes --no-header --universal \
 		--python-version 3.11 -o packaging/edge.lock
 
+deb: $(VENV)/.dev ## The Debian package of the agent, in dist/ (ARCH=arm64 for the other one)
+	$(BIN)/python packaging/build_deb.py --arch $(ARCH)
+
 clean-env-check: $(VENV)/.dev ## Install the edge wheels alone and show that nothing heavy came with them
 	$(BIN)/python packaging/check_edge_alone.py
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) .venv-* demo dist site benchmarks/out
+	rm -rf $(VENV) .venv-* demo dist site .cache benchmarks/out

@@ -72,6 +72,7 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         "replay": _replay,
         "config": _config,
         "evidence": _evidence,
+        "spool": _spool,
     }
     return commands[options.command](options)
 
@@ -107,6 +108,15 @@ def _selftest(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_selftest import selftest
 
     return selftest(options.config, windows=options.windows, as_json=options.json)
+
+
+def _spool(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_spool import check, export, stats
+
+    if options.action == "export":
+        return export(options.config, out=options.out, form=options.format, as_json=options.json)
+    action = check if options.action == "check" else stats
+    return action(options.config, as_json=options.json)
 
 
 def _config(options: argparse.Namespace) -> ExitCode:
@@ -174,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     selftest = commands.add_parser("selftest", help="prove the bundle on this machine and measure its latency")
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
+    spooled = _add_spool(commands.add_parser("spool", help="look into the journal, while the agent runs or not"))
     listing, export = _add_evidence(commands.add_parser("evidence", help="the waveform around alerts"))
 
     doctor = commands.add_parser("doctor", help="check config, bundle, broker and machine, and say what to do")
@@ -190,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     show = actions.add_parser("show", help="print the settings in force, each with its origin")
     actions.add_parser("defaults", help="print every key with its default")
 
-    for command in (run, selftest, status, check, show, listing, export, doctor, diag):
+    for command in (run, selftest, status, check, show, listing, export, doctor, diag, *spooled):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -198,7 +209,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, replay, selftest, status, check, show, listing, export, doctor, diag):
+    for command in (verify, replay, selftest, status, check, show, listing, export, doctor, diag, *spooled):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -212,6 +223,18 @@ def _add_evidence(evidence: argparse.ArgumentParser) -> tuple[argparse.ArgumentP
     )
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to write")
     return listing, export
+
+
+def _add_spool(spool: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    actions = spool.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="read every record; the exit code says whether one is damaged")
+    stats = actions.add_parser("stats", help="how much waits, by grade")
+    export = actions.add_parser("export", help="write what waits to a file; the journal stays as it is")
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    export.add_argument(
+        "--format", choices=("jsonl", "blocks"), default="jsonl", help="JSON lines, or the payloads alone"
+    )
+    return [check, stats, export]
 
 
 def _natural(text: str) -> int:

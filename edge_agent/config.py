@@ -16,6 +16,7 @@ from typing import Any, Final
 from edge_agent.broker_section import BrokerSection
 from edge_agent.config_layers import Layer, Merged, merge, read_layers
 from edge_agent.errors import ConfigError
+from edge_agent.journal_config import JournalSection
 from edge_agent.metrics_config import MetricsSection
 from edge_agent.settings import from_values, number
 from edge_agent.topics import TopicTemplate, check_template
@@ -205,6 +206,7 @@ class AgentConfig:
     broker: BrokerSection = field(default_factory=BrokerSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
+    journal: JournalSection = field(default_factory=JournalSection)
     metrics: MetricsSection = field(default_factory=MetricsSection)
     evidence: EvidenceSection = field(default_factory=EvidenceSection)
 
@@ -252,6 +254,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "broker": BrokerSection,
     "topics": TopicsSection,
     "limits": LimitsSection,
+    "journal": JournalSection,
     "metrics": MetricsSection,
     "evidence": EvidenceSection,
 }

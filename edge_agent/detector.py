@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edge_agent.assessment import Assessment, Contribution
 from edge_agent.decision import NO_EVENT, NOT_ASSESSED, Decider
 from edge_agent.errors import ScorerError
+from edge_agent.reasons import contributions, located_features
 from edge_agent.stream import WindowStream
+from edge_agent.transients import TransientWatch
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from edge_agent.frame import Frame
     from edge_agent.scaler import Scaler
     from edge_agent.scorer import Scorer
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from shared_features.makers import Makers
     from shared_features.spec import FeatureSpec
 
-TOP_CONTRIBUTIONS = 5
 MODEL_FAILED = "model_failed"
 
 
@@ -60,6 +57,8 @@ class Detector:
         self._model = model
         self._stream = WindowStream(model.spec, makers)
         self._decider = Decider(model.thresholds)
+        self._located = located_features(model.spec)
+        self._transients = TransientWatch(model.thresholds.domain.steadiness)
         self._flight = ""
         self._seq = 0
 
@@ -81,7 +80,9 @@ class Detector:
             self._decider.reset()
             self._flight = window.flight
             self._seq = 0
-        reason = window.reason or self._model.thresholds.domain.reason_of(window.phase, window.values)
+        transient = self._transients.reason_of(window.flight, window.start_ns, window.reason, window.values)
+        domain = self._model.thresholds.domain
+        reason = window.reason or domain.reason_of(window.phase, window.values) or transient
         if reason:
             return self._assessment(frame, window, reason=reason)
         try:
@@ -96,7 +97,7 @@ class Detector:
             event=decision.event,
             score=scored.score,
             threshold=decision.threshold,
-            contributions=contributions(self._model.scaler, window.values, scored.reconstruction),
+            contributions=contributions(self._model.scaler, window.values, scored.reconstruction, self._located),
         )
 
     def _assessment(
@@ -130,22 +131,3 @@ class Detector:
             bundle_digest=self._model.bundle_digest,
             spec_digest=self._model.spec.digest,
         )
-
-
-def contributions(
-    scaler: Scaler, values: NDArray[np.float32], reconstruction: NDArray[np.float32]
-) -> tuple[Contribution, ...]:
-    """The features whose normalised squared residuals are the largest, with their shares of the sum.
-
-    Args:
-        scaler: The bundle's scaler.
-        values: (n_feature,) features.
-        reconstruction: (n_feature,) what the model expected instead.
-    """
-    residual = scaler.transform(values) - scaler.transform(reconstruction)
-    squared = residual * residual
-    total = float(np.add.reduce(squared))
-    if not 0.0 < total < np.inf:
-        return ()
-    order = np.argsort(-squared, kind="stable")[:TOP_CONTRIBUTIONS]
-    return tuple(Contribution(scaler.names[index], float(squared[index] / total)) for index in order)

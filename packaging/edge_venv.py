@@ -10,14 +10,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from check_edge_alone import EDGE, build, install
+from check_edge_alone import EDGE, install
+from wheels import build_wheel
 
 
 def main(folder: Path) -> None:
     """Make the environment, in place of any that is there."""
     shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
-        install(folder, [build(name, Path(work)) for name in EDGE])
+        install(folder, [build_wheel(name, Path(work)) for name in EDGE])
 
 
 if __name__ == "__main__":

@@ -133,6 +133,7 @@ def test_inference_goes_on(deaf_agent: tuple[RunningAgent, Relay], peer: Peer, s
     expected = expected_of(small_bundle, frames)
     peer.subscribe(ONLINE)
     peer.next_where(is_online)
+    wait_until((agent.state_dir / "status.json").is_file, "the agent's first status")
     peer.subscribe(RESULT)
     way.deafen()
     peer.flood(FRAMES, [encode_frame(frame) for frame in frames], qos=0)
