@@ -30,20 +30,14 @@ def check(config_path: Path, *, as_json: bool) -> ExitCode:
     Raises:
         ConfigError: The config is wrong, or the journal may not be read.
     """
-    segments = _segments_of(load_config(config_path))
-    document = {
-        "segments": [_described(segment) for segment in segments],
-        "waiting": sum(segment.waiting for segment in segments),
-        "damaged": sum(segment.damaged for segment in segments),
-        "torn": sum(segment.torn_bytes > 0 for segment in segments),
-    }
+    document = check_document(load_config(config_path))
     if as_json:
         say_json(document)
     else:
-        for segment in segments:
-            torn = f", {segment.torn_bytes} torn bytes at the end" if segment.torn_bytes else ""
-            say(f"{segment.path.name}  {segment.waiting} waiting, {segment.damaged} damaged{torn}")
-        say(f"{len(segments)} segments, {document['waiting']} waiting, {document['damaged']} damaged")
+        for segment in document["segments"]:
+            torn = f", {segment['torn_bytes']} torn bytes at the end" if segment["torn_bytes"] else ""
+            say(f"{segment['file']}  {segment['waiting']} waiting, {segment['damaged']} damaged{torn}")
+        say(f"{len(document['segments'])} segments, {document['waiting']} waiting, {document['damaged']} damaged")
     return ExitCode.JOURNAL_DAMAGED if document["damaged"] else ExitCode.OK
 
 
@@ -54,13 +48,7 @@ def stats(config_path: Path, *, as_json: bool) -> ExitCode:
         ConfigError: The config is wrong, or the journal may not be read.
     """
     config = load_config(config_path)
-    segments = _segments_of(config)
-    document: dict[str, Any] = {
-        "enabled": config.journal.enabled,
-        "max_mib": config.journal.max_mib,
-        "bytes": sum(segment.size_bytes for segment in segments),
-        "waiting": {grade.name.lower(): sum(s.waiting for s in segments if s.grade == grade) for grade in Grade},
-    }
+    document = stats_document(config)
     if as_json:
         say_json(document)
     else:
@@ -88,6 +76,36 @@ def export(config_path: Path, *, out: Path, form: str, as_json: bool) -> ExitCod
     else:
         say(f"{n} records written to {out}")
     return ExitCode.OK
+
+
+def check_document(config: AgentConfig) -> dict[str, Any]:
+    """What ``check`` finds.
+
+    Raises:
+        ConfigError: The journal may not be read.
+    """
+    segments = _segments_of(config)
+    return {
+        "segments": [_described(segment) for segment in segments],
+        "waiting": sum(segment.waiting for segment in segments),
+        "damaged": sum(segment.damaged for segment in segments),
+        "torn": sum(segment.torn_bytes > 0 for segment in segments),
+    }
+
+
+def stats_document(config: AgentConfig) -> dict[str, Any]:
+    """What ``stats`` tells.
+
+    Raises:
+        ConfigError: The journal may not be read.
+    """
+    segments = _segments_of(config)
+    return {
+        "enabled": config.journal.enabled,
+        "max_mib": config.journal.max_mib,
+        "bytes": sum(segment.size_bytes for segment in segments),
+        "waiting": {grade.name.lower(): sum(s.waiting for s in segments if s.grade == grade) for grade in Grade},
+    }
 
 
 def _segments_of(config: AgentConfig) -> list[Segment]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.command_doctor import doctor_document
+from edge_agent.command_spool import check_document, stats_document
 from edge_agent.config import AgentConfig, load_config
 from edge_agent.credentials import read_password
 from edge_agent.doctor import examine
@@ -27,6 +28,7 @@ CONTENT: Final = {
     "config.json": "the config in force, defaults included, without secrets; or why it is refused",
     "doctor.json": "what `edge-agent doctor` finds",
     "status.json": "what the agent last said of itself: state, verdict, counters, latencies, process",
+    "journal.json": "what `edge-agent spool check` and `stats` find; no message",
     "state_folder.txt": "names, sizes and times of the files in the state folder; not what is in them",
     "unit.json": "what systemd says of the unit",
     "log.txt": "the unit's last 2,000 log lines",
@@ -48,6 +50,7 @@ def gather(config_path: Path) -> dict[str, str]:
         "config.json": _json(redact(asdict(config[0])) if config else {"refused": refusal}),
         "doctor.json": _json(doctor_document(list(examine(config_path)))),
         "status.json": _read(config, STATUS_FILE),
+        "journal.json": _json(_journal(config)),
         "state_folder.txt": _listing(config),
         "unit.json": _json(unit_properties()),
         "log.txt": _log(),
@@ -89,6 +92,13 @@ def _read(config: list[AgentConfig], name: str) -> str:
         except OSError as error:
             return f"not there: {error.strerror}\n"
     return "not looked for: there is no good config\n"
+
+
+def _journal(config: list[AgentConfig]) -> dict[str, Any]:
+    try:
+        return {"stats": stats_document(config[0]), "check": check_document(config[0])} if config else {}
+    except AgentError as error:
+        return {"error": str(error)}
 
 
 def _listing(config: list[AgentConfig]) -> str:

@@ -14,14 +14,19 @@ from edge_agent import doctor, doctor_broker, doctor_machine
 from edge_agent.cli import main
 from edge_agent.config import AgentConfig
 from edge_agent.doctor_machine import check_processor, check_telemetry
-from edge_agent.doctor_state import check_agent, check_metrics, check_state_dir
+from edge_agent.doctor_state import check_agent, check_journal, check_metrics, check_state_dir
 from edge_agent.doctor_systemd import check_unit, unit_properties
 from edge_agent.exit_code import ExitCode
 from edge_agent.finding import FAIL, FINE, WARN, Finding, fine, worst
 from edge_agent.health import ONLINE, Health
+from edge_agent.journal import JOURNAL_FOLDER
+from edge_agent.journal_store import JournalStore
 from edge_agent.link_state import LinkListener, LinkState
+from edge_agent.publication import Grade, Publication
 from edge_agent.status_file import prepare_folder, write_status
 from edge_agent.verdict import DEGRADED, FAILING, Verdict
+
+MIB = 1024 * 1024
 
 Examine = Callable[..., tuple[int, dict[str, Finding]]]
 
@@ -238,6 +243,24 @@ def test_running_agent(agent_says: Any, verdict: Verdict, changes: dict[str, Any
     """What the agent says of itself, and what its silence says."""
     finding = check_agent(agent_says(verdict, changes))
     assert (finding.level, finding.text[: len(text)]) == (level, text)
+
+
+def test_journal(make_config: Callable[..., AgentConfig]) -> None:
+    """Empty, used, nearly full, damaged, and off."""
+    config = make_config(journal={"max_mib": 1})
+    assert check_journal(config).text == "0 messages wait, 0.0 of 1 MiB"
+    store = JournalStore(config.agent.state_dir / JOURNAL_FOLDER, 2 * MIB)
+    store.open()
+    store.write(Grade.RESULT, [Publication(topic="t", payload=bytes(MIB // 2))])
+    assert (check_journal(config).level, check_journal(config).text) == (FINE, "1 messages wait, 0.5 of 1 MiB")
+    store.write(Grade.ALERT, [Publication(topic="t", payload=bytes(MIB // 5)) for _ in range(3)])
+    assert check_journal(config).level == WARN
+    segment = max((config.agent.state_dir / JOURNAL_FOLDER).iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(segment.read_bytes())
+    content[1_000] ^= 1
+    segment.write_bytes(content)
+    assert "1 records damaged" in check_journal(config).text
+    assert check_journal(make_config(journal={"enabled": False})).level == FINE
 
 
 def test_metrics(make_config: Callable[..., AgentConfig], tmp_path: Path) -> None:
