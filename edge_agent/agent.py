@@ -19,6 +19,10 @@ from edge_agent.pipeline import Pipeline
 from edge_agent.publication import JSON, Publication
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.status_file import encode_status, prepare_folder, write_status
+from edge_agent.topics import TopicTemplate
+from edge_agent.unit_files import units_folder
+from edge_agent.unit_store import UnitStore
+from edge_agent.unit_watch import UnitWatch
 from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
@@ -31,6 +35,7 @@ VANISHED = "connection lost"
 
 FINISH_TIMEOUT_S = 5.0
 GOODBYE_TIMEOUT_S = 3.0
+_UNITS_PER_STREAM = 4
 
 _log = structlog.get_logger(__name__)
 
@@ -63,7 +68,11 @@ class Agent:
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._outbox = Outbox(config.limits.outbox_messages)
-        self._pipeline = Pipeline(config, model, self._health)
+        self._units = UnitStore(
+            units_folder(config.agent.state_dir), limit=_UNITS_PER_STREAM * config.limits.max_streams
+        )
+        watch = UnitWatch(self._units, TopicTemplate(config.topics.unit), model.scaler.names)
+        self._pipeline = Pipeline(config, model, self._health, observers=(watch,), units=self._units)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
@@ -95,6 +104,7 @@ class Agent:
     def _start(self) -> None:
         _freeze_garbage()
         self._health.state = ONLINE
+        self._units.start()
         self._worker.start()
         self._link.start()
         self._report()
@@ -122,6 +132,7 @@ class Agent:
         self._notifier.stopping()
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
+        self._units.stop(GOODBYE_TIMEOUT_S)
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(self._status(self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):

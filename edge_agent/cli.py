@@ -50,6 +50,8 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         from edge_agent.command_selftest import selftest
 
         return selftest(options.config, windows=options.windows, as_json=options.json)
+    if options.command == "commission":
+        return _commission(options)
     return _replay(options) if options.command == "replay" else _verify(options)
 
 
@@ -67,12 +69,21 @@ def _verify(options: argparse.Namespace) -> ExitCode:
     )
 
 
+def _commission(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_commission import commission_reset, commission_status
+
+    command = commission_status if options.action == "status" else commission_reset
+    return command(options.config, engine=options.engine, as_json=options.json)
+
+
 def _replay(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_replay import ReplayOptions, replay
     from edge_agent.command_verify import policy_of
 
     return replay(
-        ReplayOptions(bundle=options.bundle, keys=options.key, frames=options.frames, out=options.out),
+        ReplayOptions(
+            bundle=options.bundle, keys=options.key, frames=options.frames, out=options.out, units=options.units
+        ),
         policy_of(fleet=options.fleet, allow_development=options.allow_development),
     )
 
@@ -89,11 +100,18 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--bundle", type=Path, required=True, metavar="BUNDLE", help="a .bundle file, or a folder")
     replay.add_argument("--frames", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to read")
     replay.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed assessments to write")
+    replay.add_argument("--units", type=Path, metavar="DIR", help="states of units to start from; none by default")
     selftest = commands.add_parser("selftest", help="prove the bundle on this machine and measure its latency")
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
+    commission = commands.add_parser("commission", help="what is learned of each unit; or learn one anew")
+    actions = commission.add_subparsers(dest="action", required=True, metavar="ACTION")
+    shown = actions.add_parser("status", help="print what is known of the units")
+    shown.add_argument("--engine", default="", metavar="AIRCRAFT/ENGINE", help="only of this one")
+    reset = actions.add_parser("reset", help="forget a unit that was exchanged or repaired")
+    reset.add_argument("--engine", required=True, metavar="AIRCRAFT/ENGINE", help="which")
 
-    for command in (run, selftest, status):
+    for command in (run, selftest, status, shown, reset):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -101,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, selftest, status):
+    for command in (verify, selftest, status, shown, reset):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 

@@ -17,6 +17,8 @@ from edge_agent.load import load_model
 from edge_agent.output import complain, say
 from edge_agent.streams import Streams
 from edge_agent.trust import TrustedKeys
+from edge_agent.unit_files import read_units
+from edge_agent.unit_store import FixedUnits
 from edge_agent.wire import decode_frame
 
 if TYPE_CHECKING:
@@ -33,12 +35,14 @@ class ReplayOptions:
         keys: Trusted public keys in PEM.
         frames: File of length-prefixed payloads.
         out: File to write, of length-prefixed assessments.
+        units: Folder of the states that the stream began with, ``units`` in a state folder; None where it knew nobody.
     """
 
     bundle: Path
     keys: Sequence[Path]
     frames: Path
     out: Path
+    units: Path | None = None
 
 
 @dataclass(slots=True)
@@ -60,7 +64,8 @@ def replay(options: ReplayOptions, policy: Policy) -> ExitCode:
     model = load_model(options.bundle, keys=TrustedKeys.from_files(options.keys), policy=policy)
     tally = _Tally()
     limit = LimitsSection().max_streams
-    streams = Streams(model, engines=(), limit=limit, on_evict=tally.evicted.append)
+    units = _units(options.units) if options.units else FixedUnits()
+    streams = Streams(model, engines=(), limit=limit, on_evict=tally.evicted.append, units=units)
     n = write_blocks(options.out, map(encode_assessment, _assess(options.frames, streams, tally)))
     states = ", ".join(f"{count} {state}" for state, count in sorted(tally.states.items()))
     say(f"{options.out}: {n} assessments of {tally.frames} frames{f' ({states})' if states else ''}")
@@ -71,6 +76,16 @@ def replay(options: ReplayOptions, policy: Policy) -> ExitCode:
     if tally.fault:
         complain(tally.fault)
     return ExitCode.BAD_INPUT if tally.fault else ExitCode.OK
+
+
+def _units(folder: Path) -> FixedUnits:
+    try:
+        states, faults = read_units(folder)
+    except OSError as error:
+        raise FrameFileError(f"{folder}: expected a folder that can be read, got {error.strerror}") from error
+    if faults:
+        raise FrameFileError(faults[0])
+    return FixedUnits(states)
 
 
 def _assess(frames: Path, streams: Streams, tally: _Tally) -> Iterator[Assessment]:

@@ -127,12 +127,14 @@ class TopicsSection:
         input: Topics of frames; ``{aircraft}`` and ``{engine}`` are held against the frame, ``+`` is not.
         result: Topic of results.
         alert: Topic of alerts.
+        unit: Topic of what is learned of a unit.
         status: Topic of the retained status.
     """
 
     input: tuple[str, ...] = ("aircraft/+/engine/vibration", "aircraft/{aircraft}/engine/{engine}/vibration")
     result: str = "aircraft/{aircraft}/engine/{engine}/result"
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
+    unit: str = "aircraft/{aircraft}/engine/{engine}/unit"
     status: str = "enginear/{agent}/status"
 
     def __post_init__(self) -> None:
@@ -140,7 +142,8 @@ class TopicsSection:
             raise ConfigError("topics.input: expected at least one topic, got an empty list; add one")
         for index, text in enumerate(self.input):
             check_template(text, where=f"topics.input[{index}]", places=(AIRCRAFT, ENGINE), wildcards=True)
-        for key, places in (("result", (AIRCRAFT, ENGINE)), ("alert", (AIRCRAFT, ENGINE)), ("status", (AGENT,))):
+        by_engine = dict.fromkeys(("result", "alert", "unit"), (AIRCRAFT, ENGINE))
+        for key, places in {**by_engine, "status": (AGENT,)}.items():
             check_template(getattr(self, key), where=f"topics.{key}", places=places, wildcards=False)
             self._check_no_loop(key)
 

@@ -5,6 +5,7 @@ AgentError
 ├── WireError              an MQTT payload is not a frame
 ├── LinkError              the broker cannot be reached or refuses us
 ├── FrameFileError         a file of frames is unreadable or cut short
+├── UnitStateError         a file about a unit is not such a file
 ├── ScorerError            the model and the feature spec do not fit together
 └── BundleError            a bundle is refused; ``reason`` names the check
     ├── BundleFormatError      not the archive or member layout we accept
@@ -40,6 +41,10 @@ class LinkError(AgentError):
 
 class FrameFileError(AgentError):
     """A file of frames is unreadable, cut short, or not such a file."""
+
+
+class UnitStateError(AgentError):
+    """A file that says what is known of a unit is damaged, or of another version."""
 
 
 class ScorerError(AgentError):
