@@ -72,7 +72,7 @@ class Commissioning:
 
     def begin(self, engine: str, flight: str) -> None:
         """A flight begins, or goes on after a restart: the one before has ended, and counts if it may."""
-        if self._is_reset or (self._state.engine, self._state.bundle_digest) != (engine, self._bundle_digest):
+        if self._is_reset or not self._fits(engine):
             self._state = self._first_state(engine)
             self._is_reset = False
         if self._state.stage != COMMISSIONING or self._state.open.flight == flight:
@@ -106,6 +106,14 @@ class Commissioning:
         """Forget the unit from its next flight on; the flight under way ends as it began."""
         self._is_reset = True
         self._state = replace(self._state, bundle_digest=ANY_BUNDLE)
+
+    def _fits(self, engine: str) -> bool:
+        """Whether the state is of this unit and bundle; one that was tampered with is not, either."""
+        state = self._state
+        levels = [flight.level for flight in (*state.flights, state.open.learned)]
+        lengths = {len(vector) for vector in (state.shift, *levels) if vector}
+        fits = lengths <= {len(self._scaler.names)} and (state.stage == KNOWN) == bool(state.shift)
+        return fits and (state.engine, state.bundle_digest) == (engine, self._bundle_digest)
 
     def _first_state(self, engine: str) -> UnitState:
         if self._policy is None:

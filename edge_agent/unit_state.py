@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from edge_agent.errors import UnitStateError
+from edge_agent.errors import BundleFormatError, UnitStateError
+from edge_agent.strict_json import parse_json
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
@@ -105,10 +106,10 @@ class UnitState:
             UnitStateError: Not such a file.
         """
         try:
-            document = json.loads(data)
-            schema = document.pop("schema", 0)
+            document = parse_json(data, where=where)
+            schema = document.pop("schema") if isinstance(document, dict) and "schema" in document else 0
             state = from_mapping(cls, document, where=where)
-        except (ValueError, AttributeError, SpecError) as error:
+        except (BundleFormatError, SpecError) as error:
             raise UnitStateError(f"{where}: expected the state of a unit, got {error}; remove the file") from error
         if schema != SCHEMA or state.stage not in (POOLED, COMMISSIONING, KNOWN):
             raise UnitStateError(
