@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import structlog
 
 from edge_agent.commissioning import ANY_BUNDLE
+from edge_agent.status_file import prepare_folder
 from edge_agent.unit_files import forget_request, read_units, reset_requests, write_unit
 from edge_agent.unit_state import COMMISSIONING, UnitState, new_unit
 
@@ -53,11 +54,11 @@ class UnitStore:
         limit: Most units that are kept: engines are named by frames, and invented ones must not fill the disk.
 
     Raises:
-        OSError: The folder cannot be made or read.
+        ConfigError: The folder cannot be made or written to.
     """
 
     def __init__(self, folder: Path, *, limit: int) -> None:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        prepare_folder(folder)
         self._folder = folder
         self._limit = limit
         self._states, faults = read_units(folder)

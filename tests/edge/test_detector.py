@@ -249,7 +249,9 @@ def test_a_severe_fault_from_the_first_flight_is_not_learned_away(model):
     said = flown(replace(model, commissioning=POLICY), [5.0] * 6)
     assert said[-1].unit.flights == ()
     assert said[-1].unit.refused == 5
-    assert all(any(each.assessment.state == "alarm" for each in said if each.window.flight == f"f{n}") for n in range(1, 7))
+    assert all(
+        any(each.assessment.state == "alarm" for each in said if each.window.flight == f"f{n}") for n in range(1, 7)
+    )
 
 
 def test_a_hidden_fault_is_cut_off_at_the_limit(model):

@@ -191,7 +191,10 @@ def test_the_operator_sees_units_and_resets_one(config_file, tmp_path, capsys):
     write_unit(folder, new_unit("OO-ABC/2", "d1", COMMISSIONING))
     assert main(["commission", "status", *arguments]) == 0
     shown = capsys.readouterr().out
-    assert "OO-ABC/1: known, 0 flights learned from (0 windows), 0 refused; largest shift 2.00 spreads, limited in b" in shown
+    assert (
+        "OO-ABC/1: known, 0 flights learned from (0 windows), 0 refused; largest shift 2.00 spreads, limited in b"
+        in shown
+    )
     assert "OO-ABC/2: commissioning" in shown
     assert main(["commission", "reset", "--engine", ENGINE, "--json", *arguments]) == 0
     assert json.loads(capsys.readouterr().out) == {"engine": ENGINE, "reset": "requested"}
