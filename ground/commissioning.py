@@ -61,14 +61,14 @@ def learn_policy(
     if not decision.commissioning_flights:
         return _none("decision.commissioning_flights is 0")
     fit, calibration = (_units(table, roles, healthy=True) for roles in ((FIT, VALIDATION), (CALIBRATION,)))
-    levels = {unit: _level(part, detector) for unit, part in fit.items() if len(part.rows) >= FEWEST_WINDOWS}
+    levels = {unit: unit_level(part, detector) for unit, part in fit.items() if len(part.rows) >= FEWEST_WINDOWS}
     flying = {unit: part for unit, part in calibration.items() if _flies_on(part, decision)}
     if min(len(levels), len(flying)) < FEWEST_UNITS:
         return _none(
             f"expected {FEWEST_UNITS} units of the fit and as many of the calibration with more than "
             f"{decision.commissioning_flights} flights, got {len(levels)} and {len(flying)}"
         )
-    draft = _draft(detector, decision, levels, flying)
+    draft = draft_policy(detector, decision, levels, flying)
     rehearsed = [rehearse_unit(part, draft, detector) for part in flying.values()]
     later = [flight.scores for unit in rehearsed for flight in unit.flights if flight.is_known]
     completed = len({flight.group for flight in later})
@@ -125,14 +125,14 @@ def _flies_on(part: WindowTable, decision: DecisionConfig) -> bool:
     return int(part.rows["recording_id"].nunique()) > decision.commissioning_flights
 
 
-def _level(part: WindowTable, detector: UnknownUnits) -> NDArray[np.float64]:
+def unit_level(part: WindowTable, detector: UnknownUnits) -> NDArray[np.float64]:
     """(n_feature,) what a unit lies above the expectation, as an agent learns it: median of its flights' medians."""
     rest = detector.expected.residual(detector.scaler.transform(part.values), detector.n_condition)
     names = part.rows["recording_id"].to_numpy(dtype=str)
     return np.asarray(np.median([np.median(rest[names == name], axis=0) for name in np.unique(names)], axis=0))
 
 
-def _draft(
+def draft_policy(
     detector: UnknownUnits, decision: DecisionConfig,
     levels: Mapping[str, NDArray[np.float64]], flying: Mapping[str, WindowTable],
 ) -> CommissioningPolicy:  # fmt: skip
@@ -181,7 +181,7 @@ def _known(
     known = []
     for unit, part in units.items():
         if unit in engines and part.rows["recording_id"].nunique() >= draft.flights:
-            shift = np.clip(_level(part, detector), -limits, limits)
+            shift = np.clip(unit_level(part, detector), -limits, limits)
             known.append(KnownUnit(engine=engines[unit], shift=tuple(shift.tolist())))
     return tuple(sorted(known, key=lambda each: each.engine))
 
