@@ -54,7 +54,6 @@ def request_reset(folder: Path, engine: str) -> None:
         ConfigError: The folder cannot be written to.
     """
     try:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         _replace(folder / (_stem(engine) + _RESET), engine.encode())
     except OSError as error:
         raise ConfigError(
@@ -93,6 +92,7 @@ def _stem(engine: str) -> str:
 
 
 def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("wb") as stream:
         stream.write(data)

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import structlog
 
 from edge_agent.commissioning import ANY_BUNDLE
-from edge_agent.status_file import prepare_folder
+from edge_agent.errors import ConfigError
 from edge_agent.unit_files import forget_request, read_units, reset_requests, write_unit
 from edge_agent.unit_state import COMMISSIONING, UnitState, new_unit
 
@@ -50,18 +50,23 @@ class UnitStore:
     """Units in memory and, a moment later, on disk. The worker calls it and never waits for the disk.
 
     Args:
-        folder: Where the files lie; made when it is missing.
+        folder: Where the files lie; made when there is something to keep.
         limit: Most units that are kept: engines are named by frames, and invented ones must not fill the disk.
 
     Raises:
-        ConfigError: The folder cannot be made or written to.
+        ConfigError: The folder is there and cannot be read.
     """
 
     def __init__(self, folder: Path, *, limit: int) -> None:
-        prepare_folder(folder)
         self._folder = folder
         self._limit = limit
-        self._states, faults = read_units(folder)
+        try:
+            self._states, faults = read_units(folder)
+        except OSError as error:
+            raise ConfigError(
+                f"agent.state_dir: expected a folder {folder} that can be read, got {error.strerror}; give it to the "
+                "agent's user"
+            ) from error
         for fault in faults:
             _log.error("unit state not read", error=fault)
         self._changed: dict[str, UnitState] = {}

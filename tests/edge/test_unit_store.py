@@ -11,6 +11,7 @@ import pytest
 from edge_agent.cli import main
 from edge_agent.commissioning import ANY_BUNDLE
 from edge_agent.commissioning_policy import CommissioningPolicy, ExpectedLevels
+from edge_agent.errors import ConfigError
 from edge_agent.frame_file import read_blocks, write_blocks
 from edge_agent.inbox import Arrival
 from edge_agent.layout import COMMISSIONING_POLICY
@@ -80,6 +81,13 @@ def test_a_damaged_file_is_told_and_left(tmp_path, log_lines):
     made = UnitStore(folder, limit=3)
     assert made.state_of(ENGINE).engine == ENGINE
     assert [line["event"] for line in log_lines] == ["unit state not read"]
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    """When the agent starts, by the key of its config."""
+    (tmp_path / "units").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"agent\.state_dir: expected a folder .*Not a directory"):
+        UnitStore(tmp_path / "units", limit=3)
 
 
 def test_a_reset_reaches_a_running_store(store, tmp_path):
