@@ -29,6 +29,10 @@ from edge_agent.pipeline import Pipeline
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.status_file import prepare_folder, write_status
 from edge_agent.status_messages import status_message, status_messages
+from edge_agent.topics import TopicTemplate
+from edge_agent.unit_files import units_folder
+from edge_agent.unit_store import UnitStore
+from edge_agent.unit_watch import UnitWatch
 from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
@@ -43,6 +47,7 @@ FINISH_TIMEOUT_S = 5.0
 EVIDENCE_TIMEOUT_S = 2.0
 GOODBYE_TIMEOUT_S = 3.0
 JOURNAL_TIMEOUT_S = 5.0
+_UNITS_PER_STREAM = 4
 
 _log = structlog.get_logger(__name__)
 
@@ -92,7 +97,13 @@ class Agent:
         heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)
         self._checkup = Checkup(config, self._health, heard, lambda: heartbeat.age_s)
         self._metrics = MetricsOutlets(config.metrics, self._health.counters)
-        self._pipeline = Pipeline(config, model, self._health, observers=[heard, self._reports])
+        self._units = UnitStore(
+            units_folder(config.agent.state_dir), limit=_UNITS_PER_STREAM * config.limits.max_streams
+        )
+        watch = UnitWatch(self._units, TopicTemplate(config.topics.unit), model.scaler.names)
+        self._pipeline = Pipeline(
+            config, model, self._health, observers=(heard, self._reports, watch), units=self._units
+        )
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
@@ -129,6 +140,7 @@ class Agent:
         _freeze_garbage()
         self._health.state = ONLINE
         self._reports.start()
+        self._units.start()
         self._worker.start()
         self._journal.start()
         self._link.start()
@@ -192,6 +204,7 @@ class Agent:
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
         self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
         self._outbox.hold_backlog_back()
+        self._units.stop(GOODBYE_TIMEOUT_S)
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(*status_messages(self._config, self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):

@@ -31,7 +31,7 @@ ENGINE = "engine"
 AGENT = "agent"
 
 _OWN_TOPICS = {
-    **dict.fromkeys(("result", "alert", "flight", "evidence"), (AIRCRAFT, ENGINE)),
+    **dict.fromkeys(("result", "alert", "unit", "flight", "evidence"), (AIRCRAFT, ENGINE)),
     **dict.fromkeys(("status", "probe", "evidence_get", "evidence_data"), (AGENT,)),
 }
 """What each topic that is no input must name."""
@@ -108,6 +108,7 @@ class TopicsSection:
         input: Topics of frames; ``{aircraft}`` and ``{engine}`` are held against the frame, ``+`` is not.
         result: Topic of results.
         alert: Topic of alerts.
+        unit: Topic of what is learned of a unit.
         status: Topic of the retained status.
         probe: Topic of the link's messages to itself.
         thin_edge_health: Topic of the retained health that thin-edge.io knows; empty for none.
@@ -120,6 +121,7 @@ class TopicsSection:
     input: tuple[str, ...] = ("aircraft/+/engine/vibration", "aircraft/{aircraft}/engine/{engine}/vibration")
     result: str = "aircraft/{aircraft}/engine/{engine}/result"
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
+    unit: str = "aircraft/{aircraft}/engine/{engine}/unit"
     status: str = "enginear/{agent}/status"
     probe: str = "enginear/{agent}/probe"
     thin_edge_health: str = ""
