@@ -34,6 +34,7 @@ class Box:
     def __init__(self, tree: Path, folder: Path) -> None:
         self._tree = tree
         self._folder = folder
+        self._console = folder.parent / "console"
         self._leader = ""
 
     def boot(self) -> None:
@@ -44,22 +45,29 @@ class Box:
         """
         unpack = ["tar", "--extract", "--zstd", "--xattrs", "--file", str(self._tree), "--directory", str(self._folder)]
         subprocess.run([*as_root(), *unpack], check=True)
-        console = self._folder.parent / "console"
         # No machined and no unit of its own: none of them need run on this machine.
         options = ["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--private-network"]
-        with console.open("wb") as output:
+        with self._console.open("wb") as output:
             self._nspawn = subprocess.Popen(
                 [*as_root(), "systemd-nspawn", *options, "--directory", str(self._folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        self._await_boot()
+
+    def reboot(self) -> None:
+        """Shut down in good order and boot again.
+
+        Raises:
+            BoxError: As ``boot``.
+        """
+        before, self._leader = self._leader, ""
+        subprocess.run([*as_root(), "nsenter", "--target", before, "--all", "systemctl", "reboot"], check=True)
         deadline_s = time.monotonic() + BOOT_S
-        while not self._is_up():
-            if self._nspawn.poll() is not None or time.monotonic() > deadline_s:
-                self.stop()
-                raise BoxError(f"no systemd within {BOOT_S:.0f} s; its console ends: {console.read_text()[-800:]}")
+        while self._find_leader() in {"", before} and time.monotonic() < deadline_s:
             time.sleep(0.05)
+        self._await_boot()
 
     def run(self, script: str, *, given: bytes = b"", timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run a script of sh as root in the box; never raises for its exit code."""
@@ -100,13 +108,25 @@ class Box:
         self._nspawn.wait(STOP_S)
         subprocess.run([*as_root(), "rm", "-rf", "--one-file-system", str(self._folder)], check=True)
 
+    def _await_boot(self) -> None:
+        deadline_s = time.monotonic() + BOOT_S
+        while not self._is_up():
+            if self._nspawn.poll() is not None or time.monotonic() > deadline_s:
+                self.stop()
+                raise BoxError(
+                    f"no systemd within {BOOT_S:.0f} s; its console ends: {self._console.read_text()[-800:]}"
+                )
+            time.sleep(0.05)
+
     def _is_up(self) -> bool:
-        if not self._leader:
-            self._leader = _child_of(self._nspawn.pid, depth=1 if os.geteuid() == 0 else 2)
+        self._leader = self._leader or self._find_leader()
         if not self._leader:
             return False
         state = self.run("systemctl is-system-running || true", timeout_s=BOOT_S).stdout.strip()
         return state in {"running", "degraded"}
+
+    def _find_leader(self) -> str:
+        return _child_of(self._nspawn.pid, depth=1 if os.geteuid() == 0 else 2)
 
 
 def _child_of(pid: int, *, depth: int) -> str:

