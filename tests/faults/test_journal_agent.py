@@ -56,9 +56,14 @@ def make_agent(tmp_path: Path, small_bundle: Any) -> Iterator[Callable[[int], Ru
         agent.end()
 
 
-def test_results_outlive_an_agent_that_is_not_heard(broker: Any, peer: Any, make_agent: Any, small_bundle: Any) -> None:
+def test_results_outlive_an_agent_that_is_not_heard(
+    stopped_broker: Any, peer_of: Any, make_agent: Any, small_bundle: Any
+) -> None:
     """What the broker has not acknowledged outlives the agent and comes later: in order, marked, and only then gone."""
-    with relay(broker.port) as way:
+    # A broker that sends on frames although none is acknowledged.
+    stopped_broker.start("max_inflight_messages 0")
+    peer = peer_of(stopped_broker)
+    with relay(stopped_broker.port) as way:
         agent = make_agent(way.port)
         # The broker must not give up on it meanwhile: it would come back, and be heard.
         agent.config.write_text(agent.config.read_text().replace("keepalive_s = 2", "keepalive_s = 60"))
@@ -66,7 +71,7 @@ def test_results_outlive_an_agent_that_is_not_heard(broker: Any, peer: Any, make
         agent.notified(b"READY=1")
         wait_until(lambda: agent.status()["link"]["connected"], "the link and its subscriptions")
         way.deafen()
-        for frame in small_bundle.frames(2.0):
+        for frame in small_bundle.frames(4.0):
             peer.publish(INPUT, encode_frame(frame))
         wait_until(lambda: agent.status()["counters"].get("journal_waiting.result", 0) > 0, "results on disk")
         assert spool(agent, "stats")[1]["waiting"]["result"] > 0
