@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 30.0
 INPUT = "aircraft/OO-ABC/engine/1/vibration"
 RESULT = "aircraft/OO-ABC/engine/1/result"
-STATUS = "enginear/a1/status"
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> Any:
@@ -57,17 +56,25 @@ def make_agent(tmp_path: Path, small_bundle: Any) -> Iterator[Callable[[int], Ru
         agent.end()
 
 
-def test_results_outlive_an_agent_that_is_not_heard(broker: Any, peer: Any, make_agent: Any, small_bundle: Any) -> None:
+def test_results_outlive_an_agent_that_is_not_heard(
+    stopped_broker: Any, peer_of: Any, make_agent: Any, small_bundle: Any
+) -> None:
     """What the broker has not acknowledged outlives the agent and comes later: in order, marked, and only then gone."""
-    peer.subscribe(STATUS)
-    with relay(broker.port) as way:
+    # A broker that sends on frames although none is acknowledged.
+    stopped_broker.start("max_inflight_messages 0")
+    peer = peer_of(stopped_broker)
+    with relay(stopped_broker.port) as way:
         agent = make_agent(way.port)
+        # The broker must not give up on it meanwhile: it would come back, and be heard.
+        agent.config.write_text(agent.config.read_text().replace("keepalive_s = 2", "keepalive_s = 60"))
         agent.start()
-        peer.next_where(lambda message: b'"online"' in message.payload)
+        agent.notified(b"READY=1")
+        wait_until(lambda: agent.status()["link"]["connected"], "the link and its subscriptions")
         way.deafen()
-        for frame in small_bundle.frames(2.0):
+        for frame in small_bundle.frames(4.0):
             peer.publish(INPUT, encode_frame(frame))
-        wait_until(lambda: spool(agent, "stats")[1]["waiting"]["result"] > 0, "results on disk")
+        wait_until(lambda: agent.status()["counters"].get("journal_waiting.result", 0) > 0, "results on disk")
+        assert spool(agent, "stats")[1]["waiting"]["result"] > 0
         assert agent.stop() == 0
         code, checked = spool(agent, "check")
         assert (code, checked["damaged"], checked["torn"]) == (ExitCode.OK, 0, 0)
