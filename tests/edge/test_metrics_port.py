@@ -127,6 +127,32 @@ def test_trickle(served: Served) -> None:
     thread.join()
 
 
+class Resting(threading.Event):
+    """Notes how long the port would have rested, and does not wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rests_s: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Note a rest."""
+        self.rests_s.append(timeout)
+        return self.is_set()
+
+
+def test_rests_after_each_answer(served: Served) -> None:
+    """A client that asks without end gets twenty answers a second: more would take the worker's time."""
+    assert served.get("/metrics")[0] == 200
+    resting = served.port._server._stopping = Resting()
+    for _ in range(3):
+        assert served.get("/metrics")[0] == 200
+    deadline_s = time.monotonic() + WAIT_S
+    while len(resting.rests_s) < 3:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    assert set(resting.rests_s) == {0.05}
+
+
 def test_client_that_does_not_read(served: Served) -> None:
     """An answer that nobody takes is given up."""
     served.port.page = page(text="x 1\n" * 4_000_000)
