@@ -3,7 +3,7 @@
 ``python -m benchmarks.spectral_embeddings --data DIR`` reads each rig twice: with the features that ``ground init``
 proposes, and with the powers of bands of equal width in octaves from the third spectral line to Nyquist (and the shape
 of that spectrum) alone. Both go through the protocols of ``benchmarks.detection`` behind the product's calibration and
-decision, with the default family and with the kNN bank. ADR 0021 has what came of it.
+decision, with the default family and with the kNN bank. ADR 0022 has what came of it.
 """
 
 from __future__ import annotations

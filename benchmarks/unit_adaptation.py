@@ -48,7 +48,7 @@ def main() -> int:
     """Measure and print; returns the exit code."""
     config = load_config(Path(str(files("ground") / "configs" / f"{DATASET}.yaml")))
     with tempfile.TemporaryDirectory() as folder:
-        table = _windows(config, Path(sys.argv[1]), Workspace(Path(folder)))
+        table = windows_of_lives(config, Path(sys.argv[1]), Workspace(Path(folder)))
     print(f"{'unit':12}{'':10}{'largest shift':>14}{'healthy':>9}{'p99':>7}{'worn':>7}{'AUC':>8}{'alarms':>14}")
     for unit in sorted(set(table.rows["unit_id"])):
         for line in _lines(config, table, unit):
@@ -56,7 +56,8 @@ def main() -> int:
     return 0
 
 
-def _windows(config: Config, data: Path, workspace: Workspace) -> WindowTable:
+def windows_of_lives(config: Config, data: Path, workspace: Workspace) -> WindowTable:
+    """Every window of the run-to-failure lives."""
     import_recordings(data, workspace.raw, dataset=DATASET, progress=_quiet)
     preprocess(config, workspace, progress=_quiet)
     return interim_windows(config, workspace, config.feature_spec(), progress=_quiet)

@@ -15,9 +15,11 @@ from edge_agent.checkup import Checkup
 from edge_agent.config_reload import ConfigState, changed_keys, check_reload
 from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
+from edge_agent.folder_lock import FolderLock
 from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
 from edge_agent.heard import Heard
 from edge_agent.inbox import Arrival, Inbox
+from edge_agent.journal import Journal
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
 from edge_agent.logs import set_level
@@ -27,6 +29,10 @@ from edge_agent.pipeline import Pipeline
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.status_file import prepare_folder, write_status
 from edge_agent.status_messages import status_message, status_messages
+from edge_agent.topics import TopicTemplate
+from edge_agent.unit_files import units_folder
+from edge_agent.unit_store import UnitStore
+from edge_agent.unit_watch import UnitWatch
 from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
@@ -40,6 +46,8 @@ if TYPE_CHECKING:
 FINISH_TIMEOUT_S = 5.0
 EVIDENCE_TIMEOUT_S = 2.0
 GOODBYE_TIMEOUT_S = 3.0
+JOURNAL_TIMEOUT_S = 5.0
+_UNITS_PER_STREAM = 4
 
 _log = structlog.get_logger(__name__)
 
@@ -63,20 +71,22 @@ class Agent:
         read_config: Reads the config again.
 
     Raises:
-        ConfigError: The state folder cannot be written to.
+        ConfigError: The state folder cannot be written to, or another agent uses it.
     """
 
     def __init__(
         self, config: AgentConfig, model: LoadedModel, notifier: Notifier, read_config: Callable[[], AgentConfig]
     ) -> None:
         prepare_folder(config.agent.state_dir)
+        self._lock = FolderLock(config.agent.state_dir)
         self._config = config
         self._notifier = notifier
         self._read_config = read_config
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
-        self._outbox = Outbox(config.limits.outbox_messages)
+        self._outbox = Outbox(config.limits.outbox_messages, backlog_per_s=config.journal.backlog_per_s)
+        self._journal = Journal(config.journal, config.agent.state_dir, self._outbox)
         self._reports = EngineReports(
             config,
             model,
@@ -87,7 +97,13 @@ class Agent:
         heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)
         self._checkup = Checkup(config, self._health, heard, lambda: heartbeat.age_s)
         self._metrics = MetricsOutlets(config.metrics, self._health.counters)
-        self._pipeline = Pipeline(config, model, self._health, observers=[heard, self._reports])
+        self._units = UnitStore(
+            units_folder(config.agent.state_dir), limit=_UNITS_PER_STREAM * config.limits.max_streams
+        )
+        watch = UnitWatch(self._units, TopicTemplate(config.topics.unit), model.scaler.names)
+        self._pipeline = Pipeline(
+            config, model, self._health, observers=(heard, self._reports, watch), units=self._units
+        )
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
@@ -124,7 +140,9 @@ class Agent:
         _freeze_garbage()
         self._health.state = ONLINE
         self._reports.start()
+        self._units.start()
         self._worker.start()
+        self._journal.start()
         self._link.start()
         self._report()
         # Ready without the link: an aircraft boots before its network does.
@@ -185,10 +203,14 @@ class Agent:
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
         self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
+        self._outbox.hold_backlog_back()
+        self._units.stop(GOODBYE_TIMEOUT_S)
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(*status_messages(self._config, self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):
             _log.warning("messages not delivered", n=len(self._outbox))
+        if not self._journal.stop(JOURNAL_TIMEOUT_S):
+            _log.error("journal not finished", waited_s=JOURNAL_TIMEOUT_S)
         self._health.link = self._link.state
         self._report()
         self._metrics.close()
@@ -215,7 +237,7 @@ class Agent:
     def _report(self) -> None:
         gauges = self._gauges()
         self._checkup.refresh(gauges)
-        document = self._health.document(gauges)
+        document = self._document()
         self._metrics.give(document, gauges)
         try:
             write_status(self._config.agent.state_dir, document)
@@ -237,6 +259,7 @@ class Agent:
             "outbox_waiting": len(self._outbox),
             "outbox_dropped": self._outbox.dropped,
             "messages_acknowledged": self._outbox.acknowledged,
+            **self._journal.gauges(),
         }
 
     def _summary(self) -> str:

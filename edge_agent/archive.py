@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edge_agent.errors import BundleFormatError
-from edge_agent.layout import BUNDLE_CAP, MEMBER_CAPS
+from edge_agent.layout import BUNDLE_CAP, MEMBER_CAPS, OPTIONAL_MEMBERS
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -60,7 +60,7 @@ def read_archive(data: bytes) -> dict[str, bytes]:
         data: The whole file.
 
     Returns:
-        Content by member name: exactly the names of ``MEMBER_CAPS``.
+        Content by member name: the names of ``MEMBER_CAPS``, with or without the optional ones.
 
     Raises:
         BundleFormatError: Any other archive; ``reason`` names the rule.
@@ -90,7 +90,7 @@ def check_names(members: Mapping[str, bytes]) -> None:
     """
     for name, content in members.items():
         check_member(name, len(content))
-    missing = sorted(set(MEMBER_CAPS) - set(members))
+    missing = sorted(set(MEMBER_CAPS) - OPTIONAL_MEMBERS - set(members))
     if missing:
         raise BundleFormatError(
             "missing_member", f"bundle: expected {', '.join(missing)}, got nothing; export the bundle again"

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgpack
 
+from edge_agent.unit_state import NO_SHIFT, POOLED
+
 SCHEMA = 1
 
 
@@ -39,6 +41,9 @@ class Assessment:
         bundle_id: Detector and version.
         bundle_digest: sha256 of the bundle.
         spec_digest: sha256 of the feature spec.
+        unit: What the engine was held against: ``pooled`` (all of its kind, for good), ``commissioning`` (all of its
+            kind, while its own level is learned) or ``known`` (itself).
+        unit_shift: Digest of the shift that was taken away (``UnitState.shift_digest``); empty for none.
     """
 
     aircraft: str
@@ -57,6 +62,8 @@ class Assessment:
     bundle_id: str
     bundle_digest: str
     spec_digest: str
+    unit: str = POOLED
+    unit_shift: str = NO_SHIFT
 
     def to_document(self) -> dict[str, Any]:
         """The assessment as plain msgpack and JSON types, in a fixed order of fields."""

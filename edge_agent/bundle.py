@@ -12,10 +12,12 @@ from pathlib import Path
 
 from edge_agent.archive import check_names, read_archive, write_archive
 from edge_agent.bundle_files import read_bundle_file, read_folder
+from edge_agent.commissioning_policy import CommissioningPolicy
 from edge_agent.errors import BundleFormatError, DigestMismatch
 from edge_agent.golden_vectors import GoldenVectors
 from edge_agent.io_schema import IoSchema
 from edge_agent.layout import (
+    COMMISSIONING_POLICY,
     FEATURE_SPEC,
     IO_SCHEMA,
     MANIFEST,
@@ -24,7 +26,6 @@ from edge_agent.layout import (
     MODEL_CARD,
     SCALER,
     SIGNATURE,
-    SIGNED_MEMBERS,
     THRESHOLDS,
 )
 from edge_agent.manifest import Manifest
@@ -49,6 +50,7 @@ class Bundle:
         spec: The features its model takes.
         scaler: Scales of the features.
         thresholds: Thresholds and persistence by phase.
+        commissioning: What may be learned of new units; None where nothing may.
         onnx_model: The model, scanned.
         golden: Windows with the features and scores to reproduce; not replayed yet.
         metrics: Measures of the ground, JSON.
@@ -60,6 +62,7 @@ class Bundle:
     spec: FeatureSpec
     scaler: Scaler
     thresholds: Thresholds
+    commissioning: CommissioningPolicy | None
     onnx_model: bytes
     golden: GoldenVectors
     metrics: bytes
@@ -99,7 +102,8 @@ def open_members(members: Mapping[str, bytes], *, keys: TrustedKeys, policy: Pol
     statement = Statement.from_json(verify_signature(members[SIGNATURE], keys))
     manifest = Manifest.from_json(statement.authentic(members, MANIFEST))
     policy.check(manifest)
-    verified = {name: statement.authentic(members, name) for name in sorted(SIGNED_MEMBERS)}
+    statement.check_members(set(members) - {SIGNATURE})
+    verified = {name: statement.authentic(members, name) for name in sorted(statement.digests)}
     bundle = _read(verified, manifest, digest=hashlib.sha256(write_archive(members)).hexdigest())
     _check_fit(bundle, IoSchema.from_json(verified[IO_SCHEMA]))
     return bundle
@@ -112,6 +116,7 @@ def _read(verified: Mapping[str, bytes], manifest: Manifest, *, digest: str) -> 
         spec=_read_spec(verified[FEATURE_SPEC], manifest.spec_digest),
         scaler=Scaler.from_document(parse_json(verified[SCALER], where=SCALER)),
         thresholds=Thresholds.from_document(parse_json(verified[THRESHOLDS], where=THRESHOLDS)),
+        commissioning=_read_commissioning(verified),
         onnx_model=verified[MODEL],
         golden=GoldenVectors.from_members(verified),
         metrics=verified[METRICS],
@@ -140,6 +145,12 @@ def _read_spec(data: bytes, expected_digest: str) -> FeatureSpec:
     return spec
 
 
+def _read_commissioning(verified: Mapping[str, bytes]) -> CommissioningPolicy | None:
+    if COMMISSIONING_POLICY not in verified:
+        return None
+    return CommissioningPolicy.from_document(parse_json(verified[COMMISSIONING_POLICY], where=COMMISSIONING_POLICY))
+
+
 def _read_text(data: bytes, *, where: str) -> str:
     try:
         return data.decode("utf-8")
@@ -162,6 +173,8 @@ def _check_fit(bundle: Bundle, schema: IoSchema) -> None:
             f"{THRESHOLDS}: domain: expected the conditions of {FEATURE_SPEC} ({', '.join(bundle.spec.conditions)}) in "
             f"their order, or none, got {', '.join(judged)}; export again",
         )
+    if bundle.commissioning is not None:
+        bundle.commissioning.check(n_feature=len(names), n_condition=len(bundle.spec.conditions))
     schema.check(len(names))
     scan_onnx(bundle.onnx_model, schema)
     bundle.golden.check_shape(

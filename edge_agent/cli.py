@@ -72,6 +72,8 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         "replay": _replay,
         "config": _config,
         "evidence": _evidence,
+        "spool": _spool,
+        "commission": _commission,
     }
     return commands[options.command](options)
 
@@ -109,6 +111,15 @@ def _selftest(options: argparse.Namespace) -> ExitCode:
     return selftest(options.config, windows=options.windows, as_json=options.json)
 
 
+def _spool(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_spool import check, export, stats
+
+    if options.action == "export":
+        return export(options.config, out=options.out, form=options.format, as_json=options.json)
+    action = check if options.action == "check" else stats
+    return action(options.config, as_json=options.json)
+
+
 def _config(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_config import config_check, config_defaults, config_show
 
@@ -131,6 +142,13 @@ def _verify(options: argparse.Namespace) -> ExitCode:
     )
 
 
+def _commission(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_commission import commission_reset, commission_status
+
+    command = commission_status if options.action == "status" else commission_reset
+    return command(options.config, engine=options.engine, as_json=options.json)
+
+
 def _replay(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_replay import ReplayOptions, replay
     from edge_agent.command_verify import policy_of
@@ -142,6 +160,7 @@ def _replay(options: argparse.Namespace) -> ExitCode:
             frames=options.frames,
             out=options.out,
             first_seq=options.first_seq,
+            units=options.units,
             json=options.json,
         ),
         policy_of(fleet=options.fleet, allow_development=options.allow_development),
@@ -171,9 +190,11 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--first-seq", type=_natural, default=0, metavar="N", help="seq of the first assessment, as evidence states it"
     )
+    replay.add_argument("--units", type=Path, metavar="DIR", help="states of units to start from; none by default")
     selftest = commands.add_parser("selftest", help="prove the bundle on this machine and measure its latency")
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
+    spooled = _add_spool(commands.add_parser("spool", help="look into the journal, while the agent runs or not"))
     listing, export = _add_evidence(commands.add_parser("evidence", help="the waveform around alerts"))
 
     doctor = commands.add_parser("doctor", help="check config, bundle, broker and machine, and say what to do")
@@ -190,7 +211,14 @@ def _parser() -> argparse.ArgumentParser:
     show = actions.add_parser("show", help="print the settings in force, each with its origin")
     actions.add_parser("defaults", help="print every key with its default")
 
-    for command in (run, selftest, status, check, show, listing, export, doctor, diag):
+    commission = commands.add_parser("commission", help="what is learned of each unit; or learn one anew")
+    actions = commission.add_subparsers(dest="action", required=True, metavar="ACTION")
+    shown = actions.add_parser("status", help="print what is known of the units")
+    shown.add_argument("--engine", default="", metavar="AIRCRAFT/ENGINE", help="only of this one")
+    reset = actions.add_parser("reset", help="forget a unit that was exchanged or repaired")
+    reset.add_argument("--engine", required=True, metavar="AIRCRAFT/ENGINE", help="which")
+
+    for command in (run, selftest, status, check, show, listing, export, doctor, diag, shown, reset, *spooled):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -198,7 +226,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, replay, selftest, status, check, show, listing, export, doctor, diag):
+    for command in (
+        verify, replay, selftest, status, check, show, listing, export, doctor, diag, shown, reset, *spooled,
+    ):  # fmt: skip
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -212,6 +242,18 @@ def _add_evidence(evidence: argparse.ArgumentParser) -> tuple[argparse.ArgumentP
     )
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to write")
     return listing, export
+
+
+def _add_spool(spool: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    actions = spool.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="read every record; the exit code says whether one is damaged")
+    stats = actions.add_parser("stats", help="how much waits, by grade")
+    export = actions.add_parser("export", help="write what waits to a file; the journal stays as it is")
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    export.add_argument(
+        "--format", choices=("jsonl", "blocks"), default="jsonl", help="JSON lines, or the payloads alone"
+    )
+    return [check, stats, export]
 
 
 def _natural(text: str) -> int:

@@ -17,6 +17,8 @@ from edge_agent.load import load_model
 from edge_agent.output import complain, say, say_json
 from edge_agent.streams import Streams
 from edge_agent.trust import TrustedKeys
+from edge_agent.unit_files import read_units
+from edge_agent.unit_store import FixedUnits
 from edge_agent.wire import decode_frame
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class ReplayOptions:
         out: File to write, of length-prefixed assessments.
         first_seq: ``seq`` of the first assessment of the first flight: evidence begins within one.
         json: Whether to print JSON.
+        units: Folder of the states that the stream began with, ``units`` in a state folder; None where it knew nobody.
     """
 
     bundle: Path
@@ -43,6 +46,7 @@ class ReplayOptions:
     out: Path
     first_seq: int = 0
     json: bool = False
+    units: Path | None = None
 
 
 @dataclass(slots=True)
@@ -74,7 +78,8 @@ def replay(options: ReplayOptions, policy: Policy) -> ExitCode:
     model = load_model(options.bundle, keys=TrustedKeys.from_files(options.keys), policy=policy)
     tally = _Tally()
     limit = LimitsSection().max_streams
-    streams = Streams(model, engines=(), limit=limit, on_evict=tally.evicted.append)
+    units = _units(options.units) if options.units else FixedUnits()
+    streams = Streams(model, engines=(), limit=limit, on_evict=tally.evicted.append, units=units)
     assessments = _counted_from(options.first_seq, _assess(options.frames, streams, tally))
     n = write_blocks(options.out, map(encode_assessment, assessments))
     if options.json:
@@ -101,6 +106,16 @@ def _counted_from(first_seq: int, assessments: Iterator[Assessment]) -> Iterator
     for assessment in assessments:
         flight = flight or assessment.flight
         yield replace(assessment, seq=assessment.seq + first_seq) if assessment.flight == flight else assessment
+
+
+def _units(folder: Path) -> FixedUnits:
+    try:
+        states, faults = read_units(folder)
+    except OSError as error:
+        raise FrameFileError(f"{folder}: expected a folder that can be read, got {error.strerror}") from error
+    if faults:
+        raise FrameFileError(faults[0])
+    return FixedUnits(states)
 
 
 def _assess(frames: Path, streams: Streams, tally: _Tally) -> Iterator[Assessment]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from edge_agent.broker_section import BrokerSection
 from edge_agent.config_layers import Layer, Merged, merge, read_layers
 from edge_agent.errors import ConfigError
+from edge_agent.journal_config import JournalSection
 from edge_agent.metrics_config import MetricsSection
 from edge_agent.settings import from_values, number
 from edge_agent.topics import TopicTemplate, check_template
@@ -30,7 +31,7 @@ ENGINE = "engine"
 AGENT = "agent"
 
 _OWN_TOPICS = {
-    **dict.fromkeys(("result", "alert", "flight", "evidence"), (AIRCRAFT, ENGINE)),
+    **dict.fromkeys(("result", "alert", "unit", "flight", "evidence"), (AIRCRAFT, ENGINE)),
     **dict.fromkeys(("status", "probe", "evidence_get", "evidence_data"), (AGENT,)),
 }
 """What each topic that is no input must name."""
@@ -107,6 +108,7 @@ class TopicsSection:
         input: Topics of frames; ``{aircraft}`` and ``{engine}`` are held against the frame, ``+`` is not.
         result: Topic of results.
         alert: Topic of alerts.
+        unit: Topic of what is learned of a unit.
         status: Topic of the retained status.
         probe: Topic of the link's messages to itself.
         thin_edge_health: Topic of the retained health that thin-edge.io knows; empty for none.
@@ -119,6 +121,7 @@ class TopicsSection:
     input: tuple[str, ...] = ("aircraft/+/engine/vibration", "aircraft/{aircraft}/engine/{engine}/vibration")
     result: str = "aircraft/{aircraft}/engine/{engine}/result"
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
+    unit: str = "aircraft/{aircraft}/engine/{engine}/unit"
     status: str = "enginear/{agent}/status"
     probe: str = "enginear/{agent}/probe"
     thin_edge_health: str = ""
@@ -205,6 +208,7 @@ class AgentConfig:
     broker: BrokerSection = field(default_factory=BrokerSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
+    journal: JournalSection = field(default_factory=JournalSection)
     metrics: MetricsSection = field(default_factory=MetricsSection)
     evidence: EvidenceSection = field(default_factory=EvidenceSection)
 
@@ -252,6 +256,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "broker": BrokerSection,
     "topics": TopicsSection,
     "limits": LimitsSection,
+    "journal": JournalSection,
     "metrics": MetricsSection,
     "evidence": EvidenceSection,
 }

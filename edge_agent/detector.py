@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_agent.assessment import Assessment, Contribution
+from edge_agent.commissioning import Commissioning
 from edge_agent.decision import NO_EVENT, NOT_ASSESSED, Decider
 from edge_agent.errors import ScorerError
+from edge_agent.reasons import contributions, located_features
 from edge_agent.stream import WindowStream
+from edge_agent.transients import TransientWatch
+from edge_agent.unit_state import KNOWN, NO_SHIFT, POOLED, UnitState, new_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge_agent.commissioning_policy import CommissioningPolicy
     from edge_agent.frame import Frame
     from edge_agent.scaler import Scaler
     from edge_agent.scorer import Scorer
@@ -23,8 +28,10 @@ if TYPE_CHECKING:
     from shared_features.makers import Makers
     from shared_features.spec import FeatureSpec
 
-TOP_CONTRIBUTIONS = 5
 MODEL_FAILED = "model_failed"
+
+NOBODY = new_unit("", "")
+"""Where an engine starts from that was never heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +44,35 @@ class LoadedModel:
     scaler: Scaler
     thresholds: Thresholds
     scorer: Scorer
+    commissioning: CommissioningPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A window and what is said of it."""
+    """A window, what is said of it, and what is known of the unit since."""
 
     window: Window
     assessment: Assessment
+    unit: UnitState = NOBODY
 
 
 class Detector:
-    """Watches one engine: keeps its records, its memory of scores and the count of its assessments."""
+    """Watches one engine: keeps its records, its memory of scores and the count of its assessments.
 
-    def __init__(self, model: LoadedModel, makers: Makers | None = None) -> None:
-        """Begin to watch.
+    Args:
+        model: The bundle.
+        makers: Of its spec, shared with other detectors of this thread; its own where none are given.
+        unit: What an earlier run had learned of the engine; it counts only if it is of this engine and bundle.
+    """
 
-        Args:
-            model: The bundle.
-            makers: Of its spec, shared with other detectors of this thread; its own where none are given.
-        """
+    def __init__(self, model: LoadedModel, makers: Makers | None = None, unit: UnitState = NOBODY) -> None:
         self._model = model
+        self._commissioning = Commissioning(model.commissioning, model.scaler, model.bundle_digest, unit)
+        self._basis = _Basis()
         self._stream = WindowStream(model.spec, makers)
         self._decider = Decider(model.thresholds)
+        self._located = located_features(model.spec)
+        self._transients = TransientWatch(model.thresholds.domain.steadiness)
         self._flight = ""
         self._seq = 0
 
@@ -74,18 +87,39 @@ class Detector:
 
     def judge(self, frame: Frame) -> list[Judgement]:
         """Like ``push``, each assessment together with its window."""
-        return [Judgement(window, self._assess(frame, window)) for window in self._stream.push(frame)]
+        return [self._judge(frame, window) for window in self._stream.push(frame)]
+
+    def reset_unit(self) -> None:
+        """Commission the engine anew, from its next flight on."""
+        self._commissioning.reset()
+
+    def _judge(self, frame: Frame, window: Window) -> Judgement:
+        if window.flight != self._flight:
+            self._begin(f"{frame.aircraft}/{frame.engine}", window.flight)
+        assessment = self._assess(frame, window)
+        if assessment.state != NOT_ASSESSED:
+            self._commissioning.learn(window.values, assessment.state)
+        return Judgement(window, assessment, self._commissioning.state)
+
+    def _begin(self, engine: str, flight: str) -> None:
+        """Another flight: what is known of the unit may change now, and at no other time."""
+        self._commissioning.begin(engine, flight)
+        unit, policy = self._commissioning.state, self._model.commissioning
+        self._basis = _Basis(unit.stage, np.array(unit.shift), unit.shift_digest)
+        thresholds = self._model.thresholds
+        self._decider = Decider(policy.thresholds(thresholds) if policy and unit.stage == KNOWN else thresholds)
+        self._flight = flight
+        self._seq = 0
 
     def _assess(self, frame: Frame, window: Window) -> Assessment:
-        if window.flight != self._flight:
-            self._decider.reset()
-            self._flight = window.flight
-            self._seq = 0
-        reason = window.reason or self._model.thresholds.domain.reason_of(window.phase, window.values)
+        transient = self._transients.reason_of(window.flight, window.start_ns, window.reason, window.values)
+        domain = self._model.thresholds.domain
+        reason = window.reason or domain.reason_of(window.phase, window.values) or transient
         if reason:
             return self._assessment(frame, window, reason=reason)
+        values = self._basis.of(self._model.scaler, window.values)
         try:
-            scored = self._model.scorer.score(window.values)
+            scored = self._model.scorer.score(values)
         except ScorerError:
             return self._assessment(frame, window, reason=MODEL_FAILED)
         decision = self._decider.decide(scored.score, window.phase)
@@ -96,7 +130,7 @@ class Detector:
             event=decision.event,
             score=scored.score,
             threshold=decision.threshold,
-            contributions=contributions(self._model.scaler, window.values, scored.reconstruction),
+            contributions=contributions(self._model.scaler, values, scored.reconstruction, self._located),
         )
 
     def _assessment(
@@ -129,23 +163,19 @@ class Detector:
             bundle_id=self._model.bundle_id,
             bundle_digest=self._model.bundle_digest,
             spec_digest=self._model.spec.digest,
+            unit=self._basis.stage,
+            unit_shift=self._basis.shift_digest,
         )
 
 
-def contributions(
-    scaler: Scaler, values: NDArray[np.float32], reconstruction: NDArray[np.float32]
-) -> tuple[Contribution, ...]:
-    """The features whose normalised squared residuals are the largest, with their shares of the sum.
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What the windows of a flight are held against."""
 
-    Args:
-        scaler: The bundle's scaler.
-        values: (n_feature,) features.
-        reconstruction: (n_feature,) what the model expected instead.
-    """
-    residual = scaler.transform(values) - scaler.transform(reconstruction)
-    squared = residual * residual
-    total = float(np.add.reduce(squared))
-    if not 0.0 < total < np.inf:
-        return ()
-    order = np.argsort(-squared, kind="stable")[:TOP_CONTRIBUTIONS]
-    return tuple(Contribution(scaler.names[index], float(squared[index] / total)) for index in order)
+    stage: str = POOLED
+    shift: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    shift_digest: str = NO_SHIFT
+
+    def of(self, scaler: Scaler, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The features with the unit's shift taken away."""
+        return scaler.without(values, self.shift) if len(self.shift) else values

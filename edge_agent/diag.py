@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.command_doctor import doctor_document
+from edge_agent.command_spool import check_document, stats_document
 from edge_agent.config import AgentConfig, load_config
-from edge_agent.credentials import is_readable_secret, read_password
+from edge_agent.credentials import read_password
 from edge_agent.doctor import examine
 from edge_agent.doctor_machine import installed
 from edge_agent.doctor_systemd import UNIT, unit_properties
 from edge_agent.errors import AgentError
 from edge_agent.health import utc_now
-from edge_agent.redact import redact, scrub
+from edge_agent.redact import redact, scrub, secret_files
 from edge_agent.status_file import STATUS_FILE
 
 CONTENT: Final = {
@@ -27,6 +28,7 @@ CONTENT: Final = {
     "config.json": "the config in force, defaults included, without secrets; or why it is refused",
     "doctor.json": "what `edge-agent doctor` finds",
     "status.json": "what the agent last said of itself: state, verdict, counters, latencies, process",
+    "journal.json": "what `edge-agent spool check` and `stats` find; no message",
     "state_folder.txt": "names, sizes and times of the files in the state folder; not what is in them",
     "unit.json": "what systemd says of the unit",
     "log.txt": "the unit's last 2,000 log lines",
@@ -48,6 +50,7 @@ def gather(config_path: Path) -> dict[str, str]:
         "config.json": _json(redact(asdict(config[0])) if config else {"refused": refusal}),
         "doctor.json": _json(doctor_document(list(examine(config_path)))),
         "status.json": _read(config, STATUS_FILE),
+        "journal.json": _json(_journal(config)),
         "state_folder.txt": _listing(config),
         "unit.json": _json(unit_properties()),
         "log.txt": _log(),
@@ -66,8 +69,9 @@ def _config(path: Path) -> tuple[list[AgentConfig], str]:
 
 def _secrets(config: list[AgentConfig]) -> list[str]:
     """Every secret that the agent knows, to be found and taken out wherever it slipped in."""
-    files = [each.broker.password_file for each in config]
-    return [read_password(path) for path in files if path.is_file() and is_readable_secret(path)]
+    files = [path for each in config for path in secret_files(each)]
+    # os.path: a folder that is closed to us is no file, and no error.
+    return [read_password(path) for path in files if os.path.isfile(path) and os.access(path, os.R_OK)]  # noqa: PTH113
 
 
 def _about() -> dict[str, Any]:
@@ -88,6 +92,13 @@ def _read(config: list[AgentConfig], name: str) -> str:
         except OSError as error:
             return f"not there: {error.strerror}\n"
     return "not looked for: there is no good config\n"
+
+
+def _journal(config: list[AgentConfig]) -> dict[str, Any]:
+    try:
+        return {"stats": stats_document(config[0]), "check": check_document(config[0])} if config else {}
+    except AgentError as error:
+        return {"error": str(error)}
 
 
 def _listing(config: list[AgentConfig]) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from edge_agent.config import AgentConfig, load_config
 from edge_agent.doctor_machine import check_clock, check_processor, check_telemetry, check_versions
-from edge_agent.doctor_state import check_agent, check_metrics, check_state_dir
+from edge_agent.doctor_state import check_agent, check_journal, check_metrics, check_state_dir
 from edge_agent.doctor_systemd import check_unit
 from edge_agent.errors import AgentError
 from edge_agent.finding import Finding, fail, fine, warn
+from edge_agent.redact import secret_files
 
 _OTHERS_MAY_READ = 0o004
 
@@ -28,6 +29,7 @@ def examine(config_path: Path) -> Iterator[Finding]:
     yield from _of("password", lambda: _check_password(config))
     yield from _of("state folder", lambda: [check_state_dir(config)])
     yield from _of("agent", lambda: [check_agent(config)])
+    yield from _of("journal", lambda: [check_journal(config)])
     yield from _of("metrics", lambda: check_metrics(config))
     yield from _of("bundle", lambda: _check_bundle(config))
     yield from _of("broker", lambda: _check_broker(config))
@@ -42,9 +44,9 @@ def _of(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
 
 
 def _check_password(config: AgentConfig) -> Iterator[Finding]:
-    path = config.broker.password_file
-    if config.broker.username and path.is_file() and path.stat().st_mode & _OTHERS_MAY_READ:
-        yield warn("password", f"{path} can be read by everybody", f"chmod o-r {path}")
+    for path in secret_files(config):
+        if path.is_file() and path.stat().st_mode & _OTHERS_MAY_READ:
+            yield warn("password", f"{path} can be read by everybody", f"chmod o-r {path}")
 
 
 def _check_bundle(config: AgentConfig) -> Iterable[Finding]:

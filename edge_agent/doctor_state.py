@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from edge_agent.command_spool import check_document, stats_document
 from edge_agent.errors import ConfigError
 from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.metrics_config import NO_TEXTFILE
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
 
 _AMPLE_DISK_BYTES: Final = 8 * LOW_DISK_BYTES
+_NEARLY_FULL = 0.9
 _MIB = 1024 * 1024
 
 
@@ -52,6 +54,20 @@ def check_agent(config: AgentConfig) -> Finding:
         return fine("agent", f"runs {document['bundle_id']}, ok")
     say = fail if health == FAILING else warn
     return say("agent", f"{health}: {reasons}", "docs/how-to/monitor.md says what to do for each reason")
+
+
+def check_journal(config: AgentConfig) -> Finding:
+    """Whether what waits on disk can be read, and has room."""
+    if not config.journal.enabled:
+        return fine("journal", "off: a restart loses what the broker has not acknowledged")
+    stats, check = stats_document(config), check_document(config)
+    text = f"{check['waiting']} messages wait, {stats['bytes'] / _MIB:.1f} of {stats['max_mib']} MiB"
+    if check["damaged"]:
+        advice = "nothing: they are cut out, and the others are sent; if it goes on, replace the disk"
+        return warn("journal", f"{text}, {check['damaged']} records damaged", advice)
+    if stats["bytes"] > _NEARLY_FULL * stats["max_mib"] * _MIB:
+        return warn("journal", text, "mend the link, or raise journal.max_mib: the least and oldest goes next")
+    return fine("journal", text)
 
 
 def check_metrics(config: AgentConfig) -> Iterator[Finding]:

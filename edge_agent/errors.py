@@ -6,6 +6,7 @@ AgentError
 ├── LinkError              the broker cannot be reached or refuses us
 ├── FrameFileError         a file of frames is unreadable or cut short
 ├── EvidenceError          evidence is unreadable, missing or too long
+├── UnitStateError         a file about a unit is not such a file
 ├── ScorerError            the model and the feature spec do not fit together
 └── BundleError            a bundle is refused; ``reason`` names the check
     ├── BundleFormatError      not the archive or member layout we accept
@@ -49,6 +50,10 @@ class FrameFileError(AgentError):
 
 class EvidenceError(AgentError):
     """Evidence is unreadable, missing, or longer than it may be."""
+
+
+class UnitStateError(AgentError):
+    """A file that says what is known of a unit is damaged, or of another version."""
 
 
 class ScorerError(AgentError):

@@ -13,6 +13,8 @@ MODEL = "model.onnx"
 FEATURE_SPEC = "feature_spec.json"
 SCALER = "scaler.json"
 THRESHOLDS = "thresholds.json"
+COMMISSIONING_POLICY = "commissioning.json"
+"""Optional: what an agent may learn about a new unit."""
 IO_SCHEMA = "signature.json"
 METRICS = "metrics.json"
 MODEL_CARD = "MODEL_CARD.md"
@@ -31,6 +33,7 @@ MEMBER_CAPS: Mapping[str, int] = MappingProxyType(
         FEATURE_SPEC: 256 * KIB,
         SCALER: MIB,
         THRESHOLDS: MIB,
+        COMMISSIONING_POLICY: 8 * MIB,
         IO_SCHEMA: 64 * KIB,
         METRICS: 4 * MIB,
         MODEL_CARD: MIB,
@@ -42,9 +45,12 @@ MEMBER_CAPS: Mapping[str, int] = MappingProxyType(
         SIGNATURE: 64 * KIB,
     }
 )
-"""Every member and its largest size in bytes; a bundle has exactly these."""
+"""Every member and its largest size in bytes; a bundle has exactly these, the optional ones or not."""
 
-SIGNED_MEMBERS = frozenset(MEMBER_CAPS) - {SIGNATURE}
+OPTIONAL_MEMBERS = frozenset({COMMISSIONING_POLICY})
+
+SIGNED_MEMBERS = frozenset(MEMBER_CAPS) - {SIGNATURE} - OPTIONAL_MEMBERS
+"""What every signature is over; over the optional ones, too, where they are there."""
 
 BUNDLE_CAP = 96 * MIB
 """Largest bundle file in bytes: checked before a byte of it is read."""

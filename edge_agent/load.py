@@ -44,5 +44,6 @@ def prove_model(bundle: Bundle) -> LoadedModel:
         spec=bundle.spec,
         scaler=bundle.scaler,
         thresholds=bundle.thresholds,
+        commissioning=bundle.commissioning,
         scorer=scorer,
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edge_agent.health import Health
     from edge_agent.inbox import Arrival
     from edge_agent.observer import Observer
+    from edge_agent.unit_store import Units
 
 RETAINED = "retained"
 TOPIC_MISMATCH = "topic_mismatch"
@@ -67,6 +68,7 @@ class Pipeline:
         model: The loaded bundle.
         health: Receives counts and latencies.
         observers: Called by ``follow_up``, in this order.
+        units: What is known of the engines from earlier runs.
         now_ns: The monotonic clock.
     """
 
@@ -77,6 +79,7 @@ class Pipeline:
         health: Health,
         *,
         observers: Sequence[Observer] = (),
+        units: Units | None = None,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._health = health
@@ -84,7 +87,11 @@ class Pipeline:
         self._now_ns = now_ns
         self._followed: list[tuple[Frame, list[Judgement]]] = []
         self._streams = Streams(
-            model, engines=config.agent.engines, limit=config.limits.max_streams, on_evict=self._on_evict
+            model,
+            engines=config.agent.engines,
+            limit=config.limits.max_streams,
+            on_evict=self._on_evict,
+            units=units,
         )
         self._take(config)
         self._logged: set[tuple[str, str]] = set()

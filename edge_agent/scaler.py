@@ -60,6 +60,26 @@ class Scaler:
         z: NDArray[np.float64] = (np.where(is_log, logarithm, physical) - np.array(self.mean)) / np.array(self.std)
         return z
 
+    def without(self, values: NDArray[np.float32], shift: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The features of a unit as those of the usual unit would be: its constant taken away.
+
+        A scaler whose means lie ``shift`` spreads higher would normalise ``values`` as this one does the result, to the
+        rounding of float32, down to ``LOG_FLOOR``.
+
+        Args:
+            values: (..., n_feature) physical features.
+            shift: (n_feature,) by how much the unit is off, in units of ``std``; 0 leaves a feature as it is.
+
+        Returns:
+            (..., n_feature) float32, of the shape of ``values``.
+        """
+        constant = shift * np.array(self.std)
+        is_log = np.array([scale == LOG for scale in self.scales])
+        physical = values.astype(np.float64)
+        louder = np.exp(np.where(is_log, constant, 0.0))
+        moved = np.where(is_log, np.maximum(physical, LOG_FLOOR) / louder, physical - constant).astype(np.float32)
+        return np.where(shift == 0.0, values, moved)
+
     def to_json(self) -> bytes:
         """Canonical JSON of the scaler."""
         document = {"schema": SCHEMA, **asdict(self)}

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from edge_agent.errors import DigestMismatch, SignatureRejected
-from edge_agent.layout import SIGNED_MEMBERS
+from edge_agent.layout import OPTIONAL_MEMBERS, SIGNED_MEMBERS
 from edge_agent.strict_json import canonical_json, parse_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -74,14 +74,24 @@ class Statement:
             statement = _read(document)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise _refused("statement_form", f"the fields of a statement, got {error!r}") from error
-        if set(statement.digests) != SIGNED_MEMBERS:
-            odd = sorted(set(statement.digests) ^ SIGNED_MEMBERS)
+        odd = sorted((set(statement.digests) ^ SIGNED_MEMBERS) - (set(statement.digests) & OPTIONAL_MEMBERS))
+        if odd:
             raise _refused(
                 "signed_members", f"the digests of the members of a bundle, got a difference in {', '.join(odd)}"
             )
         if statement.to_json() != payload:
             raise _refused("statement_form", "the canonical form of the statement, got another one")
         return statement
+
+    def check_members(self, members: Collection[str]) -> None:
+        """Check that the statement is about exactly these members: an optional one can be neither added nor taken out.
+
+        Raises:
+            SignatureRejected: ``signed_members``.
+        """
+        odd = sorted(set(self.digests) ^ set(members))
+        if odd:
+            raise _refused("signed_members", f"the digests of all members, got a difference in {', '.join(odd)}")
 
     def authentic(self, members: Mapping[str, bytes], name: str) -> bytes:
         """The content of member ``name``, which is then the one that was signed.

@@ -26,6 +26,8 @@ def encode_status(document: dict[str, Any]) -> bytes:
 def prepare_folder(folder: Path) -> None:
     """Make the state folder and see that it can be written to.
 
+    A folder that is there, on a disk that has become read-only, is taken: the watch over an engine goes on without it.
+
     Raises:
         ConfigError: It cannot.
     """
@@ -33,7 +35,8 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
         raise _not_writable(folder, str(error.strerror)) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
+    is_read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    if not is_read_only and not os.access(folder, os.W_OK | os.X_OK):
         raise _not_writable(folder, "no permission to write")
 
 

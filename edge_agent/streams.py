@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_agent.detector import Detector
 from edge_agent.errors import WireError
+from edge_agent.unit_store import FixedUnits, Units
 from shared_features.makers import Makers
 
 if TYPE_CHECKING:
@@ -26,16 +27,24 @@ class Streams:
         engines: Engines to follow, as ``aircraft/engine``; empty for any.
         limit: Most engines followed; beyond, the one heard longest ago is evicted.
         on_evict: Called with the name of an engine that was evicted.
+        units: What is known of the engines from earlier runs.
     """
 
     def __init__(
-        self, model: LoadedModel, *, engines: Collection[str], limit: int, on_evict: Callable[[str], object]
+        self,
+        model: LoadedModel,
+        *,
+        engines: Collection[str],
+        limit: int,
+        on_evict: Callable[[str], object],
+        units: Units | None = None,
     ) -> None:
         self._model = model
         self._makers = Makers(model.spec)
         self._allowed = frozenset(engines)
         self._limit = limit
         self._on_evict = on_evict
+        self._units = units or FixedUnits()
         self._detectors: OrderedDict[str, Detector] = OrderedDict()
         self._late_before = 0
 
@@ -54,6 +63,9 @@ class Streams:
             WireError: ``unknown_engine``.
         """
         name = name_of(frame)
+        for engine in self._units.take_resets():
+            if engine in self._detectors:
+                self._detectors[engine].reset_unit()
         known = self._detectors.get(name)
         if known is not None:
             self._detectors.move_to_end(name)
@@ -65,7 +77,7 @@ class Streams:
         if len(self._detectors) >= self._limit:
             # Refusing instead would let invented engines keep real ones out until a restart.
             self._evict(next(iter(self._detectors)))
-        return self._detectors.setdefault(name, Detector(self._model, self._makers))
+        return self._detectors.setdefault(name, Detector(self._model, self._makers, self._units.state_of(name)))
 
     def follow(self, *, engines: Collection[str], limit: int) -> None:
         """Follow ``engines`` (empty for any), at most ``limit``; those that stay keep their past."""

@@ -13,6 +13,8 @@ from edge_agent.detector import Detector, LoadedModel
 from edge_agent.load import load_model
 from edge_agent.policy import ANY_FLEET, Policy
 from edge_agent.trust import TrustedKeys
+from edge_agent.unit_files import read_units
+from edge_agent.unit_store import FixedUnits, Units
 from edge_agent.version import AGENT_VERSION
 from ground.batch_table import Part, ResultsWriter, write_part
 from ground.errors import DataError, GroundError
@@ -27,10 +29,18 @@ from ground.workspace import replaced
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a signed model lies and which keys it must be signed with."""
+    """Where a signed model lies, which keys it must be signed with, and what an agent knew of the units.
+
+    Attributes:
+        path: A ``.bundle`` file or a folder of its members.
+        keys: Public keys in PEM.
+        units: Folder ``units`` of an agent's state folder; None where it knew nobody. Each flight is assessed from
+            these states, so those after a unit became known come out as they were published.
+    """
 
     path: Path
     keys: tuple[Path, ...]
+    units: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +78,29 @@ def load_signed(source: ModelSource) -> LoadedModel:
     return load_model(source.path, keys=TrustedKeys.from_files(source.keys), policy=policy)
 
 
-def assess_recording(model: LoadedModel, recording: Recording | RecordingStream) -> Iterator[Assessment]:
-    """Everything the agent would say of one recording."""
-    detector = Detector(model)
+def known_units(folder: Path | None) -> FixedUnits:
+    """What an agent knew of the units.
+
+    Raises:
+        DataError: The folder or a state in it cannot be read.
+    """
+    if folder is None:
+        return FixedUnits()
+    try:
+        states, faults = read_units(folder)
+    except OSError as error:
+        raise DataError(f"{folder}: expected the states of units, got {error.strerror}; check the path") from error
+    if faults or not states:
+        raise DataError(faults[0] if faults else f"{folder}: expected the states of units, got none; check the path")
+    return FixedUnits(states)
+
+
+def assess_recording(
+    model: LoadedModel, recording: Recording | RecordingStream, units: Units | None = None
+) -> Iterator[Assessment]:
+    """Everything the agent would say of one recording, from what it knew of the unit."""
+    info = recording.info
+    detector = Detector(model, unit=(units or FixedUnits()).state_of(f"{info.aircraft}/{info.engine}"))
     for frame in frames_for(model.spec, recording):
         yield from detector.push(frame)
 
@@ -89,9 +119,10 @@ def run_batch(
 
     Raises:
         BundleError: The model is refused.
-        DataError: No index, no recording could be read, or a worker died.
+        DataError: No index, states of units that cannot be read, no recording could be read, or a worker died.
     """
     load_signed(source)
+    known_units(source.units)
     infos = read_index(data)
     output.parent.mkdir(parents=True, exist_ok=True)
     parts: list[Part] = []
@@ -123,6 +154,7 @@ class _Desk:
     """What a worker process works with; sessions cannot be sent between processes."""
 
     model: LoadedModel
+    units: FixedUnits
     data: Path
     parts: Path
 
@@ -131,7 +163,7 @@ _DESK: list[_Desk] = []
 
 
 def _prepare(source: ModelSource, data: Path, parts: Path) -> None:
-    _DESK[:] = [_Desk(load_signed(source), data, parts)]
+    _DESK[:] = [_Desk(load_signed(source), known_units(source.units), data, parts)]
 
 
 def _assess(info: RecordingInfo) -> Part | Failure:
@@ -140,7 +172,9 @@ def _assess(info: RecordingInfo) -> Part | Failure:
     try:
         recording = stream_recording(desk.data, info, conditions=spec.speeds, piece_n=spec.record_n)
         return write_part(
-            desk.parts / f"{info.recording_id}.parquet", info.recording_id, assess_recording(desk.model, recording)
+            desk.parts / f"{info.recording_id}.parquet",
+            info.recording_id,
+            assess_recording(desk.model, recording, desk.units),
         )
     except GroundError as error:
         return Failure(info.recording_id, str(error))

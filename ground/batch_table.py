@@ -16,7 +16,7 @@ from edge_agent.decision import RAISED
 from ground.window_extraction import in_groups
 
 _TEXT_COLUMNS = ("aircraft", "engine", "flight", "phase", "state", "reason", "event")
-_DIGEST_COLUMNS = ("bundle_id", "bundle_digest", "spec_digest")
+_DIGEST_COLUMNS = ("bundle_id", "bundle_digest", "spec_digest", "unit", "unit_shift")
 SCHEMA = pa.schema(
     [
         ("recording_id", pa.string()),

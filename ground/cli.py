@@ -180,6 +180,10 @@ def batch(
         list[Path] | None,
         typer.Option("--key", help="Public key(s); default: keys/public.pem of the model's workspace."),
     ] = None,
+    *,
+    units: Annotated[
+        Path | None, typer.Option("--units", help="Units as an agent knows them: units in its state folder.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = os.cpu_count() or 1,
 ) -> None:
     """Assess recordings with the agent's own detector, on all cores."""
@@ -187,7 +191,7 @@ def batch(
 
     keys = tuple(key or [default_public_key(model)])
     with _progress() as progress:
-        report = run_batch(ModelSource(model, keys), data, output, progress=progress, workers=workers)
+        report = run_batch(ModelSource(model, keys, units), data, output, progress=progress, workers=workers)
     _say(f"{report.assessments} windows, {report.alarms} alarms raised: {output}")
     for failure in report.failures:
         _say(f"left out: {failure.text}")

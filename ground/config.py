@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, Self
 import yaml
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from edge_agent.commissioning_policy import MOST_FLIGHTS
 from ground.errors import ConfigError
 from ground.features_config import FeaturesConfig, Section, Share, SignalConfig, spec_of
 from shared_features.errors import SpecError
@@ -106,6 +107,7 @@ class DecisionConfig(Section):
         release_ratio: Share of the threshold below which all ``n`` windows must fall before an alarm ends.
         false_alarm_rate: Declared upper bound on the share of healthy flights with an alarm.
         confidence: Confidence of that bound.
+        commissioning_flights: Flights from which an agent learns a unit that it does not know; 0: it never does.
     """
 
     k: int = Field(default=3, ge=1)
@@ -113,6 +115,7 @@ class DecisionConfig(Section):
     release_ratio: Share = 0.9
     false_alarm_rate: Share = 0.05
     confidence: Share = 0.95
+    commissioning_flights: int = Field(default=0, ge=0, le=MOST_FLIGHTS)
 
     @model_validator(mode="after")
     def _k_of_n(self) -> Self:

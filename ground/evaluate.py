@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
@@ -16,11 +17,14 @@ from edge_agent.layout import SCALER
 from edge_agent.scorer import Scorer
 from ground.breakdown import breakdown, sensor_faults
 from ground.calibration_curve import CalibrationPoint, calibration_curve
+from ground.commissioning import CommissioningOutcome, learn_policy
+from ground.commissioning_rehearsal import UnknownUnits, engines_of, expected_levels, scored
 from ground.config import Config
 from ground.contenders import RMS, Examined, examine, family_contender, rms_contenders
 from ground.controls import Control, leak_controls, scoring_controls
 from ground.crossval import CrossValidation, cross_validate
 from ground.datasets import DatasetDigest, dataset_digests
+from ground.domain import outside_reasons
 from ground.errors import DataError
 from ground.evaluation_files import write_evaluation
 from ground.evidence import Evidence, RoleCount
@@ -81,6 +85,7 @@ class _Measured:
     latency_ms: NDArray[np.float64]
     datasets: tuple[DatasetDigest, ...]
     calibration_curve: tuple[CalibrationPoint, ...]
+    commissioning: CommissioningOutcome
     onnx_relative_error: float
 
     @property
@@ -112,7 +117,9 @@ def evaluate(config: Config, workspace: Workspace, *, progress: Progress) -> Eva
     measured = _measure(config, workspace, table, candidates, progress)
     evidence = _evidence(config, table, measured, candidates[config.model.family].record)
     run = RunEvidence(evidence, _latency(config, evidence, measured.latency_ms))
-    write_evaluation(config, workspace, run, measured.contenders, measured.model)
+    write_evaluation(
+        config, workspace, run, measured.contenders, model=measured.model, policy=measured.commissioning.policy_json
+    )
     return Evaluation(run, measured.shipped.answers)
 
 
@@ -161,7 +168,33 @@ def _measure(
         latency_ms=_latency_ms(config, workspace, model, shipped, progress),
         datasets=datasets,
         calibration_curve=calibration_curve(table, contenders[0].scores, config, contenders[0].rehearsals),
+        commissioning=_commissioning(
+            config, workspace, table, candidate=candidates[config.model.family], shipped=shipped, model=model
+        ),
         onnx_relative_error=check_equal(candidates[config.model.family].module, model, table.values[is_test]),
+    )
+
+
+def _commissioning(
+    config: Config, workspace: Workspace, table: WindowTable, *, candidate: Candidate, shipped: Examined, model: bytes
+) -> CommissioningOutcome:
+    """What an agent may learn of a new unit, rehearsed with the model that ships."""
+    thresholds = shipped.evidence.thresholds
+    scaler = read_scaler(workspace.processed / SCALER, frozen_spec(config, workspace))
+    detector = UnknownUnits(
+        scaler=scaler,
+        expected=expected_levels(candidate.module.conditioner),
+        score=partial(scored, Scorer(model, len(scaler.names))),
+        thresholds=thresholds,
+    )
+    inside = table.rows.assign(reason=outside_reasons(table.rows, table.values, thresholds.domain))
+    return learn_policy(
+        WindowTable(inside, table.values),
+        detector,
+        config.decision,
+        shipped.evidence.calibration,
+        engines_of(read_index(workspace.interim)),
+        seed=config.seed,
     )
 
 
@@ -191,6 +224,7 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: 
         sensor_faults=sensor_faults(shipped.answers),
         cross_validation=measured.cross_validation,
         controls=measured.controls,
+        commissioning=measured.commissioning.report,
         onnx_relative_error=measured.onnx_relative_error,
         versions={name: version(name) for name in _PACKAGES},
     )

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from edge_agent.layout import METRICS, MODEL, THRESHOLDS
+from edge_agent.layout import COMMISSIONING_POLICY, METRICS, MODEL, THRESHOLDS
 from ground.calibration_report import CalibrationReport
+from ground.commissioning_report import CommissioningReport
 from ground.config import Config
 from ground.contenders import Examined
 from ground.evidence import Evidence
@@ -21,7 +22,7 @@ from ground.workspace import LATENCY, SCORES, THRESHOLDS_YAML, Workspace, write_
 
 
 def write_evaluation(
-    config: Config, workspace: Workspace, run: RunEvidence, examined: Sequence[Examined], model: bytes
+    config: Config, workspace: Workspace, run: RunEvidence, examined: Sequence[Examined], *, model: bytes, policy: bytes
 ) -> None:
     """Write everything, the evidence last: whoever finds it finds the rest.
 
@@ -31,10 +32,14 @@ def write_evaluation(
         run: The record.
         examined: All contenders, the shipped one first.
         model: ONNX bytes of the shipped one.
+        policy: What an agent may learn of a new unit; empty for nothing.
     """
     shipped = examined[0]
     candidate = workspace.candidate(config.detector)
     write_atomic(candidate / MODEL, model)
+    (candidate / COMMISSIONING_POLICY).unlink(missing_ok=True)
+    if policy:
+        write_atomic(candidate / COMMISSIONING_POLICY, policy)
     write_atomic(candidate / THRESHOLDS, shipped.evidence.thresholds.to_json())
     write_atomic(candidate / THRESHOLDS_YAML, thresholds_yaml(run.evidence))
     write_atomic(workspace.evaluation / SCORES, scores_bytes(examined))
@@ -81,6 +86,7 @@ def thresholds_yaml(evidence: Evidence) -> bytes:
             "phases": list(thresholds.domain.phases),
         },
         "calibration": _calibration(report),
+        "commissioning": _commissioning(evidence.commissioning),
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
     return f"# For people; the agent reads {THRESHOLDS}.\n{text}".encode()
@@ -98,6 +104,22 @@ def _calibration(report: CalibrationReport) -> dict[str, object]:
         "phase_scales": {
             phase.phase: "pooled" if phase.is_pooled else {"scale": phase.scale, "fit_flights": phase.n_flights}
             for phase in report.phases
+        },
+    }
+
+
+def _commissioning(report: CommissioningReport) -> object:
+    if not report.digest:
+        return f"none: {report.refusal}"
+    return {
+        "flights": report.flights,
+        "pooled": report.pooled,
+        "summary": report.summary,
+        "units": {
+            "limits": report.limit_units,
+            "rehearsed": report.rehearsed_units,
+            "completed": report.completed_units,
+            "known": report.known_units,
         },
     }
 

@@ -18,6 +18,7 @@ from edge_agent.thresholds import Thresholds
 from ground.breakdown import BreakdownRow, SensorFaultRow
 from ground.calibration_curve import CalibrationPoint
 from ground.calibration_report import CalibrationReport
+from ground.commissioning_report import CommissioningReport
 from ground.controls import Control
 from ground.crossval import CrossValidation
 from ground.datasets import DatasetDigest
@@ -99,6 +100,7 @@ class Evidence:
         sensor_faults: The shipped detector on flights with a faulty sensor.
         cross_validation: The family that ships, trained anew on every fold.
         controls: Negative controls.
+        commissioning: What the bundle lets an agent learn of a new unit, or why nothing.
         onnx_relative_error: Largest relative difference between torch and onnxruntime over the test windows.
         versions: Versions of what computed this.
     """
@@ -126,6 +128,7 @@ class Evidence:
     sensor_faults: tuple[SensorFaultRow, ...]
     cross_validation: CrossValidation
     controls: tuple[Control, ...]
+    commissioning: CommissioningReport
     onnx_relative_error: float
     versions: Mapping[str, str]
 

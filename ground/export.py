@@ -17,7 +17,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.bundle_files import BUNDLE_SUFFIX
 from edge_agent.io_schema import IoSchema
-from edge_agent.layout import FEATURE_SPEC, IO_SCHEMA, MANIFEST, METRICS, MODEL, MODEL_CARD, SCALER, THRESHOLDS
+from edge_agent.layout import (
+    COMMISSIONING_POLICY,
+    FEATURE_SPEC,
+    IO_SCHEMA,
+    MANIFEST,
+    METRICS,
+    MODEL,
+    MODEL_CARD,
+    SCALER,
+    THRESHOLDS,
+)
 from edge_agent.manifest import Manifest
 from edge_agent.scorer import Scorer
 from ground.config import Config
@@ -155,7 +165,16 @@ def _members(
         METRICS: evidence.to_json(),
         MODEL_CARD: card.encode(),
         **golden.to_members(),
+        **_commissioning(config, workspace, evidence),
     }
+
+
+def _commissioning(config: Config, workspace: Workspace, evidence: Evidence) -> dict[str, bytes]:
+    if not evidence.commissioning.digest:
+        return {}
+    policy = _candidate_file(config, workspace, COMMISSIONING_POLICY)
+    _check_evaluated("commissioning", policy, evidence.commissioning.digest)
+    return {COMMISSIONING_POLICY: policy}
 
 
 def _windows(workspace: Workspace, spec: FeatureSpec) -> Any:

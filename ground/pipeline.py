@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_agent.layout import FEATURE_SPEC, METRICS, MODEL, THRESHOLDS
+from edge_agent.layout import COMMISSIONING_POLICY, FEATURE_SPEC, METRICS, MODEL, THRESHOLDS
 from ground.config import Config
 from ground.progress import Progress
 from ground.stage import Stage, run_stage
@@ -58,8 +58,8 @@ def _trained(config: Config, workspace: Workspace, *, resume: bool, progress: Pr
 def _evaluate(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
     from ground.evaluate import evaluate
 
-    evaluate(config, workspace, progress=progress)
-    return ()
+    report = evaluate(config, workspace, progress=progress).evidence.commissioning
+    return (f"no commissioning: {report.refusal}",) if report.refusal and config.decision.commissioning_flights else ()
 
 
 def _candidates(workspace: Workspace, config: Config) -> tuple[Path, ...]:
@@ -73,7 +73,7 @@ def _verdicts(workspace: Workspace, config: Config) -> tuple[Path, ...]:
         workspace.evaluation / METRICS,
         workspace.evaluation / LATENCY,
         workspace.evaluation / SCORES,
-        *(candidate / name for name in (MODEL, THRESHOLDS, THRESHOLDS_YAML)),
+        *(candidate / name for name in (MODEL, THRESHOLDS, THRESHOLDS_YAML, COMMISSIONING_POLICY)),
     )
 
 

@@ -20,7 +20,7 @@ from edge_agent.scaler import LOG_FLOOR, Scaler
 from ground import metrics
 from ground.checkpoints import MemoryStore
 from ground.config import Config, ModelConfig
-from ground.errors import ConfigError, DataError
+from ground.errors import ConfigError, DataError, TrainingError
 from ground.evaluate import read_split_table
 from ground.feature_spec import frozen_spec
 from ground.learning import learn
@@ -34,12 +34,13 @@ from shared_features.feature import LOG
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from optuna import Trial
+    from optuna.trial import BaseTrial
 
     from shared_features.spec import FeatureSpec
 
 STEP: Final = "tune"
 FOLDS: Final = 3
+WORST: Final = 0.0
 _MOVED_SHARE = 0.1
 """Of the features of a window: a fault is heard in some of them."""
 _MOVED_SPREADS = 3.0
@@ -47,13 +48,13 @@ _VALIDATION_SHARE = 0.2
 _WIDTHS = (8, 16, 32, 64)
 
 
-def _network(trial: Trial) -> dict[str, Any]:
+def _network(trial: BaseTrial) -> dict[str, Any]:
     width = trial.suggest_categorical("width", _WIDTHS)
     rate = trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True)
     return {"hidden": (width, width // 2), "learning_rate": rate}
 
 
-_SPACES: Mapping[str, Callable[[Trial], dict[str, Any]]] = {
+_SPACES: Mapping[str, Callable[[BaseTrial], dict[str, Any]]] = {
     "mahalanobis": lambda trial: {"shrinkage": trial.suggest_float("shrinkage", 0.01, 0.9, log=True)},
     "pca": lambda trial: {"explained_variance": trial.suggest_float("explained_variance", 0.7, 0.999)},
     "knn": lambda trial: {"neighbours": trial.suggest_int("neighbours", 1, 20)},
@@ -109,17 +110,21 @@ def search(config: Config, workspace: Workspace, *, trials: int, progress: Progr
     family = config.model.family
     if family in SUPERVISED:
         raise ConfigError(f"model.family: expected one of {', '.join(_SPACES)}, got {family}; it needs known faults")
+    study = _study(config.seed)
     spec, folds = _folds(config, workspace)
 
     def value(settings: ModelConfig) -> float:
         return float(np.mean([_value(spec, fold, settings, config.seed) for fold in folds]))
 
-    def objective(trial: Trial) -> float:
+    def objective(trial: BaseTrial) -> float:
         progress(STEP, trial.number, trials)
-        return value(_with(config.model, _SPACES[family](trial)))
+        try:
+            return value(_with(config.model, _SPACES[family](trial)))
+        except TrainingError:
+            # More neighbours than windows, say: such values are as bad as can be, and no reason to stop.
+            return WORST
 
     configured = value(config.model)
-    study = _study(config.seed)
     study.optimize(objective, n_trials=trials)
     progress(STEP, trials, trials)
     found = _with(config.model, _values_of(family, study.best_trial))

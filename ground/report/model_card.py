@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from edge_agent.manifest import NEVER, RELEASE, Manifest
 from edge_agent.thresholds import Thresholds
 from ground.breakdown import ALL, NO_FAULT
+from ground.commissioning_report import CommissioningReport
 from ground.crossval import COMPLETE
 from ground.evidence import Evidence
 from ground.report import words
@@ -191,6 +192,16 @@ def _thresholds(evidence: Evidence) -> Lines:
         yield f"{contender.calibration.summary}."
         yield ""
         yield from _levels(contender.thresholds)
+    if evidence.commissioning.digest:
+        yield ""
+        yield from _commissioning(evidence.commissioning)
+
+
+def _commissioning(report: CommissioningReport) -> Lines:
+    known, unknown = words.number(report.pooled), words.number(report.unknown_pooled)
+    yield f"An agent learns the level of a unit that it does not know from {words.count(report.flights, 'flight')}"
+    yield f"without an alarm. From then on its threshold is {known}; it is {unknown} for other units."
+    yield f"{report.summary}. {words.count(report.known_units, 'unit')} of the training are known from the start."
 
 
 def _promise(thresholds: Thresholds) -> Lines:

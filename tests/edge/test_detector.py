@@ -10,15 +10,18 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge_agent.assessment import encode_assessment
-from edge_agent.detector import Detector, LoadedModel, contributions
+from edge_agent.commissioning_policy import CommissioningPolicy, ExpectedLevels
+from edge_agent.detector import NOBODY, Detector, LoadedModel
 from edge_agent.domain import OUTSIDE_DOMAIN, OperatingDomain
 from edge_agent.errors import GoldenMismatch
 from edge_agent.frame import Frame
 from edge_agent.golden import replay_golden
 from edge_agent.golden_vectors import GoldenVectors
+from edge_agent.reasons import contributions, located_features
 from edge_agent.scaler import Scaler
 from edge_agent.scorer import Scorer
 from edge_agent.thresholds import Thresholds
+from edge_agent.unit_state import UnitState
 from shared_features.extract import extract_windows
 from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
 from shared_features.vector import columns_of
@@ -33,6 +36,7 @@ SPEC = FeatureSpec(
 )
 COLUMNS = columns_of(SPEC)
 N_FEATURE = len(COLUMNS)
+ANYWHERE = np.zeros(N_FEATURE, dtype=bool)
 STD = [column.name for column in COLUMNS].index("acc.std")
 
 
@@ -113,12 +117,12 @@ def test_contributions_are_shares_of_the_squared_residual(model):
     """Largest first, at most five, in shares of the whole."""
     values = np.zeros(N_FEATURE, dtype=np.float32)
     values[[2, 4]] = [3.0, 4.0]
-    parts = contributions(model.scaler, values, np.zeros(N_FEATURE, dtype=np.float32))
+    parts = contributions(model.scaler, values, np.zeros(N_FEATURE, dtype=np.float32), ANYWHERE)
     assert [(part.feature, round(part.share, 6)) for part in parts[:2]] == [
         (COLUMNS[4].name, 16 / 25), (COLUMNS[2].name, 9 / 25),
     ]  # fmt: skip
-    assert len(parts) == 5
-    assert contributions(model.scaler, values, values) == ()
+    assert len(parts) == 2
+    assert contributions(model.scaler, values, values, ANYWHERE) == ()
 
 
 def test_flights_stand_alone(model):
@@ -197,3 +201,89 @@ def test_scores_may_differ_in_the_last_bits_only(model):
     with pytest.raises(GoldenMismatch, match="golden window 0: expected score") as caught:
         replay_golden(golden(model, scores=scores * np.float32(1 + 1e-4)), SPEC, model.scorer)
     assert caught.value.reason == "golden_scores"
+
+
+POLICY = CommissioningPolicy(
+    flights=2,
+    windows=4,
+    spans=(),
+    limits=tuple(3.0 if name == "acc.std" else 0.0 for name in (column.name for column in COLUMNS)),
+    expected=ExpectedLevels(offset=(0.0,) * N_FEATURE, columns=(), low=(), width=(), steps=()),
+    pooled=0.5,
+    phases=(),
+    confidence=0.9,
+    units=20,
+    known=(),
+)
+"""Of a unit that is known, the standard deviation above its own must stay below 0.5 g."""
+
+
+def flown(model, levels, unit=NOBODY):
+    """A detector that has been told flights f1, f2, ... of constant levels, and everything it said."""
+    detector = Detector(model, unit=unit)
+    said = []
+    for number, level in enumerate(levels, start=1):
+        for frame in frames([level] * 8, flight=f"f{number}"):
+            said += detector.judge(frame)
+    return said
+
+
+def test_a_unit_is_commissioned_and_then_held_against_itself(model):
+    """At 1.2 g it is normal; after two flights 0.4 g more is a fault, and one that got quieter is not asked here."""
+    allowed = replace(model, commissioning=POLICY)
+    said = flown(allowed, [1.2, 1.2, 1.2, 1.8])
+    by_flight = {f"f{number}": [each for each in said if each.window.flight == f"f{number}"] for number in range(1, 5)}
+    states = {name: {each.assessment.state for each in flight} for name, flight in by_flight.items()}
+    assert states["f1"] == states["f2"] == states["f3"] == {"normal"}
+    assert states["f4"] == {"warning", "alarm"}
+    stages = [by_flight[name][-1].assessment.unit for name in ("f1", "f2", "f3", "f4")]
+    assert stages == ["commissioning", "commissioning", "known", "known"]
+    known = by_flight["f3"][-1]
+    assert known.assessment.threshold == 0.5
+    assert known.assessment.score == pytest.approx(0.0, abs=0.05)
+    assert known.assessment.unit_shift == known.unit.shift_digest
+    assert by_flight["f1"][-1].assessment.unit_shift == ""
+    assert {each.assessment.unit for each in flown(model, [1.2, 1.2, 1.2])} == {"pooled"}
+
+
+def test_a_severe_fault_from_the_first_flight_is_not_learned_away(model):
+    """It alarms while the unit is commissioned, in every flight, so that commissioning never ends."""
+    said = flown(replace(model, commissioning=POLICY), [5.0] * 6)
+    assert said[-1].unit.flights == ()
+    assert said[-1].unit.refused == 5
+    assert all(
+        any(each.assessment.state == "alarm" for each in said if each.window.flight == f"f{n}") for n in range(1, 7)
+    )
+
+
+def test_a_hidden_fault_is_cut_off_at_the_limit(model):
+    """Below the threshold of unknown units, but further out than units differ: it alarms once the unit is known."""
+    narrow = replace(POLICY, limits=tuple(limit / 3.0 for limit in POLICY.limits))
+    said = flown(replace(model, commissioning=narrow), [1.9, 1.9, 1.9])
+    assert {each.assessment.state for each in said if each.window.flight in ("f1", "f2")} == {"normal"}
+    assert "acc.std" in said[-1].unit.clipped
+    assert said[-1].assessment.state == "alarm"
+    assert said[-1].assessment.score == pytest.approx(0.9, abs=0.05)
+
+
+def test_the_same_state_and_frames_give_the_same_bytes(model):
+    """A later flight alone, from the state that was kept, equals the one in the long stream."""
+    allowed = replace(model, commissioning=POLICY)
+    whole = flown(allowed, [1.2, 1.2, 1.2, 1.8])
+    kept = next(each.unit for each in reversed(whole) if each.window.flight == "f3")
+    restored = UnitState.from_json(kept.to_json(), where="kept")
+    detector = Detector(allowed, unit=restored)
+    alone = [each for frame in frames([1.8] * 8, flight="f4") for each in detector.judge(frame)]
+    expected = [each for each in whole if each.window.flight == "f4"]
+    assert [encode_assessment(each.assessment) for each in alone] == [
+        encode_assessment(each.assessment) for each in expected
+    ]
+
+
+def test_contributions_are_those_of_the_shifted_features(model):
+    """What was learned of a unit is no part of its strangeness."""
+    last = flown(replace(model, commissioning=POLICY), [1.2, 1.2, 1.2])[-1]
+    left = model.scaler.without(last.window.values, np.array(last.unit.shift))
+    assert left[STD] == pytest.approx(0.0, abs=0.05)
+    nothing = np.zeros(N_FEATURE, dtype=np.float32)
+    assert last.assessment.contributions == contributions(model.scaler, left, nothing, located_features(model.spec))

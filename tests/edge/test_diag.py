@@ -83,6 +83,7 @@ def test_content(config_file: Path, tmp_path: Path) -> None:
     assert documents["about.json"]["versions"]["onnxruntime"]
     assert {each["check"] for each in documents["doctor.json"]["findings"]} >= {"config", "bundle", "broker"}
     assert "status.json" in files["state_folder.txt"]
+    assert documents["journal.json"]["check"]["damaged"] == 0
     reference = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "agent.md").read_text()
     for name in CONTENT:
         assert f"`{name}`" in reference

@@ -14,14 +14,19 @@ from edge_agent import doctor, doctor_broker, doctor_machine
 from edge_agent.cli import main
 from edge_agent.config import AgentConfig
 from edge_agent.doctor_machine import check_processor, check_telemetry
-from edge_agent.doctor_state import check_agent, check_metrics, check_state_dir
+from edge_agent.doctor_state import check_agent, check_journal, check_metrics, check_state_dir
 from edge_agent.doctor_systemd import check_unit, unit_properties
 from edge_agent.exit_code import ExitCode
 from edge_agent.finding import FAIL, FINE, WARN, Finding, fine, worst
 from edge_agent.health import ONLINE, Health
+from edge_agent.journal import JOURNAL_FOLDER
+from edge_agent.journal_store import JournalStore
 from edge_agent.link_state import LinkListener, LinkState
+from edge_agent.publication import Grade, Publication
 from edge_agent.status_file import prepare_folder, write_status
 from edge_agent.verdict import DEGRADED, FAILING, Verdict
+
+MIB = 1024 * 1024
 
 Examine = Callable[..., tuple[int, dict[str, Finding]]]
 
@@ -56,11 +61,12 @@ def test_all_is_well(examine: Examine, broker: Any, peer: Any, tmp_path: Path) -
     code, findings = examine(broker.port)
     assert code == ExitCode.OK
     assert {each.check for each in findings.values() if each.level != FINE} <= {"clock", "agent", "state folder"}
-    assert findings["mqtt"].text == f"127.0.0.1:{broker.port} speaks MQTT 5, and agrees to topics.input"
+    answer = f"127.0.0.1:{broker.port} speaks MQTT 5, and agrees to topics.input; a message came back in "
+    assert findings["mqtt"].text.startswith(answer)
     assert "2 windows reproduced" in findings["golden vectors"].text
     assert " cal" in findings["speed"].text
     message = peer.next()
-    assert (message.topic, message.retain) == ("enginear/a1/status/doctor", False)
+    assert (message.topic, message.retain) == ("enginear/a1/probe", False)
     assert list((tmp_path / "state").iterdir()) == []
 
 
@@ -80,7 +86,8 @@ def test_agent_is_left_alone(examine: Examine, broker: Any, peer: Any) -> None:
 @pytest.mark.parametrize(
     ("state", "level", "text"),
     [
-        (LinkState(connected=True, protocol="3.1.1"), FINE, "speaks MQTT 3.1.1, and agrees"),
+        (LinkState(connected=True, protocol="3.1.1", tls="TLSv1.3", probe="ok"), FINE, "MQTT 3.1.1 over TLSv1.3, and"),
+        (LinkState(connected=True, probe="refused"), WARN, "no message of ours on enginear/a1/probe came back"),
         (LinkState(connected=True, error="broker refused the subscription to a/b"), FAIL, "the subscription to a/b"),
     ],
 )
@@ -93,6 +100,7 @@ def test_subscription(
         def __init__(self, _config: Any, _outbox: Any, listener: LinkListener) -> None:
             self.start = lambda: listener.on_change(state)
             self.stop = lambda _: True
+            self.state = state
 
     monkeypatch.setattr(doctor_broker, "Link", Played)
     _, findings = examine(broker.port)
@@ -139,6 +147,15 @@ def test_password(examine: Examine, stopped_broker: Any, tmp_path: Path) -> None
     (tmp_path / "pw").chmod(0o644)
     _, findings = examine(stopped_broker.port, more="username = 'u'\npassword_file = 'pw'")
     assert findings["password"].level == WARN
+
+
+@pytest.mark.parametrize(("path", "level"), [("none", FAIL), ("/run/credentials/edge-agent.service/pw", WARN)])
+def test_password_that_is_not_ours(examine: Examine, broker: Any, path: str, level: str) -> None:
+    """Without the password there is no talk of MQTT; that of systemd is for the service alone, and no fault."""
+    code, findings = examine(broker.port, more=f"username = 'u'\npassword_file = '{path}'")
+    assert findings["mqtt"].level == level
+    assert findings["mqtt"].text.startswith("not tried: ")
+    assert code == (ExitCode.DOCTOR_FAILED if level == FAIL else ExitCode.OK)
 
 
 def test_wrong_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,6 +243,24 @@ def test_running_agent(agent_says: Any, verdict: Verdict, changes: dict[str, Any
     """What the agent says of itself, and what its silence says."""
     finding = check_agent(agent_says(verdict, changes))
     assert (finding.level, finding.text[: len(text)]) == (level, text)
+
+
+def test_journal(make_config: Callable[..., AgentConfig]) -> None:
+    """Empty, used, nearly full, damaged, and off."""
+    config = make_config(journal={"max_mib": 1})
+    assert check_journal(config).text == "0 messages wait, 0.0 of 1 MiB"
+    store = JournalStore(config.agent.state_dir / JOURNAL_FOLDER, 2 * MIB)
+    store.open()
+    store.write(Grade.RESULT, [Publication(topic="t", payload=bytes(MIB // 2))])
+    assert (check_journal(config).level, check_journal(config).text) == (FINE, "1 messages wait, 0.5 of 1 MiB")
+    store.write(Grade.ALERT, [Publication(topic="t", payload=bytes(MIB // 5)) for _ in range(3)])
+    assert check_journal(config).level == WARN
+    segment = max((config.agent.state_dir / JOURNAL_FOLDER).iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(segment.read_bytes())
+    content[1_000] ^= 1
+    segment.write_bytes(content)
+    assert "1 records damaged" in check_journal(config).text
+    assert check_journal(make_config(journal={"enabled": False})).level == FINE
 
 
 def test_metrics(make_config: Callable[..., AgentConfig], tmp_path: Path) -> None:

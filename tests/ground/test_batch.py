@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.assessment import encode_assessment
+from edge_agent.commissioning_policy import CommissioningPolicy, ExpectedLevels
 from edge_agent.detector import Detector
+from edge_agent.layout import COMMISSIONING_POLICY, SCALER
+from edge_agent.unit_files import write_unit
+from edge_agent.unit_state import KNOWN, new_unit
 from ground import batch_table
 from ground.batch import ModelSource, load_signed, run_batch
 from ground.batch_table import SCHEMA, ResultsWriter
 from ground.errors import DataError
 from ground.frames import frames_of
 from ground.interim import interim_bytes
+from ground.pack import pack_bundle
 from ground.recording import PhaseRun, Recording, Stretch
 from ground.recording_index import INDEX_NAME, read_index, table_bytes
 from ground.recordings import load_recording
+from tests.conftest import small_members, small_spec
 
 RATE_HZ = 1000
 COLUMNS = ("recording_id", "file", "unit_id", "sampling_rate_hz", "channels", "signal_units", "label")
@@ -88,6 +98,48 @@ def test_rows_are_the_assessments(source, data, no_progress, monkeypatch, rows_a
     groups = group_sizes(out)
     assert set(groups[:-1]) <= {rows_at_once}
     assert list(out.parent.iterdir()) == [out]
+
+
+UNITS = {
+    "no folder": (lambda _: None, "expected the states of units, got none"),
+    "no state": (lambda folder: folder.mkdir(), "expected the states of units, got none"),
+    "a broken state": (
+        lambda folder: (folder.mkdir(), (folder / "x.json").write_bytes(b"{}")),
+        "expected the state of a unit",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_units_that_cannot_be_read_are_told_first(source, data, tmp_path, no_progress, name):
+    """Before any recording is read: without them, results would be of another unit."""
+    make, text = UNITS[name]
+    make(tmp_path / "units")
+    knowing = replace(source, units=tmp_path / "units")
+    with pytest.raises(DataError, match=text):
+        run_batch(knowing, data, tmp_path / "out.parquet", progress=no_progress, workers=1)
+
+
+def test_a_known_unit_is_assessed_as_it_was_on_board(data, small_bundle, tmp_path, no_progress):
+    """With the agent's state the shift is taken away; the table names it."""
+    n_feature = len(json.loads(small_members(small_spec())[SCALER])["names"])
+    policy = CommissioningPolicy(
+        flights=2, windows=3, spans=(), limits=(3.0,) * n_feature, pooled=1.0, phases=(), confidence=0.9, units=20,
+        expected=ExpectedLevels(offset=(0.0,) * n_feature, columns=(), low=(), width=(), steps=()), known=(),
+    )  # fmt: skip
+    key = ec.derive_private_key(20261123, ec.SECP256R1())
+    path = tmp_path / "with.bundle"
+    path.write_bytes(pack_bundle({**small_members(small_spec()), COMMISSIONING_POLICY: policy.to_json()}, key))
+    source = ModelSource(path, (small_bundle.key,), tmp_path / "units")
+    info = read_index(data)[0]
+    state = new_unit(f"{info.aircraft}/{info.engine}", load_signed(source).bundle_digest, KNOWN)
+    (tmp_path / "units").mkdir()
+    write_unit(tmp_path / "units", replace(state, shift=(0.5,) * n_feature))
+    run_batch(source, data, tmp_path / "out.parquet", progress=no_progress, workers=1)
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    said = {row["recording_id"]: (row["unit"], bool(row["unit_shift"])) for row in rows}
+    assert said == {"one": ("known", True), "two": ("commissioning", False)}
+    assert {row["threshold"] for row in rows if row["recording_id"] == "one" and not row["reason"]} == {1.0}
 
 
 def test_the_table_does_not_depend_on_the_processes(source, data, tmp_path, no_progress):

@@ -13,9 +13,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from ground import tuning
 from ground.cli import app
 from ground.config import Config, load_config
-from ground.errors import ConfigError, DataError
+from ground.errors import ConfigError, DataError, TrainingError
 from ground.feature_spec import frozen_spec
 from ground.featurize import featurize
 from ground.preprocess import preprocess
@@ -124,6 +125,18 @@ def test_a_tie_leaves_what_a_person_wrote(featurized):
     assert found.best >= found.configured
     if found.best == found.configured:
         assert found.settings.neighbours == settings.model.neighbours
+
+
+def test_values_that_cannot_be_trained_with_do_not_end_the_search(featurized, monkeypatch):
+    """They count as the worst; those of the config must do."""
+    monkeypatch.setitem(
+        tuning._SPACES, "knn", lambda trial: {"neighbours": trial.suggest_int("neighbours", 5000, 6000)}
+    )
+    found = search(config_of(family="knn"), featurized, trials=2, progress=silent)
+    assert found.best == found.configured > tuning.WORST
+    assert found.settings.neighbours == config_of(family="knn").model.neighbours
+    with pytest.raises(TrainingError):
+        search(config_of(family="knn", neighbours=5000), featurized, trials=1, progress=silent)
 
 
 def test_a_tenth_of_the_features_moves_by_three_spreads(featurized):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 from collections.abc import Callable
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 
 from edge_agent.archive import read_archive, write_archive
-from edge_agent.errors import BundleError, DigestMismatch
+from edge_agent.commissioning_policy import CommissioningPolicy, ExpectedLevels
+from edge_agent.errors import BundleError, BundleFormatError, DigestMismatch, SignatureRejected
 from edge_agent.golden_vectors import GoldenVectors
 from edge_agent.io_schema import IoSchema
 from edge_agent.layout import (
+    COMMISSIONING_POLICY,
     FEATURE_SPEC,
     GOLDEN_FEATURES,
     GOLDEN_PULSES,
@@ -323,3 +326,50 @@ def test_numpy_agrees_on_what_is_read(workshop: Workshop) -> None:
     data = workshop.members[GOLDEN_SAMPLES]
     expected = np.load(io.BytesIO(data), allow_pickle=False)
     assert np.array_equal(golden(workshop).samples, expected)
+
+
+def policy_of(workshop: Workshop) -> CommissioningPolicy:
+    """A policy that fits the honest members."""
+    n_feature = len(parse_json(workshop.members[SCALER], where=SCALER)["names"])
+    return CommissioningPolicy(
+        flights=2,
+        windows=16,
+        spans=(5.0,),
+        limits=(1.0,) * (n_feature - 1) + (0.0,),
+        expected=ExpectedLevels(offset=(0.0,) * n_feature, columns=(), low=(), width=(), steps=()),
+        pooled=1.0,
+        phases=(),
+        confidence=0.95,
+        units=20,
+        known=(),
+    )
+
+
+def test_the_optional_member_is_read_where_it_is_there(workshop: Workshop) -> None:
+    """With it and without it a bundle is whole."""
+    assert workshop.open(workshop.seal()).commissioning is None
+    assert workshop.open(
+        workshop.seal({COMMISSIONING_POLICY: policy_of(workshop).to_json()})
+    ).commissioning == policy_of(workshop)
+
+
+def test_the_optional_member_can_neither_be_added_nor_taken_out(workshop: Workshop) -> None:
+    """Letting an agent learn, or forbidding it, takes the signer."""
+    without = read_archive(workshop.seal())
+    with_it = read_archive(workshop.seal({COMMISSIONING_POLICY: policy_of(workshop).to_json()}))
+    added = {**without, COMMISSIONING_POLICY: policy_of(workshop).to_json()}
+    taken = {name: content for name, content in with_it.items() if name != COMMISSIONING_POLICY}
+    for members in (added, taken):
+        with pytest.raises(SignatureRejected) as refusal:
+            workshop.open(write_archive(members))
+        assert refusal.value.reason == "signed_members"
+        assert COMMISSIONING_POLICY in str(refusal.value)
+
+
+def test_a_policy_for_other_features_is_refused(workshop: Workshop) -> None:
+    """It would shift what it does not know."""
+    other = dataclasses.replace(policy_of(workshop), spans=())
+    for content in (other.to_json(), b"{}", b"[]"):
+        with pytest.raises(BundleFormatError) as refusal:
+            workshop.open(workshop.seal({COMMISSIONING_POLICY: content}))
+        assert refusal.value.reason == "commissioning"

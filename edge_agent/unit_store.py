@@ -1,0 +1,141 @@
+"""The states of all units: at hand in memory for the worker, kept on disk by a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from edge_agent.commissioning import ANY_BUNDLE
+from edge_agent.errors import ConfigError
+from edge_agent.unit_files import forget_request, read_units, reset_requests, write_unit
+from edge_agent.unit_state import COMMISSIONING, UnitState, new_unit
+
+LONGEST_WAIT_S: Final = 1.0
+"""A request to forget a unit is seen after this."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Units(Protocol):
+    """Where detectors take what is known of their unit from."""
+
+    def state_of(self, engine: str) -> UnitState:
+        """What is known of an engine, ``aircraft/engine``; a unit without a name where nothing is."""
+
+    def take_resets(self) -> tuple[str, ...]:
+        """Engines that are to be forgotten, each told once."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedUnits:
+    """What was known of units at the beginning of a replay; of nobody by default."""
+
+    states: Mapping[str, UnitState] = field(default_factory=dict)
+
+    def state_of(self, engine: str) -> UnitState:
+        """See ``Units``."""
+        return self.states.get(engine, new_unit("", ""))
+
+    def take_resets(self) -> tuple[str, ...]:
+        """See ``Units``."""
+        return ()
+
+
+class UnitStore:
+    """Units in memory and, a moment later, on disk. The worker calls it and never waits for the disk.
+
+    Args:
+        folder: Where the files lie; made when there is something to keep.
+        limit: Most units that are kept: engines are named by frames, and invented ones must not fill the disk.
+
+    Raises:
+        ConfigError: The folder is there and cannot be read.
+    """
+
+    def __init__(self, folder: Path, *, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        try:
+            self._states, faults = read_units(folder)
+        except OSError as error:
+            raise ConfigError(
+                f"agent.state_dir: expected a folder {folder} that can be read, got {error.strerror}; give it to the "
+                "agent's user"
+            ) from error
+        for fault in faults:
+            _log.error("unit state not read", error=fault)
+        self._changed: dict[str, UnitState] = {}
+        self._resets: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._take_requests()
+        self._thread = threading.Thread(target=self._run, name="units", daemon=True)
+
+    def start(self) -> None:
+        """Begin to keep."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Write what is not written yet, and end."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout_s)
+
+    def state_of(self, engine: str) -> UnitState:
+        """See ``Units``."""
+        with self._lock:
+            return self._states.get(engine, new_unit("", ""))
+
+    def take_resets(self) -> tuple[str, ...]:
+        """See ``Units``."""
+        if not self._resets:
+            return ()
+        with self._lock:
+            resets, self._resets = self._resets, ()
+        return resets
+
+    def put(self, state: UnitState) -> None:
+        """Keep a state in the place of the unit's former one."""
+        with self._lock:
+            if state.engine not in self._states and len(self._states) >= self._limit:
+                return
+            self._states[state.engine] = self._changed[state.engine] = state
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(LONGEST_WAIT_S)
+            self._wake.clear()
+            self._write()
+            self._take_requests()
+        self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            changed, self._changed = self._changed, {}
+        for state in changed.values():
+            try:
+                write_unit(self._folder, state)
+            except OSError as error:
+                # A full disk must not end the watch; the state is tried again when it changes next.
+                _log.error("unit state not written", engine=state.engine, error=str(error))
+
+    def _take_requests(self) -> None:
+        try:
+            for engine in reset_requests(self._folder):
+                state = new_unit(engine, ANY_BUNDLE, COMMISSIONING)
+                write_unit(self._folder, state)
+                forget_request(self._folder, engine)
+                with self._lock:
+                    self._states[engine] = state
+                    self._changed.pop(engine, None)
+                    self._resets += (engine,)
+                _log.info("unit reset", engine=engine)
+        except OSError as error:
+            _log.error("unit not reset", error=str(error), folder=str(self._folder))
