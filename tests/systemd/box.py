@@ -45,16 +45,7 @@ class Box:
         """
         unpack = ["tar", "--extract", "--zstd", "--xattrs", "--file", str(self._tree), "--directory", str(self._folder)]
         subprocess.run([*as_root(), *unpack], check=True)
-        # No machined and no unit of its own: none of them need run on this machine.
-        options = ["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--private-network"]
-        with self._console.open("wb") as output:
-            self._nspawn = subprocess.Popen(
-                [*as_root(), "systemd-nspawn", *options, "--directory", str(self._folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        self._await_boot()
+        self._start()
 
     def reboot(self) -> None:
         """Shut down in good order and boot again.
@@ -62,12 +53,10 @@ class Box:
         Raises:
             BoxError: As ``boot``.
         """
-        before, self._leader = self._leader, ""
-        subprocess.run([*as_root(), "nsenter", "--target", before, "--all", "systemctl", "reboot"], check=True)
-        deadline_s = time.monotonic() + BOOT_S
-        while self._find_leader() in {"", before} and time.monotonic() < deadline_s:
-            time.sleep(0.05)
-        self._await_boot()
+        self.run("systemctl poweroff")
+        self._nspawn.wait(BOOT_S)
+        self._leader = ""
+        self._start()
 
     def run(self, script: str, *, given: bytes = b"", timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run a script of sh as root in the box; never raises for its exit code."""
@@ -107,6 +96,18 @@ class Box:
             self._nspawn.terminate()
         self._nspawn.wait(STOP_S)
         subprocess.run([*as_root(), "rm", "-rf", "--one-file-system", str(self._folder)], check=True)
+
+    def _start(self) -> None:
+        # No machined and no unit of its own: none of them need run on this machine.
+        options = ["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--private-network"]
+        with self._console.open("wb") as output:
+            self._nspawn = subprocess.Popen(
+                [*as_root(), "systemd-nspawn", *options, "--directory", str(self._folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._await_boot()
 
     def _await_boot(self) -> None:
         deadline_s = time.monotonic() + BOOT_S

@@ -34,10 +34,8 @@ def main_pid(box: Box) -> str:
 
 def wait_for_another(box: Box, before: str) -> None:
     """Wait until systemd runs another process, which is ready."""
-    box.wait(
-        f"systemctl is-active --quiet edge-agent && test $(systemctl show -P MainPID edge-agent) != {before}",
-        timeout_s=60,
-    )
+    other = f"pid=$(systemctl show -P MainPID edge-agent); test $pid != 0 && test $pid != {before}"
+    box.wait(f"{other} && systemctl is-active --quiet edge-agent")
 
 
 def test_a_configured_package_starts_at_install(box: Box) -> None:
