@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from edge_agent.frame import NS_PER_S
 from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity
 from edge_agent.inbox import Inbox
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
+from edge_agent.onlookers import Onlookers
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
 from edge_agent.publication import JSON, Publication
 from edge_agent.sdnotify import Heartbeat, Notifier
+from edge_agent.startup import LoadedShadow
 from edge_agent.status_file import encode_status, prepare_folder, write_status
 from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
@@ -31,6 +34,10 @@ VANISHED = "connection lost"
 
 FINISH_TIMEOUT_S = 5.0
 GOODBYE_TIMEOUT_S = 3.0
+
+_WITHOUT_SHADOW = LoadedShadow()
+_SILENCED_WINDOWS = 3
+"""A source that must make room is silenced for so many windows: a gap costs it one more window, however long it is."""
 
 _log = structlog.get_logger(__name__)
 
@@ -50,26 +57,35 @@ class Agent:
         config: Its config.
         model: The loaded and proven bundle.
         notifier: Where systemd listens.
+        shadow: What became of the second bundle.
 
     Raises:
         ConfigError: The state folder cannot be written to.
     """
 
-    def __init__(self, config: AgentConfig, model: LoadedModel, notifier: Notifier) -> None:
+    def __init__(
+        self, config: AgentConfig, model: LoadedModel, notifier: Notifier, shadow: LoadedShadow = _WITHOUT_SHADOW
+    ) -> None:
         prepare_folder(config.agent.state_dir)
         self._config = config
         self._notifier = notifier
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
-        self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
+        self._inbox = Inbox(
+            max_frames=config.limits.inbox_frames,
+            max_bytes=config.limits.inbox_bytes,
+            silence_ns=round(_SILENCED_WINDOWS * model.spec.window_s * NS_PER_S),
+        )
         self._outbox = Outbox(config.limits.outbox_messages)
-        self._pipeline = Pipeline(config, model, self._health)
+        self._onlookers = Onlookers(config, model, shadow, self._health)
+        self._pipeline = Pipeline(config, model, self._health, observers=self._onlookers.observers)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
             self._pipeline,
             self._link,
             Heartbeat(notifier),
+            ladder=self._onlookers.ladder,
             on_fault=lambda: self._health.counters.add("internal_errors"),
             on_end=lambda: self._events.put(Event.WORKER_ENDED),
         )
@@ -122,6 +138,8 @@ class Agent:
         self._notifier.stopping()
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
+        else:
+            self._link.publish(*self._onlookers.close())
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(self._status(self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):
@@ -155,7 +173,7 @@ class Agent:
         )
 
     def _document(self) -> dict[str, Any]:
-        return self._health.document(self._gauges())
+        return {**self._health.document(self._gauges()), **self._onlookers.document(self._inbox)}
 
     def _gauges(self) -> dict[str, int]:
         return {
@@ -163,6 +181,7 @@ class Agent:
             "frames_late": self._pipeline.streams.late_frames,
             "inbox_waiting": len(self._inbox),
             "inbox_dropped": self._inbox.dropped,
+            **{f"inbox_dropped.{reason}": n for reason, n in sorted(self._inbox.dropped_by_reason.items())},
             "outbox_waiting": len(self._outbox),
             "outbox_dropped": self._outbox.dropped,
             "messages_acknowledged": self._outbox.acknowledged,

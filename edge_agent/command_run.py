@@ -11,7 +11,7 @@ from edge_agent.config import load_config
 from edge_agent.exit_code import ExitCode
 from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
-from edge_agent.startup import load_configured
+from edge_agent.startup import load_configured, load_shadow
 
 
 def run(config_path: Path) -> ExitCode:
@@ -23,7 +23,8 @@ def run(config_path: Path) -> ExitCode:
     """
     config = load_config(config_path)
     configure_logs(config.agent.log_level)
-    agent = Agent(config, load_configured(config), Notifier.from_environment(os.environ))
+    model, shadow = load_configured(config), load_shadow(config)
+    agent = Agent(config, model, Notifier.from_environment(os.environ), shadow)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     return ExitCode.OK if agent.run() else ExitCode.UNEXPECTED

@@ -21,6 +21,7 @@ KIB = 1024
 MIB = 1024 * KIB
 LOG_LEVELS = ("debug", "info", "warning", "error")
 NO_PASSWORD_FILE = Path("/dev/null")
+NO_SHADOW = Path("/dev/null")
 
 AIRCRAFT = "aircraft"
 ENGINE = "engine"
@@ -89,6 +90,26 @@ class BundleSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowSection:
+    """``[shadow]``: a second detector that scores the same windows and never alerts.
+
+    Attributes:
+        path: A ``.bundle`` file, or a folder of its unpacked members.
+        keys: Public keys in PEM; empty for those of ``[bundle]``.
+        allow_development: Whether bundles whose gates are not all decided may be the shadow.
+    """
+
+    path: Path = NO_SHADOW
+    keys: tuple[Path, ...] = ()
+    allow_development: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a shadow."""
+        return self.path != NO_SHADOW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSection:
     """``[broker]``: the MQTT broker.
 
@@ -128,19 +149,26 @@ class TopicsSection:
         result: Topic of results.
         alert: Topic of alerts.
         status: Topic of the retained status.
+        shadow: Topic of the shadow's results.
+        agreement: Topic of how far the shadow agrees.
+        drift: Topic of the sketches that drift is read from.
     """
 
     input: tuple[str, ...] = ("aircraft/+/engine/vibration", "aircraft/{aircraft}/engine/{engine}/vibration")
     result: str = "aircraft/{aircraft}/engine/{engine}/result"
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
     status: str = "enginear/{agent}/status"
+    shadow: str = "aircraft/{aircraft}/engine/{engine}/shadow"
+    agreement: str = "aircraft/{aircraft}/engine/{engine}/shadow/agreement"
+    drift: str = "aircraft/{aircraft}/engine/{engine}/drift"
 
     def __post_init__(self) -> None:
         if not self.input:
             raise ConfigError("topics.input: expected at least one topic, got an empty list; add one")
         for index, text in enumerate(self.input):
             check_template(text, where=f"topics.input[{index}]", places=(AIRCRAFT, ENGINE), wildcards=True)
-        for key, places in (("result", (AIRCRAFT, ENGINE)), ("alert", (AIRCRAFT, ENGINE)), ("status", (AGENT,))):
+        for key in ("result", "alert", "status", "shadow", "agreement", "drift"):
+            places = (AGENT,) if key == "status" else (AIRCRAFT, ENGINE)
             check_template(getattr(self, key), where=f"topics.{key}", places=places, wildcards=False)
             self._check_no_loop(key)
 
@@ -183,6 +211,7 @@ class AgentConfig:
 
     agent: AgentSection
     bundle: BundleSection
+    shadow: ShadowSection = field(default_factory=ShadowSection)
     broker: BrokerSection = field(default_factory=BrokerSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
@@ -208,6 +237,7 @@ class AgentConfig:
 _SECTIONS = {
     "agent": AgentSection,
     "bundle": BundleSection,
+    "shadow": ShadowSection,
     "broker": BrokerSection,
     "topics": TopicsSection,
     "limits": LimitsSection,

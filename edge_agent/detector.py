@@ -46,34 +46,29 @@ class Judgement:
     assessment: Assessment
 
 
-class Detector:
-    """Watches one engine: keeps its records, its memory of scores and the count of its assessments."""
+class Assessor:
+    """Assesses the windows of one engine: keeps its memory of scores and the count of its assessments."""
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
-        self._stream = WindowStream(model.spec)
         self._decider = Decider(model.thresholds)
         self._flight = ""
         self._seq = 0
 
-    @property
-    def late_frames(self) -> int:
-        """Frames dropped because they overlap the past."""
-        return self._stream.late_frames
+    def skip(self, window: Window) -> None:
+        """Pass over a window that is not assessed for want of time: it keeps its number."""
+        self._begin(window.flight)
+        self._seq += 1
 
-    def push(self, frame: Frame) -> list[Assessment]:
-        """Take the next frame and assess the windows it completes, oldest first."""
-        return [judgement.assessment for judgement in self.judge(frame)]
-
-    def judge(self, frame: Frame) -> list[Judgement]:
-        """Like ``push``, each assessment together with its window."""
-        return [Judgement(window, self._assess(frame, window)) for window in self._stream.push(frame)]
-
-    def _assess(self, frame: Frame, window: Window) -> Assessment:
-        if window.flight != self._flight:
+    def _begin(self, flight: str) -> None:
+        if flight != self._flight:
             self._decider.reset()
-            self._flight = window.flight
+            self._flight = flight
             self._seq = 0
+
+    def assess(self, frame: Frame, window: Window) -> Assessment:
+        """What is to be said of the next window, which ``frame`` completed."""
+        self._begin(window.flight)
         reason = window.reason or self._model.thresholds.domain.reason_of(window.phase, window.values)
         if reason:
             return self._assessment(frame, window, reason=reason)
@@ -123,6 +118,27 @@ class Detector:
             bundle_digest=self._model.bundle_digest,
             spec_digest=self._model.spec.digest,
         )
+
+
+class Detector:
+    """Watches one engine: makes windows of its frames and assesses them."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._stream = WindowStream(model.spec)
+        self._assessor = Assessor(model)
+
+    @property
+    def late_frames(self) -> int:
+        """Frames dropped because they overlap the past."""
+        return self._stream.late_frames
+
+    def push(self, frame: Frame) -> list[Assessment]:
+        """Take the next frame and assess the windows it completes, oldest first."""
+        return [judgement.assessment for judgement in self.judge(frame)]
+
+    def judge(self, frame: Frame) -> list[Judgement]:
+        """Like ``push``, each assessment together with its window."""
+        return [Judgement(window, self._assessor.assess(frame, window)) for window in self._stream.push(frame)]
 
 
 def contributions(
