@@ -1,7 +1,7 @@
 """What is worth dropping when frames come faster than they are handled? A small simulation, in virtual time.
 
-Run ``python -m benchmarks.overload_policies``; docs/adr/0019-overload.md draws the conclusion. It takes the agent's inbox,
-as it is, against one that drops the oldest frame, whoever sent it.
+Run ``python -m benchmarks.overload_policies``; docs/adr/0019-overload.md draws the conclusion. It takes the agent's
+inbox, as it is, against one that drops the oldest frame, whoever sent it.
 """
 
 from __future__ import annotations
