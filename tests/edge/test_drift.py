@@ -1,4 +1,4 @@
-"""Drift on board: sketches add up to the bit, and messages say what the windows were, phase by phase and hour by hour."""
+"""Drift on board: sketches add up to the bit, and messages say what the windows were, by phase and hour."""
 
 from __future__ import annotations
 
