@@ -73,13 +73,13 @@ def added(without: NDArray[np.float64], with_shadow: NDArray[np.float64], percen
     rng = np.random.default_rng(_SEED)
     blocks = [np.array_split(series * 1e3, _BLOCKS) for series in (without, with_shadow)]
 
-    def percentiles(chosen: Sequence[int]) -> tuple[float, ...]:
-        return tuple(float(np.percentile(np.concatenate([side[at] for at in chosen]), percent)) for side in blocks)
+    def percentiles(chosen: Sequence[int]) -> list[float]:
+        return [float(np.percentile(np.concatenate([side[at] for at in chosen]), percent)) for side in blocks]
 
-    whole = percentiles(range(_BLOCKS))
+    one, two = percentiles(range(_BLOCKS))
     draws = [percentiles(rng.integers(0, _BLOCKS, _BLOCKS).tolist()) for _ in range(_RESAMPLES)]
-    low, high = np.percentile([two - one for one, two in draws], (2.5, 97.5))
-    return Added(*whole, float(low), float(high))
+    low, high = np.percentile(np.diff(draws, axis=1), (2.5, 97.5))
+    return Added(one, two, float(low), float(high))
 
 
 def _measure(window_s: float, windows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
