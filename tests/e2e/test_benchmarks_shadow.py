@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks import shadow_turns
+from benchmarks.bench_bundle import BenchBundle
 from benchmarks.shadow_cost import added
 from benchmarks.shadow_turns import LINGER_NS, MOST_BEHIND, Step, latencies
 from edge_agent import worker
@@ -63,8 +65,11 @@ def test_added() -> None:
     np.testing.assert_allclose((one.low, one.high, one.with_shadow - one.without), 1.0)
 
 
-def test_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A short run prints a row for each kind of shadow and load; its verdict is not held against this machine."""
+def test_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small_bundle: Any) -> None:
+    """A short run, of a small bundle, prints a row for each kind of shadow and load; its verdict is not looked at."""
+    bundle = BenchBundle(small_bundle.path, small_bundle.key, small_bundle.spec)
+    monkeypatch.setattr(shadow_turns, "make_bundle", lambda *_args, **_kwargs: bundle)
+    monkeypatch.setattr(shadow_turns, "FLEET", small_bundle.fleet)
     monkeypatch.setattr(sys, "argv", ["shadow_turns", "--windows", "3"])
     monkeypatch.setattr(shadow_turns, "STREAMS", 3)
     assert shadow_turns.main() in {0, 1}
