@@ -6,6 +6,7 @@ docs/reference/agent.md states it; docs/adr/0019-overload.md says why.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
@@ -18,6 +19,9 @@ SHEDDING: Final = "shedding"
 
 CALM_S = 10.0
 """A rung is left when nothing has asked for it for so long: what is shed comes back at once, but never flutters."""
+
+IN_A_ROW = 4
+"""Frames in a row that must have waited too long: a single pause of the machine is no overload."""
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +38,7 @@ class Rung(IntEnum):
 _FULLNESS = {Rung.SHADOW: 0.5, Rung.DRIFT: 0.75}
 """Share of the inbox that is taken."""
 _DEADLINES = {Rung.SHADOW: 0.5, Rung.DRIFT: 1.0}
-"""Time that a frame has waited, in deadlines. The shadow goes before results are late."""
+"""Time that each of some frames has waited, in deadlines. The shadow goes before results are late."""
 
 
 class Ladder:
@@ -51,6 +55,7 @@ class Ladder:
         self._rung = Rung.NOTHING
         self._calm_since_s = now_s()
         self._dropped = 0
+        self._late = deque([Rung.NOTHING] * IN_A_ROW, maxlen=IN_A_ROW)
 
     @property
     def state(self) -> str:
@@ -72,7 +77,7 @@ class Ladder:
         """Look at the load; up at once, one rung after the other, down only after a calm.
 
         Args:
-            waited_ms: How long the oldest frame has waited.
+            waited_ms: How long the frame in hand has waited; 0 where there is none.
             fullness: Share of the inbox that is taken.
             dropped: Frames that the inbox has dropped for want of room, ever.
         """
@@ -90,11 +95,14 @@ class Ladder:
     def _wanted(self, waited_ms: float, fullness: float, dropped: int) -> Rung:
         if dropped > self._dropped:
             return Rung.FRAMES
-        deadlines = waited_ms / self._deadline_ms
-        asking = [rung for rung in _FULLNESS if fullness >= _FULLNESS[rung] or deadlines >= _DEADLINES[rung]]
-        return max(asking, default=Rung.NOTHING)
+        self._late.append(_reached(_DEADLINES, waited_ms / self._deadline_ms))
+        return max(_reached(_FULLNESS, fullness), min(self._late))
 
     def _move(self, rung: Rung) -> None:
         log = _log.warning if rung > self._rung else _log.info
         self._rung = rung
         log("load changed", load=self.state, shed=self.shed)
+
+
+def _reached(limits: dict[Rung, float], value: float) -> Rung:
+    return max((rung for rung, limit in limits.items() if value >= limit), default=Rung.NOTHING)

@@ -169,7 +169,7 @@ def test_shed_windows_are_told(make_drift: DriftMaker, small_bundle: Any, small_
     drift, ladder = make_drift()
     stream = judged(small_model, small_bundle.frames(10.0))
     told(drift, stream[:50])
-    ladder.observe(waited_ms=60.0, fullness=0.0, dropped=0)
+    ladder.observe(waited_ms=0.0, fullness=0.75, dropped=0)
     told(drift, stream[50:])
     (message,) = [read_drift(each.payload) for each in drift.close()]
     assert (message.sketch.n, message.sketch.shed) == (4, 5)

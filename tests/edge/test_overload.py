@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.overload import BUSY, CALM_S, NORMAL, SHEDDING, Ladder, Rung
+from edge_agent.overload import BUSY, CALM_S, IN_A_ROW, NORMAL, SHEDDING, Ladder, Rung
 
 DEADLINE_MS = 50.0
 
@@ -50,10 +50,20 @@ RUNGS: list[tuple[str, dict[str, Any], Rung]] = [
 @pytest.mark.parametrize(("load", "rung"), [row[1:] for row in RUNGS], ids=[row[0] for row in RUNGS])
 def test_rung_of_a_load(ladder: Ladder, load: dict[str, Any], rung: Rung) -> None:
     """Each load asks for one rung, and everything up to it is shed."""
-    ladder.observe(**CALM | load)
+    for _ in range(IN_A_ROW):
+        ladder.observe(**CALM | load)
     assert [each for each in Rung if each and ladder.sheds(each)] == [each for each in Rung if 0 < each <= rung]
     assert ladder.shed == ["shadow", "drift", "frames"][:rung]
     assert ladder.state == {Rung.NOTHING: NORMAL, Rung.FRAMES: SHEDDING}.get(rung, BUSY)
+
+
+def test_a_pause_is_no_overload(ladder: Ladder) -> None:
+    """Some frames that waited long, and then one that did not, ask for nothing; nor does one after an idle turn."""
+    for waited_ms in [60.0] * (IN_A_ROW - 1) + [0.0] + [60.0] * (IN_A_ROW - 1):
+        ladder.observe(**CALM | {"waited_ms": waited_ms})
+        assert ladder.shed == []
+    ladder.observe(**CALM | {"waited_ms": 30.0})
+    assert ladder.shed == ["shadow"]
 
 
 def test_no_rung_is_left_out(ladder: Ladder, log_lines: list[Any]) -> None:

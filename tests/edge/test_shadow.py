@@ -194,7 +194,7 @@ def test_shed_windows_keep_their_numbers(
     rig = make_rig(model)
     frames = small_bundle.frames(30.0, seed=6)
     before = results(rig.push(frames[:100]))
-    rig.ladder.observe(waited_ms=30.0, fullness=0.0, dropped=0)
+    rig.ladder.observe(waited_ms=0.0, fullness=0.5, dropped=0)
     assert rig.push(frames[100:150]) == []
     rig.clock.now_s = CALM_S
     rig.ladder.observe(waited_ms=0.0, fullness=0.0, dropped=0)
