@@ -18,7 +18,7 @@ SILENCED: Final = "silenced"
 CLOSED: Final = "closed"
 
 OTHER_SOURCES: Final = ""
-_MOST_SOURCES = 1_024
+_MOST_SOURCES = 256
 """Sources that are remembered by name; invented ones must not fill the memory."""
 _FREE_SHARE = 0.125
 """Share of the room that is free once room was made: what stays can be worked off, and is not late for ever."""
@@ -81,7 +81,7 @@ class Inbox:
 
     @property
     def dropped_by_source(self) -> dict[str, int]:
-        """Arrivals dropped by topic; beyond a thousand topics the others are one, ``OTHER_SOURCES``."""
+        """Arrivals dropped by topic; beyond 256 topics the others are one, ``OTHER_SOURCES``."""
         with self._changed:
             return dict(self._dropped_of)
 

@@ -109,12 +109,12 @@ def test_equal_sources_take_turns() -> None:
 
 
 def test_invented_sources_fill_no_memory() -> None:
-    """A thousand sources are remembered; what is dropped of further ones is counted together."""
+    """256 sources are remembered; what is dropped of further ones is counted together."""
     inbox = inbox_of(1, 100)
     for number in range(3_000):
         inbox.put(arrival(number, source=str(number)))
     dropped = inbox.dropped_by_source
-    assert len(dropped) <= 1_025
+    assert len(dropped) <= 257
     assert dropped[OTHER_SOURCES] > 1_000
     assert inbox.dropped == sum(dropped.values()) == 3_000 - len(inbox)
 

@@ -223,6 +223,22 @@ def test_active_detector_that_begins_afresh(
     assert results(rig.push(frames[51:])) == encoded(as_if_active(stricter, frames[51:]))
 
 
+def test_shadow_that_fails_begins_afresh(
+    make_rig: RigMaker, small_bundle: Any, coarser: LoadedModel, monkeypatch: pytest.MonkeyPatch, log_lines: list[Any]
+) -> None:
+    """A fault of the shadow costs no result, and nothing of what it half remembers is used."""
+    rig = make_rig(coarser)
+    frames = small_bundle.frames(10.0, seed=8)
+    rig.push(frames[:50])
+    with monkeypatch.context() as patch:
+        patch.setattr(Detector, "push", lambda _self, _frame: 1 // 0)
+        rig.push(frames[50:51])
+    assert results(rig.push(frames[51:])) == encoded(as_if_active(coarser, frames[51:]))
+    counters = rig.health.counters.snapshot()
+    assert (counters["observer_errors.Shadow"], counters["windows.normal"]) == (1, 9)
+    assert [line["event"] for line in log_lines] == ["observer failed"]
+
+
 def test_evicted_engines_are_forgotten(make_rig: RigMaker, small_bundle: Any, stricter: LoadedModel) -> None:
     """The shadow remembers no more engines than the agent follows; what it knew of the others is told."""
     rig = make_rig(stricter, limits={"max_streams": 2})
