@@ -22,8 +22,20 @@ BENCH ?= --quick
 # The recordings and the length of bench-detection: DATA as above, DETECTION=--quick for a minute instead of minutes.
 DETECTION ?=
 
+# bench-latency and bench-footprint run at full length; LONG=--quick shortens them.
+LONG ?=
+
+# Seconds of the soak; nights are longer.
+SOAK ?= 1800
+
+# Tests run side by side on that many cores.
+WORKERS ?= auto
+
+# What machines `make deb` builds for: amd64 or arm64.
+ARCH ?= amd64
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-numpy test-arm64 lint format types bench bench-features bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly
+.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-journal bench-peers bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -57,8 +69,19 @@ setup: $(VENV)/.dev ## Make .venv with everything for development
 demo: $(VENV)/.ground ## Recordings -> detector -> signed bundle -> agent on a real broker -> alerts
 	$(BIN)/ground demo --data '$(DATA)' --set '$(SET)' --broker $(BROKER)
 
-test: $(VENV)/.dev ## The whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## The whole test suite: first what must be alone on the machine, then the rest on WORKERS cores
+	$(BIN)/python -m pytest -m alone
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
+
+TREE := .cache/bookworm.tar.zst
+$(TREE): tests/systemd/make_tree.sh
+	tests/systemd/make_tree.sh $@
+
+test-systemd: $(VENV)/.dev $(TREE) ## The package by its page on a booted Debian (root, or sudo without a password; minutes)
+	SYSTEMD_TREE=$(CURDIR)/$(TREE) $(BIN)/python -m pytest tests/systemd
+
+test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
+	FAULTS=full $(BIN)/python -m pytest tests/faults
 
 .venv-numpy-%/.made: $(VENV)/.made
 	$(BIN)/python -m venv .venv-numpy-$*
@@ -93,6 +116,22 @@ bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks
 	$(BIN)/python -m benchmarks.throughput $(BENCH)
 	$(BIN)/python -m benchmarks.latency $(BENCH)
 
+bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, damage (root counts at the device)
+	$(BIN)/python -m benchmarks.journal $(BENCH)
+
+bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
+	$(BIN)/python -m benchmarks.latency $(LONG)
+
+.venv-edge/.made: $(VENV)/.dev packaging/edge.lock $(wildcard edge_agent/*.py shared_features/*.py)
+	$(BIN)/python packaging/edge_venv.py .venv-edge
+	touch $@
+
+bench-footprint: .venv-edge/.made ## Memory, share of a core and cold start of the agent (ten minutes; LONG=--quick for one)
+	$(BIN)/python -m benchmarks.footprint --python .venv-edge/bin/python $(LONG)
+
+soak: .venv-edge/.made ## Half an hour at 20 windows/s: growth of memory, threads, descriptors (SOAK=seconds)
+	$(BIN)/python -m benchmarks.footprint --python .venv-edge/bin/python --seconds $(SOAK)
+
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)
 
@@ -104,7 +143,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms ## What takes too long for every change
+nightly: bench-false-alarms test-faults test-systemd ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots
@@ -115,12 +154,18 @@ bench-instructions: $(VENV)/.dev ## Gate: instructions of the features against t
 docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+man: $(VENV)/.dev ## Renew the man pages in packaging/man
+	$(BIN)/python packaging/make_man.py
+
 lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
 	$(BIN)/uv pip compile packaging/edge.in -c constraints.txt --generate-hashes --no-header --universal \
 		--python-version 3.11 -o packaging/edge.lock
+
+deb: $(VENV)/.dev ## The Debian package of the agent, in dist/ (ARCH=arm64 for the other one)
+	$(BIN)/python packaging/build_deb.py --arch $(ARCH)
 
 clean-env-check: $(VENV)/.dev ## Install the edge wheels alone and show that nothing heavy came with them
 	$(BIN)/python packaging/check_edge_alone.py
 
 clean: ## Remove everything that was made
-	rm -rf $(VENV) .venv-* demo dist site benchmarks/out
+	rm -rf $(VENV) .venv-* demo dist site .cache benchmarks/out

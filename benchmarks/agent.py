@@ -35,15 +35,8 @@ port = {port}
 """
 
 
-@contextmanager
-def running_agent(folder: Path, bundle: BenchBundle, broker: Broker) -> Iterator[Program]:
-    """Run ``edge-agent`` on a bundle; it is online some time later.
-
-    Args:
-        folder: Receives its config, state and log.
-        bundle: What it runs.
-        broker: Where frames come from and results go.
-    """
+def write_config(folder: Path, bundle: BenchBundle, *, host: str, port: int, tables: str = "") -> Path:
+    """Write the config of an agent that runs a bundle; ``tables`` are further tables of it, as TOML."""
     config = folder / "agent.toml"
     texts = {
         "agent": AGENT,
@@ -51,11 +44,28 @@ def running_agent(folder: Path, bundle: BenchBundle, broker: Broker) -> Iterator
         "state": str(folder / "state"),
         "bundle": str(bundle.path),
         "key": str(bundle.public_key),
-        "host": broker.host,
+        "host": host,
     }
     # A JSON text is a basic string of TOML.
     quoted = {name: json.dumps(text) for name, text in texts.items()}
-    config.write_text(_AGENT_TOML.format(**quoted, port=broker.port), encoding="utf-8")
-    command = (sys.executable, "-m", "edge_agent", "run", "--config", str(config))
+    config.write_text(_AGENT_TOML.format(**quoted, port=port) + tables, encoding="utf-8")
+    return config
+
+
+@contextmanager
+def running_agent(
+    folder: Path, bundle: BenchBundle, broker: Broker, *, tables: str = "", python: str = sys.executable
+) -> Iterator[Program]:
+    """Run ``edge-agent`` on a bundle; it is online some time later.
+
+    Args:
+        folder: Receives its config, state and log.
+        bundle: What it runs.
+        broker: Where frames come from and results go.
+        tables: Further tables of its config, as TOML.
+        python: The interpreter that has the agent.
+    """
+    config = write_config(folder, bundle, host=broker.host, port=broker.port, tables=tables)
+    command = (python, "-m", "edge_agent", "run", "--config", str(config))
     with running("agent", command, folder) as program:
         yield program

@@ -107,6 +107,10 @@ class Accounts(Generic[Content]):
         account.period.take(window)
         return account.content, told
 
+    def keep(self, limit: int) -> None:
+        """Keep at most ``limit`` accounts from the next window on."""
+        self._accounts.limit = limit
+
     def close(self) -> list[Publication]:
         """Tell of all that is left: the agent stops."""
         return [each for account in self._accounts for each in self._told(account, AGENT_STOPS)]

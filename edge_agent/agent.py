@@ -4,36 +4,48 @@ from __future__ import annotations
 
 import gc
 import secrets
+from dataclasses import replace
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from edge_agent.checkup import Checkup
+from edge_agent.config_reload import ConfigState, changed_keys, check_reload
+from edge_agent.engine_reports import EngineReports
+from edge_agent.errors import ConfigError
+from edge_agent.folder_lock import FolderLock
 from edge_agent.frame import NS_PER_S
-from edge_agent.health import OFFLINE, ONLINE, STOPPING, Health, Identity
-from edge_agent.inbox import Inbox
+from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
+from edge_agent.heard import Heard
+from edge_agent.inbox import Arrival, Inbox
+from edge_agent.journal import Journal
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
+from edge_agent.logs import set_level
+from edge_agent.metrics_outlets import MetricsOutlets
 from edge_agent.onlookers import Onlookers
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
-from edge_agent.publication import JSON, Publication
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.startup import LoadedShadow
-from edge_agent.status_file import encode_status, prepare_folder, write_status
+from edge_agent.status_file import prepare_folder, write_status
+from edge_agent.status_messages import status_message, status_messages
 from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
-
-STOPPED = "stopped"
-VANISHED = "connection lost"
+    from edge_agent.publication import Publication
 
 FINISH_TIMEOUT_S = 5.0
+EVIDENCE_TIMEOUT_S = 2.0
 GOODBYE_TIMEOUT_S = 3.0
+JOURNAL_TIMEOUT_S = 5.0
 
 _WITHOUT_SHADOW = LoadedShadow()
 _SILENCED_WINDOWS = 3
@@ -46,6 +58,7 @@ class Event(Enum):
     """What the agent's main thread waits for."""
 
     STOP = auto()
+    RELOAD = auto()
     LINK_CHANGED = auto()
     WORKER_ENDED = auto()
 
@@ -57,18 +70,26 @@ class Agent:
         config: Its config.
         model: The loaded and proven bundle.
         notifier: Where systemd listens.
+        read_config: Reads the config again.
         shadow: What became of the second bundle.
 
     Raises:
-        ConfigError: The state folder cannot be written to.
+        ConfigError: The state folder cannot be written to, or another agent uses it.
     """
 
     def __init__(
-        self, config: AgentConfig, model: LoadedModel, notifier: Notifier, shadow: LoadedShadow = _WITHOUT_SHADOW
+        self,
+        config: AgentConfig,
+        model: LoadedModel,
+        notifier: Notifier,
+        read_config: Callable[[], AgentConfig],
+        shadow: LoadedShadow = _WITHOUT_SHADOW,
     ) -> None:
         prepare_folder(config.agent.state_dir)
+        self._lock = FolderLock(config.agent.state_dir)
         self._config = config
         self._notifier = notifier
+        self._read_config = read_config
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._inbox = Inbox(
@@ -76,15 +97,27 @@ class Agent:
             max_bytes=config.limits.inbox_bytes,
             silence_ns=round(_SILENCED_WINDOWS * model.spec.window_s * NS_PER_S),
         )
-        self._outbox = Outbox(config.limits.outbox_messages)
+        self._outbox = Outbox(config.limits.outbox_messages, backlog_per_s=config.journal.backlog_per_s)
+        self._journal = Journal(config.journal, config.agent.state_dir, self._outbox)
+        self._reports = EngineReports(
+            config,
+            model,
+            self._health,
+            publish=self._publish,
+            is_connected=lambda: self._link.state.connected,
+        )
+        heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)
+        self._checkup = Checkup(config, self._health, heard, lambda: heartbeat.age_s)
+        self._metrics = MetricsOutlets(config.metrics, self._health.counters)
         self._onlookers = Onlookers(config, model, shadow, self._health)
-        self._pipeline = Pipeline(config, model, self._health, observers=self._onlookers.observers)
+        observers = [heard, self._reports, *self._onlookers.observers]
+        self._pipeline = Pipeline(config, model, self._health, observers=observers)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
             self._pipeline,
             self._link,
-            Heartbeat(notifier),
+            heartbeat,
             ladder=self._onlookers.ladder,
             on_fault=lambda: self._health.counters.add("internal_errors"),
             on_end=lambda: self._events.put(Event.WORKER_ENDED),
@@ -94,6 +127,10 @@ class Agent:
         """Ask the agent to end; may be called from a signal handler and from any thread."""
         # SimpleQueue.put may interrupt itself; a lock or an Event may not.
         self._events.put(Event.STOP)
+
+    def reload(self) -> None:
+        """Ask the agent to read its config again; as ``stop``, from anywhere."""
+        self._events.put(Event.RELOAD)
 
     def run(self) -> bool:
         """Run until ``stop`` is called.
@@ -111,7 +148,9 @@ class Agent:
     def _start(self) -> None:
         _freeze_garbage()
         self._health.state = ONLINE
+        self._reports.start()
         self._worker.start()
+        self._journal.start()
         self._link.start()
         self._report()
         # Ready without the link: an aircraft boots before its network does.
@@ -125,13 +164,47 @@ class Agent:
                 event = self._events.get(timeout=self._config.agent.status_interval_s)
             except Empty:
                 event = Event.LINK_CHANGED
-            if event is not Event.LINK_CHANGED:
+            if event is Event.RELOAD:
+                self._reload()
+            elif event is not Event.LINK_CHANGED:
                 return event
             self._health.link = self._link.state
+            self._link.publish(*self._reports.tick())
             self._report()
             if self._health.link.connected:
-                self._link.publish(self._status(self._document()))
-            self._notifier.status(self._summary())
+                self._link.publish(*status_messages(self._config, self._document()))
+            tell = self._notifier.ready if event is Event.RELOAD else self._notifier.status
+            tell(self._summary())
+
+    def _reload(self) -> None:
+        """Change to the config as it is now, or keep the one in force and say why."""
+        self._notifier.reloading()
+        try:
+            config = self._read_config()
+            check_reload(self._config, config)
+        except ConfigError as error:
+            self._health.config = replace(self._health.config, error=str(error))
+            self._health.counters.add("reloads_rejected")
+            _log.error("config rejected, the one before stays in force", error=str(error))
+        else:
+            changes = changed_keys(self._config, config)
+            self._apply(config)
+            self._health.config = ConfigState(utc_now())
+            self._health.counters.add("reloads")
+            _log.info("config reloaded", changed=changes)
+
+    def _apply(self, config: AgentConfig) -> None:
+        before, self._config = self._config, config
+        interval_s = config.agent.status_interval_s
+        self._health.identity = replace(self._health.identity, status_interval_s=interval_s)
+        set_level(config.agent.log_level)
+        self._checkup.reconfigure(config)
+        self._metrics.reconfigure(config.metrics)
+        self._inbox.bound(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
+        self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
+        self._worker.between_turns(lambda: self._onlookers.reconfigure(config))
+        if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
+            self._link.reconfigure(config)
 
     def _end(self) -> None:
         self._health.state = STOPPING
@@ -140,51 +213,68 @@ class Agent:
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
         else:
             self._link.publish(*self._onlookers.close())
+        self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
+        self._outbox.hold_backlog_back()
         self._health.state, self._health.reason = OFFLINE, STOPPED
-        self._link.publish(self._status(self._document()))
+        self._link.publish(*status_messages(self._config, self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):
             _log.warning("messages not delivered", n=len(self._outbox))
+        if not self._journal.stop(JOURNAL_TIMEOUT_S):
+            _log.error("journal not finished", waited_s=JOURNAL_TIMEOUT_S)
         self._health.link = self._link.state
         self._report()
+        self._metrics.close()
         _log.info("agent stopped", **self._gauges())
 
     def _listener(self) -> LinkListener:
         return LinkListener(
-            on_arrival=self._inbox.put,
+            on_arrival=self._on_arrival,
             on_change=self._on_link_change,
-            birth=lambda: self._status(self._document()),
-            will=self._status({**self._document(), "state": OFFLINE, "reason": VANISHED}),
+            birth=lambda: status_message(self._config, self._document()),
+            will=status_message(self._config, offline(self._document(), VANISHED)),
         )
+
+    def _on_arrival(self, arrival: Arrival) -> None:
+        if not self._reports.asks_for_evidence(arrival):
+            self._inbox.put(arrival)
+
+    def _publish(self, publication: Publication) -> None:
+        self._link.publish(publication)
 
     def _on_link_change(self, _state: LinkState) -> None:
         self._events.put(Event.LINK_CHANGED)
 
     def _report(self) -> None:
+        gauges = self._gauges()
+        self._checkup.refresh(gauges)
+        document = self._document_of(gauges)
+        self._metrics.give(document, gauges)
         try:
-            write_status(self._config.agent.state_dir, self._document())
+            write_status(self._config.agent.state_dir, document)
         except OSError as error:
             # A full disk must not end the watch over an engine.
             self._health.counters.add("status_not_written")
             _log.error("status not written", error=str(error), folder=str(self._config.agent.state_dir))
 
-    def _status(self, document: dict[str, Any]) -> Publication:
-        return Publication(
-            topic=self._config.status_topic, payload=encode_status(document), content_type=JSON, retain=True
-        )
-
     def _document(self) -> dict[str, Any]:
-        return {**self._health.document(self._gauges()), **self._onlookers.document(self._inbox)}
+        return self._document_of(self._gauges())
+
+    def _document_of(self, gauges: dict[str, int]) -> dict[str, Any]:
+        return {**self._health.document(gauges), **self._onlookers.document(self._inbox)}
 
     def _gauges(self) -> dict[str, int]:
         return {
             "engines": len(self._pipeline.streams),
             "frames_late": self._pipeline.streams.late_frames,
             "inbox_waiting": len(self._inbox),
+            "inbox_age_ms": self._inbox.age_ms,
             "inbox_dropped": self._inbox.dropped,
             **{f"inbox_dropped.{reason}": n for reason, n in sorted(self._inbox.dropped_by_reason.items())},
             "outbox_waiting": len(self._outbox),
             "outbox_dropped": self._outbox.dropped,
             "messages_acknowledged": self._outbox.acknowledged,
+            **self._journal.gauges(),
+            **self._onlookers.gauges(),
         }
 
     def _summary(self) -> str:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import argparse
 import signal
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.errors import AgentError, BundleError, ConfigError, FrameFileError
+from edge_agent.errors import AgentError, BundleError, ConfigError, EvidenceError, FrameFileError
 from edge_agent.exit_code import ExitCode
-from edge_agent.output import complain
+from edge_agent.output import complain, finish, say_json
 from edge_agent.version import AGENT_VERSION
 
 _SELFTEST_WINDOWS = 200
 _INTERRUPTED = 128 + signal.SIGINT
-_CODES = ((BundleError, ExitCode.BUNDLE_REFUSED), (FrameFileError, ExitCode.BAD_INPUT), (ConfigError, ExitCode.USAGE))
+_CODES = (
+    (BundleError, ExitCode.BUNDLE_REFUSED),
+    (FrameFileError, ExitCode.BAD_INPUT),
+    (EvidenceError, ExitCode.BAD_INPUT),
+    (ConfigError, ExitCode.USAGE),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,29 +34,97 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return _dispatch(options)
+        code = _dispatch(options)
     except AgentError as error:
-        complain(f"{error.reason}: {error}" if isinstance(error, BundleError) else str(error))
-        return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
+        code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
+        _tell(f"{error.reason}: {error}" if isinstance(error, BundleError) else str(error), options, code)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - people at a command line get a line, not a traceback
+        code = ExitCode.UNEXPECTED
+        _tell(_fault(error), options, code)
+    finish()
+    return code
+
+
+def _tell(error: str, options: argparse.Namespace, code: ExitCode) -> None:
+    """Say what went wrong, where people look and where a script does."""
+    complain(error)
+    if getattr(options, "json", False):
+        say_json({"error": error, "exit_code": code})
+
+
+def _fault(error: Exception) -> str:
+    """A fault of ours in one line, with the place that a report needs."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error}".replace("\n", " ")
+    return f"internal error: {what} ({Path(place.filename).name}:{place.lineno}); report it, with `edge-agent diag`"
 
 
 def _dispatch(options: argparse.Namespace) -> ExitCode:
-    # Imported here: `--help` and `status` need no onnxruntime.
-    if options.command == "run":
-        from edge_agent.command_run import run
+    commands = {
+        "run": _run,
+        "status": _status,
+        "doctor": _doctor,
+        "diag": _diag,
+        "verify": _verify,
+        "selftest": _selftest,
+        "replay": _replay,
+        "config": _config,
+        "evidence": _evidence,
+        "spool": _spool,
+    }
+    return commands[options.command](options)
 
-        return run(options.config)
-    if options.command == "status":
-        from edge_agent.command_status import status
 
-        return status(options.config, as_json=options.json)
-    if options.command == "selftest":
-        from edge_agent.command_selftest import selftest
+# Imported in each command: `--help` and `status` need no onnxruntime.
 
-        return selftest(options.config, windows=options.windows, as_json=options.json)
-    return _replay(options) if options.command == "replay" else _verify(options)
+
+def _run(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_run import run
+
+    return run(options.config)
+
+
+def _status(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_status import status
+
+    return status(options.config, as_json=options.json)
+
+
+def _doctor(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_doctor import doctor
+
+    return doctor(options.config, as_json=options.json)
+
+
+def _diag(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_diag import default_output, diag
+
+    return diag(options.config, output=options.output or default_output(), as_json=options.json)
+
+
+def _selftest(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_selftest import selftest
+
+    return selftest(options.config, windows=options.windows, as_json=options.json)
+
+
+def _spool(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_spool import check, export, stats
+
+    if options.action == "export":
+        return export(options.config, out=options.out, form=options.format, as_json=options.json)
+    action = check if options.action == "check" else stats
+    return action(options.config, as_json=options.json)
+
+
+def _config(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_config import config_check, config_defaults, config_show
+
+    if options.action == "defaults":
+        return config_defaults()
+    return (config_check if options.action == "check" else config_show)(options.config, as_json=options.json)
 
 
 def _verify(options: argparse.Namespace) -> ExitCode:
@@ -72,9 +146,24 @@ def _replay(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_verify import policy_of
 
     return replay(
-        ReplayOptions(bundle=options.bundle, keys=options.key, frames=options.frames, out=options.out),
+        ReplayOptions(
+            bundle=options.bundle,
+            keys=options.key,
+            frames=options.frames,
+            out=options.out,
+            first_seq=options.first_seq,
+            json=options.json,
+        ),
         policy_of(fleet=options.fleet, allow_development=options.allow_development),
     )
+
+
+def _evidence(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_evidence import export_evidence, list_evidence
+
+    if options.action == "list":
+        return list_evidence(options.config, as_json=options.json)
+    return export_evidence(options.config, name=options.id, out=options.out, as_json=options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,11 +178,30 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--bundle", type=Path, required=True, metavar="BUNDLE", help="a .bundle file, or a folder")
     replay.add_argument("--frames", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to read")
     replay.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed assessments to write")
+    replay.add_argument(
+        "--first-seq", type=_natural, default=0, metavar="N", help="seq of the first assessment, as evidence states it"
+    )
     selftest = commands.add_parser("selftest", help="prove the bundle on this machine and measure its latency")
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
+    spooled = _add_spool(commands.add_parser("spool", help="look into the journal, while the agent runs or not"))
+    listing, export = _add_evidence(commands.add_parser("evidence", help="the waveform around alerts"))
 
-    for command in (run, selftest, status):
+    doctor = commands.add_parser("doctor", help="check config, bundle, broker and machine, and say what to do")
+    diag = commands.add_parser("diag", help="write one archive to send along when asking for help")
+    diag.add_argument(
+        "--output", type=Path, metavar="FILE", help="the .tar.gz to write; by default named after the time"
+    )
+
+    config = commands.add_parser("config", help="look at the settings")
+    actions = config.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser(
+        "check", help="read the settings as the agent does; complain, or say where they are from"
+    )
+    show = actions.add_parser("show", help="print the settings in force, each with its origin")
+    actions.add_parser("defaults", help="print every key with its default")
+
+    for command in (run, selftest, status, check, show, listing, export, doctor, diag, *spooled):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -101,9 +209,39 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (verify, selftest, status):
+    for command in (verify, replay, selftest, status, check, show, listing, export, doctor, diag, *spooled):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _add_evidence(evidence: argparse.ArgumentParser) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    actions = evidence.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="print what there is, oldest first")
+    export = actions.add_parser("export", help="copy a snapshot, for edge-agent replay")
+    export.add_argument(
+        "id", nargs="?", default="newest", metavar="ID", help="an id of the list; the newest by default"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to write")
+    return listing, export
+
+
+def _add_spool(spool: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    actions = spool.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="read every record; the exit code says whether one is damaged")
+    stats = actions.add_parser("stats", help="how much waits, by grade")
+    export = actions.add_parser("export", help="write what waits to a file; the journal stays as it is")
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    export.add_argument(
+        "--format", choices=("jsonl", "blocks"), default="jsonl", help="JSON lines, or the payloads alone"
+    )
+    return [check, stats, export]
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {value}")
+    return value
 
 
 def _positive(text: str) -> int:

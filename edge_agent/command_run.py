@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import structlog
+
 from edge_agent.agent import Agent
 from edge_agent.config import load_config
 from edge_agent.exit_code import ExitCode
@@ -13,18 +15,29 @@ from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
 from edge_agent.startup import load_configured, load_shadow
 
+_log = structlog.get_logger(__name__)
+
 
 def run(config_path: Path) -> ExitCode:
-    """Run the agent until SIGTERM or SIGINT.
+    """Run the agent until SIGTERM or SIGINT; SIGHUP makes it read its config again.
 
     Raises:
         ConfigError: The config, a key file or the state folder is wrong.
         BundleError: The bundle is refused.
     """
+    # Until there is an agent to reload, SIGHUP must not end the process either.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = load_config(config_path)
     configure_logs(config.agent.log_level)
+    notifier = Notifier.from_environment(os.environ)
+    notifier.loading(f"loading {config.bundle.path}")
     model, shadow = load_configured(config), load_shadow(config)
-    agent = Agent(config, model, Notifier.from_environment(os.environ), shadow)
+    agent = Agent(config, model, notifier, lambda: load_config(config_path), shadow)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
-    return ExitCode.OK if agent.run() else ExitCode.UNEXPECTED
+    signal.signal(signal.SIGHUP, lambda *_: agent.reload())
+    try:
+        return ExitCode.OK if agent.run() else ExitCode.UNEXPECTED
+    except Exception:  # noqa: BLE001 - in the log it stands as one line that tools can read
+        _log.critical("agent failed", exc_info=True)
+        return ExitCode.UNEXPECTED

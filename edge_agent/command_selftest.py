@@ -40,7 +40,15 @@ _INSIDE = 1.01
 
 
 @dataclass(slots=True)
-class _Tally:
+class Tally:
+    """What came of the windows.
+
+    Attributes:
+        latencies_ms: From payload to assessment, one a window.
+        states: Windows by state.
+        reasons: Those not assessed, by reason.
+    """
+
     latencies_ms: list[float] = field(default_factory=list)
     states: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -57,7 +65,7 @@ def selftest(config_path: Path, *, windows: int, as_json: bool) -> ExitCode:
     """
     config = load_config(config_path)
     model = load_configured(config)
-    tally = _assess(Detector(model), model, windows)
+    tally = score_noise(Detector(model), model, windows)
     p50_ms, p99_ms = np.percentile(tally.latencies_ms, (50, 99))
     failures = [f"{n} not assessed: {reason}" for reason, n in sorted(tally.reasons.items())]
     if p99_ms > config.agent.deadline_ms:
@@ -85,9 +93,15 @@ def selftest(config_path: Path, *, windows: int, as_json: bool) -> ExitCode:
     return ExitCode.SELFTEST_FAILED if failures else ExitCode.OK
 
 
-def _assess(detector: Detector, model: LoadedModel, windows: int) -> _Tally:
-    """States, and latencies from payload to assessment, for each frame that completes a window."""
-    tally = _Tally()
+def score_noise(detector: Detector, model: LoadedModel, windows: int) -> Tally:
+    """States, and latencies from payload to assessment, for each frame that completes a window.
+
+    Args:
+        detector: A fresh one.
+        model: Its model; the noise is of a kind that it can assess.
+        windows: How many windows, at least.
+    """
+    tally = Tally()
     for payload in _payloads(model.spec, model.thresholds.domain):
         started_ns = time.perf_counter_ns()
         assessments = detector.push(decode_frame(payload))

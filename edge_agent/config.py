@@ -1,31 +1,41 @@
-"""agent.toml: what an agent is, where its bundle and its broker are, and how much it may take in.
+"""The settings of an agent: what an agent is, where its bundle and its broker are, and how much it may take in.
 
 Every key is described in docs/reference/agent.md; packaging/agent.toml is an example that holds the defaults.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from edge_agent.broker_section import BrokerSection
+from edge_agent.config_layers import Layer, Merged, merge, read_layers
 from edge_agent.errors import ConfigError
-from edge_agent.settings import from_table, number
+from edge_agent.journal_config import JournalSection
+from edge_agent.metrics_config import MetricsSection
+from edge_agent.settings import from_values, number
 from edge_agent.topics import TopicTemplate, check_template
 from edge_agent.wire import MAX_PAYLOAD_BYTES
 
 KIB = 1024
 MIB = 1024 * KIB
 LOG_LEVELS = ("debug", "info", "warning", "error")
-NO_PASSWORD_FILE = Path("/dev/null")
 NO_SHADOW = Path("/dev/null")
 
 AIRCRAFT = "aircraft"
 ENGINE = "engine"
 AGENT = "agent"
+
+_OWN_TOPICS = {
+    **dict.fromkeys(("result", "alert", "shadow", "agreement", "drift", "flight", "evidence"), (AIRCRAFT, ENGINE)),
+    **dict.fromkeys(("status", "probe", "evidence_get", "evidence_data"), (AGENT,)),
+}
+"""What each topic that is no input must name."""
 
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ENGINE = re.compile(r"[^/]+/[^/]+")
@@ -43,6 +53,7 @@ class AgentSection:
         state_dir: The one folder it writes to.
         status_interval_s: Seconds between two status documents.
         log_level: Least severe messages that are logged.
+        flight_end_s: Seconds without a frame after which a flight counts as ended.
     """
 
     id: str
@@ -52,6 +63,7 @@ class AgentSection:
     state_dir: Path = Path("/var/lib/edge-agent")
     status_interval_s: float = number(10.0, low=0.1, high=3_600.0)
     log_level: str = "info"
+    flight_end_s: float = number(600.0, low=1.0, high=86_400.0)
 
     def __post_init__(self) -> None:
         for key in ("id", "fleet"):
@@ -110,37 +122,6 @@ class ShadowSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerSection:
-    """``[broker]``: the MQTT broker.
-
-    Attributes:
-        host: Name or address.
-        port: TCP port.
-        keepalive_s: Seconds of silence after which the two sides probe each other.
-        client_id: MQTT client id; empty for ``edge-agent-<agent.id>``.
-        username: MQTT user; empty for none.
-        password_file: Holds the password; read at every connection, a final line break is left out.
-        session_expiry_s: How long the broker keeps our session, and the frames for it, while the link is down.
-        message_expiry_s: How long the broker keeps a result for a subscriber that is away.
-    """
-
-    host: str = "localhost"
-    port: int = number(1883, low=1, high=65_535)
-    keepalive_s: int = number(15, low=2, high=3_600)
-    client_id: str = ""
-    username: str = ""
-    password_file: Path = NO_PASSWORD_FILE
-    session_expiry_s: int = number(60, low=0, high=86_400)
-    message_expiry_s: int = number(86_400, low=1, high=2**31)
-
-    def __post_init__(self) -> None:
-        if not self.host or not self.host.isprintable():
-            raise ConfigError(f"broker.host: expected a name or address, got {self.host!r}; correct it")
-        if self.password_file != NO_PASSWORD_FILE and not self.username:
-            raise ConfigError("broker.username: expected a name beside password_file, got nothing; add the key")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicsSection:
     """``[topics]``: where frames come from and results go.
 
@@ -152,6 +133,12 @@ class TopicsSection:
         shadow: Topic of the shadow's results.
         agreement: Topic of how far the shadow agrees.
         drift: Topic of the sketches that drift is read from.
+        probe: Topic of the link's messages to itself.
+        thin_edge_health: Topic of the retained health that thin-edge.io knows; empty for none.
+        flight: Topic of the summaries of flights.
+        evidence: Topic on which snapshots of the waveform are announced.
+        evidence_get: Topic of requests for them.
+        evidence_data: Topic on which they are shipped.
     """
 
     input: tuple[str, ...] = ("aircraft/+/engine/vibration", "aircraft/{aircraft}/engine/{engine}/vibration")
@@ -161,22 +148,33 @@ class TopicsSection:
     shadow: str = "aircraft/{aircraft}/engine/{engine}/shadow"
     agreement: str = "aircraft/{aircraft}/engine/{engine}/shadow/agreement"
     drift: str = "aircraft/{aircraft}/engine/{engine}/drift"
+    probe: str = "enginear/{agent}/probe"
+    thin_edge_health: str = ""
+    flight: str = "aircraft/{aircraft}/engine/{engine}/flight"
+    evidence: str = "aircraft/{aircraft}/engine/{engine}/evidence"
+    evidence_get: str = "enginear/{agent}/evidence/get"
+    evidence_data: str = "enginear/{agent}/evidence/data"
 
     def __post_init__(self) -> None:
         if not self.input:
             raise ConfigError("topics.input: expected at least one topic, got an empty list; add one")
         for index, text in enumerate(self.input):
             check_template(text, where=f"topics.input[{index}]", places=(AIRCRAFT, ENGINE), wildcards=True)
-        for key in ("result", "alert", "status", "shadow", "agreement", "drift"):
-            places = (AGENT,) if key == "status" else (AIRCRAFT, ENGINE)
+        for key, places in _OWN_TOPICS.items():
             check_template(getattr(self, key), where=f"topics.{key}", places=places, wildcards=False)
             self._check_no_loop(key)
+            if key != "probe" and getattr(self, key) == self.probe:
+                raise ConfigError(f"topics.probe: expected a topic of its own, got that of topics.{key}; change it")
+        if self.thin_edge_health:
+            check_template(self.thin_edge_health, where="topics.thin_edge_health", places=(), wildcards=False)
+            self._check_no_loop("thin_edge_health")
 
     def _check_no_loop(self, key: str) -> None:
         sample = TopicTemplate(getattr(self, key)).fill(aircraft="a", engine="e", agent="x")
-        if any(TopicTemplate(text).matches(sample) for text in self.input):
+        read = (*self.input, *([] if key == "evidence_get" else [self.evidence_get]))
+        if any(TopicTemplate(text).matches(sample) for text in read):
             raise ConfigError(
-                f"topics.{key}: expected a topic outside topics.input, got {getattr(self, key)!r}; "
+                f"topics.{key}: expected a topic outside topics.input and evidence_get, got {getattr(self, key)!r}; "
                 "the agent would read what it writes"
             )
 
@@ -205,6 +203,27 @@ class LimitsSection:
     max_streams: int = number(64, low=1, high=4_096)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceSection:
+    """``[evidence]``: the waveform around alerts.
+
+    Attributes:
+        before_s: Seconds kept before the end of an alert's window; more where the decision remembers longer.
+        after_s: Seconds kept after it.
+        memory_mib: Most memory for the last seconds of all engines, and as much again while snapshots are written.
+        max_mib: Most disk.
+        max_files: Most snapshots on disk; beyond either, the oldest goes.
+        ship_kib_s: Most KiB a second that are sent to whoever asks for a snapshot.
+    """
+
+    before_s: float = number(20.0, low=0.0, high=3_600.0)
+    after_s: float = number(10.0, low=0.0, high=3_600.0)
+    memory_mib: int = number(16, low=1, high=4_096)
+    max_mib: int = number(64, low=1, high=1024 * 1024)
+    max_files: int = number(64, low=1, high=100_000)
+    ship_kib_s: int = number(64, low=1, high=1024 * 1024)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AgentConfig:
     """The whole file, one attribute a table."""
@@ -215,6 +234,9 @@ class AgentConfig:
     broker: BrokerSection = field(default_factory=BrokerSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
+    journal: JournalSection = field(default_factory=JournalSection)
+    metrics: MetricsSection = field(default_factory=MetricsSection)
+    evidence: EvidenceSection = field(default_factory=EvidenceSection)
 
     def __post_init__(self) -> None:
         if len(self.agent.engines) > self.limits.max_streams:
@@ -233,48 +255,79 @@ class AgentConfig:
         """The topic of this agent's status."""
         return TopicTemplate(self.topics.status).fill(agent=self.agent.id)
 
+    @cached_property
+    def probe_topic(self) -> str:
+        """The topic on which this agent's link hears itself."""
+        return TopicTemplate(self.topics.probe).fill(agent=self.agent.id)
 
-_SECTIONS = {
+    @cached_property
+    def evidence_request_topic(self) -> str:
+        """The topic on which this agent is asked for evidence."""
+        return TopicTemplate(self.topics.evidence_get).fill(agent=self.agent.id)
+
+    @cached_property
+    def evidence_data_topic(self) -> str:
+        """The topic on which this agent ships evidence."""
+        return TopicTemplate(self.topics.evidence_data).fill(agent=self.agent.id)
+
+    @cached_property
+    def subscriptions(self) -> tuple[str, ...]:
+        """The topic filters to subscribe to."""
+        return (*(template.filter for template in self.topics.inputs), self.evidence_request_topic)
+
+
+SECTIONS: Final[Mapping[str, type[Any]]] = {
     "agent": AgentSection,
     "bundle": BundleSection,
     "shadow": ShadowSection,
     "broker": BrokerSection,
     "topics": TopicsSection,
     "limits": LimitsSection,
+    "journal": JournalSection,
+    "metrics": MetricsSection,
+    "evidence": EvidenceSection,
 }
 _REQUIRED = ("agent", "bundle")
 
 
-def load_config(path: Path) -> AgentConfig:
-    """Read ``agent.toml``; paths in it start at its folder.
+def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> AgentConfig:
+    """Read ``agent.toml``, the drop-ins in ``conf.d`` beside it, and the environment; see ``read_config``."""
+    return read_config(path, environment).config
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConfig:
+    """A config and where it comes from."""
+
+    config: AgentConfig
+    merged: Merged
+
+
+def read_config(path: Path, environment: Mapping[str, str] = os.environ) -> ReadConfig:
+    """Read an agent's settings; relative paths in them start at the folder of ``path``.
+
+    Args:
+        path: ``agent.toml``.
+        environment: Variables that may override keys, as ``EDGE_AGENT_BROKER__HOST``.
 
     Raises:
-        ConfigError: The file is unreadable or wrong; the text names file, table and key.
+        ConfigError: A file is unreadable or wrong; the text names file or variable, table and key.
     """
+    merged = merge(read_layers(path, environment, SECTIONS), SECTIONS, path.absolute().parent)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a readable file, got {error.strerror}; check the path") from error
-    except ValueError as error:
-        raise ConfigError(f"{path}: expected TOML, got {error}; correct the line") from error
-    try:
-        return parse_config(document, folder=path.absolute().parent)
+        return ReadConfig(_build(merged.values), merged)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{', '.join(merged.layers)}: {error}") from error
 
 
 def parse_config(document: dict[str, Any], *, folder: Path) -> AgentConfig:
-    """Build a config from parsed TOML; see ``load_config``."""
-    known = [section.name for section in fields(AgentConfig)]
-    for name in document:
-        if name not in known:
-            raise ConfigError(
-                f"{name}: expected only the tables {', '.join(known)}, got {name!r}; remove it, or move the key"
-            )
+    """Build a config from parsed TOML; see ``read_config``."""
+    return _build(merge((Layer("document", document),), SECTIONS, folder).values)
+
+
+def _build(values: Mapping[str, dict[str, Any]]) -> AgentConfig:
     for name in _REQUIRED:
-        if name not in document:
+        if name not in values:
             raise ConfigError(f"{name}: expected a table [{name}], got nothing; see packaging/agent.toml")
-    sections: dict[str, Any] = {
-        name: from_table(_SECTIONS[name], table, where=name, folder=folder) for name, table in document.items()
-    }
+    sections: dict[str, Any] = {name: from_values(SECTIONS[name], found, where=name) for name, found in values.items()}
     return AgentConfig(**sections)

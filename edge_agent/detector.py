@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edge_agent.assessment import Assessment, Contribution
 from edge_agent.decision import NO_EVENT, NOT_ASSESSED, Decider
 from edge_agent.errors import ScorerError
+from edge_agent.reasons import contributions, located_features
 from edge_agent.stream import WindowStream
+from edge_agent.transients import TransientWatch
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from edge_agent.frame import Frame
     from edge_agent.scaler import Scaler
     from edge_agent.scorer import Scorer
     from edge_agent.stream import Window
     from edge_agent.thresholds import Thresholds
+    from shared_features.makers import Makers
     from shared_features.spec import FeatureSpec
 
-TOP_CONTRIBUTIONS = 5
 MODEL_FAILED = "model_failed"
 
 
@@ -52,24 +50,29 @@ class Assessor:
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
         self._decider = Decider(model.thresholds)
+        self._located = located_features(model.spec)
+        self._transients = TransientWatch(model.thresholds.domain.steadiness)
         self._flight = ""
         self._seq = 0
 
     def skip(self, window: Window) -> None:
         """Pass over a window that is not assessed for want of time: it keeps its number."""
-        self._begin(window.flight)
+        self._begin(window)
         self._seq += 1
 
-    def _begin(self, flight: str) -> None:
-        if flight != self._flight:
+    def _begin(self, window: Window) -> str:
+        """Take note of the next window; gives the reason of a transient, as ``TransientWatch`` does."""
+        if window.flight != self._flight:
             self._decider.reset()
-            self._flight = flight
+            self._flight = window.flight
             self._seq = 0
+        return self._transients.reason_of(window.flight, window.start_ns, window.reason, window.values)
 
     def assess(self, frame: Frame, window: Window) -> Assessment:
         """What is to be said of the next window, which ``frame`` completed."""
-        self._begin(window.flight)
-        reason = window.reason or self._model.thresholds.domain.reason_of(window.phase, window.values)
+        transient = self._begin(window)
+        domain = self._model.thresholds.domain
+        reason = window.reason or domain.reason_of(window.phase, window.values) or transient
         if reason:
             return self._assessment(frame, window, reason=reason)
         try:
@@ -84,7 +87,7 @@ class Assessor:
             event=decision.event,
             score=scored.score,
             threshold=decision.threshold,
-            contributions=contributions(self._model.scaler, window.values, scored.reconstruction),
+            contributions=contributions(self._model.scaler, window.values, scored.reconstruction, self._located),
         )
 
     def _assessment(
@@ -123,8 +126,14 @@ class Assessor:
 class Detector:
     """Watches one engine: makes windows of its frames and assesses them."""
 
-    def __init__(self, model: LoadedModel) -> None:
-        self._stream = WindowStream(model.spec)
+    def __init__(self, model: LoadedModel, makers: Makers | None = None) -> None:
+        """Begin to watch.
+
+        Args:
+            model: The bundle.
+            makers: Of its spec, shared with other detectors of this thread; its own where none are given.
+        """
+        self._stream = WindowStream(model.spec, makers)
         self._assessor = Assessor(model)
 
     @property
@@ -139,22 +148,3 @@ class Detector:
     def judge(self, frame: Frame) -> list[Judgement]:
         """Like ``push``, each assessment together with its window."""
         return [Judgement(window, self._assessor.assess(frame, window)) for window in self._stream.push(frame)]
-
-
-def contributions(
-    scaler: Scaler, values: NDArray[np.float32], reconstruction: NDArray[np.float32]
-) -> tuple[Contribution, ...]:
-    """The features whose normalised squared residuals are the largest, with their shares of the sum.
-
-    Args:
-        scaler: The bundle's scaler.
-        values: (n_feature,) features.
-        reconstruction: (n_feature,) what the model expected instead.
-    """
-    residual = scaler.transform(values) - scaler.transform(reconstruction)
-    squared = residual * residual
-    total = float(np.add.reduce(squared))
-    if not 0.0 < total < np.inf:
-        return ()
-    order = np.argsort(-squared, kind="stable")[:TOP_CONTRIBUTIONS]
-    return tuple(Contribution(scaler.names[index], float(squared[index] / total)) for index in order)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.errors import BundleFormatError
+from edge_agent.transients import Steadiness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +18,7 @@ OUTSIDE_DOMAIN: Final = "outside_operating_domain"
 INSIDE: Final = ""
 
 _RANGE = 2
+_STEADINESS = "steadiness"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +29,12 @@ class OperatingDomain:
         conditions: Lowest and highest value by condition, ends included, in the unit of the condition; those of the
             feature spec, in its order. Without any, conditions are not looked at.
         phases: Flight phases; without any, every phase is inside.
+        steadiness: How much conditions may change; for ``edge_agent.transients.TransientWatch``.
     """
 
     conditions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     phases: tuple[str, ...] = ()
+    steadiness: Steadiness = field(default_factory=Steadiness)
 
     def __post_init__(self) -> None:
         for name, (low, high) in self.conditions.items():
@@ -55,7 +59,11 @@ class OperatingDomain:
     def to_document(self) -> dict[str, Any]:
         """The domain as plain JSON types; conditions as a list, because their order counts."""
         conditions = [[name, low, high] for name, (low, high) in self.conditions.items()]
-        return {"conditions": conditions, "phases": list(self.phases)}
+        document: dict[str, Any] = {"conditions": conditions, "phases": list(self.phases)}
+        if self.steadiness.limits:
+            # Left out where there is none: bundles of before have the same bytes.
+            document[_STEADINESS] = self.steadiness.to_document()
+        return document
 
     @classmethod
     def from_document(cls, document: Any) -> OperatingDomain:
@@ -64,7 +72,7 @@ class OperatingDomain:
         Raises:
             BundleFormatError: Fields are missing, unknown, of another type or out of range.
         """
-        if not isinstance(document, dict) or set(document) != {"conditions", "phases"}:
+        if not isinstance(document, dict) or set(document) - {_STEADINESS} != {"conditions", "phases"}:
             raise _bad("expected the fields conditions, phases, got another document")
         conditions, phases = document["conditions"], document["phases"]
         if not isinstance(phases, list) or not all(isinstance(phase, str) for phase in phases):
@@ -74,7 +82,12 @@ class OperatingDomain:
         ranges = {name: (float(low), float(high)) for name, low, high in conditions}
         if len(ranges) != len(conditions):
             raise _bad("expected each condition once, got one twice")
-        return cls(conditions=ranges, phases=tuple(phases))
+        steadiness = Steadiness()
+        if _STEADINESS in document:
+            steadiness = Steadiness.from_document(document[_STEADINESS])
+        if steadiness.limits and tuple(steadiness.limits) != tuple(ranges):
+            raise _bad(f"expected the conditions {', '.join(ranges)} in {_STEADINESS}, got others")
+        return cls(conditions=ranges, phases=tuple(phases), steadiness=steadiness)
 
 
 def _is_condition(entry: Any) -> bool:

@@ -45,12 +45,17 @@ class Drift:
     """
 
     def __init__(self, config: AgentConfig, model: LoadedModel, health: Health, ladder: Ladder) -> None:
-        self._config = config
         self._model = model
         self._health = health
         self._ladder = ladder
         self._accounts: Accounts[dict[str, Sketch]] = Accounts(dict, self._tell, limit=config.limits.max_streams)
+        self.reconfigure(config)
+
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config, between two frames."""
+        self._expiry_s = config.broker.message_expiry_s
         self._topic = TopicTemplate(config.topics.drift)
+        self._accounts.keep(config.limits.max_streams)
 
     def observe(self, _frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
         """Sketch the windows; gives the messages of periods that have ended."""
@@ -87,7 +92,7 @@ class Drift:
             Publication(
                 topic=self._topic.fill(aircraft=period.aircraft, engine=period.engine),
                 payload=self._payload(period, cause, phase, sketch),
-                expiry_s=self._config.broker.message_expiry_s,
+                expiry_s=self._expiry_s,
                 grade=Grade.TELEMETRY,
             )
             for phase, sketch in sketches.items()

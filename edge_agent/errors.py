@@ -5,6 +5,7 @@ AgentError
 ├── WireError              an MQTT payload is not a frame
 ├── LinkError              the broker cannot be reached or refuses us
 ├── FrameFileError         a file of frames is unreadable or cut short
+├── EvidenceError          evidence is unreadable, missing or too long
 ├── ScorerError            the model and the feature spec do not fit together
 └── BundleError            a bundle is refused; ``reason`` names the check
     ├── BundleFormatError      not the archive or member layout we accept
@@ -35,11 +36,19 @@ class WireError(AgentError):
 
 
 class LinkError(AgentError):
-    """The broker cannot be reached or refuses the agent."""
+    """The broker cannot be reached or refuses the agent; ``reason`` is a short counter label."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class FrameFileError(AgentError):
     """A file of frames is unreadable, cut short, or not such a file."""
+
+
+class EvidenceError(AgentError):
+    """Evidence is unreadable, missing, or longer than it may be."""
 
 
 class ScorerError(AgentError):

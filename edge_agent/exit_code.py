@@ -16,3 +16,6 @@ class ExitCode(IntEnum):
     STALE = 5
     BAD_INPUT = 6
     SELFTEST_FAILED = 7
+    JOURNAL_DAMAGED = 8
+    DOCTOR_FAILED = 9
+    FAILING = 10

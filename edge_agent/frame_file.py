@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,17 +43,38 @@ def write_blocks(path: Path, blocks: Iterable[bytes]) -> int:
     Raises:
         FrameFileError: The file cannot be written.
     """
+    return _write(path, (_LENGTH.pack(len(block)) + block for block in blocks))
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> int:
+    """Write lines of text to a file that appears only when it is complete.
+
+    Returns:
+        The number of lines.
+
+    Raises:
+        FrameFileError: The file cannot be written.
+    """
+    return _write(path, (f"{line}\n".encode() for line in lines))
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> int:
     temporary = path.with_name(f".{path.name}.new")
+    n = 0
     try:
         with temporary.open("wb") as stream:
-            n = _write_all(stream, blocks)
+            for piece in pieces:
+                stream.write(piece)
+                n += 1
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
         raise FrameFileError(f"{path}: expected a file that can be written, got {error.strerror}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # With a folder that cannot be written to there is nothing to remove, nor is there a way.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return n
 
 
@@ -69,14 +91,6 @@ def _read_block(stream: BinaryIO, head: bytes, path: Path) -> bytes:
     if len(block) < length:
         raise _cut_short(path, stream, length, len(block))
     return block
-
-
-def _write_all(stream: BinaryIO, blocks: Iterable[bytes]) -> int:
-    n = 0
-    for block in blocks:
-        stream.write(_LENGTH.pack(len(block)) + block)
-        n += 1
-    return n
 
 
 def _cut_short(path: Path, stream: BinaryIO, expected: int, got: int) -> FrameFileError:

@@ -7,16 +7,18 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.clock import clock_quality
+from edge_agent.config_reload import ConfigState
 from edge_agent.link_state import LinkState
+from edge_agent.process_gauges import ProcessGauges
+from edge_agent.verdict import FAILING, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
 
@@ -26,6 +28,11 @@ STARTING: Final = "starting"
 ONLINE: Final = "online"
 STOPPING: Final = "stopping"
 OFFLINE: Final = "offline"
+
+STOPPED: Final = "stopped"
+VANISHED: Final = "connection lost"
+STOPPED_REASONS: Final = (STOPPED, VANISHED)
+"""Why an agent is offline: it was asked to end, or the broker noticed that it is gone."""
 
 LATENCY_BOUNDS_MS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0)
 """Upper bounds of the latency histogram; what is longer falls into one more class."""
@@ -126,17 +133,25 @@ class Health:
         identity: What stays the same.
         state: ``starting``, ``online``, ``stopping`` or ``offline``.
         reason: Why it is offline; empty otherwise.
+        config: What became of the last reload.
         link: How the link to the broker is.
         counters: Counters of all parts.
         latency: Arrival of a frame to the decision about its windows.
+        process: What the process took of the machine at the last report.
+        verdict: What the figures came to at the last report.
+        heard_s: Seconds since each engine was heard, at the last report.
     """
 
     identity: Identity
     state: str = STARTING
     reason: str = ""
+    config: ConfigState = field(default_factory=lambda: ConfigState(utc_now()))
     link: LinkState = field(default_factory=LinkState)
     counters: Counters = field(default_factory=Counters)
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
+    process: ProcessGauges = field(default_factory=ProcessGauges)
+    verdict: Verdict = field(default_factory=Verdict)
+    heard_s: Mapping[str, float] = field(default_factory=dict)
 
     def document(self, gauges: Mapping[str, int]) -> dict[str, Any]:
         """The status document of this moment; ``gauges`` are further counts, read from their owners."""
@@ -144,14 +159,29 @@ class Health:
             "schema": SCHEMA,
             "state": self.state,
             "reason": self.reason,
+            **_health_of(self.state, self.reason, self.verdict),
             **asdict(self.identity),
             "updated": utc_now(),
             "monotonic_ns": time.monotonic_ns(),
             "clock": clock_quality(),
+            "config": asdict(self.config),
             "link": asdict(self.link),
             "counters": {**self.counters.snapshot(), **gauges},
             "latency_ms": self.latency.snapshot(),
+            "process": asdict(self.process),
+            "heard_s": {engine: round(age_s, 3) for engine, age_s in self.heard_s.items()},
         }
+
+
+def offline(document: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """What ``document`` says once the agent is gone."""
+    return {**document, "state": OFFLINE, "reason": reason, **_health_of(OFFLINE, reason, Verdict())}
+
+
+def _health_of(state: str, reason: str, verdict: Verdict) -> dict[str, Any]:
+    # Whoever reads the health alone must not take an agent that is gone for a good one.
+    verdict = Verdict(FAILING, (reason.replace(" ", "_"),)) if state == OFFLINE else verdict
+    return {"health": verdict.health, "health_reasons": list(verdict.reasons)}
 
 
 def utc_now() -> str:

@@ -7,6 +7,7 @@ docs/adr/0019-overload.md.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
 from dataclasses import dataclass
 from queue import Empty
@@ -24,6 +25,8 @@ _FREE_SHARE = 0.125
 """Share of the room that is free once room was made: what stays can be worked off, and is not late for ever."""
 _BUSY_SHARE = 0.5
 """A source with at least this share of what the busiest one has waiting is as busy: chance decides such differences."""
+
+_NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,20 @@ class Inbox:
         """The share of the room that is taken, 0 to 1, by frames or by bytes, whichever is more."""
         return max(len(self._arrivals) / self._max_frames, self._bytes / self._max_bytes)
 
+    @property
+    def age_ms(self) -> int:
+        """How long the oldest arrival has waited, ms; 0 when none does."""
+        with self._changed:
+            return (time.monotonic_ns() - self._arrivals[0].received_ns) // _NS_PER_MS if self._arrivals else 0
+
     def __len__(self) -> int:
         return len(self._arrivals)
+
+    def bound(self, *, max_frames: int, max_bytes: int) -> None:
+        """Hold so many from the next arrival on."""
+        with self._changed:
+            self._max_frames = max_frames
+            self._max_bytes = max_bytes
 
     def put(self, arrival: Arrival) -> None:
         """Add an arrival and wake the worker; never waits."""

@@ -6,17 +6,22 @@ outbox, which outlives connections.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
+from edge_agent.backoff import Backoff, spread
 from edge_agent.bell import Bell
 from edge_agent.errors import LinkError
-from edge_agent.link_state import LinkState
-from edge_agent.mqtt import CONNECT_TIMEOUT_S, V5, V311, Connection
+from edge_agent.link_state import Ending, LinkState
+from edge_agent.link_timing import LinkTiming
+from edge_agent.mqtt import Connection
+from edge_agent.mqtt_client import V5, V311
+from edge_agent.probe import Probe
+from edge_agent.reason_codes import SESSION_TAKEN_OVER_LABEL
 
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
@@ -24,10 +29,7 @@ if TYPE_CHECKING:
     from edge_agent.outbox import Outbox
     from edge_agent.publication import Publication
 
-_FIRST_BACKOFF_S = 0.5
-_LONGEST_BACKOFF_S = 30.0
-_STABLE_S = 10.0
-"""A connection that stood this long was good: the next attempt follows at once."""
+_USUAL_TIMING = LinkTiming()
 
 _log = structlog.get_logger(__name__)
 
@@ -39,9 +41,12 @@ class Link:
         config: The agent's config.
         outbox: What is to be published.
         listener: Told of arrivals and changes, in the link's thread.
+        timing: How long to wait for what.
     """
 
-    def __init__(self, config: AgentConfig, outbox: Outbox, listener: LinkListener) -> None:
+    def __init__(
+        self, config: AgentConfig, outbox: Outbox, listener: LinkListener, timing: LinkTiming = _USUAL_TIMING
+    ) -> None:
         self._config = config
         self._outbox = outbox
         self._listener = listener
@@ -49,6 +54,9 @@ class Link:
         self._stopping = threading.Event()
         self._deadline_s = float("inf")
         self._state = LinkState()
+        self._timing = timing
+        self._backoff = Backoff(timing.first_backoff_s, timing.longest_backoff_s)
+        self._probe = Probe(interval_s=config.broker.probe_interval_s, timeout_s=timing.probe_timeout_s)
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
     @property
@@ -65,6 +73,11 @@ class Link:
         self._outbox.add(*publications)
         self._bell.ring()
 
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Connect anew by another config; the broker keeps the session, and what waits goes out afterwards."""
+        self._config = config
+        self._bell.ring()
+
     def stop(self, timeout_s: float) -> bool:
         """Send what waits if the link stands, say goodbye, and end the thread.
 
@@ -74,52 +87,103 @@ class Link:
         self._deadline_s = time.monotonic() + timeout_s
         self._stopping.set()
         self._bell.ring()
-        self._thread.join(timeout_s + CONNECT_TIMEOUT_S)
+        self._thread.join(timeout_s + self._timing.longest_block_s)
         return len(self._outbox) == 0
 
     def _run(self) -> None:
-        backoff_s, version, first = _FIRST_BACKOFF_S, V5, True
+        version, first = V5, True
         while not self._stopping.is_set():
-            connection = Connection(self._config, version, self._outbox, self._listener, self._bell, first=first)
-            error = self._serve(connection)
+            config = self._config
+            self._probe.interval_s = config.broker.probe_interval_s
+            connection = Connection(
+                config, version, self._outbox, self._listener, self._bell,
+                probe=self._probe, timing=self._timing, first=first,
+            )  # fmt: skip
+            ending = self._serve(connection, config)
             first = first and not connection.accepted
+            falls_back = version == V5 and connection.version_refused
             # Every lost connection begins again with version 5: a broker that was restarting must not pin us to 3.1.1.
-            version = V311 if version == V5 and connection.version_refused else V5
-            backoff_s = _FIRST_BACKOFF_S if connection.stood_s > _STABLE_S else backoff_s
-            self._note(LinkState(False, connection.version, self._state.connections, error))
-            # Half of it at random, so that a fleet does not come back in step.
-            self._stopping.wait(backoff_s * random.uniform(0.5, 1.0))
-            backoff_s = min(2.0 * backoff_s, _LONGEST_BACKOFF_S)
+            version = V311 if falls_back else V5
+            self._count_end(connection, ending)
+            if not falls_back:
+                self._note_down(connection, ending)
+                self._pause(connection, ending, config)
 
-    def _serve(self, connection: Connection) -> str:
-        """Serve one connection to its end; returns why it ended."""
+    def _serve(self, connection: Connection, config: AgentConfig) -> Ending:
+        """Serve one connection to its end; returns how it ended."""
         try:
             connection.open()
             while connection.turn():
-                if connection.subscribed and not self._state.connected:
-                    self._note(LinkState(True, connection.version, self._state.connections + 1, connection.error))
+                self._note_standing(connection)
                 if self._is_done(connection):
                     connection.leave()
-        except (OSError, LinkError, UnicodeError) as error:
-            return str(error)
+                elif self._config is not config:
+                    connection.leave(session_expiry_s=config.broker.session_expiry_s)
+        except LinkError as error:
+            return Ending(reason=error.reason, text=str(error))
         except Exception as error:  # noqa: BLE001 - the loop's one catch-all: a fault costs a connection, not the agent
             _log.error("link failed", exc_info=True)
-            return f"internal error: {error}"
+            return Ending(reason="internal", text=f"internal error: {error}")
         finally:
             connection.close()
             self._outbox.rewind()
-        return connection.error
+        return connection.ending
+
+    def _pause(self, connection: Connection, ending: Ending, config: AgentConfig) -> None:
+        """Wait until the next attempt is due."""
+        if ending.reason == SESSION_TAKEN_OVER_LABEL:
+            # Two agents of one name would drive each other out as fast as they can connect.
+            self._stopping.wait(spread(self._timing.taken_over_backoff_s))
+            return
+        if self._config is not config or (connection.stood_s > self._timing.stable_s and ending.reason != "silent"):
+            self._backoff.reset()
+        if self._config is config:
+            self._stopping.wait(self._backoff.next_s())
 
     def _is_done(self, connection: Connection) -> bool:
         sent = len(self._outbox) == 0 or not connection.accepted
         return self._stopping.is_set() and (sent or time.monotonic() > self._deadline_s)
+
+    def _note_standing(self, connection: Connection) -> None:
+        state, probe = self._state, self._probe
+        if (state.probe, state.round_trip_ms) != (probe.state, probe.round_trip_ms):
+            # No change that anybody is woken for: it is read at the next report.
+            self._state = state = replace(state, probe=probe.state, round_trip_ms=probe.round_trip_ms)
+        if not connection.subscribed or state.connected:
+            return
+        self._note(
+            replace(
+                state,
+                connected=True,
+                protocol=connection.version,
+                tls=connection.tls,
+                connections=state.connections + 1,
+                sessions_lost=state.sessions_lost + connection.session_lost,
+                error=connection.refusal,
+            )
+        )
+
+    def _count_end(self, connection: Connection, ending: Ending) -> None:
+        self._probe.end(hung_up=ending is connection.ending)
+        ends = dict(self._state.ends)
+        if ending.reason:
+            ends[ending.reason] = ends.get(ending.reason, 0) + 1
+        self._state = replace(self._state, ends=ends)
+
+    def _note_down(self, connection: Connection, ending: Ending) -> None:
+        state = replace(
+            self._state,
+            connected=False, protocol=connection.version, error=ending.text, tls="",
+            probe=self._probe.state, probe_failures=self._probe.failures,
+        )  # fmt: skip
+        self._note(state)
 
     def _note(self, state: LinkState) -> None:
         if state == self._state:
             return
         self._state = state
         if state.connected:
-            _log.info("link up", protocol=state.protocol, broker=self._config.broker.host)
+            _log.info("link up", protocol=state.protocol, tls=state.tls, broker=self._config.broker.host)
         elif state.error:
             _log.warning("link down", error=state.error, broker=self._config.broker.host)
         self._listener.on_change(state)

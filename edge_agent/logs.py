@@ -6,9 +6,12 @@ import logging
 import sys
 import warnings
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict
 
 
 class _CalmStream:
@@ -26,24 +29,46 @@ class _CalmStream:
             self._stream.flush()
 
 
-def configure_logs(level: str) -> None:
-    """Send all logs of ``level`` and above to standard error.
+class _Threshold:
+    """Drops what is less severe than a level that may change: loggers are cached, their classes stay."""
 
-    Args:
-        level: ``debug``, ``info``, ``warning`` or ``error``.
-    """
+    level = logging.INFO
+
+    def __call__(self, _logger: object, method: str, event: EventDict) -> EventDict:
+        if logging.getLevelNamesMapping()[method.upper()] < self.level:
+            raise structlog.DropEvent
+        return event
+
+
+_threshold = _Threshold()
+
+
+def set_level(level: str) -> None:
+    """Log ``level`` (``debug``, ``info``, ``warning`` or ``error``) and above from now on."""
+    _threshold.level = logging.getLevelNamesMapping()[level.upper()]
+
+
+def configure_logs(level: str) -> None:
+    """Send all logs of ``level`` and above to standard error; see ``set_level``."""
+    set_level(level)
     structlog.configure(
         processors=[
+            _threshold,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.PrintLoggerFactory(file=_CalmStream(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
     warnings.showwarning = _log_warning  # type: ignore[assignment]
+
+
+def mute_logs() -> None:
+    """Log next to nothing: for commands whose output says it all."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def _log_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:

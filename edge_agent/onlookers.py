@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from edge_agent.drift import Drift
 from edge_agent.overload import Ladder
 from edge_agent.shadow import Shadow
+from edge_agent.startup import SHADOW_REFUSED
 
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
@@ -37,9 +38,19 @@ class Onlookers:
         shadows = [Shadow(config, model, each, health, self.ladder) for each in shadow.models]
         self.observers: tuple[Drift | Shadow, ...] = (Drift(config, model, health, self.ladder), *shadows)
 
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config, between two turns of the worker."""
+        self.ladder.deadline_ms = config.agent.deadline_ms
+        for observer in self.observers:
+            observer.reconfigure(config)
+
     def close(self) -> list[Publication]:
         """What is left to say when the agent stops; to be called when the worker has ended."""
         return [publication for observer in self.observers for publication in observer.close()]
+
+    def gauges(self) -> dict[str, int]:
+        """Figures that may fall, for the status."""
+        return {"load_rung": int(self.ladder.rung), "shadow_refused": int(self._shadow.state == SHADOW_REFUSED)}
 
     def document(self, inbox: Inbox) -> dict[str, Any]:
         """What the status says of shadow and load."""

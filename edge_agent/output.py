@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
 
 def say(line: str) -> None:
     """Print a line."""
-    sys.stdout.write(f"{line}\n")
+    try:
+        sys.stdout.write(f"{line}\n")
+    except BrokenPipeError:
+        _fall_silent()
+
+
+def finish() -> None:
+    """Print what was said and is still held back."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _fall_silent()
 
 
 def say_json(document: dict[str, Any]) -> None:
@@ -20,3 +32,8 @@ def say_json(document: dict[str, Any]) -> None:
 def complain(line: str) -> None:
     """Print a line on standard error."""
     sys.stderr.write(f"edge-agent: {line}\n")
+
+
+def _fall_silent() -> None:
+    # Whoever read us has read enough. The command ends with its own code, and the interpreter does not complain either.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

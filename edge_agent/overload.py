@@ -47,15 +47,23 @@ class Ladder:
     Args:
         deadline_ms: When a result is late.
         now_s: The monotonic clock.
+
+    Attributes:
+        deadline_ms: The same.
     """
 
     def __init__(self, deadline_ms: float, *, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._deadline_ms = deadline_ms
+        self.deadline_ms = deadline_ms
         self._now_s = now_s
         self._rung = Rung.NOTHING
         self._calm_since_s = now_s()
         self._dropped = 0
         self._late = deque([Rung.NOTHING] * IN_A_ROW, maxlen=IN_A_ROW)
+
+    @property
+    def rung(self) -> Rung:
+        """How far up it is."""
+        return self._rung
 
     @property
     def state(self) -> str:
@@ -95,7 +103,7 @@ class Ladder:
     def _wanted(self, waited_ms: float, fullness: float, dropped: int) -> Rung:
         if dropped > self._dropped:
             return Rung.FRAMES
-        self._late.append(_reached(_DEADLINES, waited_ms / self._deadline_ms))
+        self._late.append(_reached(_DEADLINES, waited_ms / self.deadline_ms))
         return max(_reached(_FULLNESS, fullness), min(self._late))
 
     def _move(self, rung: Rung) -> None:

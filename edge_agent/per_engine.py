@@ -15,11 +15,14 @@ class PerEngine(Generic[Kept]):
     Args:
         make: Makes one.
         limit: Most engines kept.
+
+    Attributes:
+        limit: The same; what is over a lower one is in the next ``surplus``.
     """
 
     def __init__(self, make: Callable[[], Kept], *, limit: int) -> None:
         self._make = make
-        self._limit = limit
+        self.limit = limit
         self._kept: OrderedDict[str, Kept] = OrderedDict()
 
     def __len__(self) -> int:
@@ -41,4 +44,4 @@ class PerEngine(Generic[Kept]):
 
     def surplus(self) -> list[Kept]:
         """Take out what is over the limit, the engines heard longest ago."""
-        return [self._kept.popitem(last=False)[1] for _ in range(len(self._kept) - self._limit)]
+        return [self._kept.popitem(last=False)[1] for _ in range(len(self._kept) - self.limit)]

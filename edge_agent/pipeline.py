@@ -80,7 +80,6 @@ class Pipeline:
         observers: Sequence[Observer] = (),
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._config = config
         self._health = health
         self._observers = observers
         self._now_ns = now_ns
@@ -88,9 +87,7 @@ class Pipeline:
         self._streams = Streams(
             model, engines=config.agent.engines, limit=config.limits.max_streams, on_evict=self._on_evict
         )
-        self._inputs = config.topics.inputs
-        self._result_topic = TopicTemplate(config.topics.result)
-        self._alert_topic = TopicTemplate(config.topics.alert)
+        self._take(config)
         self._logged: set[tuple[str, str]] = set()
         self._evictions_logged = 0
 
@@ -98,6 +95,17 @@ class Pipeline:
     def streams(self) -> Streams:
         """The engines that are followed."""
         return self._streams
+
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config, between two arrivals; engines that stay keep their past."""
+        self._streams.follow(engines=config.agent.engines, limit=config.limits.max_streams)
+        self._take(config)
+
+    def _take(self, config: AgentConfig) -> None:
+        self._config = config
+        self._inputs = config.topics.inputs
+        self._result_topic = TopicTemplate(config.topics.result)
+        self._alert_topic = TopicTemplate(config.topics.alert)
 
     def handle(self, arrival: Arrival) -> list[Publication]:
         """What is to be published because of ``arrival``; a payload that is refused is counted and causes nothing."""

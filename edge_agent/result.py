@@ -17,6 +17,9 @@ from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
 RUNTIME = "runtime"
+_LIVE_END = bytes(msgpack.packb("historical")) + bytes(msgpack.packb(False))
+"""How a result ends: the flag is the last field of the last map."""
+_HISTORICAL = bytes(msgpack.packb(True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Runtime:
         clock: Quality of the wall clock: ``synchronised``, ``unsynchronised`` or ``unknown``.
         latency_ms: Where the time went.
         deadline_missed: Whether the sum is more than the agent's deadline.
-        historical: Whether the result was kept and sent later.
+        historical: Whether the result was kept and sent later; the last field, ``as_historical`` counts on that.
     """
 
     agent: str
@@ -74,6 +77,14 @@ class Result:
 def encode_result(result: Result) -> bytes:
     """The msgpack bytes of a result: the fields of the assessment, then ``runtime``."""
     return bytes(msgpack.packb({**result.assessment.to_document(), RUNTIME: asdict(result.runtime)}))
+
+
+def as_historical(payload: bytes) -> bytes:
+    """The payload of a result with its ``historical`` set; that of anything else as it is.
+
+    One byte is exchanged, so that what was decided is sent later to the bit.
+    """
+    return payload[: -len(_HISTORICAL)] + _HISTORICAL if payload.endswith(_LIVE_END) else payload
 
 
 def decode_result(payload: bytes) -> Result:

@@ -12,6 +12,9 @@ ADDRESS = "NOTIFY_SOCKET"
 WATCHDOG_USEC = "WATCHDOG_USEC"
 WATCHDOG_PID = "WATCHDOG_PID"
 
+STEP_S = 60
+"""Longest step of the start-up: to verify and prove one bundle, on a slow machine."""
+
 _US_PER_S = 1_000_000
 _FEEDS_PER_TIMEOUT = 4
 
@@ -39,9 +42,17 @@ class Notifier:
         """Start-up is complete."""
         return self._send("READY=1", f"STATUS={status}")
 
+    def loading(self, status: str) -> bool:
+        """Start-up has come a step further: the next one may take ``STEP_S`` again before systemd gives up."""
+        return self._send(f"STATUS={status}", f"EXTEND_TIMEOUT_USEC={STEP_S * _US_PER_S}")
+
     def status(self, status: str) -> bool:
         """One line for ``systemctl status``."""
         return self._send(f"STATUS={status}")
+
+    def reloading(self) -> bool:
+        """The config is being read again; ``ready`` ends it."""
+        return self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1_000}")
 
     def watchdog(self) -> bool:
         """A sign of life."""
@@ -72,6 +83,12 @@ class Heartbeat:
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
         self._due_s = 0.0
+        self._turned_s = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last turn."""
+        return time.monotonic() - self._turned_s
 
     @property
     def interval_s(self) -> float:
@@ -80,7 +97,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Note a turn; passes on one sign of life an interval."""
-        now_s = time.monotonic()
+        self._turned_s = now_s = time.monotonic()
         if self._notifier.watchdog_s and now_s >= self._due_s:
             self._notifier.watchdog()
             self._due_s = now_s + self.interval_s

@@ -18,6 +18,7 @@ from edge_agent.publication import Grade, Publication
 from edge_agent.result import Latency, Result, Runtime, encode_result
 from edge_agent.streams import name_of
 from edge_agent.topics import TopicTemplate
+from shared_features.makers import Makers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ _NS_PER_MS = 1e6
 class _SameWindows:
     """Scores the windows of the active detector: both take the same features."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, _makers: Makers) -> None:
         self._model = model
         self._assessor = Assessor(model)
 
@@ -58,8 +59,8 @@ class _SameWindows:
 class _OwnWindows:
     """Makes windows of its own out of the same frames, at the cost of a second active detector."""
 
-    def __init__(self, model: LoadedModel) -> None:
-        self._detector = Detector(model)
+    def __init__(self, model: LoadedModel, makers: Makers) -> None:
+        self._detector = Detector(model, makers)
 
     def assess(self, frame: Frame, _judgements: Sequence[Judgement]) -> list[Assessment]:
         return self._detector.push(frame)
@@ -85,25 +86,32 @@ class Shadow:
     def __init__(
         self, config: AgentConfig, active: LoadedModel, model: LoadedModel, health: Health, ladder: Ladder
     ) -> None:
-        self._config = config
         self._active = active
         self._model = model
         self._health = health
         self._ladder = ladder
+        makers = Makers(model.spec)
         kind = _SameWindows if active.spec.digest == model.spec.digest else _OwnWindows
         self._engines: PerEngine[_SameWindows | _OwnWindows] = PerEngine(
-            lambda: kind(model), limit=config.limits.max_streams
+            lambda: kind(model, makers), limit=config.limits.max_streams
         )
         self._agreements: Accounts[Counter[str]] = Accounts(Counter, self._tell, limit=config.limits.max_streams)
+        self.reconfigure(config)
+
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config, between two frames."""
+        self._expiry_s = config.broker.message_expiry_s
         self._topic = TopicTemplate(config.topics.shadow)
         self._agreement_topic = TopicTemplate(config.topics.agreement)
+        self._engines.limit = config.limits.max_streams
+        self._agreements.keep(config.limits.max_streams)
 
     def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
         """Assess what the frame completed; a frame for which there is no time is counted, and not looked at."""
         engine = self._engines.of(name_of(frame))
         self._engines.surplus()
         if self._ladder.sheds(Rung.SHADOW):
-            self._health.counters.add("shed.shadow")
+            self._health.counters.add("shed.shadow", len(judgements))
             engine.skip(judgements)
             return self._compare(judgements, [])
         begun_ns = time.monotonic_ns()
@@ -165,5 +173,4 @@ class Shadow:
         return [self._publication(topic, bytes(msgpack.packb(document)))]
 
     def _publication(self, topic: str, payload: bytes) -> Publication:
-        expiry_s = self._config.broker.message_expiry_s
-        return Publication(topic=topic, payload=payload, expiry_s=expiry_s, grade=Grade.TELEMETRY)
+        return Publication(topic=topic, payload=payload, expiry_s=self._expiry_s, grade=Grade.TELEMETRY)

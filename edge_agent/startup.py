@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -54,8 +54,18 @@ def load_configured(config: AgentConfig) -> LoadedModel:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused.
     """
-    policy = _policy(config, allow_development=config.bundle.allow_development)
+    policy = policy_of_config(config)
     return load_model(config.bundle.path, keys=TrustedKeys.from_files(config.bundle.keys), policy=policy)
+
+
+def policy_of_config(config: AgentConfig) -> Policy:
+    """What an agent of this config accepts, today."""
+    return Policy(
+        fleet=config.agent.fleet,
+        agent_version=AGENT_VERSION,
+        allow_development=config.bundle.allow_development,
+        today=today(),
+    )
 
 
 def load_shadow(config: AgentConfig) -> LoadedShadow:
@@ -67,7 +77,7 @@ def load_shadow(config: AgentConfig) -> LoadedShadow:
     if not section.wanted:
         return LoadedShadow()
     try:
-        policy = _policy(config, allow_development=section.allow_development)
+        policy = replace(policy_of_config(config), allow_development=section.allow_development)
         keys = TrustedKeys.from_files(section.keys or config.bundle.keys)
         return LoadedShadow(SHADOW_RUNS, models=(load_model(section.path, keys=keys, policy=policy),))
     except AgentError as error:
@@ -81,12 +91,3 @@ def load_shadow(config: AgentConfig) -> LoadedShadow:
 def today() -> date:
     """Today in UTC, or ``CLOCK_UNKNOWN`` while no time daemon vouches for the clock."""
     return datetime.now(UTC).date() if clock_quality() == SYNCHRONISED else CLOCK_UNKNOWN
-
-
-def _policy(config: AgentConfig, *, allow_development: bool) -> Policy:
-    return Policy(
-        fleet=config.agent.fleet,
-        agent_version=AGENT_VERSION,
-        allow_development=allow_development,
-        today=today(),
-    )

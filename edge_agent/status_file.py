@@ -11,9 +11,10 @@ from typing import Any
 from edge_agent.errors import ConfigError
 from edge_agent.frame import NS_PER_S
 from edge_agent.health import OFFLINE, SCHEMA
+from edge_agent.replace_file import replace_file
 
 STATUS_FILE = "status.json"
-_MISSED_INTERVALS = 3
+MISSED_INTERVALS = 3
 """So many intervals without a new document, and the agent counts as dead or stuck."""
 
 
@@ -25,6 +26,8 @@ def encode_status(document: dict[str, Any]) -> bytes:
 def prepare_folder(folder: Path) -> None:
     """Make the state folder and see that it can be written to.
 
+    A folder that is there, on a disk that has become read-only, is taken: the watch over an engine goes on without it.
+
     Raises:
         ConfigError: It cannot.
     """
@@ -32,7 +35,8 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
         raise _not_writable(folder, str(error.strerror)) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
+    is_read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    if not is_read_only and not os.access(folder, os.W_OK | os.X_OK):
         raise _not_writable(folder, "no permission to write")
 
 
@@ -42,12 +46,7 @@ def write_status(folder: Path, document: dict[str, Any]) -> None:
     Raises:
         OSError: The disk refuses.
     """
-    temporary = folder / f".{STATUS_FILE}.new"
-    with temporary.open("wb") as stream:
-        stream.write(encode_status(document))
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(folder / STATUS_FILE)
+    replace_file(folder / STATUS_FILE, encode_status(document))
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def is_stale(document: dict[str, Any]) -> bool:
     Monotonic time is the machine's, not the process's; after a reboot it is smaller than the document's.
     """
     age_ns = time.monotonic_ns() - int(document["monotonic_ns"])
-    return not 0 <= age_ns <= _MISSED_INTERVALS * float(document["status_interval_s"]) * NS_PER_S
+    return not 0 <= age_ns <= MISSED_INTERVALS * float(document["status_interval_s"]) * NS_PER_S
 
 
 def _not_writable(folder: Path, why: str) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from shared_features.groups import TACH, joined_units
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shared_features.makers import Makers
     from shared_features.spec import FeatureSpec
 
 GAP = "gap"
@@ -29,6 +31,10 @@ STEP_TOLERANCE_SAMPLES = 1.5
 """Of slow values: loggers of one sample a second jitter by some of it, and skip one now and then."""
 LATE_FRAMES_UNTIL_RESTART = 3
 """So many frames from before the flight in a row: the source has restarted with an older clock."""
+STRANGE_FRAMES_UNTIL_RESTART = 20
+"""So many in a row from within the flight that were never heard: likewise; fewer may be stragglers."""
+_STAMPS_N = 4_096
+"""Frames whose stamps are remembered: a broker delivers fewer than these again."""
 
 
 def tach_shafts(spec: FeatureSpec) -> tuple[str, ...]:
@@ -47,6 +53,8 @@ class Window:
         end_ns: Source time just after the last sample.
         values: (n_feature,) float32 in physical units.
         reason: Why the span cannot be assessed; empty when it can.
+        first_seq: Sequence number of the frame that holds its first sample; 0 where the window holds no samples.
+        offset_n: Samples of that frame before the first sample.
     """
 
     flight: str
@@ -55,6 +63,8 @@ class Window:
     end_ns: int
     values: NDArray[np.float32]
     reason: str
+    first_seq: int = 0
+    offset_n: int = 0
 
 
 class WindowStream:
@@ -65,9 +75,9 @@ class WindowStream:
     Another flight starts afresh too, without a report, so that a flight's windows depend on that flight alone.
     """
 
-    def __init__(self, spec: FeatureSpec) -> None:
+    def __init__(self, spec: FeatureSpec, makers: Makers | None = None) -> None:
         self._spec = spec
-        self._extractor = StreamingExtractor(spec)
+        self._extractor = StreamingExtractor(spec, makers)
         self._names = tuple(channel.name for channel in spec.channels)
         self._units = tuple(channel.unit for channel in spec.channels)
         self._unit = joined_units(self._units)
@@ -80,7 +90,10 @@ class WindowStream:
         self._flight_ns = 0
         self._seen_n = 0
         self._phases: deque[tuple[int, str]] = deque()
+        self._frames: deque[tuple[int, int]] = deque()
         self._late_run = 0
+        self._strange_run = 0
+        self._stamps = array("q", [-1]) * _STAMPS_N
         self.late_frames = 0
 
     def push(self, frame: Frame) -> list[Window]:
@@ -119,9 +132,13 @@ class WindowStream:
         flight, seq, end_ns = self._previous
         seen = self._started and frame.flight == flight and frame.seq <= seq
         late = seen and (frame.seq == seq or frame.t_ns < end_ns - self._step_ns)
-        # Within the flight as seen so far it is a redelivery, however long; only a clock from before it restarts.
+        # Within the flight as seen so far it is a redelivery, however long; only a clock from before it restarts, or
+        # one that goes on telling what was never heard.
+        heard = self._stamps[frame.seq % _STAMPS_N] == frame.t_ns
         self._late_run = self._late_run + 1 if late and frame.t_ns < self._flight_ns else 0
-        return late and self._late_run < LATE_FRAMES_UNTIL_RESTART
+        self._strange_run = self._strange_run + 1 if late and not heard else 0
+        restarted = self._late_run >= LATE_FRAMES_UNTIL_RESTART or self._strange_run >= STRANGE_FRAMES_UNTIL_RESTART
+        return late and not restarted
 
     def _continues(self, frame: Frame) -> bool:
         flight, seq, end_ns = self._previous
@@ -137,6 +154,7 @@ class WindowStream:
             lost = [self._empty(self._previous[0], self._phase_at(self._seen_n), start_n, self._seen_n)]
         self._extractor.reset()
         self._phases.clear()
+        self._frames.clear()
         self._seen_n = 0
         self._started = False
         self._anchor_ns = frame.t_ns
@@ -149,9 +167,11 @@ class WindowStream:
             self._anchor_ns += drift_ns
         if not self._phases or self._phases[-1][1] != frame.phase:
             self._phases.append((self._seen_n, frame.phase))
+        self._frames.append((self._seen_n, frame.seq))
         if not self._started and (frame.flight != self._previous[0] or frame.t_ns < self._flight_ns):
             self._flight_ns = frame.t_ns
         self._previous = (frame.flight, frame.seq, frame.end_ns)
+        self._stamps[frame.seq % _STAMPS_N] = frame.t_ns
         self._started = True
 
     def _columns(self, frame: Frame) -> NDArray[np.float32]:
@@ -170,6 +190,9 @@ class WindowStream:
         end_n = start_n + self._spec.window_n
         while len(self._phases) > 1 and self._phases[1][0] <= start_n:
             self._phases.popleft()
+        while len(self._frames) > 1 and self._frames[1][0] <= start_n:
+            self._frames.popleft()
+        first_n, first_seq = self._frames[0]
         changes = len(self._phases) > 1 and self._phases[1][0] < end_n
         return Window(
             flight=frame.flight,
@@ -178,6 +201,8 @@ class WindowStream:
             end_ns=self._time_ns(end_n),
             values=features.values,
             reason=features.reason or (PHASE_CHANGE if changes else ""),
+            first_seq=first_seq,
+            offset_n=start_n - first_n,
         )
 
     def _phase_at(self, end_n: int) -> str:
@@ -197,5 +222,5 @@ class WindowStream:
         nothing = np.zeros(self._extractor.n_feature, dtype=np.float32)
         return Window(
             flight=frame.flight, phase=frame.phase, start_ns=frame.t_ns, end_ns=frame.end_ns, values=nothing,
-            reason=reason,
+            reason=reason, first_seq=frame.seq,
         )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_agent.detector import Detector
 from edge_agent.errors import WireError
+from shared_features.makers import Makers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -31,6 +32,7 @@ class Streams:
         self, model: LoadedModel, *, engines: Collection[str], limit: int, on_evict: Callable[[str], object]
     ) -> None:
         self._model = model
+        self._makers = Makers(model.spec)
         self._allowed = frozenset(engines)
         self._limit = limit
         self._on_evict = on_evict
@@ -63,7 +65,16 @@ class Streams:
         if len(self._detectors) >= self._limit:
             # Refusing instead would let invented engines keep real ones out until a restart.
             self._evict(next(iter(self._detectors)))
-        return self._detectors.setdefault(name, Detector(self._model))
+        return self._detectors.setdefault(name, Detector(self._model, self._makers))
+
+    def follow(self, *, engines: Collection[str], limit: int) -> None:
+        """Follow ``engines`` (empty for any), at most ``limit``; those that stay keep their past."""
+        self._allowed = frozenset(engines)
+        self._limit = limit
+        for name in [each for each in self._detectors if self._allowed and each not in self._allowed]:
+            self._drop(name)
+        while len(self._detectors) > limit:
+            self._evict(next(iter(self._detectors)))
 
     def forget(self, frame: Frame) -> None:
         """Drop the detector of the frame's engine: it failed half-way, and its memory cannot be trusted."""

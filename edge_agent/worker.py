@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from queue import Empty
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 import structlog
@@ -67,11 +67,16 @@ class Worker:
         self.wait_s = min(_LONGEST_WAIT_S, heartbeat.interval_s)
         self._patience_s = self.wait_s
         self._stopping = threading.Event()
+        self._between: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
 
     def start(self) -> None:
         """Begin to turn."""
         self._thread.start()
+
+    def between_turns(self, task: Callable[[], None]) -> None:
+        """Have ``task`` run by the worker's thread before its next arrival; may be called from any thread."""
+        self._between.put(task)
 
     def stop(self, timeout_s: float) -> bool:
         """Finish the frame in hand, publish what is decided, and end; whether that was done in time."""
@@ -83,6 +88,8 @@ class Worker:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                while not self._between.empty():
+                    self._between.get()()
                 self._turn()
                 self._heartbeat.beat()
             self._publish(self._pipeline.follow_up())

@@ -27,7 +27,7 @@ from ground.domain import outside_reasons
 from ground.errors import ConfigError, DataError
 from ground.feature_spec import frozen_spec
 from ground.featurize import interim_windows
-from ground.healthy_start import healthy_start
+from ground.healthy_start import HealthyStart, healthy_start
 from ground.models.candidate import load_candidate
 from ground.models.detector_module import DetectorModule
 from ground.onnx_export import check_equal, export_onnx
@@ -143,12 +143,29 @@ def adapt(
     start = healthy_start(_answers(evaluated, table), table, unit=unit, windows=windows)
     spreads = unit_shift(evaluated.module.conditioner, evaluated.scaler, start.used.values)
     members = _adapted(evaluated, spreads, start.used.values)
-    adaptation = Adaptation(
+    adaptation = _record(config, unit, evaluated, start, spreads=spreads, members=members, spec_digest=spec.digest)
+    folder = adapted_folder(config, workspace, unit)
+    for name, content in (*members.items(), (ADAPTATION, adaptation.to_json())):
+        write_atomic(folder / name, content)
+    return adaptation
+
+
+def _record(
+    config: Config,
+    unit: str,
+    evaluated: _Evaluated,
+    start: HealthyStart,
+    *,
+    spreads: NDArray[np.float64],
+    members: Mapping[str, bytes],
+    spec_digest: str,
+) -> Adaptation:
+    return Adaptation(
         detector=config.detector,
         family=config.model.family,
         unit=unit,
         config_digest=config.digest,
-        spec_digest=spec.digest,
+        spec_digest=spec_digest,
         unadapted_model_digest=_sha256(evaluated.model),
         digests={name: _sha256(content) for name, content in members.items()},
         windows_seen=start.seen,
@@ -156,10 +173,6 @@ def adapt(
         windows=_used(start.used.rows),
         shift_spreads=dict(zip(evaluated.scaler.names, spreads.tolist(), strict=True)),
     )
-    folder = adapted_folder(config, workspace, unit)
-    for name, content in (*members.items(), (ADAPTATION, adaptation.to_json())):
-        write_atomic(folder / name, content)
-    return adaptation
 
 
 def unit_shift(conditioner: Conditioner, scaler: Scaler, values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -89,12 +89,8 @@ def calibrate(
     _check_values(values, decision, n_flights=len(calibration))
     share, n = decision.false_alarm_rate, min(independent_n or len(values), len(values))
     rank = upper_rank(n, share, decision.confidence)
-    # Among values that resemble each other an order says nothing; the largest bounds at least as much.
-    speaks = len(values) if rank == NO_RANK or n < len(values) else rank
     bounds = tuple(_asked(rehearsal, scales) for rehearsal in rehearsals)
-    levels = {ORDER_STATISTIC: float(values[speaks - 1])}
-    levels |= {PREDICTION_BOUND: prediction_bound(values, share)} if rank == NO_RANK else {}
-    levels |= {bound.name: bound.level for bound in bounds if bound.n_groups}
+    levels = _levels(values, n, rank, bounds, share)
     basis = max(levels, key=lambda name: levels[name])
     report = CalibrationReport(
         level=_with_margin(levels[basis]),
@@ -111,6 +107,26 @@ def calibrate(
         rehearsals=bounds,
     )
     return Calibration(_thresholds(report, decision), report)
+
+
+def _levels(
+    values: NDArray[np.float64], n: int, rank: int, bounds: Sequence[RehearsalBound], share: float
+) -> dict[str, float]:
+    """What each ground for a threshold asks for, by its name.
+
+    Args:
+        values: (m,) values of the calibration flights, ascending.
+        n: How many of them are independent.
+        rank: Rank whose value keeps the promise among ``n``; ``NO_RANK`` where none does.
+        bounds: What the rehearsals ask.
+        share: Of the flights that may alarm.
+    """
+    # Among values that resemble each other an order says nothing; the largest bounds at least as much.
+    speaks = len(values) if rank == NO_RANK or n < len(values) else rank
+    levels = {ORDER_STATISTIC: float(values[speaks - 1])}
+    if rank == NO_RANK:
+        levels[PREDICTION_BOUND] = prediction_bound(values, share)
+    return levels | {bound.name: bound.level for bound in bounds if bound.n_groups}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from ground.flights_needed import flights_needed
 from ground.initialise.command import init
 from ground.keys import PRIVATE_KEY, default_public_key
 from ground.progress import Progress
+from ground.tune import tune
 from ground.workspace import Workspace
 from shared_features.errors import FeatureError
 
@@ -41,6 +42,7 @@ app.add_typer(features_app, name="features")
 app.command()(init)
 app.command()(flights_needed)
 app.command()(adapt)
+app.command()(tune)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]

@@ -76,6 +76,7 @@ class ModelConfig(Section):
         neighbours: Windows of the memory that ``knn`` takes the mean distance to.
         bank_kib: Most that the memory of ``knn`` may weigh.
         mixture_components: Most parts of ``gmm``.
+        tuning_trials: Trials of ``ground tune`` that these values were chosen from, which writes it; 0: none.
     """
 
     family: FamilyName = "mahalanobis"
@@ -93,6 +94,7 @@ class ModelConfig(Section):
     learning_rate: float = Field(default=1e-3, gt=0.0)
     validation_share: Share = 0.2
     checkpoint_epochs: int = Field(default=10, ge=1)
+    tuning_trials: int = Field(default=0, ge=0)
 
 
 class DecisionConfig(Section):

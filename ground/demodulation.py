@@ -204,36 +204,38 @@ def choose_band(spec: FeatureSpec, recordings: Sequence[BandRecords]) -> BandCho
     """
     candidates = candidate_bands(spec)
     fault_hz = max(records.highest_fault_hz for records in recordings)
-    kurtosis = np.median(_medians(recordings, "kurtosis"), axis=0)
-    levels = _medians(recordings, "level")
-    level = np.median(levels - levels.mean(axis=1, keepdims=True), axis=0)
-    prominence = _DB * _above_trend(candidates, level)
+    findings = _findings(candidates, recordings)
     fitting = _fitting_parts(spec, fault_hz)
     wanted = [index for index, candidate in enumerate(candidates) if candidate.parts in fitting]
     n = sum(len(records.channel) for records in recordings)
-    impulsive = [index for index in wanted if kurtosis[index] >= max(_FLAT, _chance(spec, candidates[index], n))]
+    least = {index: max(_FLAT, _chance(spec, candidates[index], n)) for index in wanted}
+    impulsive = [index for index in wanted if findings[index].kurtosis >= least[index]]
     if impulsive:
-        best, rule = max(impulsive, key=lambda index: kurtosis[index]), KURTOSIS
+        best, rule = max(impulsive, key=lambda index: findings[index].kurtosis), KURTOSIS
     else:
         blind = max(parts for parts in fitting if parts <= _BLIND_PARTS)
         wide = [index for index in wanted if candidates[index].parts == blind]
-        best, rule = max(wide, key=lambda index: prominence[index]), PROMINENCE
+        best, rule = max(wide, key=lambda index: findings[index].prominence_db), PROMINENCE
     return BandChoice(
         band_hz=candidates[best].band_hz,
         rule=rule,
         recordings=len(recordings),
         records=sum(int(np.count_nonzero(records.channel == 0)) for records in recordings),
         highest_fault_hz=fault_hz,
-        findings=tuple(
-            BandFinding(
-                low_hz=candidates[index].band_hz[0],
-                high_hz=candidates[index].band_hz[1],
-                kurtosis=float(kurtosis[index]),
-                prominence_db=float(prominence[index]),
-            )
-            for index in wanted
-        ),
+        findings=tuple(findings[index] for index in wanted),
     )
+
+
+def _findings(candidates: Sequence[Candidate], recordings: Sequence[BandRecords]) -> list[BandFinding]:
+    """What the recordings show, by candidate."""
+    kurtosis = np.median(_medians(recordings, "kurtosis"), axis=0)
+    levels = _medians(recordings, "level")
+    level = np.median(levels - levels.mean(axis=1, keepdims=True), axis=0)
+    prominence = _DB * _above_trend(candidates, level)
+    return [
+        BandFinding(low_hz=each.band_hz[0], high_hz=each.band_hz[1], kurtosis=float(k), prominence_db=float(p))
+        for each, k, p in zip(candidates, kurtosis, prominence, strict=True)
+    ]
 
 
 def _chance(spec: FeatureSpec, candidate: Candidate, n: int) -> float:

@@ -141,6 +141,8 @@ def read_split_table(config: Config, workspace: Workspace) -> WindowTable:
 def _measure(
     config: Config, workspace: Workspace, table: WindowTable, candidates: Mapping[str, Candidate], progress: Progress
 ) -> _Measured:
+    # First, so that recordings that are gone are told before minutes of work.
+    datasets = dataset_digests(workspace.interim)
     contenders = []
     progress(STAGE, 0, len(candidates))
     for done, (name, candidate) in enumerate(candidates.items(), start=1):
@@ -157,7 +159,7 @@ def _measure(
         controls=(*scoring_controls(shipped.answers, config), *leak_controls(table, strategy=config.split.strategy)),
         cross_validation=cross_validate(table, config, progress=progress),
         latency_ms=_latency_ms(config, workspace, model, shipped, progress),
-        datasets=dataset_digests(workspace.interim),
+        datasets=datasets,
         calibration_curve=calibration_curve(table, contenders[0].scores, config, contenders[0].rehearsals),
         onnx_relative_error=check_equal(candidates[config.model.family].module, model, table.values[is_test]),
     )
@@ -170,6 +172,7 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: 
         family=config.model.family,
         ecr=config.ecr,
         seed=config.seed,
+        tuning_trials=config.model.tuning_trials,
         config_digest=config.digest,
         spec_digest=trained.spec_digest,
         model_digest=hashlib.sha256(measured.model).hexdigest(),

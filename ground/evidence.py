@@ -80,6 +80,7 @@ class Evidence:
         family: Model family that ships.
         ecr: Engineering Change Request; may be empty.
         seed: Seed of everything random.
+        tuning_trials: Trials of ``ground tune`` that the model's settings were chosen from; 0: none.
         config_digest: sha256 of the config.
         spec_digest: sha256 of the feature spec.
         model_digest: sha256 of ``model.onnx``.
@@ -106,6 +107,7 @@ class Evidence:
     family: str
     ecr: str
     seed: int
+    tuning_trials: int
     config_digest: str
     spec_digest: str
     model_digest: str

@@ -270,8 +270,15 @@ def _check_contents(table: pd.DataFrame, values: NDArray[np.float32]) -> None:
     shared = pairs[pairs.duplicated("content", keep=False)]
     if len(shared):
         same = (content["content"] == shared["content"].iloc[0]).to_numpy()
-        names = sorted(set(table["recording_id"][same]))
+        times = table["recording_id"][same].value_counts()
+        # A copy has each window once; only values that stand still repeat themselves within a recording.
+        advice = (
+            "its values do not change from window to window: leave such channels or recordings out (signal.channels, "
+            "preprocess.leave_out)"
+            if times.max() > 1
+            else "the same recording stands in recordings.csv twice: remove one"
+        )
         raise SplitError(
-            f"split: expected each window once, got equal features in several roles, in {' and '.join(names)}; "
-            "the same recording stands in recordings.csv twice: remove one"
+            f"split: expected each window once, got equal features in several roles, in "
+            f"{' and '.join(sorted(times.index))}; {advice}"
         )

@@ -6,14 +6,14 @@ missing, or when a library that must never fly can be imported.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from wheels import ROOT, build_wheel
+
 EDGE = ("shared_features", "edge_agent")
 PACKED = {".py", ".html", ".css", ".yaml", ".typed"}
 FORBIDDEN = ("torch", "scipy", "pandas", "pyarrow", "yaml", "onnx", "sklearn", "pydantic", "matplotlib", "ground")
@@ -23,7 +23,7 @@ def main() -> int:
     """Run the check; 0 when the edge stands alone."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        wheels = {name: build(name, work / "wheels") for name in (*EDGE, "ground")}
+        wheels = {name: build_wheel(name, work / "wheels") for name in (*EDGE, "ground")}
         problems = [problem for name, wheel in wheels.items() for problem in missing(name, wheel)]
         python = install(work / "venv", [wheels[name] for name in EDGE])
         problems += forbidden(python, work)
@@ -31,16 +31,6 @@ def main() -> int:
         print(problem)
     print("edge alone:", "FAILED" if problems else "ok")
     return 1 if problems else 0
-
-
-def build(name: str, out: Path) -> Path:
-    """Build the wheel of one package folder."""
-    # A copy: setuptools leaves a build folder in the tree, and what lies in it would reach the next wheel.
-    source = shutil.copytree(ROOT / name, out / "source" / name, ignore=shutil.ignore_patterns("build", "*.egg-info"))
-    arguments = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(out / name), str(source)]
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-    (wheel,) = (out / name).glob("*.whl")
-    return wheel
 
 
 def missing(name: str, wheel: Path) -> list[str]:

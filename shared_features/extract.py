@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from shared_features.errors import SignalError
 from shared_features.fold import fold, reason_of
+from shared_features.makers import Makers
 from shared_features.moments import add_up
 from shared_features.quality import ASSESSED
-from shared_features.record import Record, RecordMaker
 from shared_features.rotation import CONDITION_MISSING, RotationLog
-from shared_features.vector import VectorMaker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from shared_features.record import Record
     from shared_features.spec import FeatureSpec
 
 OUT_OF_RANGE = "out_of_range"
@@ -62,10 +62,17 @@ class StreamingExtractor:
     Any chunking of the same samples gives the same bits as ``extract_windows`` over them at once.
     """
 
-    def __init__(self, spec: FeatureSpec) -> None:
+    def __init__(self, spec: FeatureSpec, makers: Makers | None = None) -> None:
+        """Begin a stream.
+
+        Args:
+            spec: What to compute.
+            makers: Of the same spec, shared with other streams of this thread; the stream's own where none are given.
+        """
+        makers = makers or Makers(spec)
         self._spec = spec
-        self._records = RecordMaker(spec)
-        self._vectors = VectorMaker(spec)
+        self._records = makers.records
+        self._vectors = makers.vectors
         self._log = RotationLog(spec)
         self._n_channel = len(spec.channels)
         self._n_condition = len(spec.conditions)

@@ -80,6 +80,11 @@ class Broker:
             self._process.wait()
             self._process = None
 
+    def signal(self, number: int) -> None:
+        """Send it a signal, such as SIGSTOP to freeze it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, "mosquitto ended at once"
@@ -90,7 +95,7 @@ class Broker:
 class Peer:
     """A client of the broker for tests: publishes, and collects what it has subscribed to."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self._messages: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
         self._subscribed: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
@@ -99,7 +104,7 @@ class Peer:
         self._client.on_socket_open = lambda _client, _data, opened: opened.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
         )
-        self._client.connect("127.0.0.1", port)
+        self._client.connect(host, port)
         self._client.loop_start()
 
     def subscribe(self, topic: str) -> None:
@@ -114,10 +119,10 @@ class Peer:
             properties.MessageExpiryInterval = expiry_s
         self._client.publish(topic, payload, qos=1, retain=retain, properties=properties).wait_for_publish(WAIT_S)
 
-    def flood(self, topic: str, payloads: list[bytes]) -> None:
+    def flood(self, topic: str, payloads: list[bytes], *, qos: int = 1) -> None:
         """Publish without waiting for anything."""
         for payload in payloads:
-            self._client.publish(topic, payload, qos=1)
+            self._client.publish(topic, payload, qos=qos)
 
     def next(self) -> MQTTMessage:
         """The next message."""

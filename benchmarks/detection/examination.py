@@ -129,6 +129,15 @@ def examine(task: Task) -> Outcome:
     )
 
 
+def examined_counts(rig: Rig, case: Case, contender: Contender, promise: Promise) -> Tally:
+    """Fit, ask and count in this process.
+
+    Raises:
+        GroundError: What the contender refuses; ``BenchmarkError`` where it answers for other windows.
+    """
+    return _examined(_Stored(rig.table, rig.spec, (case,)), case, contender, promise).counts
+
+
 class _Found(NamedTuple):
     counts: Tally
     by_type: tuple[tuple[str, Tally], ...]

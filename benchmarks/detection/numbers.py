@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -143,25 +143,43 @@ def result_of(
         cases: How many were counted.
         failed: How many could not be, beside them.
     """
-    healthy, alarm, above = (int(part) for part in counts.blocks.sum(axis=0))
-    exact = [exact_interval(x, healthy, promise.confidence) for x in (alarm, above)]
-    blocks = cluster_intervals(counts.blocks, promise.confidence, rounds=rounds, seed=seed)
-    found = sum(event.found for event in counts.events)
-    recall = exact_interval(found, len(counts.events), promise.confidence)
-    delays = [event.delay_s for event in counts.events if event.found]
-    return Result(
+    result = Result(
         **_fields(place),
         status=OK,
         cases=cases,
         cases_failed=failed,
         declared_false_alarm_rate=promise.false_alarm_rate,
         declared_confidence=promise.confidence,
+    )
+    result = _with_coverage(result, counts)
+    result = _with_false_alarms(result, counts, promise, rounds=rounds, seed=seed)
+    result = _with_events(result, counts, promise)
+    return _with_lives(_with_areas(result, counts), counts)
+
+
+def _with_coverage(result: Result, counts: Tally) -> Result:
+    assessed = int(counts.blocks[:, 0].sum())
+    return replace(
+        result,
         train_windows=counts.train_n,
         train_recordings=counts.train_recordings,
         healthy_windows=counts.healthy_n,
-        healthy_assessed=healthy,
+        healthy_assessed=assessed,
         faulty_windows=counts.faulty_n,
         faulty_assessed=counts.faulty_assessed_n,
+        healthy_hours=counts.healthy_s / 3600.0,
+        coverage_healthy=_share(assessed, counts.healthy_n),
+        coverage_faulty=_share(counts.faulty_assessed_n, counts.faulty_n),
+        not_assessed={name: n / counts.healthy_n for name, n in sorted(counts.reasons.items())},
+    )
+
+
+def _with_false_alarms(result: Result, counts: Tally, promise: Promise, *, rounds: int, seed: int) -> Result:
+    healthy, alarm, above = (int(part) for part in counts.blocks.sum(axis=0))
+    exact = [exact_interval(x, healthy, promise.confidence) for x in (alarm, above)]
+    blocks = cluster_intervals(counts.blocks, promise.confidence, rounds=rounds, seed=seed)
+    return replace(
+        result,
         false_alarm_rate=_share(alarm, healthy),
         false_alarm_rate_low=exact[0].low,
         false_alarm_rate_high=exact[0].high,
@@ -174,10 +192,17 @@ def result_of(
         above_rate_cluster_high=blocks[1].high,
         clusters=len(counts.blocks),
         false_alarm_episodes=counts.episodes,
-        healthy_hours=counts.healthy_s / 3600.0,
-        coverage_healthy=_share(healthy, counts.healthy_n),
-        coverage_faulty=_share(counts.faulty_assessed_n, counts.faulty_n),
-        not_assessed={name: n / counts.healthy_n for name, n in sorted(counts.reasons.items())},
+        promise=_promise(exact[0].low, promise),
+        promise_by_cluster=_promise(blocks[0].low, promise),
+    )
+
+
+def _with_events(result: Result, counts: Tally, promise: Promise) -> Result:
+    found = sum(event.found for event in counts.events)
+    recall = exact_interval(found, len(counts.events), promise.confidence)
+    delays = [event.delay_s for event in counts.events if event.found]
+    return replace(
+        result,
         events=len(counts.events),
         events_found=found,
         events_not_assessed=sum(not event.assessed for event in counts.events),
@@ -186,16 +211,26 @@ def result_of(
         event_recall_high=recall.high,
         detection_delay_median_s=_median(delays),
         detection_delay_max_s=max(delays, default=NAN),
+    )
+
+
+def _with_areas(result: Result, counts: Tally) -> Result:
+    return replace(
+        result,
         auc=_mean([area.auc for area in counts.areas]),
         partial_auc=_mean([area.partial_auc for area in counts.areas]),
         vus_pr=_mean([area.vus_pr for area in counts.areas]),
+    )
+
+
+def _with_lives(result: Result, counts: Tally) -> Result:
+    return replace(
+        result,
         lives=len(counts.warned),
         lives_kept=sum(life.kept for life in counts.warned),
         warning_s=_median([life.warning_s for life in counts.warned]),
         onset_delay_s=_median([life.delay_s for life in counts.warned]),
         early_false_alarm_episodes=sum(life.early_episodes for life in counts.warned),
-        promise=_promise(exact[0].low, promise),
-        promise_by_cluster=_promise(blocks[0].low, promise),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,13 +58,19 @@ def rig_names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted({row.get("dataset", "") for row in table.rows}))
 
 
-def read_rig(folder: Path, name: str, *, workers: int) -> Rig:
+def as_proposed(spec: FeatureSpec) -> FeatureSpec:
+    """The features that ``ground init`` proposes."""
+    return spec
+
+
+def read_rig(folder: Path, name: str, *, workers: int, of: Callable[[FeatureSpec], FeatureSpec] = as_proposed) -> Rig:
     """Propose a config, import, preprocess and featurize one rig, in a workspace that is gone afterwards.
 
     Args:
         folder: The recordings folder.
         name: The dataset.
         workers: Processes.
+        of: Makes the features from those proposed.
 
     Raises:
         GroundError: The recordings cannot be read, break the contract, or give no window.
@@ -76,7 +82,7 @@ def read_rig(folder: Path, name: str, *, workers: int) -> Rig:
         config = load_config(workspace.root / CONFIG_NAME)
         import_recordings(folder, workspace.raw, dataset=name, progress=silent)
         preprocess(config, workspace, progress=silent, base=config.folder)
-        spec = config.feature_spec()
+        spec = of(config.feature_spec())
         table = interim_windows(config, workspace, spec, progress=silent, workers=workers)
     rows = _with_index(table.rows, folder, name)
     return Rig(

@@ -30,7 +30,8 @@ def explanation_tables(explanation: Explanation) -> Iterator[Group]:
         yield titled(f"Bearing faults at {told}", _faults(explanation))
     yield titled("Thresholds", _thresholds(explanation))
     yield titled(
-        "Features of healthy windows, ± 1 standard deviation (a factor where the model takes the logarithm)",
+        "Features of healthy windows: mean over all operating conditions, ± 1 standard deviation about the usual at "
+        "one of them (a factor where the model takes the logarithm)",
         _features(explanation),
     )
 

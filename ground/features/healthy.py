@@ -1,9 +1,16 @@
-"""What is healthy, in physical units: the scaler of a bundle, with its logarithms undone."""
+"""What is healthy, in physical units: the scaler of a bundle, with its logarithms undone.
+
+A scaler knows the mean over all operating conditions, and the spread about what is usual at one of them. So the range
+of a window lies about what the model expects of it, at its conditions and beside its other features.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_agent.scaler import Scaler
 from shared_features.feature import LOG
@@ -13,12 +20,13 @@ _LARGEST_EXPONENT = 700.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthyRange:
-    """A feature over the healthy windows that a model was fitted to, in the feature's unit.
+    """What is usual for a feature, in its unit.
 
     Attributes:
         name: Full name.
         scale: ``log`` or ``linear``.
-        mean: Mean; of a ``log`` feature the geometric one.
+        mean: Mean over the healthy windows that a model was fitted to, of a ``log`` feature the geometric one; or what
+            the model expects of one window.
         low: One standard deviation below; of a ``log`` feature a factor below.
         high: One standard deviation above, likewise.
     """
@@ -33,6 +41,18 @@ class HealthyRange:
 def healthy_ranges(scaler: Scaler) -> tuple[HealthyRange, ...]:
     """The healthy range of each feature, in the order of the vector."""
     rows = zip(scaler.names, scaler.scales, scaler.mean, scaler.std, strict=True)
+    return tuple(_range(*row) for row in rows)
+
+
+def expected_ranges(scaler: Scaler, reconstruction: NDArray[np.float32]) -> tuple[HealthyRange, ...]:
+    """The range of each feature about what a model expects of a window.
+
+    Args:
+        scaler: The model's.
+        reconstruction: (n_feature,) what it expects, in physical units.
+    """
+    middles = np.array(scaler.mean) + scaler.transform(reconstruction) * np.array(scaler.std)
+    rows = zip(scaler.names, scaler.scales, middles.tolist(), scaler.std, strict=True)
     return tuple(_range(*row) for row in rows)
 
 

@@ -11,20 +11,19 @@ from typing import Final
 
 from jinja2 import Environment, StrictUndefined
 
-from edge_agent.scaler import Scaler
 from ground.features.curves import ChannelCurves
 from ground.features.excerpt import Excerpt
-from ground.features.healthy import healthy_ranges
+from ground.features.healthy import expected_ranges
 from ground.features.listing import TITLES, ListedFeature, listed
 from ground.features.plot import circumstances_of, title_of, verdict_of, window_svg
-from ground.features.source import SourcedSpec
+from ground.features.source import SourcedModel, SourcedSpec
 from ground.report import words
 from ground.report.view import Column
 
 _COLUMNS: Final = (Column("feature"), Column("value", numeric=True), Column("unit"), Column("formula"))
 _HEALTHY_COLUMNS: Final = (
     *_COLUMNS[:2],
-    Column("healthy, ± 1 standard deviation", numeric=True),
+    Column("expected by the model, ± 1 healthy standard deviation", numeric=True),
     Column("standard deviations off", numeric=True),
     *_COLUMNS[2:],
 )
@@ -94,7 +93,7 @@ def window_page(excerpt: Excerpt, channels: Sequence[ChannelCurves], sourced: So
         verdict_class="fail" if excerpt.reason else "pass",
         notes=notes,
         pictures=tuple(_picture(excerpt, channel) for channel in channels),
-        columns=_HEALTHY_COLUMNS if sourced.scalers else _COLUMNS,
+        columns=_HEALTHY_COLUMNS if sourced.models else _COLUMNS,
         groups=() if excerpt.reason else tuple(_groups(excerpt, features, sourced)),
         origin=f"Features of {sourced.name}, spec {words.digest(excerpt.spec.digest)}; file {excerpt.info.file}.",
     )
@@ -112,16 +111,17 @@ def _picture(excerpt: Excerpt, channel: ChannelCurves) -> WindowPicture:
 
 
 def _groups(excerpt: Excerpt, features: Sequence[ListedFeature], sourced: SourcedSpec) -> Iterator[FeatureGroupTable]:
-    healthy = [_healthy_cells(excerpt, scaler) for scaler in sourced.scalers]
+    healthy = [_expected_cells(excerpt, model) for model in sourced.models]
     for group, members in itertools.groupby(features, key=lambda feature: feature.group):
         rows = tuple(_row(one, excerpt, [cells[one.index] for cells in healthy]) for one in members)
         yield FeatureGroupTable(title=TITLES[group], rows=rows)
 
 
-def _healthy_cells(excerpt: Excerpt, scaler: Scaler) -> list[tuple[str, str]]:
-    """Of each feature the healthy range, and how far off the window is."""
-    deviations = scaler.transform(excerpt.values).tolist()
-    pairs = zip(healthy_ranges(scaler), deviations, strict=True)
+def _expected_cells(excerpt: Excerpt, model: SourcedModel) -> list[tuple[str, str]]:
+    """Of each feature what the model expects of the window, and how far off that it is."""
+    reconstruction = model.scorer.score(excerpt.values).reconstruction
+    deviations = model.scaler.transform(excerpt.values) - model.scaler.transform(reconstruction)
+    pairs = zip(expected_ranges(model.scaler, reconstruction), deviations.tolist(), strict=True)
     return [(f"{words.number(usual.low)} to {words.number(usual.high)}", f"{off:+.1f}") for usual, off in pairs]
 
 

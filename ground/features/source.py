@@ -9,6 +9,7 @@ from typing import Final
 from edge_agent.bundle import Bundle, open_path
 from edge_agent.policy import ANY_FLEET, Policy
 from edge_agent.scaler import Scaler
+from edge_agent.scorer import Scorer
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 from ground.config import load_config
@@ -39,6 +40,14 @@ class Source:
     keys: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SourcedModel:
+    """The scaler and the graph of a bundle."""
+
+    scaler: Scaler
+    scorer: Scorer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcedSpec:
     """A spec and where it is from.
@@ -47,13 +56,13 @@ class SourcedSpec:
         spec: The spec.
         name: Its origin, for people.
         notes: What a reader must know of it.
-        scalers: The scaler of the bundle; none of another source.
+        models: The model of the bundle; none of another source.
     """
 
     spec: FeatureSpec
     name: str
     notes: tuple[str, ...] = ()
-    scalers: tuple[Scaler, ...] = ()
+    models: tuple[SourcedModel, ...] = ()
 
 
 def read_source(source: Source) -> SourcedSpec:
@@ -71,7 +80,8 @@ def read_source(source: Source) -> SourcedSpec:
         )
     if source.bundle:
         bundle = open_bundle(source.bundle, source.keys)
-        return SourcedSpec(spec=bundle.spec, name=f"bundle {bundle.manifest.bundle_id}", scalers=(bundle.scaler,))
+        model = SourcedModel(bundle.scaler, Scorer(bundle.onnx_model, len(bundle.scaler.names)))
+        return SourcedSpec(spec=bundle.spec, name=f"bundle {bundle.manifest.bundle_id}", models=(model,))
     if source.spec:
         return SourcedSpec(spec=read_spec(source.spec), name=str(source.spec))
     return _of_config(source.config or EXAMPLE, is_example=source.config is None)

@@ -24,6 +24,7 @@ from shared_features.spec import CONDITIONS
 STEP = "init: read"
 GAP_TOLERANCE_S = PreprocessConfig().gap_tolerance_s
 _MOST_ERRORS = 20
+_LARGEST_SAMPLE = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,12 @@ def _facts(folder: Path, info: RecordingInfo) -> RecordingFacts:
     labels = labels_of(info, file)
     numbers = dict(_channels(info, file))
     seen = {name: column[np.isfinite(column)] for name, column in numbers.items()}
+    largest = max((float(np.abs(column).max()) for column in seen.values() if column.size), default=0.0)
+    if largest > _LARGEST_SAMPLE:
+        raise DataError(
+            f"{file.path}: expected samples that float32 holds (up to {_LARGEST_SAMPLE:.2g}), got {largest:.2g}; "
+            "export the recording in another unit, or mark what is no sample as missing"
+        )
     units = dict(zip(info.channels, info.signal_units, strict=True))
     stretches = list(zip(timeline.first_n.tolist(), timeline.last_n.tolist(), strict=True))
     return RecordingFacts(
@@ -130,7 +137,7 @@ def _facts(folder: Path, info: RecordingInfo) -> RecordingFacts:
         faulty_n=int(np.count_nonzero(labels == LABEL_FAULTY)),
         conditions=tuple(name for name in CONDITIONS if _knows(name, info, file)),
         missing_n=sum(len(column) - seen[name].size for name, column in numbers.items() if seen[name].size),
-        largest=max((float(np.abs(column).max()) for column in seen.values() if column.size), default=0.0),
+        largest=largest,
         has_segments=file.has(SEGMENT),
         stamped=file.has(TIME),
         measured_rate_hz=timeline.measured_rate_hz,

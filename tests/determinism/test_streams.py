@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edge_agent.frame import Frame, samples_ns
 from edge_agent.stream import WindowStream
 from shared_features.extract import StreamingExtractor, extract_windows
+from shared_features.makers import Makers
 from shared_features.spec import (
     BearingSpec,
     Carrier,
@@ -131,6 +132,25 @@ def test_any_chunking_gives_the_bits_of_the_batch(cuts):
 def test_any_framing_gives_the_bits_of_the_batch(cuts):
     """The same through frames, as the agent takes them."""
     assert streamed(WindowStream(SPEC), frames_of([0, *sorted(cuts), TOTAL_N])) == WHOLE
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(CUTS, min_size=3, max_size=3), order=st.randoms(use_true_random=False))
+def test_streams_that_share_their_makers_give_the_bits_they_give_alone(cuts, order):
+    """Frames of three engines, one of them with a gap, in any order among each other."""
+    makers = Makers(SPEC)
+    streams = [WindowStream(SPEC, makers) for _ in cuts]
+    pending = [frames_of([0, *sorted(each), TOTAL_N]) for each in cuts]
+    pending[2] = pending[2][1:]
+    alone = [streamed(WindowStream(SPEC), frames) for frames in pending]
+    found = [[] for _ in cuts]
+    turns = [index for index, frames in enumerate(pending) for _ in frames]
+    order.shuffle(turns)
+    queues = [iter(frames) for frames in pending]
+    for index in turns:
+        found[index] += streamed(streams[index], [next(queues[index])])
+    assert found == alone
+    assert found[0] == found[1] == WHOLE
 
 
 @settings(max_examples=30, deadline=None)

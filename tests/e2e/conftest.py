@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ class RunningAgent:
         while wanted not in (message := self._manager.recv(4096)):
             pass
         return message
+
+    def drain(self) -> None:
+        """Forget the notifications that came so far."""
+        self._manager.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self._manager.recv(4096)
+        self._manager.settimeout(WAIT_S)
 
     def status(self) -> dict[str, Any]:
         """The document in ``status.json``."""

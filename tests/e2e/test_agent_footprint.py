@@ -71,7 +71,8 @@ def test_one_socket_and_one_folder(broker: Any, peer: Any, make_agent: Any, smal
     assert kinds.pop("socket.bind") == {str(("", 0))}
     assert kinds == {}
     assert list(agent.home.iterdir()) == []
-    assert [path.name for path in agent.state_dir.iterdir()] == ["status.json"]
+    # The journal is there only if the broker took its time.
+    assert {path.name for path in agent.state_dir.iterdir()} - {"journal"} == {"status.json"}
 
 
 def sockets_of(pid: int) -> int:

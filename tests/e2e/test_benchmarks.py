@@ -281,6 +281,21 @@ def test_latency_over_the_limit_fails(tmp_path):
 
 @pytest.mark.slow
 @needs_mosquitto
+def test_footprint_reports_every_figure(tmp_path):
+    """A real agent under a short load and a few starts: every window answered, every figure there."""
+    done = run_benchmark("footprint", "--quick", "--seconds", 4, "--out", tmp_path)
+    assert done.returncode == command.EXIT_OK, done.stderr
+    steady, start, imports = json.loads((tmp_path / "footprint.json").read_text())["rows"]
+    assert steady["figures"]["unanswered"] == 0
+    assert 20.0 < steady["figures"]["PSS, MiB (median)"] < 500.0
+    assert steady["figures"]["threads"] >= 3
+    assert 0.0 < steady["median"] < 1_000.0
+    assert start["median"] > imports["median"] > 0.0
+    assert start["figures"]["/ imports alone"] > 1.0
+
+
+@pytest.mark.slow
+@needs_mosquitto
 def test_sigterm_leaves_no_process(tmp_path):
     """Ended in the middle, the benchmark takes its broker and its agent with it."""
     folder = tmp_path / "tmp"

@@ -40,6 +40,12 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("keepalive too short", SMALLEST + "[broker]\nkeepalive_s = 1\n", "broker.keepalive_s"),
     ("empty host", SMALLEST + '[broker]\nhost = ""\n', "broker.host"),
     ("password without user", SMALLEST + '[broker]\npassword_file = "pw"\n', "broker.username"),
+    ("authority without TLS", SMALLEST + '[broker]\nca_file = "ca.pem"\n', "broker.tls"),
+    ("certificate without TLS", SMALLEST + '[broker]\ncert_file = "a.pem"\n', "broker.tls"),
+    ("unchecked name without TLS", SMALLEST + "[broker]\ncheck_server_name = false\n", "broker.tls"),
+    ("key without certificate", SMALLEST + '[broker]\ntls = true\nkey_file = "a.key"\n', "broker.cert_file"),
+    ("password of no key", SMALLEST + '[broker]\ntls = true\nkey_password_file = "p"\n', "broker.cert_file"),
+    ("probes too often", SMALLEST + "[broker]\nprobe_interval_s = 0\n", "broker.probe_interval_s"),
     ("infinite deadline", SMALLEST.replace("[bundle]", "deadline_ms = inf\n[bundle]"), "agent.deadline_ms"),
     ("deadline that is no number", SMALLEST.replace("[bundle]", "deadline_ms = nan\n[bundle]"), "agent.deadline_ms"),
     ("negative interval", SMALLEST.replace("[bundle]", "status_interval_s = -1\n[bundle]"), "agent.status_interval_s"),
@@ -61,6 +67,8 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("alert with wildcard", SMALLEST + '[topics]\nalert = "{aircraft}/{engine}/+"\n', "topics.alert"),
     ("status without agent", SMALLEST + '[topics]\nstatus = "status"\n', "topics.status"),
     ("result that is an input", SMALLEST + '[topics]\ninput = ["aircraft/#"]\n', "topics.result"),
+    ("probe that is an input", SMALLEST + '[topics]\ninput = ["enginear/+/probe"]\n', "topics.probe"),
+    ("probe on another topic", SMALLEST + '[topics]\nprobe = "enginear/{agent}/status"\n', "topics.probe"),
     ("payload limit", SMALLEST + "[limits]\nmax_payload_bytes = 10\n", "limits.max_payload_bytes"),
     ("no room for frames", SMALLEST + "[limits]\ninbox_frames = 0\n", "limits.inbox_frames"),
     ("no engines at all", SMALLEST + "[limits]\nmax_streams = 0\n", "limits.max_streams"),
@@ -80,6 +88,14 @@ def test_mistake_is_named(tmp_path: Path, text: str, key: str) -> None:
     with pytest.raises(ConfigError, match=r"expected .*, got .*; ") as caught:
         load(tmp_path, text)
     assert str(caught.value).startswith(f"{tmp_path / 'agent.toml'}: {key}: ")
+
+
+@pytest.mark.parametrize(
+    ("keys", "port"), [("", 1883), ("tls = true", 8883), ("port = 9", 9), ("tls = true\nport = 1883", 1883)]
+)
+def test_usual_port(tmp_path: Path, keys: str, port: int) -> None:
+    """The port follows from TLS where it is not given."""
+    assert load(tmp_path, f"{SMALLEST}[broker]\n{keys}\n").broker.port == port
 
 
 @pytest.mark.parametrize("text", ["[agent", "\xff", 'a = "\n'])

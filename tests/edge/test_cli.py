@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from edge_agent.version import AGENT_VERSION
 from edge_agent.wire import encode_frame
 
 Run = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_wrong_config(run: Run, tmp_path: Path, command: str) -> None:
     path.write_text("[agent]\nid = 7\n")
     code, out, err = run(command, "--config", path)
     assert (code, out) == (ExitCode.USAGE, "")
-    assert err == f"edge-agent: {path}: bundle: expected a table [bundle], got nothing; see packaging/agent.toml\n"
+    assert err == f"edge-agent: {path}: agent.id: expected a text, got 7; correct the type\n"
 
 
 def test_run_with_state_folder_that_cannot_be(run: Run, config_file: Path) -> None:
@@ -276,3 +279,69 @@ def test_status_of_an_agent_that_never_ran(run: Run, config_file: Path) -> None:
     assert code == ExitCode.NOT_RUNNING
     assert "has not run yet" in out
     assert run("status", "--config", config_file, "--json")[1] == "{}\n"
+
+
+def test_status_of_a_failing_agent(run: Run, config_file: Path, document: dict[str, Any]) -> None:
+    """An agent that runs and fails at what it is for has a code of its own; one that is degraded has not."""
+    prepare_folder(config_file.parent / "state")
+    for health, code in (("degraded", ExitCode.OK), ("failing", ExitCode.FAILING)):
+        changed = {**document, "health": health, "health_reasons": ["link_down"], "heard_s": {"OO-ABC/1": 1.0}}
+        write_status(config_file.parent / "state", changed)
+        got, out, _ = run("status", "--config", config_file)
+        assert got == code
+        assert {f"  health   {health} link_down", "  engine OO-ABC/1, heard 1.0 s before"} <= set(out.splitlines())
+
+
+def test_status_of_an_older_agent(run: Run, config_file: Path, document: dict[str, Any]) -> None:
+    """What an agent left that knew of no verdict is read all the same."""
+    prepare_folder(config_file.parent / "state")
+    old = {
+        name: value
+        for name, value in document.items()
+        if name not in {"health", "health_reasons", "process", "heard_s"}
+    }
+    write_status(config_file.parent / "state", old)
+    assert run("status", "--config", config_file)[0] == ExitCode.OK
+
+
+def test_replay_json(run: Run, small_bundle: Any, tmp_path: Path) -> None:
+    """What a replay did, for a script."""
+    write_blocks(tmp_path / "in.bin", [*map(encode_frame, small_bundle.frames(4.0)), b"hello"])
+    code, out, _ = run(
+        "replay", "--bundle", small_bundle.path, "--key", small_bundle.key, "--frames", tmp_path / "in.bin",
+        "--out", tmp_path / "out.bin", "--json",
+    )  # fmt: skip
+    assert code == ExitCode.OK
+    assert json.loads(out) == {
+        "out": str(tmp_path / "out.bin"), "assessments": 3, "frames": 41, "refused": {"not_msgpack": 1},
+        "evictions": 0, "states": {"normal": 3}, "fault": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["status", "selftest"])
+def test_errors_are_json_where_json_is_asked_for(run: Run, tmp_path: Path, command: str) -> None:
+    """A script finds the error where it finds everything else, and people where they look."""
+    code, out, err = run(command, "--config", tmp_path / "none.toml", "--json")
+    document = json.loads(out)
+    assert code == document["exit_code"] == ExitCode.USAGE
+    assert err == f"edge-agent: {document['error']}\n"
+
+
+def test_fault_of_ours_is_a_line(run: Run, config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody foresaw is one line with its place, and its own code."""
+    monkeypatch.setattr(command_selftest, "load_configured", lambda _: {}["no\nsuch"])
+    code, out, err = run("selftest", "--config", config_file)
+    assert (code, out) == (ExitCode.UNEXPECTED, "")
+    assert err.startswith("edge-agent: internal error: KeyError: 'no\\nsuch' (test_cli.py:")
+    assert len(err.splitlines()) == 1
+
+
+def test_reader_that_has_read_enough(config_file: Path) -> None:
+    """``edge-agent status | head -0`` is no fault: the code stays, and nothing is said."""
+    command = [sys.executable, "-m", "edge_agent", "status", "--config", str(config_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == ExitCode.NOT_RUNNING

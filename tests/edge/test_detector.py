@@ -10,12 +10,13 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge_agent.assessment import encode_assessment
-from edge_agent.detector import Detector, LoadedModel, contributions
+from edge_agent.detector import Detector, LoadedModel
 from edge_agent.domain import OUTSIDE_DOMAIN, OperatingDomain
 from edge_agent.errors import GoldenMismatch
 from edge_agent.frame import Frame
 from edge_agent.golden import replay_golden
 from edge_agent.golden_vectors import GoldenVectors
+from edge_agent.reasons import contributions
 from edge_agent.scaler import Scaler
 from edge_agent.scorer import Scorer
 from edge_agent.thresholds import Thresholds
@@ -33,6 +34,7 @@ SPEC = FeatureSpec(
 )
 COLUMNS = columns_of(SPEC)
 N_FEATURE = len(COLUMNS)
+ANYWHERE = np.zeros(N_FEATURE, dtype=bool)
 STD = [column.name for column in COLUMNS].index("acc.std")
 
 
@@ -113,12 +115,12 @@ def test_contributions_are_shares_of_the_squared_residual(model):
     """Largest first, at most five, in shares of the whole."""
     values = np.zeros(N_FEATURE, dtype=np.float32)
     values[[2, 4]] = [3.0, 4.0]
-    parts = contributions(model.scaler, values, np.zeros(N_FEATURE, dtype=np.float32))
+    parts = contributions(model.scaler, values, np.zeros(N_FEATURE, dtype=np.float32), ANYWHERE)
     assert [(part.feature, round(part.share, 6)) for part in parts[:2]] == [
         (COLUMNS[4].name, 16 / 25), (COLUMNS[2].name, 9 / 25),
     ]  # fmt: skip
-    assert len(parts) == 5
-    assert contributions(model.scaler, values, values) == ()
+    assert len(parts) == 2
+    assert contributions(model.scaler, values, values, ANYWHERE) == ()
 
 
 def test_flights_stand_alone(model):

@@ -11,6 +11,7 @@ import pytest
 from edge_agent.domain import INSIDE, OUTSIDE_DOMAIN, OperatingDomain
 from edge_agent.errors import BundleFormatError
 from edge_agent.thresholds import Thresholds
+from edge_agent.transients import Steadiness
 
 DOMAIN = OperatingDomain(conditions={"n1_hz": (40.0, 80.0), "n2_hz": (100.0, 200.0)}, phases=("climb", "cruise"))
 THRESHOLDS = Thresholds(
@@ -45,6 +46,41 @@ def test_it_travels_in_the_thresholds():
     assert again == THRESHOLDS
     assert list(again.domain.conditions) == ["n1_hz", "n2_hz"]
     assert replace(again, domain=OperatingDomain()) != THRESHOLDS
+
+
+STEADY = replace(DOMAIN, steadiness=Steadiness(hop_ns=10**9, limits={"n1_hz": 1.0, "n2_hz": 2.5}))
+
+
+def test_steadiness_travels_where_there_is_any():
+    """It reads back; a domain without has the very bytes of before it was thought of."""
+    thresholds = replace(THRESHOLDS, domain=STEADY)
+    assert Thresholds.from_document(json.loads(thresholds.to_json())) == thresholds
+    assert b"steadiness" not in THRESHOLDS.to_json()
+
+
+BAD_STEADINESS = [
+    ("no object", []),
+    ("missing field", {"limits": []}),
+    ("unknown field", {"hop_ns": 1, "limits": [], "x": 1}),
+    ("hop as text", {"hop_ns": "1", "limits": [["n1_hz", 1.0], ["n2_hz", 1.0]]}),
+    ("no hop", {"hop_ns": 0, "limits": [["n1_hz", 1.0], ["n2_hz", 1.0]]}),
+    ("hop back", {"hop_ns": -1, "limits": []}),
+    ("limit below nothing", {"hop_ns": 1, "limits": [["n1_hz", -1.0], ["n2_hz", 1.0]]}),
+    ("true for a limit", {"hop_ns": 1, "limits": [["n1_hz", True], ["n2_hz", 1.0]]}),
+    ("one condition twice", {"hop_ns": 1, "limits": [["n1_hz", 1.0], ["n1_hz", 1.0]]}),
+    ("a condition left out", {"hop_ns": 1, "limits": [["n1_hz", 1.0]]}),
+    ("another order", {"hop_ns": 1, "limits": [["n2_hz", 1.0], ["n1_hz", 1.0]]}),
+]
+
+
+@pytest.mark.parametrize("steadiness", [row[1] for row in BAD_STEADINESS], ids=[row[0] for row in BAD_STEADINESS])
+def test_bad_steadiness_is_refused(steadiness):
+    """As the rest of the domain is."""
+    document = json.loads(THRESHOLDS.to_json())
+    document["domain"]["steadiness"] = steadiness
+    with pytest.raises(BundleFormatError, match=r"thresholds\.json: domain: ") as caught:
+        Thresholds.from_document(document)
+    assert caught.value.reason == "thresholds"
 
 
 BAD = [

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import msgpack
+
+from edge_agent.backlog import Entry
+from edge_agent.journal_store import RecordId
 from edge_agent.outbox import Outbox
 from edge_agent.publication import Grade, Publication
 
@@ -114,3 +118,168 @@ def test_first() -> None:
     outbox.add(message("r"), message("s", retain=True, payload=b"old"))
     outbox.add_first(message("s", retain=True, payload=b"birth"))
     assert send(outbox, 10) == ["s", "r"]
+
+
+class Time:
+    """A clock that stands until it is set."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now_s
+
+
+def keep(outbox: Outbox, min_age_s: float = 0.0, first: int = 1) -> list[str]:
+    """Keep on a disk what is due, as the journal does; returns the topics."""
+    entries = outbox.unkept(min_age_s)
+    outbox.kept(entries, [RecordId(Grade.RESULT, number) for number, _ in enumerate(entries, first)])
+    return [entry.publication.topic for entry in entries]
+
+
+def backlog(*names: str, payload: bytes = b"") -> list[Entry]:
+    """Entries as they are read from the journal, numbered from 1 on."""
+    return [
+        Entry(message(name, payload=payload), 0.0, (RecordId(Grade.RESULT, number),))
+        for number, name in enumerate(names, 1)
+    ]
+
+
+def test_kept_once_it_has_waited() -> None:
+    """What is young is not kept, nor is the status, nor what has arrived, nor the same thing twice."""
+    clock = Time()
+    outbox = Outbox(10, now_s=clock)
+    outbox.add(*map(message, "abc"), message("s", retain=True))
+    send(outbox, 2)
+    outbox.acknowledge(1)
+    clock.now_s += 1.0
+    outbox.add(message("young"))
+    assert keep(outbox, min_age_s=0.5) == ["b", "c"]
+    assert keep(outbox, min_age_s=0.5) == []
+
+
+def test_kept_and_not_sent_leaves_the_queue() -> None:
+    """What is on disk is no longer held; what is in flight stays, and its arrival is told to the journal."""
+    outbox = Outbox(10)
+    outbox.add(*map(message, "ab"))
+    send(outbox, 1)
+    keep(outbox)
+    assert (len(outbox), outbox.held) == (1, [RecordId(Grade.RESULT, 1)])
+    assert send(outbox, 10) == []
+    outbox.acknowledge(1)
+    assert outbox.arrived() == [RecordId(Grade.RESULT, 1)]
+    assert (outbox.arrived(), outbox.held) == ([], [])
+
+
+def test_acknowledged_while_it_was_written() -> None:
+    """An acknowledgement that overtakes the disk is told as soon as the record has its number."""
+    outbox = Outbox(10)
+    outbox.add(message("a"))
+    send(outbox, 1)
+    entries = outbox.unkept(0.0)
+    outbox.acknowledge(1)
+    outbox.kept(entries, [RecordId(Grade.RESULT, 7)])
+    assert outbox.arrived() == [RecordId(Grade.RESULT, 7)]
+
+
+def test_dropped_while_it_was_written() -> None:
+    """What was dropped from memory and got to the disk all the same is not lost, and not counted."""
+    outbox = Outbox(1)
+    outbox.add(message("a"))
+    entries = outbox.unkept(0.0)
+    outbox.add(message("b"))
+    assert outbox.dropped == 1
+    outbox.kept(entries, [RecordId(Grade.RESULT, 1)])
+    assert outbox.dropped == 0
+
+
+def test_backlog_comes_after_what_is_live() -> None:
+    """The backlog is sent in its order, after everything that waits, and takes no more than half of the window."""
+    outbox = Outbox(100)
+    outbox.add_backlog(backlog(*map(str, range(30))))
+    outbox.add(*map(message, "ab"))
+    assert send(outbox, 20) == ["a", "b", *map(str, range(10))]
+    assert send(outbox, 20, first=13) == []
+    outbox.add(message("c"))
+    assert send(outbox, 20, first=13) == ["c"]
+    outbox.acknowledge(3)
+    assert send(outbox, 20, first=14) == ["10"]
+    assert outbox.n_backlog == 19
+
+
+def test_backlog_in_a_small_window() -> None:
+    """Of a broker that takes three messages at once, the backlog takes one; of one that takes one, that one."""
+    for window, n_old in ((3, 1), (1, 1), (0, 0)):
+        outbox = Outbox(100)
+        outbox.add_backlog(backlog(*"abc"))
+        assert len(send(outbox, window)) == n_old
+
+
+def test_backlog_keeps_to_its_rate() -> None:
+    """No more than a second's worth at once, then as time allows; what is live is not limited."""
+    clock = Time()
+    outbox = Outbox(100, backlog_per_s=4.0, now_s=clock)
+    outbox.add_backlog(backlog(*"abcdefghij"))
+    assert send(outbox, 100) == list("abcd")
+    clock.now_s += 0.5
+    outbox.add(*map(message, "xyz"))
+    assert send(outbox, 100, first=10) == ["x", "y", "z", "e", "f"]
+    clock.now_s += 100.0
+    for number in range(1, 20):
+        outbox.acknowledge(number)
+    assert send(outbox, 100, first=20) == list("ghij")
+
+
+def test_backlog_is_marked() -> None:
+    """A result out of the journal says so; the rest of its bytes, and what is no result, stay as they were."""
+    live = bytes(msgpack.packb({"schema": 1, "runtime": {"run": "r", "historical": False}}))
+    outbox = Outbox(10)
+    outbox.add_backlog([*backlog("a", payload=live), *backlog("b", payload=b"waveform")])
+    old, other = outbox.take(10)
+    assert msgpack.unpackb(old.payload) == {"schema": 1, "runtime": {"run": "r", "historical": True}}
+    assert old.payload[:-1] == live[:-1]
+    assert other.payload == b"waveform"
+
+
+def test_lost_connection_puts_what_is_kept_into_the_backlog() -> None:
+    """After a break, what is on no disk goes first as it did; what is on disk goes out again before the backlog."""
+    outbox = Outbox(10)
+    outbox.add(*map(message, "ab"))
+    send(outbox, 2)
+    keep(outbox)
+    outbox.add(*map(message, "cd"))
+    send(outbox, 3, first=3)
+    outbox.add_backlog(backlog("z"))
+    outbox.rewind()
+    assert send(outbox, 10) == ["c", "d", "a", "b", "z"]
+
+
+def test_taken_and_not_sent_is_not_lost() -> None:
+    """What was taken when the connection failed goes out again."""
+    outbox = Outbox(10)
+    outbox.add(message("a"))
+    assert len(outbox.take(1)) == 1
+    outbox.rewind()
+    assert send(outbox, 1) == ["a"]
+
+
+def test_backlog_held_back() -> None:
+    """At the end nothing old is sent any more, so that the end comes soon."""
+    outbox = Outbox(10)
+    outbox.add_backlog(backlog("z"))
+    outbox.hold_backlog_back()
+    outbox.add(message("a"))
+    assert send(outbox, 10) == ["a"]
+    assert len(outbox) == 1
+
+
+def test_filling_is_told_once() -> None:
+    """The journal is woken when half of the limit waits, not at every further message."""
+    outbox = Outbox(4)
+    outbox.add(*map(message, "ab"))
+    assert not outbox.filling.is_set()
+    outbox.add(message("c"))
+    assert outbox.filling.is_set()
+    outbox.filling.clear()
+    outbox.add(message("d"))
+    assert not outbox.filling.is_set()

@@ -199,7 +199,7 @@ def test_shed_windows_keep_their_numbers(
     rig.clock.now_s = CALM_S
     rig.ladder.observe(waited_ms=0.0, fullness=0.0, dropped=0)
     after = results(rig.push(frames[150:]))
-    assert rig.health.counters.snapshot()["shed.shadow"] == 50
+    assert rig.health.counters.snapshot()["shed.shadow"] == 5
     if kind == "stricter":
         whole = encoded(as_if_active(model, frames))
         # Whether an alarm begins or ends with the first one cannot be the same: what came before it was not seen.

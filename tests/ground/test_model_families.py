@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from edge_agent.detector import contributions
 from edge_agent.io_schema import IoSchema
 from edge_agent.onnx_scan import scan_onnx
+from edge_agent.reasons import contributions
 from edge_agent.scaler import Scaler
 from edge_agent.scorer import Scorer
 from ground.checkpoints import MemoryStore
@@ -32,6 +32,7 @@ N_FEATURE = 20
 NAMES = tuple(f"acc.f{index}" for index in range(N_FEATURE))
 SETTINGS = ModelConfig(hidden=(16,), bottleneck=5, max_epochs=40, patience=10, batch_size=64, learning_rate=3e-3)
 CONSTANT = 2
+ANYWHERE = np.zeros(N_FEATURE, dtype=bool)
 SCALER = Scaler(
     names=NAMES,
     scales=("log", "linear") * (N_FEATURE // 2),
@@ -235,6 +236,6 @@ def test_contributions_name_the_culprit(module: DetectorModule, shift: float) ->
         z[0, index] += np.float32(shift)
         with torch.no_grad():
             features = module.normaliser.inverse(torch.tensor(z)).numpy()
-        named = contributions(SCALER, features[0], module.outputs(features).reconstruction[0])
+        named = contributions(SCALER, features[0], module.outputs(features).reconstruction[0], ANYWHERE)
         found += NAMES[index] in [contribution.feature for contribution in named[:2]]
     assert found >= 0.8 * N_FEATURE

@@ -194,8 +194,15 @@ def test_a_copy_under_another_name_is_found_by_its_content():
     leaked = pd.concat([rows, copy], ignore_index=True)
     leaked_roles = Roles(np.append(roles.group, ["innocent"] * len(copy)), np.append(roles.role, [TEST] * len(copy)))
     values = values_of(rows)
-    with pytest.raises(SplitError, match=f"innocent.*{source}|{source}.*innocent"):
+    with pytest.raises(SplitError, match=f"(innocent.*{source}|{source}.*innocent).*stands in recordings.csv twice"):
         check_disjoint(leaked, leaked_roles, np.concatenate([values, values[copy.index]]), strategy="by_unit")
+
+
+def test_values_that_stand_still_are_no_copy():
+    """A constant process value gives the same features over and over: another advice than for a copied file."""
+    rows = fleet()
+    with pytest.raises(SplitError, match="do not change from window to window: leave such channels"):
+        check_disjoint(rows, assigned(rows), np.ones((len(rows), 3), dtype=np.float32), strategy="by_unit")
 
 
 def test_windows_that_share_samples_are_found():

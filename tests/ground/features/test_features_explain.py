@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from edge_agent.archive import read_archive
+from edge_agent.scaler import Scaler
 from ground.features.explain import explain
-from ground.features.healthy import healthy_ranges
+from ground.features.healthy import expected_ranges, healthy_ranges
 from ground.features.source import open_bundle
 from ground.features.spec_words import spec_sentences
 from ground.keys import load_private_key, new_key_pair
@@ -191,3 +192,12 @@ def test_small_specs_are_told_in_the_singular(small_bundle, features):
     assert "1,000 Hz, 1 channel: acc_1 (g); no conditions" in outcome.out
     assert "Bearing faults" not in outcome.out
     assert ["every", "phase", "20.0"] in [line.split() for line in outcome.out.splitlines()]
+
+
+def test_the_range_of_a_window_lies_about_what_is_expected_of_it():
+    """At twice the mean and a spread of a tenth (an e-fold of one): the window's condition, not the fleet's mean."""
+    scaler = Scaler(("a", "b"), ("linear", "log"), (5.0, 0.0), (0.1, 1.0))
+    linear, log = expected_ranges(scaler, np.array([10.0, np.e], dtype=np.float32))
+    assert (linear.low, linear.mean, linear.high) == pytest.approx((9.9, 10.0, 10.1))
+    assert (log.low, log.mean, log.high) == pytest.approx((1.0, np.e, np.e**2), rel=1e-6)
+    assert expected_ranges(scaler, np.array([5.0, 1.0], dtype=np.float32)) == healthy_ranges(scaler)

@@ -212,6 +212,10 @@ HOSTILE = {
         lambda rig: (rig.rows[1].update(channels="a\nb"), rig.files["r1"].update({"a\nb": rig.files["r1"]["a"]})),
         "channels: expected names of 1 to 64 printable",
     ),
+    "samples that no float32 holds": (
+        lambda rig: rig.files["r2"].update(a=rig.files["r2"]["a"].astype(np.float64) * 1e307),
+        r"r2\.parquet: expected samples that float32 holds \(up to 3.4e\+38\), got .*; export the recording",
+    ),
     "two datasets": (lambda rig: rig.rows[1].update(dataset="other"), "dataset: expected one of bench, other, got"),
 }  # fmt: skip
 

@@ -1,0 +1,148 @@
+"""Where the settings of an agent come from: agent.toml, drop-ins beside it, and the environment, in this order."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from edge_agent.errors import ConfigError
+from edge_agent.settings import checked_values
+
+DROP_INS = "conf.d"
+"""Folder beside agent.toml; its ``*.toml`` are read in the order of their names."""
+PREFIX = "EDGE_AGENT_"
+"""``EDGE_AGENT_BROKER__HOST`` is ``broker.host``."""
+DEFAULT = "default"
+
+_SEPARATOR = "__"
+
+Sections = Mapping[str, type[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One source of settings.
+
+    Attributes:
+        name: The file or the environment variable, as errors name it.
+        document: Its tables.
+    """
+
+    name: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Settings of all layers; a later one overrides an earlier one key by key, lists as a whole.
+
+    Attributes:
+        values: Checked values by section and key; sections that no layer names are missing.
+        origins: Name of the layer that each ``section.key`` comes from.
+        layers: Names of all layers, first to last.
+    """
+
+    values: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+
+    def origin(self, key: str) -> str:
+        """The layer that ``section.key`` comes from, or ``default``."""
+        return self.origins.get(key, DEFAULT)
+
+
+def read_layers(path: Path, environment: Mapping[str, str], sections: Sections) -> tuple[Layer, ...]:
+    """Read all layers of an agent's config.
+
+    Args:
+        path: The main file; it must exist.
+        environment: Variables; those that begin with ``EDGE_AGENT_`` count.
+        sections: The dataclass of each table.
+
+    Raises:
+        ConfigError: A file is unreadable or no TOML, or a variable names no key.
+    """
+    files = [path, *_drop_ins(path.parent / DROP_INS)]
+    return (*map(_read_file, files), *_variables(environment, sections))
+
+
+def merge(layers: tuple[Layer, ...], sections: Sections, folder: Path) -> Merged:
+    """Check each layer and lay them over each other.
+
+    Args:
+        layers: First to last.
+        sections: The dataclass of each table.
+        folder: Paths that are not absolute start here.
+
+    Raises:
+        ConfigError: A layer holds an unknown table or key, or a value of another type or out of range.
+    """
+    values: dict[str, dict[str, Any]] = {}
+    origins: dict[str, str] = {}
+    for layer in layers:
+        for section, found in _checked(layer, sections, folder):
+            values.setdefault(section, {}).update(found)
+            origins.update({f"{section}.{key}": layer.name for key in found})
+    return Merged(values, origins, tuple(layer.name for layer in layers))
+
+
+def _checked(layer: Layer, sections: Sections, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for section, table in layer.document.items():
+        try:
+            kind = _section(section, sections)
+            yield section, checked_values(kind, table, where=section, folder=folder)
+        except ConfigError as error:
+            raise ConfigError(f"{layer.name}: {error}") from error
+
+
+def _section(name: str, sections: Sections) -> type[Any]:
+    if name not in sections:
+        raise ConfigError(
+            f"{name}: expected only the tables {', '.join(sections)}, got {name!r}; remove it, or move the key"
+        )
+    return sections[name]
+
+
+def _drop_ins(folder: Path) -> list[Path]:
+    try:
+        files = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(f"{folder}: expected a readable folder, got {error.strerror}; check it") from error
+    # Hidden files are what editors and package managers leave while they write.
+    return [each for each in files if each.suffix == ".toml" and not each.name.startswith(".")]
+
+
+def _read_file(path: Path) -> Layer:
+    try:
+        return Layer(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a readable file, got {error.strerror}; check the path") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: expected TOML, got {error}; correct the line") from error
+
+
+def _variables(environment: Mapping[str, str], sections: Sections) -> Iterator[Layer]:
+    for variable in sorted(name for name in environment if name.startswith(PREFIX)):
+        section, separator, key = variable.removeprefix(PREFIX).lower().partition(_SEPARATOR)
+        if section not in sections or not separator:
+            known = ", ".join(f"{PREFIX}{name.upper()}{_SEPARATOR}KEY" for name in sections)
+            raise ConfigError(f"{variable}: expected one of {known}, got another name; unset or rename it")
+        value = _value(environment[variable], get_type_hints(sections[section]).get(key, str), variable)
+        yield Layer(variable, {section: {key: value}})
+
+
+def _value(text: str, kind: Any, variable: str) -> Any:
+    """A text or path as it is; anything else as TOML writes it: ``1883``, ``true``, ``["OO-ABC/1"]``."""
+    if kind in (str, Path):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError as error:
+        raise ConfigError(
+            f"{variable}: expected a TOML value, got {text!r}; write 1883, true or ['OO-ABC/1']"
+        ) from error

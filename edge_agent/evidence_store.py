@@ -1,0 +1,160 @@
+"""Evidence on disk: a bounded number of files and bytes, each written whole or not at all, the oldest removed first."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from edge_agent.errors import EvidenceError, FrameFileError
+from edge_agent.evidence import ID_DIGITS, Evidence
+from edge_agent.frame_file import write_blocks
+
+FOLDER: Final = "evidence"
+NEWEST: Final = "newest"
+_FRAMES = ".frames"
+_DESCRIPTION = ".json"
+_NAME = re.compile(rf"(\d{{8}})-([0-9a-f]{{{ID_DIGITS}}})")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvidence:
+    """A snapshot on disk.
+
+    Attributes:
+        number: Counts the snapshots of this folder: clocks jump, so age is told by it.
+        path: The file of frames; its description has the same name and the suffix ``.json``.
+        evidence: The description.
+    """
+
+    number: int
+    path: Path
+    evidence: Evidence
+
+
+class EvidenceStore:
+    """A folder of snapshots. Not for several writers at once.
+
+    Args:
+        folder: The folder; made when something is written.
+        max_bytes: Most bytes of files of frames.
+        max_files: Most snapshots.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int, max_files: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._max_files = max_files
+
+    def all(self) -> list[StoredEvidence]:
+        """Every snapshot that can be read, oldest first.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        found = []
+        for path in sorted(self._folder.glob(f"*{_FRAMES}")) if self._folder.is_dir() else []:
+            name = _NAME.fullmatch(path.stem)
+            try:
+                evidence = Evidence.from_json(path.with_suffix(_DESCRIPTION).read_bytes())
+            except (FileNotFoundError, EvidenceError):
+                continue
+            if name and evidence.id == name.group(2):
+                found.append(StoredEvidence(int(name.group(1)), path, evidence))
+        return found
+
+    def find(self, name: str) -> list[StoredEvidence]:
+        """The snapshot with an id, or the ``newest``; empty when there is none.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        stored = self.all()
+        return stored[-1:] if name == NEWEST else [each for each in stored if each.evidence.id == name][-1:]
+
+    def tidy(self) -> None:
+        """Remove what a crash left half-written; before the first write.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        if not self._folder.is_dir():
+            return
+        whole = {each.path for each in self.all()}
+        for path in self._folder.iterdir():
+            if path.with_suffix(_FRAMES) not in whole:
+                path.unlink(missing_ok=True)
+
+    def write(self, evidence: Evidence, blocks: Callable[[], Iterable[bytes]], *, n_byte: int) -> Evidence:
+        """Write a snapshot; older ones go where room is short.
+
+        Args:
+            evidence: Its description, without length and digest.
+            blocks: Gives the encoded frames, each time anew.
+            n_byte: About how long the file will be; never less.
+
+        Returns:
+            The whole description.
+
+        Raises:
+            EvidenceError: It alone is longer than all may be.
+            FrameFileError: The disk refuses.
+            OSError: The same.
+        """
+        if n_byte > self._max_bytes:
+            raise EvidenceError(f"evidence: expected at most {self._max_bytes} bytes, got {n_byte}; raise max_mib")
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        stored = self.all()
+        while len(stored) >= self._max_files or n_byte + sum(each.evidence.n_byte for each in stored) > self._max_bytes:
+            self._remove(stored.pop(0))
+        while True:
+            number = stored[-1].number + 1 if stored else 1
+            try:
+                return self._write(self._folder / f"{number:08d}-{evidence.id}{_FRAMES}", evidence, blocks())
+            except (OSError, FrameFileError) as error:
+                # Others fill the disk, too: the newest evidence is worth more than the oldest.
+                if not stored or _cause(error) not in _FULL:
+                    raise
+                self._remove(stored.pop(0))
+
+    def _write(self, path: Path, evidence: Evidence, blocks: Iterable[bytes]) -> Evidence:
+        description = path.with_suffix(_DESCRIPTION)
+        try:
+            write_blocks(path, blocks)
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            whole = replace(evidence, n_byte=path.stat().st_size, sha256=digest)
+            _replace(description, whole.to_json())
+        except (OSError, FrameFileError):
+            path.unlink(missing_ok=True)
+            raise
+        return whole
+
+    def _remove(self, stored: StoredEvidence) -> None:
+        # The description first: what a power cut leaves is then tidied away.
+        stored.path.with_suffix(_DESCRIPTION).unlink(missing_ok=True)
+        stored.path.unlink(missing_ok=True)
+
+
+def _replace(path: Path, text: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _cause(error: BaseException) -> int:
+    """The error number behind an error of writing."""
+    origin = error if isinstance(error, OSError) else error.__cause__
+    return (origin.errno or 0) if isinstance(origin, OSError) else 0

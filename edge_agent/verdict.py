@@ -1,0 +1,135 @@
+"""The verdict: what the agent's figures come to, in one word and the reasons for it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from edge_agent.clock import UNSYNCHRONISED
+
+OK: Final = "ok"
+DEGRADED: Final = "degraded"
+FAILING: Final = "failing"
+VERDICTS: Final = (OK, DEGRADED, FAILING)
+
+LINK_GRACE_S: Final = 60.0
+"""So long an agent may be without a broker: it boots before its network does, and brokers restart."""
+STUCK_S: Final = 15.0
+"""So long a worker may take for a turn; an idle one turns every second."""
+LOW_DISK_BYTES: Final = 32 * 1024 * 1024
+
+_WINDOWS = "windows."
+_NOT_ASSESSED = "windows.not_assessed"
+_REFUSED = "frames_refused."
+_RECEIVED = "frames_received"
+_LATE = "deadline_missed"
+_LOSSES = ("outbox_dropped", "journal_dropped.result", "journal_dropped.alert")
+_JOURNAL_FAULTS = ("journal_write_errors", "journal_internal_errors", "journal_damaged", "journal_unreadable")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What the verdict is made of.
+
+    Attributes:
+        link_down_s: Seconds without a link; 0 while it stands.
+        subscription_refused: Whether the link stands, and the broker has refused a subscription.
+        turn_age_s: Seconds since the worker's last turn.
+        clock: Quality of the clock.
+        free_bytes: What is free on the disk of the state folder; negative where that is unknown.
+        silent_engines: Engines that should be heard and are not.
+        counts: All counters and gauges.
+        grown: By how much counters grew in the last interval; those that did not are left out.
+    """
+
+    link_down_s: float = 0.0
+    subscription_refused: bool = False
+    turn_age_s: float = 0.0
+    clock: str = ""
+    free_bytes: int = -1
+    silent_engines: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    grown: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the agent is.
+
+    Attributes:
+        health: ``ok``, ``degraded`` (it works, and something wants attention) or ``failing`` (engines are not watched,
+            or results are lost).
+        reasons: Names of the rules that hold, in the order of ``RULES``.
+    """
+
+    health: str = OK
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that can be wrong.
+
+    Attributes:
+        reason: Its name: stable, for scripts and alert rules.
+        health: What the agent is while it holds.
+        holds: Whether it does.
+    """
+
+    reason: str
+    health: str
+    holds: Callable[[Signs], bool]
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule("worker_stuck", FAILING, lambda signs: signs.turn_age_s > STUCK_S),
+    Rule("results_lost", FAILING, lambda signs: _grew(signs, *_LOSSES)),
+    Rule("mostly_late", FAILING, lambda signs: _is_most(signs.grown.get(_LATE, 0), _windows(signs))),
+    Rule("internal_errors", DEGRADED, lambda signs: _grew(signs, "internal_errors", "observer_errors")),
+    Rule("deadline_missed", DEGRADED, lambda signs: _grew(signs, _LATE)),
+    Rule("frames_dropped", DEGRADED, lambda signs: _grew(signs, "inbox_dropped")),
+    Rule("frames_refused", DEGRADED, lambda signs: _is_most(_sum(signs, _REFUSED), signs.grown.get(_RECEIVED, 0))),
+    Rule("mostly_not_assessed", DEGRADED, lambda signs: _is_most(signs.grown.get(_NOT_ASSESSED, 0), _windows(signs))),
+    Rule("link_down", DEGRADED, lambda signs: signs.link_down_s > LINK_GRACE_S),
+    Rule("subscription_refused", DEGRADED, lambda signs: signs.subscription_refused),
+    Rule("engines_silent", DEGRADED, lambda signs: signs.silent_engines > 0),
+    Rule("journal_full", DEGRADED, lambda signs: _grew(signs, "journal_dropped")),
+    Rule("journal_failing", DEGRADED, lambda signs: _grew(signs, *_JOURNAL_FAULTS)),
+    Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed")),
+    Rule("disk_low", DEGRADED, lambda signs: 0 <= signs.free_bytes < LOW_DISK_BYTES),
+    Rule("status_not_written", DEGRADED, lambda signs: _grew(signs, "status_not_written")),
+    Rule("metrics_not_given", DEGRADED, lambda signs: _grew(signs, "metrics_not_given")),
+    Rule("shadow_refused", DEGRADED, lambda signs: signs.counts.get("shadow_refused", 0) > 0),
+    Rule("clock_unsynchronised", DEGRADED, lambda signs: signs.clock == UNSYNCHRONISED),
+)
+"""Everything that can be wrong, the worst first."""
+
+
+def judge(signs: Signs) -> Verdict:
+    """The verdict on ``signs``: the worst of the rules that hold."""
+    holding = [rule for rule in RULES if rule.holds(signs)]
+    worst = max((VERDICTS.index(rule.health) for rule in holding), default=0)
+    return Verdict(VERDICTS[worst], tuple(rule.reason for rule in holding))
+
+
+def growth(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """What has grown between two snapshots of counters, and by how much."""
+    return {name: count - before.get(name, 0) for name, count in now.items() if count > before.get(name, 0)}
+
+
+def _grew(signs: Signs, *names: str) -> bool:
+    """Whether one of the counters grew, or one below it (``name.detail``)."""
+    return any(grown == name or grown.startswith(f"{name}.") for grown in signs.grown for name in names)
+
+
+def _sum(signs: Signs, prefix: str) -> int:
+    return sum(count for name, count in signs.grown.items() if name.startswith(prefix))
+
+
+def _windows(signs: Signs) -> int:
+    return _sum(signs, _WINDOWS)
+
+
+def _is_most(part: int, whole: int) -> bool:
+    return 2 * part > whole

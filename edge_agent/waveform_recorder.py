@@ -1,0 +1,126 @@
+"""The waveform recorder: keeps the last seconds of every engine, and takes a snapshot around each alert."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edge_agent.config import MIB
+from edge_agent.decision import RAISED
+from edge_agent.frame import NS_PER_S
+from edge_agent.streams import name_of
+from edge_agent.waveform_ring import Snapshot, WaveformRing
+
+if TYPE_CHECKING:
+    from edge_agent.assessment import Assessment
+    from edge_agent.config import AgentConfig
+    from edge_agent.detector import Judgement, LoadedModel
+    from edge_agent.frame import Frame
+    from edge_agent.health import Counters
+
+_MOST_PENDING = 8
+
+
+@dataclass(slots=True)
+class _Engine:
+    """One engine: its ring, the alerts whose time after is not over, and when it was last heard."""
+
+    ring: WaveformRing
+    flight: str
+    heard_ns: int
+    pending: list[tuple[float, Assessment]] = field(default_factory=list)
+
+
+class WaveformRecorder:
+    """Follows every frame; its snapshots go to ``save``.
+
+    Args:
+        config: The agent's config.
+        model: The loaded bundle: how long its windows are, how many its decision remembers.
+        counters: Counts what could not be kept.
+        save: Takes a snapshot, never waits.
+        now_ns: The monotonic clock.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        model: LoadedModel,
+        counters: Counters,
+        save: Callable[[Snapshot], None],
+        *,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        spec, self._memory_n = model.spec, model.thresholds.n
+        self._window_s = spec.window_s
+        self._after_s = config.evidence.after_s
+        # The alert's window, those that its decision remembers, and one ahead of them: see waveform_ring.
+        self._before_s = max(config.evidence.before_s, self._window_s + self._memory_n * spec.hop_s)
+        self._longest_frame_s = spec.window_s
+        self._most_bytes = config.evidence.memory_mib * MIB
+        self._most_engines = config.limits.max_streams
+        self._counters = counters
+        self._save = save
+        self._now_ns = now_ns
+        self._engines: OrderedDict[str, _Engine] = OrderedDict()
+
+    @property
+    def n_byte(self) -> int:
+        """Bytes that all rings hold."""
+        return sum(engine.ring.n_byte for engine in self._engines.values())
+
+    def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
+        """Keep the frame; where an alert's time is over, have its snapshot saved."""
+        engine = self._engine_of(frame)
+        engine.heard_ns = self._now_ns()
+        if frame.flight != engine.flight:
+            self._take_due(engine, everything=True)
+            engine.ring.clear()
+            engine.flight = frame.flight
+        engine.ring.add(frame, judgements)
+        for each in judgements:
+            if each.assessment.event == RAISED and len(engine.pending) < _MOST_PENDING:
+                engine.pending.append((engine.ring.heard_s + self._after_s, each.assessment))
+        self._take_due(engine)
+        self._trim()
+
+    def tick(self) -> None:
+        """Give up waiting for what comes after an alert where an engine has fallen silent."""
+        now_ns = self._now_ns()
+        for engine in self._engines.values():
+            if now_ns - engine.heard_ns > self._after_s * NS_PER_S:
+                self._take_due(engine, everything=True)
+
+    def finish(self) -> None:
+        """Save what there is: the agent stops."""
+        for engine in self._engines.values():
+            self._take_due(engine, everything=True)
+
+    def _engine_of(self, frame: Frame) -> _Engine:
+        name = name_of(frame)
+        if name in self._engines:
+            self._engines.move_to_end(name)
+            return self._engines[name]
+        if len(self._engines) >= self._most_engines:
+            _, gone = self._engines.popitem(last=False)
+            self._take_due(gone, everything=True)
+        keep_s = self._before_s + self._after_s + self._longest_frame_s
+        ring = WaveformRing(keep_s=keep_s, memory_n=self._memory_n, window_s=self._window_s)
+        return self._engines.setdefault(name, _Engine(ring, frame.flight, self._now_ns()))
+
+    def _take_due(self, engine: _Engine, *, everything: bool = False) -> None:
+        while engine.pending and (everything or engine.ring.heard_s >= engine.pending[0][0]):
+            _, alert = engine.pending.pop(0)
+            found = engine.ring.snapshot(alert, before_s=self._before_s)
+            if not found:
+                self._counters.add("evidence_lost.memory")
+            for snapshot in found:
+                self._save(snapshot)
+
+    def _trim(self) -> None:
+        while self.n_byte > self._most_bytes:
+            # The one that takes most gives first: a talkative engine must not cost the others their past.
+            max(self._engines.values(), key=lambda engine: engine.ring.n_byte).ring.drop_oldest()

@@ -1,0 +1,57 @@
+"""docs/how-to/tls.md: its commands, run as they stand under another root, give a link over TLS."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from edge_agent.config import parse_config
+from tests.conftest import ROOT, Broker, wait_until
+from tests.faults.ends import QUICK, Ends
+
+PAGE = ROOT / "docs" / "how-to" / "tls.md"
+
+
+def blocks(language: str, root: Path) -> list[str]:
+    """The page's blocks of one language, their ``/etc`` moved below ``root``."""
+    found = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return [block.replace("/etc/", f"{root}/") for block in found]
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.skipif(os.geteuid() != 0, reason="the page's commands give files to mosquitto's group: root")
+def test_page(stopped_broker: Broker, tmp_path: Path) -> None:
+    """Authority, certificates, rules and both configs; then the certificate is renewed under the running link."""
+    *commands, renewal = blocks("sh", tmp_path)
+    run("\n".join(commands))
+    (settings,) = blocks("conf", tmp_path)
+    stopped_broker.start(*(line for line in settings.splitlines() if not line.startswith("listener")))
+    (table,) = blocks("toml", tmp_path)
+    document = {"agent": {"id": "edge-1", "fleet": "test"}, "bundle": {"path": "none", "keys": ["none"]}}
+    broker = tomllib.loads(table)["broker"]
+    assert parse_config({**document, "broker": broker}, folder=tmp_path).broker.port == 8883
+    config = parse_config({**document, "broker": {**broker, "port": stopped_broker.port}}, folder=tmp_path)
+    ends = Ends(config, QUICK)
+    ends.link.start()
+    try:
+        state = ends.wait_for_up()
+        assert (state.tls, state.error) == ("TLSv1.3", "")
+        wait_until(lambda: ends.link.state.probe == "ok", "the probe to come back through the page's rules")
+        run(renewal)
+        stopped_broker.kill()
+        stopped_broker.start(*(line for line in settings.splitlines() if not line.startswith("listener")))
+        assert ends.wait_for_up().connections == 2
+    finally:
+        ends.link.stop(0.0)
+
+
+def run(commands: str) -> None:
+    """Run shell commands; the first that fails ends it."""
+    done = subprocess.run(["sh", "-e", "-c", commands], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
