@@ -247,7 +247,7 @@ class Agent:
     def _report(self) -> None:
         gauges = self._gauges()
         self._checkup.refresh(gauges)
-        document = self._document_of(gauges)
+        document = self._document()
         self._metrics.give(document, gauges)
         try:
             write_status(self._config.agent.state_dir, document)
@@ -257,10 +257,7 @@ class Agent:
             _log.error("status not written", error=str(error), folder=str(self._config.agent.state_dir))
 
     def _document(self) -> dict[str, Any]:
-        return self._document_of(self._gauges())
-
-    def _document_of(self, gauges: dict[str, int]) -> dict[str, Any]:
-        return {**self._health.document(gauges), **self._onlookers.document(self._inbox)}
+        return {**self._health.document(self._gauges()), **self._onlookers.document(self._inbox)}
 
     def _gauges(self) -> dict[str, int]:
         return {

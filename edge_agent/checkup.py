@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from edge_agent.clock import clock_quality
+from edge_agent.probe import REFUSED
 from edge_agent.process_gauges import read_process
 from edge_agent.verdict import Signs, growth, judge
 
@@ -65,9 +66,11 @@ class Checkup:
             Signs(
                 link_down_s=now_s - self._link_up_s,
                 subscription_refused=health.link.connected and bool(health.link.error),
+                probe_refused=health.link.probe == REFUSED,
                 turn_age_s=self._turn_age_s(),
                 clock=clock_quality(),
                 free_bytes=health.process.state_dir_free_bytes,
+                config_rejected=bool(health.config.error),
                 silent_engines=len(self._heard.silent()),
                 counts=counts,
                 grown=growth(self._before, counts),

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from edge_agent.broker_section import NO_FILE
 from edge_agent.errors import LinkError
-
-
-def is_readable_secret(path: Path) -> bool:
-    """Whether there is nothing to read, or it can be read by this user."""
-    return path == NO_FILE or os.access(path, os.R_OK)
 
 
 def read_password(path: Path, key: str = "broker.password_file") -> str:

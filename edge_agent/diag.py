@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from edge_agent.command_doctor import doctor_document
 from edge_agent.config import AgentConfig, load_config
-from edge_agent.credentials import is_readable_secret, read_password
+from edge_agent.credentials import read_password
 from edge_agent.doctor import examine
 from edge_agent.doctor_machine import installed
 from edge_agent.doctor_systemd import UNIT, unit_properties
 from edge_agent.errors import AgentError
 from edge_agent.health import utc_now
-from edge_agent.redact import redact, scrub
+from edge_agent.redact import redact, scrub, secret_files
 from edge_agent.status_file import STATUS_FILE
 
 CONTENT: Final = {
@@ -66,8 +66,9 @@ def _config(path: Path) -> tuple[list[AgentConfig], str]:
 
 def _secrets(config: list[AgentConfig]) -> list[str]:
     """Every secret that the agent knows, to be found and taken out wherever it slipped in."""
-    files = [each.broker.password_file for each in config]
-    return [read_password(path) for path in files if path.is_file() and is_readable_secret(path)]
+    files = [path for each in config for path in secret_files(each)]
+    # os.path: a folder that is closed to us is no file, and no error.
+    return [read_password(path) for path in files if os.path.isfile(path) and os.access(path, os.R_OK)]  # noqa: PTH113
 
 
 def _about() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from edge_agent.doctor_state import check_agent, check_metrics, check_state_dir
 from edge_agent.doctor_systemd import check_unit
 from edge_agent.errors import AgentError
 from edge_agent.finding import Finding, fail, fine, warn
+from edge_agent.redact import secret_files
 
 _OTHERS_MAY_READ = 0o004
 
@@ -42,9 +43,9 @@ def _of(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
 
 
 def _check_password(config: AgentConfig) -> Iterator[Finding]:
-    path = config.broker.password_file
-    if config.broker.username and path.is_file() and path.stat().st_mode & _OTHERS_MAY_READ:
-        yield warn("password", f"{path} can be read by everybody", f"chmod o-r {path}")
+    for path in secret_files(config):
+        if path.is_file() and path.stat().st_mode & _OTHERS_MAY_READ:
+            yield warn("password", f"{path} can be read by everybody", f"chmod o-r {path}")
 
 
 def _check_bundle(config: AgentConfig) -> Iterable[Finding]:

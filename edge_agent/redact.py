@@ -1,13 +1,17 @@
-"""Take secrets out of what leaves the machine. Pure."""
+"""Take secrets out of what leaves the machine. Reads nothing."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from edge_agent.config import AgentConfig
 
 REMOVED: Final = "(removed)"
 
@@ -26,6 +30,12 @@ _PATTERNS: Final = (
     ),
 )
 """What looks like a secret, wherever it stands: a private key, a password in an address, a value of a telling name."""
+
+
+def secret_files(config: AgentConfig) -> list[Path]:
+    """The files of a config that hold a secret as a text: those whose key says so."""
+    broker = asdict(config.broker)
+    return [path for key, path in broker.items() if isinstance(path, Path) and _SECRET_KEY.search(key)]
 
 
 def redact(value: Any, key: str = "") -> Any:

@@ -25,6 +25,7 @@ _REFUSED = "frames_refused."
 _RECEIVED = "frames_received"
 _LATE = "deadline_missed"
 _LOSSES = ("outbox_dropped", "journal_dropped.result", "journal_dropped.alert")
+_EVIDENCE_FAULTS = ("evidence_not_written", "evidence_not_read", "evidence_lost")
 _JOURNAL_FAULTS = ("journal_write_errors", "journal_internal_errors", "journal_damaged", "journal_unreadable")
 
 
@@ -35,9 +36,11 @@ class Signs:
     Attributes:
         link_down_s: Seconds without a link; 0 while it stands.
         subscription_refused: Whether the link stands, and the broker has refused a subscription.
+        probe_refused: Whether the broker keeps the link's messages to itself from coming back.
         turn_age_s: Seconds since the worker's last turn.
         clock: Quality of the clock.
         free_bytes: What is free on the disk of the state folder; negative where that is unknown.
+        config_rejected: Whether the config on disk is not the one in force, because it was refused.
         silent_engines: Engines that should be heard and are not.
         counts: All counters and gauges.
         grown: By how much counters grew in the last interval; those that did not are left out.
@@ -45,9 +48,11 @@ class Signs:
 
     link_down_s: float = 0.0
     subscription_refused: bool = False
+    probe_refused: bool = False
     turn_age_s: float = 0.0
     clock: str = ""
     free_bytes: int = -1
+    config_rejected: bool = False
     silent_engines: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     grown: Mapping[str, int] = field(default_factory=dict)
@@ -93,10 +98,13 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("mostly_not_assessed", DEGRADED, lambda signs: _is_most(signs.grown.get(_NOT_ASSESSED, 0), _windows(signs))),
     Rule("link_down", DEGRADED, lambda signs: signs.link_down_s > LINK_GRACE_S),
     Rule("subscription_refused", DEGRADED, lambda signs: signs.subscription_refused),
+    Rule("probe_refused", DEGRADED, lambda signs: signs.probe_refused),
     Rule("engines_silent", DEGRADED, lambda signs: signs.silent_engines > 0),
     Rule("journal_full", DEGRADED, lambda signs: _grew(signs, "journal_dropped")),
     Rule("journal_failing", DEGRADED, lambda signs: _grew(signs, *_JOURNAL_FAULTS)),
     Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed")),
+    Rule("evidence_failing", DEGRADED, lambda signs: _grew(signs, *_EVIDENCE_FAULTS)),
+    Rule("config_rejected", DEGRADED, lambda signs: signs.config_rejected),
     Rule("disk_low", DEGRADED, lambda signs: 0 <= signs.free_bytes < LOW_DISK_BYTES),
     Rule("status_not_written", DEGRADED, lambda signs: _grew(signs, "status_not_written")),
     Rule("metrics_not_given", DEGRADED, lambda signs: _grew(signs, "metrics_not_given")),

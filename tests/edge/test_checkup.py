@@ -13,6 +13,7 @@ import pytest
 
 from edge_agent.checkup import Checkup
 from edge_agent.config import AgentConfig
+from edge_agent.config_reload import ConfigState
 from edge_agent.health import ONLINE, STOPPED_REASONS, Health, offline
 from edge_agent.heard import Heard
 from edge_agent.link_state import LinkState
@@ -63,6 +64,15 @@ def test_refused_subscription(bench: Bench) -> None:
     """A link that stands with an error is one whose subscription was refused."""
     bench.health.link = LinkState(connected=True, error="broker refused the subscription to a/b")
     assert bench.after(1) == {"subscription_refused"}
+    bench.health.link = LinkState(connected=True, probe="refused")
+    assert bench.after(1) == {"probe_refused"}
+
+
+def test_rejected_config(bench: Bench) -> None:
+    """A config on disk that was refused is a trap for the next start: it degrades until it is put right."""
+    bench.health.link = LinkState(connected=True)
+    bench.health.config = ConfigState("2026-11-28T00:00:00.000+00:00", "broker.port: expected ...")
+    assert bench.after(1) == {"config_rejected"}
 
 
 def test_growth_is_remembered_for_an_interval(bench: Bench) -> None:

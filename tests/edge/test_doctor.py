@@ -56,11 +56,12 @@ def test_all_is_well(examine: Examine, broker: Any, peer: Any, tmp_path: Path) -
     code, findings = examine(broker.port)
     assert code == ExitCode.OK
     assert {each.check for each in findings.values() if each.level != FINE} <= {"clock", "agent", "state folder"}
-    assert findings["mqtt"].text == f"127.0.0.1:{broker.port} speaks MQTT 5, and agrees to topics.input"
+    answer = f"127.0.0.1:{broker.port} speaks MQTT 5, and agrees to topics.input; a message came back in "
+    assert findings["mqtt"].text.startswith(answer)
     assert "2 windows reproduced" in findings["golden vectors"].text
     assert " cal" in findings["speed"].text
     message = peer.next()
-    assert (message.topic, message.retain) == ("enginear/a1/status/doctor", False)
+    assert (message.topic, message.retain) == ("enginear/a1/probe", False)
     assert list((tmp_path / "state").iterdir()) == []
 
 
@@ -80,7 +81,8 @@ def test_agent_is_left_alone(examine: Examine, broker: Any, peer: Any) -> None:
 @pytest.mark.parametrize(
     ("state", "level", "text"),
     [
-        (LinkState(connected=True, protocol="3.1.1"), FINE, "speaks MQTT 3.1.1, and agrees"),
+        (LinkState(connected=True, protocol="3.1.1", tls="TLSv1.3", probe="ok"), FINE, "MQTT 3.1.1 over TLSv1.3, and"),
+        (LinkState(connected=True, probe="refused"), WARN, "no message of ours on enginear/a1/probe came back"),
         (LinkState(connected=True, error="broker refused the subscription to a/b"), FAIL, "the subscription to a/b"),
     ],
 )
@@ -93,6 +95,7 @@ def test_subscription(
         def __init__(self, _config: Any, _outbox: Any, listener: LinkListener) -> None:
             self.start = lambda: listener.on_change(state)
             self.stop = lambda _: True
+            self.state = state
 
     monkeypatch.setattr(doctor_broker, "Link", Played)
     _, findings = examine(broker.port)
@@ -139,6 +142,15 @@ def test_password(examine: Examine, stopped_broker: Any, tmp_path: Path) -> None
     (tmp_path / "pw").chmod(0o644)
     _, findings = examine(stopped_broker.port, more="username = 'u'\npassword_file = 'pw'")
     assert findings["password"].level == WARN
+
+
+@pytest.mark.parametrize(("path", "level"), [("none", FAIL), ("/run/credentials/edge-agent.service/pw", WARN)])
+def test_password_that_is_not_ours(examine: Examine, broker: Any, path: str, level: str) -> None:
+    """Without the password there is no talk of MQTT; that of systemd is for the service alone, and no fault."""
+    code, findings = examine(broker.port, more=f"username = 'u'\npassword_file = '{path}'")
+    assert findings["mqtt"].level == level
+    assert findings["mqtt"].text.startswith("not tried: ")
+    assert code == (ExitCode.DOCTOR_FAILED if level == FAIL else ExitCode.OK)
 
 
 def test_wrong_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,10 @@ def document(make_config: Callable[..., AgentConfig], make_health: Callable[[Age
     """A document with a bit of everything."""
     health = make_health(make_config())
     health.state, health.verdict = ONLINE, Verdict(DEGRADED, ("link_down", "disk_low"))
-    health.link = LinkState(connected=True, protocol="5", connections=3)
+    health.link = LinkState(
+        connected=True, protocol="5", connections=3, sessions_lost=1, probe_failures=2, round_trip_ms=1.5,
+        ends={"refused.not_authorised": 2},
+    )  # fmt: skip
     health.process = ProcessGauges(rss_bytes=100, pss_bytes=90, cpu_s=1.5, threads=3, open_fds=9, uptime_s=2.5)
     health.heard_s = {"OO-ABC/1": 0.25, HOSTILE: 70.0}
     for name, n in (
@@ -58,9 +61,7 @@ def document(make_config: Callable[..., AgentConfig], make_health: Callable[[Age
         health.counters.add(name, n)
     for latency_ms in (0.4, 0.5, 3.0, 30.0, 2_000.0):
         health.latency.observe(latency_ms)
-    link = {"ends": {"refused.not_authorised": 2}, "round_trip_ms": 1.5}
-    document = health.document({"inbox_waiting": 2, "inbox_age_ms": 40, "journal.backlog": 11, "engines": 2})
-    return {**document, "link": {**document["link"], **link}}
+    return health.document({"inbox_waiting": 2, "inbox_age_ms": 40, "journal.backlog": 11, "engines": 2})
 
 
 @pytest.fixture
@@ -98,6 +99,8 @@ EXPECTED: list[tuple[str, dict[str, str], float, str]] = [
     ("edge_agent_link_connections_total", {}, 3, "counter"),
     ("edge_agent_link_ends_total", {"reason": "refused.not_authorised"}, 2, "counter"),
     ("edge_agent_link_round_trip_seconds", {}, 0.0015, "gauge"),
+    ("edge_agent_link_sessions_lost_total", {}, 1, "counter"),
+    ("edge_agent_link_probe_failures_total", {}, 2, "counter"),
     ("edge_agent_state", {"state": "online"}, 1, "gauge"),
     ("edge_agent_state", {"state": "offline"}, 0, "gauge"),
     ("edge_agent_health", {"health": "degraded"}, 1, "gauge"),

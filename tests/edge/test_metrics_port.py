@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import threading
 import time
@@ -174,8 +175,12 @@ def test_textfile(document: dict[str, Any], tmp_path: Path) -> None:
     """The file is replaced whole, readable for another user, and nothing else is left."""
     path = tmp_path / "edge-agent.prom"
     outlets = MetricsOutlets(MetricsSection(textfile=path), Counters())
-    for _ in range(2):
-        outlets.give(document, ())
+    before = os.umask(0o077)  # as the unit has it
+    try:
+        for _ in range(2):
+            outlets.give(document, ())
+    finally:
+        os.umask(before)
     assert [each.name for each in tmp_path.iterdir()] == ["edge-agent.prom"]
     assert path.stat().st_mode & 0o777 == 0o644
     names = [family.name for family in text_string_to_metric_families(path.read_text())]

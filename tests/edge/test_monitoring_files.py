@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_agent.config import AgentConfig
 from edge_agent.health import Health
+from edge_agent.link_state import LinkState
 from edge_agent.metric_names import KNOWN
 from edge_agent.metrics import render
 from edge_agent.metrics_port import Page
@@ -41,6 +42,7 @@ def exported(
     health = make_health(make_config())
     health.process = ProcessGauges(rss_bytes=1, pss_bytes=1, state_dir_free_bytes=1)
     health.heard_s = {"a/1": 1.0}
+    health.link = LinkState(round_trip_ms=1.0, ends={"refused": 1})
     for name, metric in KNOWN.items():
         health.counters.add(f"{name.removesuffix('.')}.x" if metric.label else name)
     document = health.document({})
@@ -49,6 +51,19 @@ def exported(
     return {
         sample.name: set(sample.labels) for family in text_string_to_metric_families(text) for sample in family.samples
     }
+
+
+def test_reference_lists_what_is_exported(exported: dict[str, set[str]]) -> None:
+    """The table of the reference has every metric with its labels, and no other."""
+    text = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+    listed = {
+        name: set(re.findall(r"`(\w+)`", labels))
+        for name, labels in re.findall(r"^\| `(\w+)` \| \w+ \| (.*?) \| ", text, re.MULTILINE)
+    }
+    families: dict[str, set[str]] = {}
+    for name, labels in exported.items():
+        families[re.sub(r"_(bucket|sum|count)$", "", name)] = labels - {"le"}
+    assert listed == families
 
 
 def rules() -> list[dict[str, Any]]:

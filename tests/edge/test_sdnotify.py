@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def test_messages(manager: tuple[socket.socket, str]) -> None:
     """Each call is one datagram of assignments, as sd_notify(3) has it."""
     receiver, name = manager
     notifier = Notifier.from_environment({"NOTIFY_SOCKET": name})
+    assert notifier.loading("loading x.bundle")
+    assert receiver.recv(1024) == b"STATUS=loading x.bundle\nEXTEND_TIMEOUT_USEC=60000000"
     assert notifier.ready("waiting for frames")
     assert receiver.recv(1024) == b"READY=1\nSTATUS=waiting for frames"
     assert notifier.status("busy")
@@ -75,6 +78,18 @@ def test_heartbeat_is_one_an_interval(manager: tuple[socket.socket, str]) -> Non
     assert receiver.recv(1024) == b"WATCHDOG=1"
     with pytest.raises(BlockingIOError):
         receiver.recv(1024)
+
+
+def test_age_of_the_last_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The age counts from the last turn, also where nobody listens."""
+    now_s = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    heartbeat = Heartbeat(Notifier())
+    now_s[0] = 107.0
+    assert heartbeat.age_s == 7.0
+    heartbeat.beat()
+    now_s[0] = 109.0
+    assert heartbeat.age_s == 2.0
 
 
 def test_no_watchdog_no_beat(manager: tuple[socket.socket, str]) -> None:

@@ -73,7 +73,8 @@ def test_results_outlive_an_agent_that_is_not_heard(broker: Any, peer: Any, make
         assert (code, checked["damaged"], checked["torn"]) == (ExitCode.OK, 0, 0)
         out = agent.folder / "out.jsonl"
         assert spool(agent, "export", "--out", str(out))[0] == ExitCode.OK
-        results = [json.loads(line)["document"] for line in out.read_text().splitlines()]
+        lines = [json.loads(line) for line in out.read_text().splitlines()]
+        results = [line["document"] for line in lines if line["topic"] == RESULT]
         assert results
         assert all(each[RUNTIME]["historical"] for each in results)
 
