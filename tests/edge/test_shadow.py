@@ -250,6 +250,21 @@ def test_evicted_engines_are_forgotten(make_rig: RigMaker, small_bundle: Any, st
     assert len(rig.shadow._engines) == 2
 
 
+def test_reload_holds_from_the_next_frame(
+    make_rig: RigMaker, make_config: Callable[..., AgentConfig], small_bundle: Any, stricter: LoadedModel
+) -> None:
+    """Another limit of engines and another expiry."""
+    rig = make_rig(stricter)
+    for engine in ("1", "2", "3"):
+        rig.push(small_bundle.frames(2.0, engine=engine))
+    rig.shadow.reconfigure(make_config(limits={"max_streams": 1}, broker={"message_expiry_s": 7}))
+    published = rig.push(small_bundle.frames(2.0, engine="4"))
+    assert {each.expiry_s for each in published} == {7}
+    assert len(rig.shadow._engines) == 1
+    told = [msgpack.unpackb(each.payload) for each in published if each.topic.endswith("agreement")]
+    assert [each["engine"] for each in told] == ["1", "2", "3"]
+
+
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("no such file", {"path": "none.bundle"}, "unreadable"),
     ("no such key", {"keys": ["none.pem"]}, "unreadable"),
