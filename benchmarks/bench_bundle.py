@@ -62,14 +62,15 @@ class BenchBundle:
     spec: FeatureSpec
 
 
-def make_bundle(folder: Path, *, n_channel: int) -> BenchBundle:
+def make_bundle(folder: Path, *, n_channel: int, window_s: float = 10.0) -> BenchBundle:
     """Fit, export and sign a detector: 25.6 kHz, and the product's default windows, features and model.
 
     Args:
         folder: Receives the bundle and a new key pair.
         n_channel: Channels of the engine.
+        window_s: Its windows; 10 s are the product's default.
     """
-    config = bench_config(n_channel)
+    config = bench_config(n_channel, window_s)
     keys = new_key_pair(folder / "keys")
     bundle = pack_bundle(_members(config), load_private_key(keys.private))
     path = folder / "bench.bundle"
@@ -77,7 +78,7 @@ def make_bundle(folder: Path, *, n_channel: int) -> BenchBundle:
     return BenchBundle(path, keys.public, config.feature_spec())
 
 
-def bench_config(n_channel: int) -> Config:
+def bench_config(n_channel: int, window_s: float = 10.0) -> Config:
     """The config of the bench detector: everything that is not said here is the product's default."""
     channels = [{"name": f"vib{index}", "unit": "g"} for index in range(n_channel)]
     document = {
@@ -85,6 +86,7 @@ def bench_config(n_channel: int) -> Config:
         "detector": "bench",
         "signal": {"sampling_rate_hz": RATE_HZ, "channels": channels},
         "bundle": {"fleet": FLEET},
+        "features": {"window_s": window_s},
     }
     return Config.model_validate(document)
 

@@ -16,6 +16,7 @@ from edge_agent.config_reload import ConfigState, changed_keys, check_reload
 from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
 from edge_agent.folder_lock import FolderLock
+from edge_agent.frame import NS_PER_S
 from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
 from edge_agent.heard import Heard
 from edge_agent.inbox import Arrival, Inbox
@@ -24,9 +25,11 @@ from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
 from edge_agent.logs import set_level
 from edge_agent.metrics_outlets import MetricsOutlets
+from edge_agent.onlookers import Onlookers
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
 from edge_agent.sdnotify import Heartbeat, Notifier
+from edge_agent.startup import LoadedShadow
 from edge_agent.status_file import prepare_folder, write_status
 from edge_agent.status_messages import status_message, status_messages
 from edge_agent.topics import TopicTemplate
@@ -49,6 +52,10 @@ GOODBYE_TIMEOUT_S = 3.0
 JOURNAL_TIMEOUT_S = 5.0
 _UNITS_PER_STREAM = 4
 
+_WITHOUT_SHADOW = LoadedShadow()
+_SILENCED_WINDOWS = 3
+"""A source that must make room is silenced for so many windows: a gap costs it one more window, however long it is."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -69,13 +76,19 @@ class Agent:
         model: The loaded and proven bundle.
         notifier: Where systemd listens.
         read_config: Reads the config again.
+        shadow: What became of the second bundle.
 
     Raises:
         ConfigError: The state folder cannot be written to, or another agent uses it.
     """
 
     def __init__(
-        self, config: AgentConfig, model: LoadedModel, notifier: Notifier, read_config: Callable[[], AgentConfig]
+        self,
+        config: AgentConfig,
+        model: LoadedModel,
+        notifier: Notifier,
+        read_config: Callable[[], AgentConfig],
+        shadow: LoadedShadow = _WITHOUT_SHADOW,
     ) -> None:
         prepare_folder(config.agent.state_dir)
         self._lock = FolderLock(config.agent.state_dir)
@@ -84,7 +97,11 @@ class Agent:
         self._read_config = read_config
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
-        self._inbox = Inbox(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
+        self._inbox = Inbox(
+            max_frames=config.limits.inbox_frames,
+            max_bytes=config.limits.inbox_bytes,
+            silence_ns=round(_SILENCED_WINDOWS * model.spec.window_s * NS_PER_S),
+        )
         self._outbox = Outbox(config.limits.outbox_messages, backlog_per_s=config.journal.backlog_per_s)
         self._journal = Journal(config.journal, config.agent.state_dir, self._outbox)
         self._reports = EngineReports(
@@ -101,15 +118,16 @@ class Agent:
             units_folder(config.agent.state_dir), limit=_UNITS_PER_STREAM * config.limits.max_streams
         )
         watch = UnitWatch(self._units, TopicTemplate(config.topics.unit), model.scaler.names)
-        self._pipeline = Pipeline(
-            config, model, self._health, observers=(heard, self._reports, watch), units=self._units
-        )
+        self._onlookers = Onlookers(config, model, shadow, self._health)
+        observers = (heard, self._reports, watch, *self._onlookers.observers)
+        self._pipeline = Pipeline(config, model, self._health, observers=observers, units=self._units)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
             self._inbox,
             self._pipeline,
             self._link,
             heartbeat,
+            ladder=self._onlookers.ladder,
             on_fault=lambda: self._health.counters.add("internal_errors"),
             on_end=lambda: self._events.put(Event.WORKER_ENDED),
         )
@@ -194,6 +212,7 @@ class Agent:
         self._metrics.reconfigure(config.metrics)
         self._inbox.bound(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
+        self._worker.between_turns(lambda: self._onlookers.reconfigure(config))
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
             self._link.reconfigure(config)
 
@@ -202,6 +221,8 @@ class Agent:
         self._notifier.stopping()
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
+        else:
+            self._link.publish(*self._onlookers.close())
         self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
         self._outbox.hold_backlog_back()
         self._units.stop(GOODBYE_TIMEOUT_S)
@@ -247,7 +268,7 @@ class Agent:
             _log.error("status not written", error=str(error), folder=str(self._config.agent.state_dir))
 
     def _document(self) -> dict[str, Any]:
-        return self._health.document(self._gauges())
+        return {**self._health.document(self._gauges()), **self._onlookers.document(self._inbox)}
 
     def _gauges(self) -> dict[str, int]:
         return {
@@ -256,10 +277,12 @@ class Agent:
             "inbox_waiting": len(self._inbox),
             "inbox_age_ms": self._inbox.age_ms,
             "inbox_dropped": self._inbox.dropped,
+            **{f"inbox_dropped.{reason}": n for reason, n in sorted(self._inbox.dropped_by_reason.items())},
             "outbox_waiting": len(self._outbox),
             "outbox_dropped": self._outbox.dropped,
             "messages_acknowledged": self._outbox.acknowledged,
             **self._journal.gauges(),
+            **self._onlookers.gauges(),
         }
 
     def _summary(self) -> str:

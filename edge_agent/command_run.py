@@ -13,7 +13,7 @@ from edge_agent.config import load_config
 from edge_agent.exit_code import ExitCode
 from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
-from edge_agent.startup import load_configured
+from edge_agent.startup import load_configured, load_shadow
 
 _log = structlog.get_logger(__name__)
 
@@ -31,7 +31,8 @@ def run(config_path: Path) -> ExitCode:
     configure_logs(config.agent.log_level)
     notifier = Notifier.from_environment(os.environ)
     notifier.loading(f"loading {config.bundle.path}")
-    agent = Agent(config, load_configured(config), notifier, lambda: load_config(config_path))
+    model, shadow = load_configured(config), load_shadow(config)
+    agent = Agent(config, model, notifier, lambda: load_config(config_path), shadow)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     signal.signal(signal.SIGHUP, lambda *_: agent.reload())

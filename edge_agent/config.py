@@ -25,13 +25,16 @@ from edge_agent.wire import MAX_PAYLOAD_BYTES
 KIB = 1024
 MIB = 1024 * KIB
 LOG_LEVELS = ("debug", "info", "warning", "error")
+NO_SHADOW = Path("/dev/null")
 
 AIRCRAFT = "aircraft"
 ENGINE = "engine"
 AGENT = "agent"
 
 _OWN_TOPICS = {
-    **dict.fromkeys(("result", "alert", "unit", "flight", "evidence"), (AIRCRAFT, ENGINE)),
+    **dict.fromkeys(
+        ("result", "alert", "unit", "shadow", "agreement", "drift", "flight", "evidence"), (AIRCRAFT, ENGINE)
+    ),
     **dict.fromkeys(("status", "probe", "evidence_get", "evidence_data"), (AGENT,)),
 }
 """What each topic that is no input must name."""
@@ -101,6 +104,26 @@ class BundleSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowSection:
+    """``[shadow]``: a second detector that scores the same windows and never alerts.
+
+    Attributes:
+        path: A ``.bundle`` file, or a folder of its unpacked members.
+        keys: Public keys in PEM; empty for those of ``[bundle]``.
+        allow_development: Whether bundles whose gates are not all decided may be the shadow.
+    """
+
+    path: Path = NO_SHADOW
+    keys: tuple[Path, ...] = ()
+    allow_development: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a shadow."""
+        return self.path != NO_SHADOW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicsSection:
     """``[topics]``: where frames come from and results go.
 
@@ -110,6 +133,9 @@ class TopicsSection:
         alert: Topic of alerts.
         unit: Topic of what is learned of a unit.
         status: Topic of the retained status.
+        shadow: Topic of the shadow's results.
+        agreement: Topic of how far the shadow agrees.
+        drift: Topic of the sketches that drift is read from.
         probe: Topic of the link's messages to itself.
         thin_edge_health: Topic of the retained health that thin-edge.io knows; empty for none.
         flight: Topic of the summaries of flights.
@@ -123,6 +149,9 @@ class TopicsSection:
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
     unit: str = "aircraft/{aircraft}/engine/{engine}/unit"
     status: str = "enginear/{agent}/status"
+    shadow: str = "aircraft/{aircraft}/engine/{engine}/shadow"
+    agreement: str = "aircraft/{aircraft}/engine/{engine}/shadow/agreement"
+    drift: str = "aircraft/{aircraft}/engine/{engine}/drift"
     probe: str = "enginear/{agent}/probe"
     thin_edge_health: str = ""
     flight: str = "aircraft/{aircraft}/engine/{engine}/flight"
@@ -205,6 +234,7 @@ class AgentConfig:
 
     agent: AgentSection
     bundle: BundleSection
+    shadow: ShadowSection = field(default_factory=ShadowSection)
     broker: BrokerSection = field(default_factory=BrokerSection)
     topics: TopicsSection = field(default_factory=TopicsSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
@@ -253,6 +283,7 @@ class AgentConfig:
 SECTIONS: Final[Mapping[str, type[Any]]] = {
     "agent": AgentSection,
     "bundle": BundleSection,
+    "shadow": ShadowSection,
     "broker": BrokerSection,
     "topics": TopicsSection,
     "limits": LimitsSection,

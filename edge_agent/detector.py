@@ -56,20 +56,18 @@ class Judgement:
     unit: UnitState = NOBODY
 
 
-class Detector:
-    """Watches one engine: keeps its records, its memory of scores and the count of its assessments.
+class Assessor:
+    """Assesses the windows of one engine: keeps what is learned of the unit, the last scores and the count.
 
     Args:
         model: The bundle.
-        makers: Of its spec, shared with other detectors of this thread; its own where none are given.
         unit: What an earlier run had learned of the engine; it counts only if it is of this engine and bundle.
     """
 
-    def __init__(self, model: LoadedModel, makers: Makers | None = None, unit: UnitState = NOBODY) -> None:
+    def __init__(self, model: LoadedModel, unit: UnitState = NOBODY) -> None:
         self._model = model
         self._commissioning = Commissioning(model.commissioning, model.scaler, model.bundle_digest, unit)
         self._basis = _Basis()
-        self._stream = WindowStream(model.spec, makers)
         self._decider = Decider(model.thresholds)
         self._located = located_features(model.spec)
         self._transients = TransientWatch(model.thresholds.domain.steadiness)
@@ -77,31 +75,33 @@ class Detector:
         self._seq = 0
 
     @property
-    def late_frames(self) -> int:
-        """Frames dropped because they overlap the past."""
-        return self._stream.late_frames
-
-    def push(self, frame: Frame) -> list[Assessment]:
-        """Take the next frame and assess the windows it completes, oldest first."""
-        return [judgement.assessment for judgement in self.judge(frame)]
-
-    def judge(self, frame: Frame) -> list[Judgement]:
-        """Like ``push``, each assessment together with its window."""
-        return [self._judge(frame, window) for window in self._stream.push(frame)]
+    def unit(self) -> UnitState:
+        """What is known of the engine by now."""
+        return self._commissioning.state
 
     def reset_unit(self) -> None:
         """Commission the engine anew, from its next flight on."""
         self._commissioning.reset()
 
-    def _judge(self, frame: Frame, window: Window) -> Judgement:
-        if window.flight != self._flight:
-            self._begin(f"{frame.aircraft}/{frame.engine}", window.flight)
-        assessment = self._assess(frame, window)
+    def skip(self, frame: Frame, window: Window) -> None:
+        """Pass over a window that is not assessed for want of time: it keeps its number."""
+        self._begin(frame, window)
+        self._seq += 1
+
+    def assess(self, frame: Frame, window: Window) -> Assessment:
+        """What is to be said of the next window, which ``frame`` completed."""
+        assessment = self._answer(frame, window, self._begin(frame, window))
         if assessment.state != NOT_ASSESSED:
             self._commissioning.learn(window.values, assessment.state)
-        return Judgement(window, assessment, self._commissioning.state)
+        return assessment
 
-    def _begin(self, engine: str, flight: str) -> None:
+    def _begin(self, frame: Frame, window: Window) -> str:
+        """Take note of the next window; gives the reason of a transient, as ``TransientWatch`` does."""
+        if window.flight != self._flight:
+            self._begin_flight(f"{frame.aircraft}/{frame.engine}", window.flight)
+        return self._transients.reason_of(window.flight, window.start_ns, window.reason, window.values)
+
+    def _begin_flight(self, engine: str, flight: str) -> None:
         """Another flight: what is known of the unit may change now, and at no other time."""
         self._commissioning.begin(engine, flight)
         unit, policy = self._commissioning.state, self._model.commissioning
@@ -111,8 +111,7 @@ class Detector:
         self._flight = flight
         self._seq = 0
 
-    def _assess(self, frame: Frame, window: Window) -> Assessment:
-        transient = self._transients.reason_of(window.flight, window.start_ns, window.reason, window.values)
+    def _answer(self, frame: Frame, window: Window, transient: str) -> Assessment:
         domain = self._model.thresholds.domain
         reason = window.reason or domain.reason_of(window.phase, window.values) or transient
         if reason:
@@ -179,3 +178,38 @@ class _Basis:
     def of(self, scaler: Scaler, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """The features with the unit's shift taken away."""
         return scaler.without(values, self.shift) if len(self.shift) else values
+
+
+class Detector:
+    """Watches one engine: makes windows of its frames and assesses them.
+
+    Args:
+        model: The bundle.
+        makers: Of its spec, shared with other detectors of this thread; its own where none are given.
+        unit: What an earlier run had learned of the engine; it counts only if it is of this engine and bundle.
+    """
+
+    def __init__(self, model: LoadedModel, makers: Makers | None = None, unit: UnitState = NOBODY) -> None:
+        self._stream = WindowStream(model.spec, makers)
+        self._assessor = Assessor(model, unit)
+
+    @property
+    def late_frames(self) -> int:
+        """Frames dropped because they overlap the past."""
+        return self._stream.late_frames
+
+    def push(self, frame: Frame) -> list[Assessment]:
+        """Take the next frame and assess the windows it completes, oldest first."""
+        return [judgement.assessment for judgement in self.judge(frame)]
+
+    def judge(self, frame: Frame) -> list[Judgement]:
+        """Like ``push``, each assessment together with its window."""
+        return [self._judge(frame, window) for window in self._stream.push(frame)]
+
+    def reset_unit(self) -> None:
+        """Commission the engine anew, from its next flight on."""
+        self._assessor.reset_unit()
+
+    def _judge(self, frame: Frame, window: Window) -> Judgement:
+        assessment = self._assessor.assess(frame, window)
+        return Judgement(window, assessment, self._assessor.unit)

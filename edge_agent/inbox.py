@@ -1,15 +1,30 @@
 """The inbox: the one queue between the link thread (edge_agent.link, edge_agent.mqtt) and the worker.
 
-Bounded; drops the oldest, and counts.
+Bounded. Where more comes than is handled, one source is silenced for a while, so that the others keep whole windows:
+docs/adr/0019-overload.md.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from queue import Empty
+from typing import Final
+
+FULL_FRAMES: Final = "full_frames"
+FULL_BYTES: Final = "full_bytes"
+SILENCED: Final = "silenced"
+CLOSED: Final = "closed"
+
+OTHER_SOURCES: Final = ""
+_MOST_SOURCES = 256
+"""Sources that are remembered by name; invented ones must not fill the memory."""
+_FREE_SHARE = 0.125
+"""Share of the room that is free once room was made: what stays can be worked off, and is not late for ever."""
+_BUSY_SHARE = 0.5
+"""A source with at least this share of what the busiest one has waiting is as busy: chance decides such differences."""
 
 _NS_PER_MS = 1_000_000
 
@@ -19,7 +34,7 @@ class Arrival:
     """A message as it came.
 
     Attributes:
-        topic: Its topic.
+        topic: Its topic; all of one topic are one source.
         payload: Its bytes, not looked at yet.
         received_ns: Monotonic time at which its last byte was there.
         retained: Whether the broker had kept it, so that it tells of the past.
@@ -34,27 +49,49 @@ class Arrival:
 class Inbox:
     """A bounded queue of arrivals.
 
-    What is new is worth more than what is old: beyond a limit the oldest arrivals go, so that the worker catches up
-    instead of falling behind for ever.
+    Beyond a limit one source goes: all of it that waits, and all that comes for ``silence_ns``. Of the busiest sources
+    it is the one of which least was dropped so far. Where only one source waits, it goes up to its newest arrival and
+    is not silenced: one long gap costs fewer windows than many short ones.
 
     Args:
         max_frames: Most arrivals held.
-        max_bytes: Most payload bytes held; the newest arrival is held even where it alone is longer.
+        max_bytes: Most payload bytes held; a single arrival is held even where it alone is longer.
+        silence_ns: How long a source that made room is not listened to.
     """
 
-    def __init__(self, *, max_frames: int, max_bytes: int) -> None:
+    def __init__(self, *, max_frames: int, max_bytes: int, silence_ns: int) -> None:
         self._max_frames = max_frames
         self._max_bytes = max_bytes
+        self._silence_ns = silence_ns
         self._arrivals: deque[Arrival] = deque()
         self._bytes = 0
-        self._dropped = 0
+        self._dropped: Counter[str] = Counter()
+        self._dropped_of: Counter[str] = Counter()
+        self._silenced_until_ns: dict[str, int] = {}
         self._closed = False
         self._changed = threading.Condition()
 
     @property
     def dropped(self) -> int:
-        """Arrivals dropped because the inbox was full or closed."""
-        return self._dropped
+        """Arrivals dropped, for whatever reason."""
+        return sum(self.dropped_by_reason.values())
+
+    @property
+    def dropped_by_reason(self) -> dict[str, int]:
+        """Arrivals dropped because the inbox was full, their source silenced, or the inbox closed."""
+        with self._changed:
+            return dict(self._dropped)
+
+    @property
+    def dropped_by_source(self) -> dict[str, int]:
+        """Arrivals dropped by topic; beyond 256 topics the others are one, ``OTHER_SOURCES``."""
+        with self._changed:
+            return dict(self._dropped_of)
+
+    @property
+    def fullness(self) -> float:
+        """The share of the room that is taken, 0 to 1, by frames or by bytes, whichever is more."""
+        return max(len(self._arrivals) / self._max_frames, self._bytes / self._max_bytes)
 
     @property
     def age_ms(self) -> int:
@@ -75,14 +112,15 @@ class Inbox:
         """Add an arrival and wake the worker; never waits."""
         with self._changed:
             if self._closed:
-                self._dropped += 1
-                return
-            self._arrivals.append(arrival)
-            self._bytes += len(arrival.payload)
-            while self._is_over():
-                self._bytes -= len(self._arrivals.popleft().payload)
-                self._dropped += 1
-            self._changed.notify()
+                self._count(arrival, CLOSED)
+            elif arrival.received_ns < self._silenced_until_ns.get(arrival.topic, arrival.received_ns):
+                self._count(arrival, SILENCED)
+            else:
+                self._arrivals.append(arrival)
+                self._bytes += len(arrival.payload)
+                if reason := self._is_over():
+                    self._make_room(arrival, reason)
+                self._changed.notify()
 
     def take(self, timeout_s: float) -> Arrival:
         """The oldest arrival, as soon as there is one.
@@ -102,11 +140,50 @@ class Inbox:
         """Drop what waits, take no more, and wake the worker."""
         with self._changed:
             self._closed = True
-            self._dropped += len(self._arrivals)
-            self._arrivals.clear()
-            self._bytes = 0
+            self._drop(list(self._arrivals), CLOSED)
             self._changed.notify_all()
 
-    def _is_over(self) -> bool:
-        full = len(self._arrivals) > self._max_frames or self._bytes > self._max_bytes
-        return full and len(self._arrivals) > 1
+    def _is_over(self) -> str:
+        """Which limit is passed; empty when none is."""
+        if len(self._arrivals) > self._max_frames:
+            return FULL_FRAMES
+        return FULL_BYTES if self._bytes > self._max_bytes else ""
+
+    def _make_room(self, newest: Arrival, reason: str) -> None:
+        while self.fullness > 1.0 - _FREE_SHARE and len(self._arrivals) > 1:
+            waiting = self._waiting(reason)
+            if len(waiting) == 1:
+                self._drop([each for each in self._arrivals if each is not newest], reason)
+                return
+            chosen = self._least_hurt(waiting)
+            self._silence(chosen, newest.received_ns)
+            self._drop([each for each in self._arrivals if each.topic == chosen], reason)
+
+    def _waiting(self, reason: str) -> Counter[str]:
+        """What waits by source, in frames or in bytes, whichever there are too many of."""
+        waiting: Counter[str] = Counter()
+        for each in self._arrivals:
+            waiting[each.topic] += 1 if reason == FULL_FRAMES else len(each.payload)
+        return waiting
+
+    def _least_hurt(self, waiting: Counter[str]) -> str:
+        least = _BUSY_SHARE * max(waiting.values())
+        busiest = [topic for topic, n in waiting.items() if n >= least]
+        return min(busiest, key=lambda topic: self._dropped_of[topic])
+
+    def _silence(self, topic: str, now_ns: int) -> None:
+        self._silenced_until_ns = {name: until for name, until in self._silenced_until_ns.items() if until > now_ns}
+        if len(self._silenced_until_ns) < _MOST_SOURCES:
+            self._silenced_until_ns[topic] = now_ns + self._silence_ns
+
+    def _drop(self, arrivals: list[Arrival], reason: str) -> None:
+        gone = set(map(id, arrivals))
+        self._arrivals = deque(each for each in self._arrivals if id(each) not in gone)
+        for each in arrivals:
+            self._bytes -= len(each.payload)
+            self._count(each, reason)
+
+    def _count(self, arrival: Arrival, reason: str) -> None:
+        known = arrival.topic in self._dropped_of or len(self._dropped_of) < _MOST_SOURCES
+        self._dropped_of[arrival.topic if known else OTHER_SOURCES] += 1
+        self._dropped[reason] += 1

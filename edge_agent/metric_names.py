@@ -97,6 +97,7 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "journal_unreadable": _counter("journal_unreadable", "Records of the journal that could not be read."),
         "journal_write_errors": _counter("journal_write_errors", "Times the disk refused the journal."),
         "journal_internal_errors": _counter("journal_internal_errors", "Times the journal's own code failed."),
+        "load_rung": _gauge("load_rung", "How far up the ladder of overload it is, 0 to 3."),
         "shed": _counter("shed", "Windows on which something was left out for want of time.", "what"),
         "shadow": _counter("shadow_windows", "Windows by how the shadow's answer compares.", "agreement"),
         "shadow_refused": _gauge("shadow_refused", "Whether the shadow's bundle was refused."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ class Pipeline:
         config: The agent's config.
         model: The loaded bundle.
         health: Receives counts and latencies.
-        observers: Called by ``follow_up``, in this order.
+        observers: Called by ``follow_next``, in this order.
         units: What is known of the engines from earlier runs.
         now_ns: The monotonic clock.
     """
@@ -85,7 +86,7 @@ class Pipeline:
         self._health = health
         self._observers = observers
         self._now_ns = now_ns
-        self._followed: list[tuple[Frame, list[Judgement]]] = []
+        self._unfollowed: deque[tuple[Frame, list[Judgement]]] = deque()
         self._streams = Streams(
             model,
             engines=config.agent.engines,
@@ -134,13 +135,21 @@ class Pipeline:
             self._streams.forget(frame)
             raise
         times = _Times(arrival.received_ns, taken_ns, decoded_ns, self._now_ns())
-        self._followed.append((frame, judgements))
+        self._unfollowed.append((frame, judgements))
         return self._publications([each.assessment for each in judgements], times) if judgements else []
 
+    @property
+    def behind(self) -> int:
+        """Frames that were handled and that the observers have not seen yet."""
+        return len(self._unfollowed)
+
+    def follow_next(self) -> list[Publication]:
+        """What the observers say of the next frame that they have not seen; one that fails is counted."""
+        return self._observe(*self._unfollowed.popleft()) if self._unfollowed else []
+
     def follow_up(self) -> list[Publication]:
-        """What the observers say of the frames handled since the last call; an observer that fails is counted."""
-        followed, self._followed = self._followed, []
-        return [each for frame, judgements in followed for each in self._observe(frame, judgements)]
+        """What the observers say of all frames that they have not seen."""
+        return [each for _ in range(self.behind) for each in self.follow_next()]
 
     def _observe(self, frame: Frame, judgements: list[Judgement]) -> list[Publication]:
         publications: list[Publication] = []

@@ -1,11 +1,15 @@
-"""From a config to a model that may decide."""
+"""From a config to a model that may decide, and to its shadow."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from edge_agent.clock import SYNCHRONISED, clock_quality
+from edge_agent.errors import AgentError, BundleError
 from edge_agent.load import load_model
 from edge_agent.policy import CLOCK_UNKNOWN, Policy
 from edge_agent.trust import TrustedKeys
@@ -15,6 +19,33 @@ if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
 
+NO_SHADOW: Final = "none"
+SHADOW_RUNS: Final = "running"
+SHADOW_REFUSED: Final = "refused"
+UNREADABLE: Final = "unreadable"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedShadow:
+    """What became of the second bundle.
+
+    Attributes:
+        state: ``none`` where none is asked for, ``running``, or ``refused``.
+        reason: Which check refused it, as in ``BundleError.reason``; empty otherwise.
+        models: The loaded bundle; empty where there is none.
+    """
+
+    state: str = NO_SHADOW
+    reason: str = ""
+    models: tuple[LoadedModel, ...] = ()
+
+    def document(self) -> dict[str, str]:
+        """The shadow as the status tells of it."""
+        identity = [{"bundle_id": model.bundle_id, "bundle_digest": model.bundle_digest} for model in self.models]
+        return {"state": self.state, "reason": self.reason, **(identity[0] if identity else {})}
+
 
 def load_configured(config: AgentConfig) -> LoadedModel:
     """Load and prove the bundle of a config.
@@ -23,8 +54,8 @@ def load_configured(config: AgentConfig) -> LoadedModel:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused.
     """
-    keys = TrustedKeys.from_files(config.bundle.keys)
-    return load_model(config.bundle.path, keys=keys, policy=policy_of_config(config))
+    policy = policy_of_config(config)
+    return load_model(config.bundle.path, keys=TrustedKeys.from_files(config.bundle.keys), policy=policy)
 
 
 def policy_of_config(config: AgentConfig) -> Policy:
@@ -35,6 +66,26 @@ def policy_of_config(config: AgentConfig) -> Policy:
         allow_development=config.bundle.allow_development,
         today=today(),
     )
+
+
+def load_shadow(config: AgentConfig) -> LoadedShadow:
+    """Load and prove the second bundle of a config, by the checks of the first; never raises.
+
+    What only watches must not keep an engine from being watched: a shadow that is refused is logged, and goes without.
+    """
+    section = config.shadow
+    if not section.wanted:
+        return LoadedShadow()
+    try:
+        policy = replace(policy_of_config(config), allow_development=section.allow_development)
+        keys = TrustedKeys.from_files(section.keys or config.bundle.keys)
+        return LoadedShadow(SHADOW_RUNS, models=(load_model(section.path, keys=keys, policy=policy),))
+    except AgentError as error:
+        _log.error("shadow refused", error=str(error), path=str(section.path))
+        return LoadedShadow(SHADOW_REFUSED, error.reason if isinstance(error, BundleError) else UNREADABLE)
+    except Exception:  # noqa: BLE001 - a fault of ours, which must cost the shadow and no more
+        _log.error("shadow failed to load", path=str(section.path), exc_info=True)
+        return LoadedShadow(SHADOW_REFUSED, "internal_error")
 
 
 def today() -> date:

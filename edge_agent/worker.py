@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
@@ -10,12 +11,21 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from edge_agent.inbox import Inbox
+    from edge_agent.inbox import Arrival, Inbox
     from edge_agent.link import Link
+    from edge_agent.overload import Ladder
     from edge_agent.pipeline import Pipeline
+    from edge_agent.publication import Publication
     from edge_agent.sdnotify import Heartbeat
 
 _LONGEST_WAIT_S = 1.0
+_LINGER_S = 0.001
+"""Rest after results were queued, before the observers go to work: the link sends in it, undisturbed."""
+_NO_WAIT_S = 0.0
+_MOST_BEHIND = 64
+"""Frames that observers may lag behind, since live frames go first; with more, each frame waits for one of them."""
+
+_NS_PER_MS = 1e6
 
 _log = structlog.get_logger(__name__)
 
@@ -28,6 +38,7 @@ class Worker:
         pipeline: What is done with them.
         link: Takes the publications.
         heartbeat: Fed by every turn.
+        ladder: Told of the load.
         on_fault: Told of a message that made the pipeline fail.
         on_end: Told when the thread ends, wanted or not.
 
@@ -42,6 +53,7 @@ class Worker:
         link: Link,
         heartbeat: Heartbeat,
         *,
+        ladder: Ladder,
         on_fault: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
@@ -49,9 +61,11 @@ class Worker:
         self._pipeline = pipeline
         self._link = link
         self._heartbeat = heartbeat
+        self._ladder = ladder
         self._on_fault = on_fault
         self._on_end = on_end
         self.wait_s = min(_LONGEST_WAIT_S, heartbeat.interval_s)
+        self._patience_s = self.wait_s
         self._stopping = threading.Event()
         self._between: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
@@ -78,20 +92,43 @@ class Worker:
                     self._between.get()()
                 self._turn()
                 self._heartbeat.beat()
+            self._publish(self._pipeline.follow_up())
         finally:
             self._on_end()
 
     def _turn(self) -> None:
+        """Handle a frame; only where none waits, let the observers look at one."""
         try:
-            arrival = self._inbox.take(self.wait_s)
+            arrival = self._inbox.take(self._patience_s)
         except Empty:
+            self._look_at_the_load(waited_ms=0.0)
+            self._patience_s = _NO_WAIT_S if self._follow() else self.wait_s
             return
+        self._look_at_the_load((time.monotonic_ns() - arrival.received_ns) / _NS_PER_MS)
+        self._patience_s = _LINGER_S if self._handle(arrival) else _NO_WAIT_S
+        if self._pipeline.behind > _MOST_BEHIND:
+            self._follow()
+
+    def _handle(self, arrival: Arrival) -> bool:
+        """Handle a frame; whether there are results on their way."""
         try:
             publications = self._pipeline.handle(arrival)
         except Exception:  # noqa: BLE001 - the loop's one catch-all: a message never kills the agent
             self._on_fault()
             _log.error("message failed", topic=arrival.topic, n_byte=len(arrival.payload), exc_info=True)
-            return
-        self._link.publish(*publications)
-        # The results are on their way; what follows costs them nothing.
-        self._link.publish(*self._pipeline.follow_up())
+            return False
+        return self._publish(publications)
+
+    def _follow(self) -> bool:
+        """Have the observers look at the next frame; whether more frames wait for that."""
+        self._publish(self._pipeline.follow_next())
+        return self._pipeline.behind > 0
+
+    def _publish(self, publications: list[Publication]) -> bool:
+        # Most frames cause nothing, and the link need not wake up for it.
+        if publications:
+            self._link.publish(*publications)
+        return bool(publications)
+
+    def _look_at_the_load(self, waited_ms: float) -> None:
+        self._ladder.observe(waited_ms=waited_ms, fullness=self._inbox.fullness, dropped=self._inbox.dropped)

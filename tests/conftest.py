@@ -247,9 +247,13 @@ def small_members(spec: FeatureSpec, **manifest: Any) -> dict[str, bytes]:
     }  # fmt: skip
 
 
-def make_small_bundle(folder: Path, **manifest: Any) -> SignedBundle:
+def busy_spec() -> FeatureSpec:
+    """Ten times the rate and a window every other frame, none overlapping: much to do for each frame."""
+    return dataclasses.replace(small_spec(), sampling_rate_hz=10_000.0, record_s=0.1, window_s=0.2, hop_s=0.2)
+
+
+def make_small_bundle(folder: Path, spec: FeatureSpec, **manifest: Any) -> SignedBundle:
     """Sign a small bundle into ``folder``; ``manifest`` changes fields of its manifest."""
-    spec = small_spec()
     key = ec.derive_private_key(20261123, ec.SECP256R1())
     public = folder / "public.pem"
     public.write_bytes(
@@ -309,13 +313,19 @@ def peer_of() -> Iterator[Callable[[Broker], Peer]]:
 @pytest.fixture(scope="session")
 def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> SignedBundle:
     """A small signed bundle, its public key and frames that fit it."""
-    return make_small_bundle(tmp_path_factory.mktemp("bundle"))
+    return make_small_bundle(tmp_path_factory.mktemp("bundle"), small_spec())
+
+
+@pytest.fixture(scope="session")
+def busy_bundle(tmp_path_factory: pytest.TempPathFactory) -> SignedBundle:
+    """A bundle that gives the agent more to do."""
+    return make_small_bundle(tmp_path_factory.mktemp("bundle"), busy_spec())
 
 
 @pytest.fixture(scope="session")
 def development_bundle(tmp_path_factory: pytest.TempPathFactory) -> SignedBundle:
     """The same, of release class ``development``."""
-    return make_small_bundle(tmp_path_factory.mktemp("bundle"), release_class="development")
+    return make_small_bundle(tmp_path_factory.mktemp("bundle"), small_spec(), release_class="development")
 
 
 @pytest.fixture

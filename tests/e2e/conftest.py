@@ -99,13 +99,13 @@ class RunningAgent:
 
 @pytest.fixture
 def make_agent(tmp_path: Path, small_bundle: Any) -> Iterator[Callable[..., RunningAgent]]:
-    """Makes agents of the small bundle, one a test, and sees to their end."""
+    """Makes agents, of the small bundle where no other is given, and sees to their end."""
     made: list[RunningAgent] = []
 
-    def make(port: int, *, settings: str = "") -> RunningAgent:
+    def make(port: int, *, settings: str = "", bundle: Any = small_bundle) -> RunningAgent:
         folder = tmp_path / f"agent{len(made)}"
         folder.mkdir()
-        made.append(RunningAgent(folder, small_bundle, port, settings=settings))
+        made.append(RunningAgent(folder, bundle, port, settings=settings))
         return made[-1]
 
     yield make

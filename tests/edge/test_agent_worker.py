@@ -26,6 +26,8 @@ class Scripted:
         self.ended = threading.Event()
         self.faults = 0
         self.beats = 0
+        self.behind = 0
+        self.loads: list[tuple[float, float, int]] = []
         self.begun = threading.Event()
         self.may_finish = threading.Event()
 
@@ -36,11 +38,21 @@ class Scripted:
         if arrival.payload == b"wait":
             self.begun.set()
             assert self.may_finish.wait(WAIT_S)
+        self.behind += 1
         return [Publication(topic=arrival.topic, payload=arrival.payload)]
 
-    def follow_up(self) -> list[Publication]:
-        """What is said of the message before."""
+    def follow_next(self) -> list[Publication]:
+        """What is said of the oldest message that observers have not seen."""
+        self.behind -= 1
         return [Publication(topic="after", payload=b"")]
+
+    def follow_up(self) -> list[Publication]:
+        """What is said of all of them."""
+        return [each for _ in range(self.behind) for each in self.follow_next()]
+
+    def observe(self, *, waited_ms: float, fullness: float, dropped: int) -> None:
+        """Note what the load is said to be."""
+        self.loads.append((waited_ms, fullness, dropped))
 
     def publish(self, *publications: Publication) -> None:
         """Note what is published."""
@@ -58,13 +70,15 @@ class Scripted:
 
 def make_worker(scripted: Any, inbox: Inbox) -> Worker:
     """A worker around the script."""
-    return Worker(inbox, scripted, scripted, scripted, on_fault=scripted.fault, on_end=scripted.ended.set)
+    return Worker(
+        inbox, scripted, scripted, scripted, ladder=scripted, on_fault=scripted.fault, on_end=scripted.ended.set
+    )
 
 
 @pytest.fixture
 def inbox() -> Inbox:
     """A roomy inbox."""
-    return Inbox(max_frames=100, max_bytes=1_000)
+    return Inbox(max_frames=100, max_bytes=1_000, silence_ns=0)
 
 
 def test_a_message_never_ends_the_worker(inbox: Inbox, log_lines: list[Any]) -> None:
@@ -117,5 +131,47 @@ def test_idle_turns_come_in_time_for_the_watchdog(inbox: Inbox) -> None:
     worker = make_worker(scripted, inbox)
     assert worker.wait_s == 1.0
     heartbeat: Any = Heartbeat(Notifier("x", watchdog_s=2.0))
-    watched = Worker(inbox, Any, Any, heartbeat, on_fault=scripted.fault, on_end=scripted.ended.set)  # type: ignore[arg-type]
+    part: Any = Any
+    watched = Worker(inbox, part, part, heartbeat, ladder=part, on_fault=scripted.fault, on_end=scripted.ended.set)
     assert watched.wait_s == 0.5
+
+
+def test_live_frames_go_before_observers(inbox: Inbox) -> None:
+    """Frames that wait are all handled before observers look at the first of them; then they see every one."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    for number in range(50):
+        inbox.put(Arrival(str(number), b"fine", 0))
+    worker.start()
+    topics = [scripted.published.get(timeout=WAIT_S).topic for _ in range(100)]
+    assert topics == [*map(str, range(50)), *["after"] * 50]
+    assert worker.stop(WAIT_S)
+
+
+def test_observers_lag_only_so_far(inbox: Inbox) -> None:
+    """Where live frames never end, observers still get their turns, lest what they have not seen fill the memory."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    for number in range(90):
+        inbox.put(Arrival(str(number), b"fine", 0))
+    worker.start()
+    topics = [scripted.published.get(timeout=WAIT_S).topic for _ in range(180)]
+    assert topics.index("after") == 65
+    assert topics[-64:] == ["after"] * 64
+    assert worker.stop(WAIT_S)
+
+
+def test_every_turn_looks_at_the_load(inbox: Inbox) -> None:
+    """With the time that the frame in hand has waited, and what the inbox says; an idle turn has waited for none."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    worker.wait_s = 0.0
+    for number in range(2):
+        inbox.put(Arrival(str(number), b"fine", 0))
+    worker.start()
+    for _ in range(4):
+        scripted.published.get(timeout=WAIT_S)
+    assert worker.stop(WAIT_S)
+    assert [fullness for _, fullness, _ in scripted.loads[:3]] == [0.01, 0.0, 0.0]
+    assert scripted.loads[0][0] > 0.0
+    assert scripted.loads[2][0] == 0.0

@@ -1,4 +1,4 @@
-"""The inbox: bounded in frames and bytes, drops the oldest, counts, wakes at once."""
+"""The inbox: bounded in frames and bytes, silences one source to make room, counts, wakes at once."""
 
 from __future__ import annotations
 
@@ -7,49 +7,57 @@ from queue import Empty
 
 import pytest
 
-from edge_agent.inbox import Arrival, Inbox
+from benchmarks.overload_policies import Load, OldestFirst, agent_inbox, simulate
+from edge_agent.inbox import CLOSED, FULL_BYTES, FULL_FRAMES, OTHER_SOURCES, SILENCED, Arrival, Inbox
+
+SILENCE_NS = 100
 
 
-def arrival(number: int, n_byte: int = 1) -> Arrival:
-    """An arrival that can be told from others."""
-    return Arrival(str(number), bytes(n_byte), number)
+def arrival(number: int, n_byte: int = 1, *, source: str = "a") -> Arrival:
+    """An arrival that can be told from others; it came at ``number`` ns."""
+    return Arrival(source, bytes(n_byte), number)
 
 
-def topics_in(inbox: Inbox) -> list[str]:
+def inbox_of(max_frames: int, max_bytes: int) -> Inbox:
+    """An inbox."""
+    return Inbox(max_frames=max_frames, max_bytes=max_bytes, silence_ns=SILENCE_NS)
+
+
+def numbers_in(inbox: Inbox) -> list[int]:
     """Everything in the inbox, in order."""
-    return [inbox.take(0.0).topic for _ in range(len(inbox))]
+    return [inbox.take(0.0).received_ns for _ in range(len(inbox))]
 
 
 def test_first_in_first_out() -> None:
     """Arrivals leave in the order in which they came."""
-    inbox = Inbox(max_frames=10, max_bytes=100)
+    inbox = inbox_of(10, 100)
     for number in range(3):
         inbox.put(arrival(number))
-    assert topics_in(inbox) == ["0", "1", "2"]
+    assert numbers_in(inbox) == [0, 1, 2]
     assert inbox.dropped == 0
 
 
-def test_full_of_frames() -> None:
-    """Beyond the limit of frames the oldest go."""
-    inbox = Inbox(max_frames=3, max_bytes=100)
+def test_full_of_frames_of_one_source() -> None:
+    """A source that is alone goes up to its newest arrival, in one gap, and is heard at once."""
+    inbox = inbox_of(3, 100)
     for number in range(5):
         inbox.put(arrival(number))
-    assert topics_in(inbox) == ["2", "3", "4"]
-    assert inbox.dropped == 2
+    assert numbers_in(inbox) == [3, 4]
+    assert inbox.dropped_by_reason == {FULL_FRAMES: 3}
 
 
-def test_full_of_bytes() -> None:
-    """Beyond the limit of bytes as many of the oldest go as need to."""
-    inbox = Inbox(max_frames=10, max_bytes=10)
+def test_full_of_bytes_of_one_source() -> None:
+    """So with bytes."""
+    inbox = inbox_of(10, 10)
     for number, n_byte in enumerate((4, 4, 9)):
         inbox.put(arrival(number, n_byte))
-    assert topics_in(inbox) == ["2"]
-    assert inbox.dropped == 2
+    assert numbers_in(inbox) == [2]
+    assert inbox.dropped_by_reason == {FULL_BYTES: 2}
 
 
 def test_bytes_are_given_back() -> None:
     """What was taken counts no longer."""
-    inbox = Inbox(max_frames=10, max_bytes=10)
+    inbox = inbox_of(10, 10)
     for number in range(5):
         inbox.put(arrival(number, 10))
         inbox.take(0.0)
@@ -57,22 +65,80 @@ def test_bytes_are_given_back() -> None:
 
 
 def test_one_frame_larger_than_the_limit() -> None:
-    """The newest frame is kept even where it alone is over the limit."""
-    inbox = Inbox(max_frames=10, max_bytes=10)
+    """A single frame is kept even where it alone is over the limit."""
+    inbox = inbox_of(10, 10)
     inbox.put(arrival(0, 5))
     inbox.put(arrival(1, 50))
-    assert topics_in(inbox) == ["1"]
+    assert numbers_in(inbox) == [1]
+
+
+def test_busiest_source_is_silenced() -> None:
+    """One source floods: it goes, stays away for the time of silence, and then is heard again; others lose nothing."""
+    inbox = inbox_of(8, 100)
+    inbox.put(arrival(0, source="calm"))
+    for number in range(1, 9):
+        inbox.put(arrival(number, source="flood"))
+    inbox.put(arrival(9, source="calm"))
+    inbox.put(arrival(8 + SILENCE_NS - 1, source="flood"))
+    inbox.put(arrival(8 + SILENCE_NS, source="flood"))
+    assert numbers_in(inbox) == [0, 9, 8 + SILENCE_NS]
+    assert inbox.dropped_by_reason == {FULL_FRAMES: 8, SILENCED: 1}
+    assert inbox.dropped_by_source == {"flood": 9}
+
+
+def test_heaviest_source_is_silenced() -> None:
+    """Where bytes are short, what a source weighs counts, not how often it sends."""
+    inbox = inbox_of(100, 100)
+    for number in range(10):
+        inbox.put(arrival(number, 2, source="light"))
+    inbox.put(arrival(10, 81, source="heavy"))
+    assert numbers_in(inbox) == list(range(10))
+    assert inbox.dropped_by_source == {"heavy": 1}
+
+
+def test_equal_sources_take_turns() -> None:
+    """Of sources that send alike, the one of which least was dropped makes room."""
+    inbox = inbox_of(8, 1_000)
+    for first in range(0, 36, 9):
+        for number in range(first, first + 9):
+            inbox.put(arrival(number * SILENCE_NS, source="abcd"[number % 4]))
+        numbers_in(inbox)
+    dropped = inbox.dropped_by_source
+    assert set(dropped) == set("abcd")
+    assert max(dropped.values()) - min(dropped.values()) <= 3
+
+
+def test_invented_sources_fill_no_memory() -> None:
+    """256 sources are remembered; what is dropped of further ones is counted together."""
+    inbox = inbox_of(1, 100)
+    for number in range(3_000):
+        inbox.put(arrival(number, source=str(number)))
+    dropped = inbox.dropped_by_source
+    assert len(dropped) <= 257
+    assert dropped[OTHER_SOURCES] > 1_000
+    assert inbox.dropped == sum(dropped.values()) == 3_000 - len(inbox)
+
+
+def test_whole_windows_survive_overload() -> None:
+    """64 engines send a tenth too much: most windows of each are whole. Dropping the oldest frame leaves none whole.
+
+    The bounds are of the simulation that chose the policy (docs/adr/0019-overload.md), which finds more.
+    """
+    load = Load(engines=64, ratio=1.1, duration_s=120)
+    ours, oldest = simulate(load, agent_inbox(silence_s=30.0)), simulate(load, OldestFirst())
+    assert ours.answered > 0.75
+    assert oldest.answered < 0.05
 
 
 def test_empty() -> None:
     """Nothing to take is said, not returned."""
     with pytest.raises(Empty):
-        Inbox(max_frames=1, max_bytes=1).take(0.0)
+        inbox_of(1, 1).take(0.0)
 
 
 def test_put_wakes_the_taker() -> None:
     """A taker that waits without end gets what is put."""
-    inbox = Inbox(max_frames=1, max_bytes=1)
+    inbox = inbox_of(1, 1)
     taken: list[Arrival] = []
     taker = threading.Thread(target=lambda: taken.append(inbox.take(float("1e6"))))
     taker.start()
@@ -83,7 +149,7 @@ def test_put_wakes_the_taker() -> None:
 
 def test_close_wakes_the_taker_and_drops() -> None:
     """A closed inbox gives nothing, takes nothing, and says so at once."""
-    inbox = Inbox(max_frames=5, max_bytes=5)
+    inbox = inbox_of(5, 5)
     ended: list[bool] = []
 
     def take() -> None:
@@ -97,4 +163,13 @@ def test_close_wakes_the_taker_and_drops() -> None:
     taker.join()
     inbox.put(arrival(1))
     assert ended == [True]
-    assert (len(inbox), inbox.dropped) == (0, 1)
+    assert (len(inbox), inbox.dropped_by_reason) == (0, {CLOSED: 1})
+
+
+def test_fullness() -> None:
+    """By frames or by bytes, whichever is nearer to its limit."""
+    inbox = inbox_of(4, 100)
+    inbox.put(arrival(0, 10))
+    assert inbox.fullness == 0.25
+    inbox.put(arrival(1, 70))
+    assert inbox.fullness == 0.8
