@@ -30,7 +30,15 @@ BoxMaker = Callable[[], Box]
 
 
 @pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def tree() -> Path:
+    """The archive of a Debian to boot; what takes minutes hangs on it."""
+    if not TREE:
+        pytest.skip("takes minutes, and a Debian to boot: run `make test-systemd`")
+    return Path(TREE)
+
+
+@pytest.fixture(scope="session")
+def packages(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:  # noqa: ARG001 - for its skip
     """The package, and the same as a later revision, by revision."""
     folder = tmp_path_factory.mktemp("packages")
     return {revision: build_package(folder / revision, "--revision", revision) for revision in (OLD, NEW)}
@@ -45,17 +53,15 @@ def build_package(folder: Path, *options: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def make_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxMaker]:
+def make_box(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoxMaker]:
     """Boots boxes; they end with the module."""
-    if not TREE:
-        pytest.skip("needs a Debian tree to boot: run `make test-systemd`")
     _check_means()
     made: list[Box] = []
 
     def make() -> Box:
         folder = tmp_path_factory.mktemp("box") / "root"
         folder.mkdir(mode=0o755)
-        box = Box(Path(TREE), folder)
+        box = Box(tree, folder)
         try:
             box.boot()
         except BoxError as error:

@@ -98,6 +98,7 @@ def test_same_sources_same_bytes(packages: dict[str, Path], tmp_path: Path) -> N
     assert _sha256(again) == _sha256(packages[OLD])
 
 
+@pytest.mark.usefixtures("tree")
 def test_the_other_architecture(tmp_path: Path) -> None:
     """The arm64 package holds arm64 libraries, all of them, and says so."""
     package = build_package(tmp_path / "arm64", "--arch", "arm64")
