@@ -63,6 +63,10 @@ def learn_policy(
     fit, calibration = (_units(table, roles, healthy=True) for roles in ((FIT, VALIDATION), (CALIBRATION,)))
     levels = {unit: unit_level(part, detector) for unit, part in fit.items() if len(part.rows) >= FEWEST_WINDOWS}
     flying = {unit: part for unit, part in calibration.items() if _flies_on(part, decision)}
+    if set(fit) & set(calibration):
+        return _none(
+            "expected units that are either fitted to or calibrated on, got some in both: split.strategy by_unit"
+        )
     if min(len(levels), len(flying)) < FEWEST_UNITS:
         return _none(
             f"expected {FEWEST_UNITS} units of the fit and as many of the calibration with more than "
@@ -85,21 +89,30 @@ def learn_policy(
         confidence=found.thresholds.confidence,
         known=_known(draft, {**fit, **calibration}, detector, engines),
     )
-    content = policy.to_json()
+    flown = _flown(table, policy, detector)
     report = CommissioningReport(
         refusal="",
-        digest=hashlib.sha256(content).hexdigest(),
-        flights=policy.flights,
         limit_units=len(levels),
         rehearsed_units=len(rehearsed),
         completed_units=completed,
-        known_units=len(policy.known),
-        pooled=policy.pooled,
         unknown_pooled=detector.thresholds.pooled,
         summary=found.report.summary,
-        **_examined(table, policy, detector),
+        commissioning=_examined(flown, is_known=False),
+        known=_examined(flown, is_known=True),
     )
-    return CommissioningOutcome(content, report)
+    return _outcome(policy, report)
+
+
+def _outcome(policy: CommissioningPolicy, report: CommissioningReport) -> CommissioningOutcome:
+    content = policy.to_json()
+    full = replace(
+        report,
+        digest=hashlib.sha256(content).hexdigest(),
+        flights=policy.flights,
+        known_units=len(policy.known),
+        pooled=policy.pooled,
+    )
+    return CommissioningOutcome(content, full)
 
 
 def _none(refusal: str) -> CommissioningOutcome:
@@ -186,27 +199,40 @@ def _known(
     return tuple(sorted(known, key=lambda each: each.engine))
 
 
-def _examined(table: WindowTable, policy: CommissioningPolicy, detector: UnknownUnits) -> dict[str, StageNumbers]:
-    """What the policy does to the units of the test, which nobody has learned from."""
+@dataclass(frozen=True, slots=True)
+class _ExaminedUnit:
+    """A unit of the test, which nobody has learned from, and its flights."""
+
+    is_healthy: bool
+    flights: tuple[RehearsedFlight, ...]
+
+
+def _flown(table: WindowTable, policy: CommissioningPolicy, detector: UnknownUnits) -> list[_ExaminedUnit]:
     unnamed = replace(policy, known=())
-    units = _units(table, (TEST,), healthy=False)
-    healthy = {unit: (part.rows["label"] == HEALTHY).to_numpy().all() for unit, part in units.items()}
-    flown = {unit: rehearse_unit(part, unnamed, detector).flights for unit, part in units.items()}
-    sound = [flight for unit, flights in flown.items() if healthy[unit] for flight in flights]
-    faulty = [flight for unit, flights in flown.items() if not healthy[unit] for flight in flights]
-    return {
-        name: _counted(
-            [flight for flight in sound if flight.is_known == is_known],
-            [flight for flight in faulty if flight.is_known == is_known],
+    return [
+        _ExaminedUnit(
+            is_healthy=bool((part.rows["label"] == HEALTHY).all()),
+            flights=rehearse_unit(part, unnamed, detector).flights,
         )
-        for name, is_known in (("commissioning", False), ("known", True))
-    }
+        for part in _units(table, (TEST,), healthy=False).values()
+    ]
 
 
-def _counted(sound: Sequence[RehearsedFlight], faulty: Sequence[RehearsedFlight]) -> StageNumbers:
+def _examined(units: Sequence[_ExaminedUnit], *, is_known: bool) -> StageNumbers:
+    """What the policy does to them in one stage."""
+    sound, faulty = (
+        [
+            flight.is_alarmed
+            for unit in units
+            if unit.is_healthy == is_healthy
+            for flight in unit.flights
+            if flight.is_known == is_known
+        ]
+        for is_healthy in (True, False)
+    )
     return StageNumbers(
         healthy_flights=len(sound),
-        healthy_alarms=sum(flight.is_alarmed for flight in sound),
+        healthy_alarms=sum(sound),
         faulty_flights=len(faulty),
-        faulty_alarms=sum(flight.is_alarmed for flight in faulty),
+        faulty_alarms=sum(faulty),
     )

@@ -126,14 +126,20 @@ def outcome(learned, scorer, table, *, decision=DECISION, engines=None):
     return detector, learn_policy(table, detector, decision, report, engines or {}, seed=0)
 
 
+@pytest.fixture(scope="module")
+def usual(learned, scorer):
+    """What is learned of the fleet; three of its units never moved."""
+    return outcome(learned, scorer, fleet(), engines={"u00": "a/0", "u25": "a/25", "u45": "a/45"})
+
+
 def policy_of(found):
     """The policy in an outcome."""
     return CommissioningPolicy.from_document(json.loads(found.policy_json))
 
 
-def test_a_fleet_of_different_units_is_worth_commissioning(learned, scorer):
+def test_a_fleet_of_different_units_is_worth_commissioning(learned, usual):
     """Known units have a far lower threshold; their healthy flights still raise no more alarms than declared."""
-    _, found = outcome(learned, scorer, fleet(), engines={"u00": "a/0", "u25": "a/25", "u45": "a/45"})
+    _, found = usual
     report, policy = found.report, policy_of(found)
     assert report.refusal == ""
     # One of them had a false alarm in one of its four flights.
@@ -188,12 +194,12 @@ def part_of(table, unit):
     return WindowTable(table.rows[chosen].reset_index(drop=True), table.values[chosen])
 
 
-def test_what_an_agent_learns_is_what_the_ground_adapts_by(learned, scorer):
+def test_what_an_agent_learns_is_what_the_ground_adapts_by(learned, scorer, usual):
     """The same windows give the same shift, and the adapted graph scores as the shifted features do.
 
     Tolerance of scores: features are rounded to float32 once more on board.
     """
-    detector, found = outcome(learned, scorer, fleet())
+    detector, found = usual
     one_flight = replace(policy_of(found), flights=1, spans=(0.0,), limits=(99.0,) * (N_FEATURE - 1) + (0.0,))
     unit = part_of(fleet(seed=5), "u41")
     flown = rehearse_unit(unit, one_flight, detector)
@@ -238,6 +244,15 @@ def test_few_units_set_no_limits(learned, scorer):
         assert f"expected {FEWEST_UNITS} units" in found.report.refusal
 
 
+def test_units_cut_by_time_set_no_threshold(learned, scorer):
+    """A unit that was fitted to is not a stranger in rehearsal."""
+    table = fleet()
+    rows = table.rows.copy()
+    rows.loc[rows["recording_id"] == "u00-f3", "role"] = "calibration"
+    _, found = outcome(learned, scorer, WindowTable(rows, table.values))
+    assert "got some in both" in found.report.refusal
+
+
 def test_known_units_are_not_promised_less_than_others(learned, scorer):
     """A release that keeps its promise to unknown units must not lose it when they become known."""
     table = fleet()
@@ -246,10 +261,10 @@ def test_known_units_are_not_promised_less_than_others(learned, scorer):
     assert "the bundle would promise less" in found.report.refusal
 
 
-def test_the_same_fleet_gives_the_same_bytes(learned, scorer):
+def test_the_same_fleet_gives_the_same_bytes(learned, scorer, usual):
     """Reproducible, as every member."""
-    first, second = (outcome(learned, scorer, fleet())[1].policy_json for _ in range(2))
-    assert first == second
+    again = outcome(learned, scorer, fleet(), engines={"u00": "a/0", "u25": "a/25", "u45": "a/45"})
+    assert again[1].policy_json == usual[1].policy_json
 
 
 def test_units_that_move_or_share_a_place_are_not_known_by_it():
