@@ -16,11 +16,11 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from benchmarks.agent import AGENT
 from benchmarks.errors import BenchmarkError
-from edge_agent.config import TopicsSection
 from edge_agent.frame import NS_PER_S
 from edge_agent.health import ONLINE
 from edge_agent.result import Result, decode_result
 from edge_agent.topics import TopicTemplate
+from edge_agent.topics_section import TopicsSection
 
 if TYPE_CHECKING:
     from ground.publish import Broker

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from edge_agent.clock import clock_quality
-from edge_agent.config import AIRCRAFT, ENGINE
 from edge_agent.decision import NO_EVENT
 from edge_agent.errors import WireError
 from edge_agent.publication import Grade, Publication
 from edge_agent.result import Latency, Result, Runtime, encode_result
 from edge_agent.streams import UNKNOWN_ENGINE, Streams, name_of
 from edge_agent.topics import TopicTemplate
+from edge_agent.topics_section import AIRCRAFT, ENGINE
 from edge_agent.wire import decode_frame
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.config import TopicsSection
 from edge_agent.topics import TopicTemplate
+from edge_agent.topics_section import TopicsSection
 from ground.errors import GroundError
 from ground.publish import Broker
 
