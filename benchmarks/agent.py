@@ -52,6 +52,11 @@ def write_config(folder: Path, bundle: BenchBundle, *, host: str, port: int, tab
     return config
 
 
+def shadow_table(shadow: BenchBundle) -> str:
+    """The table of the config that names a second bundle to look along."""
+    return f"\n[shadow]\npath = {json.dumps(str(shadow.path))}\nkeys = [{json.dumps(str(shadow.public_key))}]\n"
+
+
 @contextmanager
 def running_agent(
     folder: Path, bundle: BenchBundle, broker: Broker, *, tables: str = "", python: str = sys.executable

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import theilslopes
 
-from benchmarks.agent import running_agent, write_config
+from benchmarks.agent import running_agent, shadow_table, write_config
 from benchmarks.bench_bundle import make_bundle
 from benchmarks.cal import make_cal
 from benchmarks.cold_start import time_starts
@@ -79,14 +79,14 @@ def _options() -> argparse.Namespace:
 
 
 def _steady(folder: Path, seconds: int, python: str) -> Row:
-    """The agent at 20 windows a second, by the looks of the time in which every engine gives windows."""
-    bundle = make_bundle(folder, n_channel=1)
+    """The agent with a shadow at 20 windows a second, by the looks of the time in which every engine gives windows."""
+    bundle, shadow = make_bundle(folder, n_channel=1), make_bundle(folder / "shadow", n_channel=1)
     warm_s = bundle.spec.window_s
     load = Load(spec=bundle.spec, streams=_STREAMS, windows=seconds)
     with (
         running_broker(MOSQUITTO, folder) as broker,
         connected_pair(broker) as pair,
-        running_agent(folder, bundle, broker, python=python) as agent,
+        running_agent(folder, bundle, broker, tables=shadow_table(shadow), python=python) as agent,
         watched(agent.process.pid, _LOOK_S) as watch,
     ):
         begin_s = time.monotonic()
@@ -94,7 +94,7 @@ def _steady(folder: Path, seconds: int, python: str) -> Row:
     uses = watch.since(begin_s + warm_s)
     cpu_s = np.diff([use.cpu_s for use in uses]) / np.diff([use.at_s for use in uses])
     return Row(
-        name=f"agent, {_STREAMS} windows/s of 25.6 kHz: CPU time a second",
+        name=f"agent with shadow, {_STREAMS} windows/s of 25.6 kHz: CPU time a second",
         summary=summarise(cpu_s),
         targets=_targets(uses),
         figures=_figures(uses) | {"unanswered": run.unanswered},

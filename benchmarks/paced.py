@@ -43,6 +43,11 @@ class Load:
         """Frames that complete the windows of one engine."""
         return round((self.spec.window_s + (self.windows - 1) * self.spec.hop_s) / FRAME_S)
 
+    @property
+    def duration_s(self) -> float:
+        """Time from the first frame of an engine to the end of its last one."""
+        return self.frames_per_stream * FRAME_S
+
     def completes(self, index: int) -> bool:
         """Whether frame ``index`` of an engine completes a window."""
         per_hop, first = round(self.spec.hop_s / FRAME_S), round(self.spec.window_s / FRAME_S)
