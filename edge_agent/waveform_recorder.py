@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from edge_agent.commissioning import Commissioning
 from edge_agent.config import MIB
 from edge_agent.decision import RAISED
+from edge_agent.detector import NOBODY
 from edge_agent.frame import NS_PER_S
 from edge_agent.streams import name_of
 from edge_agent.waveform_ring import Snapshot, WaveformRing
@@ -55,6 +57,7 @@ class WaveformRecorder:
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         spec, self._memory_n = model.spec, model.thresholds.n
+        self._model = model
         self._window_s = spec.window_s
         self._after_s = config.evidence.after_s
         # The alert's window, those that its decision remembers, and one ahead of them: see waveform_ring.
@@ -118,7 +121,15 @@ class WaveformRecorder:
             if not found:
                 self._counters.add("evidence_lost.memory")
             for snapshot in found:
-                self._save(snapshot)
+                reproduces = snapshot.reproduces and self._follows_from_the_bundle(alert)
+                self._save(replace(snapshot, reproduces=reproduces))
+
+    def _follows_from_the_bundle(self, alert: Assessment) -> bool:
+        """Whether an agent that was never aboard holds the engine against the same as the alert was."""
+        model = self._model
+        fresh = Commissioning(model.commissioning, model.scaler, model.bundle_digest, NOBODY)
+        fresh.begin(f"{alert.aircraft}/{alert.engine}", alert.flight)
+        return (alert.unit, alert.unit_shift) == (fresh.state.stage, fresh.state.shift_digest)
 
     def _trim(self) -> None:
         while self.n_byte > self._most_bytes:
