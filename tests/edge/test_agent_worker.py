@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from queue import SimpleQueue
 from typing import Any
 
@@ -109,6 +110,23 @@ def test_stop_finishes_the_frame_in_hand(inbox: Inbox) -> None:
     assert [scripted.published.get(timeout=WAIT_S).topic for _ in range(2)] == ["a", "after"]
     assert scripted.published.empty()
     assert inbox.dropped == 1
+
+
+def test_what_is_asked_for_comes_before_the_next_arrival(inbox: Inbox) -> None:
+    """Also where the worker was waiting for that arrival when it was asked: a reload counts for the next frame."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    worker.wait_s = worker._patience_s = WAIT_S
+    done: list[str] = []
+    handle = scripted.handle
+    scripted.handle = lambda arrival: done.append("arrival") or handle(arrival)  # type: ignore[method-assign,func-returns-value]
+    worker.start()
+    time.sleep(0.05)
+    worker.between_turns(lambda: done.append("asked"))
+    inbox.put(Arrival("a", b"fine", time.monotonic_ns()))
+    scripted.published.get(timeout=WAIT_S)
+    assert worker.stop(WAIT_S)
+    assert done == ["asked", "arrival"]
 
 
 def test_every_turn_is_a_beat(inbox: Inbox) -> None:
