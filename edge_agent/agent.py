@@ -213,6 +213,8 @@ class Agent:
         self._inbox.bound(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
         self._worker.between_turns(lambda: self._onlookers.reconfigure(config))
+        self._worker.between_turns(lambda: self._reports.reconfigure(config))
+        self._units.bound(_UNITS_PER_STREAM * config.limits.max_streams)
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
             self._link.reconfigure(config)
 

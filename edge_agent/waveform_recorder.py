@@ -64,7 +64,7 @@ class WaveformRecorder:
         self._before_s = max(config.evidence.before_s, self._window_s + self._memory_n * spec.hop_s)
         self._longest_frame_s = spec.window_s
         self._most_bytes = config.evidence.memory_mib * MIB
-        self._most_engines = config.limits.max_streams
+        self.reconfigure(config)
         self._counters = counters
         self._save = save
         self._now_ns = now_ns
@@ -74,6 +74,10 @@ class WaveformRecorder:
     def n_byte(self) -> int:
         """Bytes that all rings hold."""
         return sum(engine.ring.n_byte for engine in self._engines.values())
+
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config, between two frames."""
+        self._most_engines = config.limits.max_streams
 
     def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
         """Keep the frame; where an alert's time is over, have its snapshot saved."""
@@ -107,7 +111,7 @@ class WaveformRecorder:
         if name in self._engines:
             self._engines.move_to_end(name)
             return self._engines[name]
-        if len(self._engines) >= self._most_engines:
+        while len(self._engines) >= self._most_engines:
             _, gone = self._engines.popitem(last=False)
             self._take_due(gone, everything=True)
         keep_s = self._before_s + self._after_s + self._longest_frame_s
