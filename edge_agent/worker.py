@@ -24,6 +24,8 @@ _LINGER_S = 0.001
 _NO_WAIT_S = 0.0
 _MOST_BEHIND = 64
 """Frames that observers may lag behind, since live frames go first; with more, each frame waits for one of them."""
+_MOST_BYTES_BEHIND = 16 * 1024 * 1024
+"""Bytes of these frames; 64 of the longest would take more memory than the agent may have."""
 
 _NS_PER_MS = 1e6
 
@@ -107,7 +109,7 @@ class Worker:
         self._do_what_was_asked()
         self._look_at_the_load((time.monotonic_ns() - arrival.received_ns) / _NS_PER_MS)
         self._patience_s = _LINGER_S if self._handle(arrival) else _NO_WAIT_S
-        if self._pipeline.behind > _MOST_BEHIND:
+        while self._pipeline.behind > _MOST_BEHIND or self._pipeline.bytes_behind > _MOST_BYTES_BEHIND:
             self._follow()
 
     def _do_what_was_asked(self) -> None:
