@@ -150,7 +150,10 @@ def test_ten_thousand_hostile_payloads(broker: Any, peer: Any, make_agent: Any, 
     peer.subscribe(RESULT)
     counters_when(agent, "frames_received", 0)
     peer.flood(ANY_ENGINE, payloads)
-    counters = counters_when(agent, "frames_received", N)
+    counters_when(agent, "frames_received", N)
+    peer.publish(f"aircraft/{'x' * 60_000}/engine/vibration", payloads[0])
+    counters = counters_when(agent, "frames_received", N + 1)
+    refused["frames_refused.topic_too_long"] = 1
     assert {name: n for name, n in counters.items() if name.startswith("frames_refused")} == refused
     assert not [name for name in counters if "errors" in name and counters[name]]
     assert counters["inbox_dropped"] == 0
