@@ -19,7 +19,7 @@ from edge_agent.folder_lock import FolderLock
 from edge_agent.frame import NS_PER_S
 from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
 from edge_agent.heard import Heard
-from edge_agent.inbox import Arrival, Inbox
+from edge_agent.inbox import LONGEST_TOPIC, TOPIC_TOO_LONG, Arrival, Inbox
 from edge_agent.journal import Journal
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
@@ -213,6 +213,8 @@ class Agent:
         self._inbox.bound(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
         self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
         self._worker.between_turns(lambda: self._onlookers.reconfigure(config))
+        self._worker.between_turns(lambda: self._reports.reconfigure(config))
+        self._units.bound(_UNITS_PER_STREAM * config.limits.max_streams)
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
             self._link.reconfigure(config)
 
@@ -246,7 +248,11 @@ class Agent:
         )
 
     def _on_arrival(self, arrival: Arrival) -> None:
-        if not self._reports.asks_for_evidence(arrival):
+        if len(arrival.topic) > LONGEST_TOPIC:
+            # Topics are remembered, logged and told of: at up to 64 KiB each, a few hundred would fill the memory.
+            self._health.counters.add("frames_received")
+            self._health.counters.add(f"frames_refused.{TOPIC_TOO_LONG}")
+        elif not self._reports.asks_for_evidence(arrival):
             self._inbox.put(arrival)
 
     def _publish(self, publication: Publication) -> None:

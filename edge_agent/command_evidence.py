@@ -12,6 +12,7 @@ from edge_agent.evidence_store import FOLDER, NEWEST, EvidenceStore
 from edge_agent.exit_code import ExitCode
 from edge_agent.frame_file import read_blocks, write_blocks
 from edge_agent.output import say, say_json
+from edge_agent.unit_files import units_folder
 
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
@@ -56,7 +57,9 @@ def export_evidence(config_path: Path, *, name: str, out: Path, as_json: bool) -
     if as_json:
         say_json(evidence.to_document())
     else:
-        say(f"{out}: {evidence.n_frame} frames; replay them with --first-seq {evidence.first_seq}")
+        # What was learned on board is in no bundle.
+        units = f" --units {units_folder(config.agent.state_dir)}" if evidence.unit_shift else ""
+        say(f"{out}: {evidence.n_frame} frames; replay them with --first-seq {evidence.first_seq}{units}")
     return ExitCode.OK
 
 

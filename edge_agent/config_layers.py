@@ -122,7 +122,7 @@ def _read_file(path: Path) -> Layer:
         return Layer(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable file, got {error.strerror}; check the path") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: expected TOML, got {error}; correct the line") from error
 
 

@@ -53,6 +53,13 @@ class EngineReports:
         # The worker observes, the main thread ticks: where no engine is heard, only the latter notices.
         self._lock = threading.Lock()
 
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config, between two turns of the worker."""
+        with self._lock:
+            self._waveforms.reconfigure(config)
+            self._flights.reconfigure(config)
+            self._desk.reconfigure(config)
+
     def start(self) -> None:
         """Begin to write and to ship."""
         self._desk.start()

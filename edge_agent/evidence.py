@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 
 from edge_agent.errors import EvidenceError
+from edge_agent.unit_state import NO_SHIFT, POOLED
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
@@ -44,9 +45,11 @@ class Evidence:
         last_ns: Source time just after the last sample.
         n_frame: Frames in the file.
         first_seq: ``seq`` of the first assessment of a replay, for ``edge-agent replay --first-seq``.
-        reproduces: Whether that replay gives the alert to the same bytes.
+        reproduces: Whether that replay gives the alert to the same bytes, by the bundle alone.
         n_byte: Length of the file.
         sha256: Of the file, hex.
+        unit: What the engine was held against, as in the alert.
+        unit_shift: Digest of the shift that was taken away, as in the alert: a replay needs it (``replay --units``).
     """
 
     id: str
@@ -70,6 +73,8 @@ class Evidence:
     reproduces: bool
     n_byte: int = 0
     sha256: str = ""
+    unit: str = POOLED
+    unit_shift: str = NO_SHIFT
 
     @classmethod
     def of(cls, snapshot: Snapshot, *, agent: str, run: str) -> Evidence:
@@ -95,6 +100,8 @@ class Evidence:
             n_frame=len(snapshot.frames),
             first_seq=snapshot.first_seq,
             reproduces=snapshot.reproduces,
+            unit=alert.unit,
+            unit_shift=alert.unit_shift,
         )
 
     def to_document(self) -> dict[str, Any]:

@@ -40,6 +40,9 @@ class Shipper:
         counters: Counts what was asked, sent and refused.
         publish: Queues a message.
         is_connected: Whether the link stands: chunks do not pile up before a link that is down.
+
+    Attributes:
+        expiry_s: How long the broker keeps a chunk.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Shipper:
         self._topic = topic
         self._agent, self._run = agent, run
         self._rate = rate
-        self._expiry_s = expiry_s
+        self.expiry_s = expiry_s
         self._counters = counters
         self._publish = publish
         self._is_connected = is_connected
@@ -130,7 +133,7 @@ class Shipper:
             self._publish(self._message(encode_refusal(agent=self._agent, run=self._run, name=name, error=reason)))
 
     def _message(self, payload: bytes) -> Publication:
-        return Publication(topic=self._topic, payload=payload, expiry_s=self._expiry_s, grade=Grade.TELEMETRY)
+        return Publication(topic=self._topic, payload=payload, expiry_s=self.expiry_s, grade=Grade.TELEMETRY)
 
     def _stall(self, now_s: float) -> None:
         self._due_s = now_s + _RETRY_S

@@ -57,20 +57,25 @@ class FlightRecorder:
 
     def __init__(self, config: AgentConfig, health: Health, *, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._topic = TopicTemplate(config.topics.flight)
-        self._expiry_s = config.broker.message_expiry_s
         self._silence_ns = config.agent.flight_end_s * NS_PER_S
-        self._most_engines = config.limits.max_streams
+        self.reconfigure(config)
         self._health = health
         self._now_ns = now_ns
         self._flights: OrderedDict[str, _Open] = OrderedDict()
 
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config, between two frames."""
+        self._expiry_s = config.broker.message_expiry_s
+        self._most_engines = config.limits.max_streams
+
     def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
         """Note the frame; gives the summary of the flight that it ends."""
-        name, over = name_of(frame), []
+        name = name_of(frame)
+        over: list[Publication] = []
         if name in self._flights and self._flights[name].flight != frame.flight:
             over = self._close(name, NEXT_FLIGHT)
-        elif name not in self._flights and len(self._flights) >= self._most_engines:
-            over = self._close(next(iter(self._flights)), EVICTED)
+        while name not in self._flights and len(self._flights) >= self._most_engines:
+            over += self._close(next(iter(self._flights)), EVICTED)
         if name not in self._flights:
             log = FlightLog(self._health.identity.run)
             self._flights[name] = _Open(log, frame.aircraft, frame.engine, frame.flight, 0)

@@ -18,6 +18,10 @@ FULL_BYTES: Final = "full_bytes"
 SILENCED: Final = "silenced"
 CLOSED: Final = "closed"
 
+TOPIC_TOO_LONG: Final = "topic_too_long"
+LONGEST_TOPIC: Final = 512
+"""Characters; identities are up to 128 each."""
+
 OTHER_SOURCES: Final = ""
 _MOST_SOURCES = 256
 """Sources that are remembered by name; invented ones must not fill the memory."""
@@ -169,7 +173,9 @@ class Inbox:
     def _least_hurt(self, waiting: Counter[str]) -> str:
         least = _BUSY_SHARE * max(waiting.values())
         busiest = [topic for topic, n in waiting.items() if n >= least]
-        return min(busiest, key=lambda topic: self._dropped_of[topic])
+        # One that has no name here has shared the fate of the others, not been spared.
+        others = self._dropped_of[OTHER_SOURCES]
+        return min(busiest, key=lambda topic: self._dropped_of.get(topic, others))
 
     def _silence(self, topic: str, now_ns: int) -> None:
         self._silenced_until_ns = {name: until for name, until in self._silenced_until_ns.items() if until > now_ns}

@@ -57,6 +57,7 @@ class Link:
         self._timing = timing
         self._backoff = Backoff(timing.first_backoff_s, timing.longest_backoff_s)
         self._probe = Probe(interval_s=config.broker.probe_interval_s, timeout_s=timing.probe_timeout_s)
+        self._asked: frozenset[str] = frozenset()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
     @property
@@ -95,12 +96,16 @@ class Link:
         while not self._stopping.is_set():
             config = self._config
             self._probe.interval_s = config.broker.probe_interval_s
+            wanted = frozenset(config.subscriptions)
+            self._asked |= wanted
             connection = Connection(
                 config, version, self._outbox, self._listener, self._bell,
-                probe=self._probe, timing=self._timing, first=first,
+                probe=self._probe, timing=self._timing, first=first, unwanted=self._asked - wanted,
             )  # fmt: skip
             ending = self._serve(connection, config)
             first = first and not connection.accepted
+            if connection.subscribed:
+                self._asked = wanted
             falls_back = version == V5 and connection.version_refused
             # Every lost connection begins again with version 5: a broker that was restarting must not pin us to 3.1.1.
             version = V311 if falls_back else V5

@@ -25,6 +25,8 @@ from edge_agent.publication import Publication
 from edge_agent.reason_codes import KEEP_ALIVE_TIMEOUT, PROTOCOL_ERROR, UNSUPPORTED_PROTOCOL, advice, label
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from edge_agent.bell import Bell
     from edge_agent.config import AgentConfig
     from edge_agent.link_state import LinkListener
@@ -61,6 +63,7 @@ class Connection:
         probe: Tells whether messages pass.
         timing: How long to wait for what.
         first: Whether a session kept by the broker is none of ours.
+        unwanted: Topic filters that the session may still have, from before a reload.
 
     Attributes:
         accepted: Whether the broker has accepted us.
@@ -82,6 +85,7 @@ class Connection:
         probe: Probe,
         timing: LinkTiming,
         first: bool,
+        unwanted: Collection[str] = (),
     ) -> None:
         self._config = config
         self._version = version
@@ -91,6 +95,7 @@ class Connection:
         self._probe = probe
         self._timing = timing
         self._first = first
+        self._unwanted = unwanted
         self._window = _WINDOW
         self._accepted_s = float("inf")
         self._probe_subscription = 0
@@ -209,6 +214,8 @@ class Connection:
         self.session_lost = self._version == V5 and not self._first and not flags.session_present
         self._accepted_s = time.monotonic()
         self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
+        if self._unwanted:
+            self._client.give_up(*self._unwanted)
         self._client.ask_for(*self._config.subscriptions)
         self._outbox.add_first(self._listener.birth())
 

@@ -115,6 +115,10 @@ class OneConnectionClient(Client):
             return self.subscribe([(topic, options) for topic in filters])[1] or 0
         return self.subscribe([(topic, QOS) for topic in filters])[1] or 0
 
+    def give_up(self, *filters: str) -> None:
+        """Queue the end of subscriptions: a session that the broker keeps has those of an earlier config, too."""
+        self.unsubscribe(list(filters))
+
     def say_goodbye(self, session_expiry_s: int) -> None:
         """Queue DISCONNECT: the broker keeps the will to itself, and the session (MQTT 5) for so long."""
         if self.protocol != V5:

@@ -18,6 +18,7 @@ from edge_agent.result import Latency, Result, Runtime, encode_result
 from edge_agent.streams import UNKNOWN_ENGINE, Streams, name_of
 from edge_agent.topics import TopicTemplate
 from edge_agent.topics_section import AIRCRAFT, ENGINE
+from edge_agent.waveform_ring import bytes_of
 from edge_agent.wire import decode_frame
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Pipeline:
         self._observers = observers
         self._now_ns = now_ns
         self._unfollowed: deque[tuple[Frame, list[Judgement]]] = deque()
+        self._bytes_behind = 0
         self._streams = Streams(
             model,
             engines=config.agent.engines,
@@ -136,6 +138,7 @@ class Pipeline:
             raise
         times = _Times(arrival.received_ns, taken_ns, decoded_ns, self._now_ns())
         self._unfollowed.append((frame, judgements))
+        self._bytes_behind += bytes_of(frame)
         return self._publications([each.assessment for each in judgements], times) if judgements else []
 
     @property
@@ -143,9 +146,18 @@ class Pipeline:
         """Frames that were handled and that the observers have not seen yet."""
         return len(self._unfollowed)
 
+    @property
+    def bytes_behind(self) -> int:
+        """What these frames take in memory."""
+        return self._bytes_behind
+
     def follow_next(self) -> list[Publication]:
         """What the observers say of the next frame that they have not seen; one that fails is counted."""
-        return self._observe(*self._unfollowed.popleft()) if self._unfollowed else []
+        if not self._unfollowed:
+            return []
+        frame, judgements = self._unfollowed.popleft()
+        self._bytes_behind -= bytes_of(frame)
+        return self._observe(frame, judgements)
 
     def follow_up(self) -> list[Publication]:
         """What the observers say of all frames that they have not seen."""

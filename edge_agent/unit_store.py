@@ -77,6 +77,10 @@ class UnitStore:
         self._take_requests()
         self._thread = threading.Thread(target=self._run, name="units", daemon=True)
 
+    def bound(self, limit: int) -> None:
+        """Keep at most so many from the next new unit on."""
+        self._limit = limit
+
     def start(self) -> None:
         """Begin to keep."""
         self._thread.start()

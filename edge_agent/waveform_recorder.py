@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from edge_agent.commissioning import Commissioning
 from edge_agent.config import MIB
 from edge_agent.decision import RAISED
+from edge_agent.detector import NOBODY
 from edge_agent.frame import NS_PER_S
 from edge_agent.streams import name_of
 from edge_agent.waveform_ring import Snapshot, WaveformRing
@@ -55,13 +57,14 @@ class WaveformRecorder:
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         spec, self._memory_n = model.spec, model.thresholds.n
+        self._model = model
         self._window_s = spec.window_s
         self._after_s = config.evidence.after_s
         # The alert's window, those that its decision remembers, and one ahead of them: see waveform_ring.
         self._before_s = max(config.evidence.before_s, self._window_s + self._memory_n * spec.hop_s)
         self._longest_frame_s = spec.window_s
         self._most_bytes = config.evidence.memory_mib * MIB
-        self._most_engines = config.limits.max_streams
+        self.reconfigure(config)
         self._counters = counters
         self._save = save
         self._now_ns = now_ns
@@ -71,6 +74,10 @@ class WaveformRecorder:
     def n_byte(self) -> int:
         """Bytes that all rings hold."""
         return sum(engine.ring.n_byte for engine in self._engines.values())
+
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config, between two frames."""
+        self._most_engines = config.limits.max_streams
 
     def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
         """Keep the frame; where an alert's time is over, have its snapshot saved."""
@@ -104,7 +111,7 @@ class WaveformRecorder:
         if name in self._engines:
             self._engines.move_to_end(name)
             return self._engines[name]
-        if len(self._engines) >= self._most_engines:
+        while len(self._engines) >= self._most_engines:
             _, gone = self._engines.popitem(last=False)
             self._take_due(gone, everything=True)
         keep_s = self._before_s + self._after_s + self._longest_frame_s
@@ -118,7 +125,15 @@ class WaveformRecorder:
             if not found:
                 self._counters.add("evidence_lost.memory")
             for snapshot in found:
-                self._save(snapshot)
+                reproduces = snapshot.reproduces and self._follows_from_the_bundle(alert)
+                self._save(replace(snapshot, reproduces=reproduces))
+
+    def _follows_from_the_bundle(self, alert: Assessment) -> bool:
+        """Whether an agent that was never aboard holds the engine against the same as the alert was."""
+        model = self._model
+        fresh = Commissioning(model.commissioning, model.scaler, model.bundle_digest, NOBODY)
+        fresh.begin(f"{alert.aircraft}/{alert.engine}", alert.flight)
+        return (alert.unit, alert.unit_shift) == (fresh.state.stage, fresh.state.shift_digest)
 
     def _trim(self) -> None:
         while self.n_byte > self._most_bytes:

@@ -24,6 +24,8 @@ _LINGER_S = 0.001
 _NO_WAIT_S = 0.0
 _MOST_BEHIND = 64
 """Frames that observers may lag behind, since live frames go first; with more, each frame waits for one of them."""
+_MOST_BYTES_BEHIND = 16 * 1024 * 1024
+"""Bytes of these frames; 64 of the longest would take more memory than the agent may have."""
 
 _NS_PER_MS = 1e6
 
@@ -88,8 +90,6 @@ class Worker:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                while not self._between.empty():
-                    self._between.get()()
                 self._turn()
                 self._heartbeat.beat()
             self._publish(self._pipeline.follow_up())
@@ -101,13 +101,20 @@ class Worker:
         try:
             arrival = self._inbox.take(self._patience_s)
         except Empty:
+            self._do_what_was_asked()
             self._look_at_the_load(waited_ms=0.0)
             self._patience_s = _NO_WAIT_S if self._follow() else self.wait_s
             return
+        # After the wait, not before: what was asked for meanwhile counts for this arrival.
+        self._do_what_was_asked()
         self._look_at_the_load((time.monotonic_ns() - arrival.received_ns) / _NS_PER_MS)
         self._patience_s = _LINGER_S if self._handle(arrival) else _NO_WAIT_S
-        if self._pipeline.behind > _MOST_BEHIND:
+        while self._pipeline.behind > _MOST_BEHIND or self._pipeline.bytes_behind > _MOST_BYTES_BEHIND:
             self._follow()
+
+    def _do_what_was_asked(self) -> None:
+        while not self._between.empty():
+            self._between.get()()
 
     def _handle(self, arrival: Arrival) -> bool:
         """Handle a frame; whether there are results on their way."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from queue import SimpleQueue
 from typing import Any
 
@@ -27,6 +28,7 @@ class Scripted:
         self.faults = 0
         self.beats = 0
         self.behind = 0
+        self.frame_bytes = 1
         self.loads: list[tuple[float, float, int]] = []
         self.begun = threading.Event()
         self.may_finish = threading.Event()
@@ -40,6 +42,11 @@ class Scripted:
             assert self.may_finish.wait(WAIT_S)
         self.behind += 1
         return [Publication(topic=arrival.topic, payload=arrival.payload)]
+
+    @property
+    def bytes_behind(self) -> int:
+        """Bytes of what observers have not seen."""
+        return self.behind * self.frame_bytes
 
     def follow_next(self) -> list[Publication]:
         """What is said of the oldest message that observers have not seen."""
@@ -111,6 +118,23 @@ def test_stop_finishes_the_frame_in_hand(inbox: Inbox) -> None:
     assert inbox.dropped == 1
 
 
+def test_what_is_asked_for_comes_before_the_next_arrival(inbox: Inbox) -> None:
+    """Also where the worker was waiting for that arrival when it was asked: a reload counts for the next frame."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    worker.wait_s = worker._patience_s = WAIT_S
+    done: list[str] = []
+    handle = scripted.handle
+    scripted.handle = lambda arrival: done.append("arrival") or handle(arrival)  # type: ignore[method-assign,func-returns-value]
+    worker.start()
+    time.sleep(0.05)
+    worker.between_turns(lambda: done.append("asked"))
+    inbox.put(Arrival("a", b"fine", time.monotonic_ns()))
+    scripted.published.get(timeout=WAIT_S)
+    assert worker.stop(WAIT_S)
+    assert done == ["asked", "arrival"]
+
+
 def test_every_turn_is_a_beat(inbox: Inbox) -> None:
     """Good and bad messages are progress alike; a frame that is not finished is none."""
     scripted = Scripted()
@@ -175,3 +199,16 @@ def test_every_turn_looks_at_the_load(inbox: Inbox) -> None:
     assert [fullness for _, fullness, _ in scripted.loads[:3]] == [0.01, 0.0, 0.0]
     assert scripted.loads[0][0] > 0.0
     assert scripted.loads[2][0] == 0.0
+
+
+def test_observers_lag_fewer_frames_where_frames_are_long(inbox: Inbox) -> None:
+    """Sixty-four frames of 8 MiB, which short payloads become, would be more than the service may take."""
+    scripted = Scripted()
+    scripted.frame_bytes = 8 * 1024 * 1024
+    worker = make_worker(scripted, inbox)
+    for number in range(20):
+        inbox.put(Arrival(str(number), b"fine", 0))
+    worker.start()
+    topics = [scripted.published.get(timeout=WAIT_S).topic for _ in range(40)]
+    assert topics[:6] == ["0", "1", "2", "after", "3", "after"]
+    assert worker.stop(WAIT_S)

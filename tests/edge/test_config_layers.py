@@ -144,3 +144,10 @@ def test_defaults_hold_every_key(path: Path) -> None:
     full = read_config(path, {}).config
     path.write_text("[agent]\nid = 'a1'\nfleet = 'demo'\n[bundle]\npath = 'x'\nkeys = ['y']\n")
     assert full == read_config(path, {}).config
+
+
+def test_toml_too_deep_is_wrong_and_no_fault(path: Path) -> None:
+    """The reader of the library gives up with an error of its own, which must not end an agent that reloads."""
+    path.write_text("a = " + "[" * 20_000)
+    with pytest.raises(ConfigError, match="expected TOML, got"):
+        read_config(path, {})

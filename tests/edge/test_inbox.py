@@ -23,6 +23,14 @@ def inbox_of(max_frames: int, max_bytes: int) -> Inbox:
     return Inbox(max_frames=max_frames, max_bytes=max_bytes, silence_ns=SILENCE_NS)
 
 
+def roomy(inbox: Inbox) -> Inbox:
+    """The same inbox, empty, with room for ten."""
+    while len(inbox):
+        inbox.take(0.0)
+    inbox.bound(max_frames=10, max_bytes=1_000)
+    return inbox
+
+
 def numbers_in(inbox: Inbox) -> list[int]:
     """Everything in the inbox, in order."""
     return [inbox.take(0.0).received_ns for _ in range(len(inbox))]
@@ -117,6 +125,23 @@ def test_invented_sources_fill_no_memory() -> None:
     assert len(dropped) <= 257
     assert dropped[OTHER_SOURCES] > 1_000
     assert inbox.dropped == sum(dropped.values()) == 3_000 - len(inbox)
+
+
+def test_a_source_beyond_those_remembered_is_not_silenced_for_it() -> None:
+    """Invented sources fill the list of names: one that came after them is not always the one that goes."""
+    inbox = inbox_of(1, 1_000)
+    for number in range(300):
+        for _ in range(3):
+            inbox.put(arrival(1_000 * number, source=f"invented {number}"))
+    inbox = roomy(inbox)
+    before = dict(inbox.dropped_by_source)
+    for number in range(8):
+        inbox.put(arrival(10**6 + number, source="engine"))
+        inbox.put(arrival(10**6 + number, source="invented 0"))
+    after = inbox.dropped_by_source
+    assert after["invented 0"] > before["invented 0"]
+    assert after[OTHER_SOURCES] == before[OTHER_SOURCES]
+    inbox.close()
 
 
 def test_whole_windows_survive_overload() -> None:

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 
 from edge_agent.assessment import encode_assessment
+from edge_agent.commissioning_policy import CommissioningPolicy, ExpectedLevels
 from edge_agent.config import AgentConfig
 from edge_agent.decision import RAISED
-from edge_agent.detector import Detector, LoadedModel
+from edge_agent.detector import NOBODY, Detector, LoadedModel
+from edge_agent.evidence import Evidence
 from edge_agent.frame import NS_PER_S, Frame, samples_ns
 from edge_agent.frame_file import read_blocks, write_blocks
 from edge_agent.health import Counters
 from edge_agent.scaler import Scaler
 from edge_agent.scorer import Scored
 from edge_agent.thresholds import Thresholds
+from edge_agent.unit_state import COMMISSIONING, KNOWN, new_unit
 from edge_agent.waveform_recorder import WaveformRecorder
 from edge_agent.waveform_ring import Snapshot
 from edge_agent.wire import decode_frame, encode_frame
@@ -256,3 +259,31 @@ def run_up(duration_s: float, lengths_n: list[int]) -> list[Frame]:
         )  # fmt: skip
         start_n += n
     return frames
+
+
+@pytest.mark.parametrize("stage", [KNOWN, COMMISSIONING])
+def test_a_shift_learned_on_board_is_not_in_the_bundle(
+    make_config: Callable[..., AgentConfig],
+    small_model: LoadedModel,
+    small_bundle: Any,
+    tmp_path: Path,
+    stage: str,
+) -> None:
+    """A snapshot of a unit whose shift was learned does not claim that a replay by the bundle alone gives the alert."""
+    n = len(small_model.scaler.names)
+    policy = CommissioningPolicy(
+        flights=1, windows=1, spans=(), limits=(3.0,) * n, pooled=15.0, phases=(), confidence=0.9, units=20, known=(),
+        expected=ExpectedLevels(offset=(0.0,) * n, columns=(), low=(), width=(), steps=()),
+    )  # fmt: skip
+    model = dataclasses.replace(small_model, commissioning=policy)
+    recording = Recording(make_config(evidence={"before_s": 6.0, "after_s": 3.0}), model)
+    known = dataclasses.replace(new_unit("OO-ABC/1", model.bundle_digest, KNOWN), shift=(0.5,) * n)
+    recording.detector = Detector(model, unit=known if stage == KNOWN else NOBODY)
+    for frame in small_bundle.frames(60.0, faulty_from_s=40.0):
+        recording.push(frame)
+    (alert,), (snapshot,) = recording.alerts(), recording.snapshots
+    assert alert.unit == stage
+    assert (encode_assessment(alert) in replayed(snapshot, model, tmp_path)) == (stage == COMMISSIONING)
+    assert snapshot.reproduces == (stage == COMMISSIONING)
+    evidence = Evidence.of(snapshot, agent="a1", run="r")
+    assert (evidence.unit, evidence.unit_shift) == (alert.unit, alert.unit_shift)
