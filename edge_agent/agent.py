@@ -30,7 +30,7 @@ from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.startup import LoadedShadow
-from edge_agent.status_file import prepare_folder, write_status
+from edge_agent.status_file import StatusFile, prepare_folder
 from edge_agent.status_messages import status_message, status_messages
 from edge_agent.topics import TopicTemplate
 from edge_agent.unit_files import units_folder
@@ -113,6 +113,7 @@ class Agent:
         )
         heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)
         self._checkup = Checkup(config, self._health, heard, lambda: heartbeat.age_s)
+        self._status_file = StatusFile(config.agent.state_dir, self._health.counters)
         self._metrics = MetricsOutlets(config.metrics, self._health.counters)
         self._units = UnitStore(
             units_folder(config.agent.state_dir), limit=_UNITS_PER_STREAM * config.limits.max_streams
@@ -231,7 +232,8 @@ class Agent:
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(*status_messages(self._config, self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):
-            _log.warning("messages not delivered", n=len(self._outbox))
+            kept = "in the journal, for the next start" if self._config.journal.enabled else "nowhere: they are lost"
+            _log.warning("messages not delivered", n=len(self._outbox), kept=kept)
         if not self._journal.stop(JOURNAL_TIMEOUT_S):
             _log.error("journal not finished", waited_s=JOURNAL_TIMEOUT_S)
         self._health.link = self._link.state
@@ -266,12 +268,7 @@ class Agent:
         self._checkup.refresh(gauges)
         document = self._document()
         self._metrics.give(document, gauges)
-        try:
-            write_status(self._config.agent.state_dir, document)
-        except OSError as error:
-            # A full disk must not end the watch over an engine.
-            self._health.counters.add("status_not_written")
-            _log.error("status not written", error=str(error), folder=str(self._config.agent.state_dir))
+        self._status_file.keep(document)
 
     def _document(self) -> dict[str, Any]:
         return {**self._health.document(self._gauges()), **self._onlookers.document(self._inbox)}
@@ -295,7 +292,9 @@ class Agent:
         link = self._link.state
         where = f"{self._config.broker.host}:{self._config.broker.port}"
         connected = f"connected to {where}" if link.connected else f"waiting for {where} {link.error}".rstrip()
-        return f"{self._health.identity.bundle_id}, {len(self._pipeline.streams)} engines, {connected}"
+        verdict = self._health.verdict
+        health = f"{verdict.health} ({', '.join(verdict.reasons)})" if verdict.reasons else verdict.health
+        return f"{health}, {self._health.identity.bundle_id}, {len(self._pipeline.streams)} engines, {connected}"
 
 
 def _freeze_garbage() -> None:

@@ -6,15 +6,20 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import structlog
+
 from edge_agent.clock import clock_quality
 from edge_agent.probe import REFUSED
 from edge_agent.process_gauges import read_process
-from edge_agent.verdict import Signs, growth, judge
+from edge_agent.verdict import OK, Signs, Verdict, advice_on, growth, judge
 
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
     from edge_agent.health import Health
     from edge_agent.heard import Heard
+
+
+_log = structlog.get_logger(__name__)
 
 
 class Checkup:
@@ -62,7 +67,7 @@ class Checkup:
             self._link_up_s = now_s
         health.process = read_process(self._config.agent.state_dir)
         health.heard_s = self._heard.ages_s()
-        health.verdict = judge(
+        verdict = judge(
             Signs(
                 link_down_s=now_s - self._link_up_s,
                 subscription_refused=health.link.connected and bool(health.link.error),
@@ -76,3 +81,14 @@ class Checkup:
                 grown=growth(self._before, counts),
             )
         )
+        _tell(health.verdict, verdict)
+        health.verdict = verdict
+
+
+def _tell(before: Verdict, now: Verdict) -> None:
+    """Log what is newly wrong, and when all is well again."""
+    for reason in now.reasons:
+        if reason not in before.reasons:
+            _log.warning("health", health=now.health, reason=reason, todo=advice_on(reason))
+    if now.health == OK != before.health:
+        _log.info("health", health=now.health)

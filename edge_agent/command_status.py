@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from edge_agent.config import load_config
+from edge_agent.config import USUAL_STATE_DIR, load_config
+from edge_agent.config_layers import find_text
+from edge_agent.errors import ConfigError
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import say, say_json
-from edge_agent.status_file import is_stale, is_stopped, read_status
-from edge_agent.verdict import FAILING, OK
+from edge_agent.status_file import is_stale, is_stopped, read_status, why_stale
+from edge_agent.verdict import FAILING, OK, advice_on
 
 
 def status(config_path: Path, *, as_json: bool) -> ExitCode:
     """Print the status document; the exit code says whether an agent runs.
 
     Raises:
-        ConfigError: The config is wrong.
+        ConfigError: The config is wrong. What the agent said is printed all the same, where its folder can be made out:
+            it may run on, by the config before.
     """
-    config = load_config(config_path)
-    document = read_status(config.agent.state_dir)
-    if document:
-        # An agent of an older version may have left it.
-        document = {"health": OK, "health_reasons": [], "process": {}, "heard_s": {}, **document}
+    try:
+        config = load_config(config_path)
+    except ConfigError:
+        document = _read(_likely_state_dir(config_path))
+        if document and not as_json:
+            _say(document)
+        raise
+    document = _read(config.agent.state_dir)
     if as_json:
         say_json(document)
     elif not document:
@@ -36,13 +43,36 @@ def status(config_path: Path, *, as_json: bool) -> ExitCode:
     return ExitCode.FAILING if document["health"] == FAILING else ExitCode.OK
 
 
+def _read(folder: Path) -> dict[str, Any]:
+    document = read_status(folder)
+    # An agent of an older version may have left it.
+    defaults = {"health": OK, "health_reasons": [], "process": {}, "heard_s": {}}
+    return {**defaults, **document} if document else {}
+
+
+def _is_silent(document: dict[str, Any]) -> bool:
+    return is_stale(document) and not is_stopped(document)
+
+
+def _likely_state_dir(config_path: Path) -> Path:
+    named = find_text(config_path, os.environ, "agent", "state_dir")
+    return config_path.absolute().parent / named if named else USUAL_STATE_DIR
+
+
 def _say(document: dict[str, Any]) -> None:
     link = document["link"]
     say(f"{document['agent']}: {document['state']} {document['reason']}".rstrip())
     say(f"  bundle   {document['bundle_id']} ({document['bundle_digest'][:16]})")
     say(f"  link     {'up' if link['connected'] else 'down'} {link['error']}".rstrip())
-    say(f"  updated  {document['updated']}{' (STALE)' if is_stale(document) else ''}")
+    say(f"  updated  {document['updated']}{f' (STALE: {why_stale(document)})' if _is_silent(document) else ''}")
     say(f"  health   {document['health']} {', '.join(document['health_reasons'])}".rstrip())
+    for reason in filter(advice_on, document["health_reasons"]):
+        say(f"           {reason}: {advice_on(reason)}")
+    if document["config"]["error"]:
+        say(f"  config   the last reload was refused: {document['config']['error']}")
+    shadow = document.get("shadow", {})
+    if what := shadow.get("bundle_id") or shadow.get("reason"):
+        say(f"  shadow   {shadow['state']} {what}")
     for name, figure in document["process"].items():
         say(f"  {name:32} {figure}")
     for engine, age_s in document["heard_s"].items():

@@ -29,6 +29,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 NO_SHADOW = Path("/dev/null")
 
 
+USUAL_STATE_DIR: Final = Path("/var/lib/edge-agent")
+
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ENGINE = re.compile(r"[^/]+/[^/]+")
 
@@ -52,7 +54,7 @@ class AgentSection:
     fleet: str
     engines: tuple[str, ...] = ()
     deadline_ms: float = number(50.0, low=0.1, high=60_000.0)
-    state_dir: Path = Path("/var/lib/edge-agent")
+    state_dir: Path = USUAL_STATE_DIR
     status_interval_s: float = number(10.0, low=0.1, high=3_600.0)
     log_level: str = "info"
     flight_end_s: float = number(600.0, low=1.0, high=86_400.0)

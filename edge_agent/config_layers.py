@@ -69,6 +69,21 @@ def read_layers(path: Path, environment: Mapping[str, str], sections: Sections) 
     return (*map(_read_file, files), *_variables(environment, sections))
 
 
+def find_text(path: Path, environment: Mapping[str, str], section: str, key: str) -> str:
+    """The text that a config gives to a key, although it is wrong elsewhere; empty where nothing readable names it."""
+    found = environment.get(f"{PREFIX}{section}{_SEPARATOR}{key}".upper(), "")
+    if found:
+        return found
+    for file in (path, *sorted((path.parent / DROP_INS).glob("[!.]*.toml"))):
+        try:
+            table = _read_file(file).document.get(section)
+        except ConfigError:
+            continue
+        value = table.get(key) if isinstance(table, dict) else None
+        found = value if isinstance(value, str) else found
+    return found
+
+
 def merge(layers: tuple[Layer, ...], sections: Sections, folder: Path) -> Merged:
     """Check each layer and lay them over each other.
 

@@ -32,6 +32,7 @@ def examine(config_path: Path) -> Iterator[Finding]:
     yield from _of("journal", lambda: [check_journal(config)])
     yield from _of("metrics", lambda: check_metrics(config))
     yield from _of("bundle", lambda: _check_bundle(config))
+    yield from _of("shadow", lambda: _check_shadow(config))
     yield from _of("broker", lambda: _check_broker(config))
 
 
@@ -54,6 +55,12 @@ def _check_bundle(config: AgentConfig) -> Iterable[Finding]:
     from edge_agent.doctor_bundle import check_bundle
 
     return check_bundle(config)
+
+
+def _check_shadow(config: AgentConfig) -> Iterable[Finding]:
+    from edge_agent.doctor_bundle import check_shadow
+
+    return check_shadow(config)
 
 
 def _check_broker(config: AgentConfig) -> Iterable[Finding]:

@@ -13,12 +13,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from edge_agent.bundle import Bundle, open_path
 from edge_agent.command_selftest import score_noise
 from edge_agent.detector import Detector
-from edge_agent.errors import BundleError, ConfigError
+from edge_agent.errors import AgentError, BundleError, ConfigError
 from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.load import prove_model
 from edge_agent.manifest import DEVELOPMENT
 from edge_agent.policy import CLOCK_UNKNOWN
-from edge_agent.startup import policy_of_config, today
+from edge_agent.startup import load_second, policy_of_config, today
 from edge_agent.trust import TrustedKeys
 
 if TYPE_CHECKING:
@@ -54,6 +54,19 @@ def check_bundle(config: AgentConfig) -> Iterator[Finding]:
     yield fine("golden vectors", f"{len(bundle.golden.scores)} windows reproduced on this machine")
     tally = score_noise(Detector(model), model, WINDOWS)
     yield _speed(config.agent.deadline_ms, float(np.percentile(tally.latencies_ms, 99)), cal_s() * _MS_PER_S)
+
+
+def check_shadow(config: AgentConfig) -> Iterator[Finding]:
+    """The bundle of ``[shadow]``, where there is one."""
+    if not config.shadow.wanted:
+        return
+    try:
+        model = load_second(config)
+    except AgentError as error:
+        advice = "install one that `edge-agent verify` accepts, or take [shadow] out, then restart; the agent runs on"
+        yield warn("shadow", f"{config.shadow.path}: {error}", advice)
+    else:
+        yield fine("shadow", f"{model.bundle_id}, digest {model.bundle_digest[:16]}")
 
 
 def cal_s() -> float:

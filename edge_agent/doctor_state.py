@@ -12,8 +12,8 @@ from edge_agent.errors import ConfigError
 from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.metrics_config import NO_TEXTFILE
 from edge_agent.process_gauges import free_bytes
-from edge_agent.status_file import is_stale, is_stopped, read_status
-from edge_agent.verdict import FAILING, LOW_DISK_BYTES, OK
+from edge_agent.status_file import is_stale, is_stopped, read_status, why_stale
+from edge_agent.verdict import FAILING, LOW_DISK_BYTES, OK, advice_on
 
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
@@ -48,12 +48,14 @@ def check_agent(config: AgentConfig) -> Finding:
     if is_stopped(document):
         return warn("agent", "does not run", "systemctl start edge-agent")
     if is_stale(document):
-        return fail("agent", f"last heard of at {document['updated']}", "see its log: it was killed, or it is stuck")
-    health, reasons = document.get("health", OK), ", ".join(document.get("health_reasons", ()))
+        silence = f"last heard of at {document['updated']}; {why_stale(document)}"
+        return fail("agent", silence, "see its log, and the state folder above")
+    health, reasons = document.get("health", OK), document.get("health_reasons", ())
     if health == OK:
         return fine("agent", f"runs {document['bundle_id']}, ok")
     say = fail if health == FAILING else warn
-    return say("agent", f"{health}: {reasons}", "docs/how-to/monitor.md says what to do for each reason")
+    advice = "; ".join(f"{reason}: {advice_on(reason)}" for reason in reasons)
+    return say("agent", f"{health}: {', '.join(reasons)}", advice or "see its log")
 
 
 def check_journal(config: AgentConfig) -> Finding:

@@ -73,19 +73,23 @@ def load_shadow(config: AgentConfig) -> LoadedShadow:
 
     What only watches must not keep an engine from being watched: a shadow that is refused is logged, and goes without.
     """
-    section = config.shadow
-    if not section.wanted:
+    if not config.shadow.wanted:
         return LoadedShadow()
     try:
-        policy = replace(policy_of_config(config), allow_development=section.allow_development)
-        keys = TrustedKeys.from_files(section.keys or config.bundle.keys)
-        return LoadedShadow(SHADOW_RUNS, models=(load_model(section.path, keys=keys, policy=policy),))
+        return LoadedShadow(SHADOW_RUNS, models=(load_second(config),))
     except AgentError as error:
-        _log.error("shadow refused", error=str(error), path=str(section.path))
+        _log.error("shadow refused", error=str(error), path=str(config.shadow.path))
         return LoadedShadow(SHADOW_REFUSED, error.reason if isinstance(error, BundleError) else UNREADABLE)
     except Exception:  # noqa: BLE001 - a fault of ours, which must cost the shadow and no more
-        _log.error("shadow failed to load", path=str(section.path), exc_info=True)
+        _log.error("shadow failed to load", path=str(config.shadow.path), exc_info=True)
         return LoadedShadow(SHADOW_REFUSED, "internal_error")
+
+
+def load_second(config: AgentConfig) -> LoadedModel:
+    """Load and prove the bundle of ``[shadow]``; raises as ``load_configured``."""
+    section = config.shadow
+    policy = replace(policy_of_config(config), allow_development=section.allow_development)
+    return load_model(section.path, keys=TrustedKeys.from_files(section.keys or config.bundle.keys), policy=policy)
 
 
 def today() -> date:

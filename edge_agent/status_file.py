@@ -8,14 +8,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from edge_agent.errors import ConfigError
 from edge_agent.frame import NS_PER_S
-from edge_agent.health import OFFLINE, SCHEMA
+from edge_agent.health import OFFLINE, SCHEMA, Counters
 from edge_agent.replace_file import replace_file
 
 STATUS_FILE = "status.json"
 MISSED_INTERVALS = 3
 """So many intervals without a new document, and the agent counts as dead or stuck."""
+
+_log = structlog.get_logger(__name__)
 
 
 def encode_status(document: dict[str, Any]) -> bytes:
@@ -79,6 +83,42 @@ def is_stale(document: dict[str, Any]) -> bool:
     """
     age_ns = time.monotonic_ns() - int(document["monotonic_ns"])
     return not 0 <= age_ns <= MISSED_INTERVALS * float(document["status_interval_s"]) * NS_PER_S
+
+
+def why_stale(document: dict[str, Any]) -> str:
+    """What a stale document comes from, by whether the process that wrote it is still there."""
+    if Path(f"/proc/{document['pid']}").exists():
+        return f"process {document['pid']} is there: it is stuck, or cannot write here (disk full?)"
+    return f"process {document['pid']} is gone: it was killed, or the machine was started anew"
+
+
+class StatusFile:
+    """Keeps ``status.json`` up to date; a disk that refuses is told once, and once when it takes it again.
+
+    Args:
+        folder: The state folder.
+        counters: Counts what could not be written, ``status_not_written``.
+    """
+
+    def __init__(self, folder: Path, counters: Counters) -> None:
+        self._folder = folder
+        self._counters = counters
+        self._refused = False
+
+    def keep(self, document: dict[str, Any]) -> None:
+        """Write a document, or count that it could not be: a full disk must not end the watch over an engine."""
+        try:
+            write_status(self._folder, document)
+        except OSError as error:
+            self._counters.add("status_not_written")
+            if not self._refused:
+                todo = "make room, or see to the disk; results go on"
+                _log.error("status not written", error=str(error), folder=str(self._folder), todo=todo)
+            self._refused = True
+            return
+        if self._refused:
+            _log.info("status written again", folder=str(self._folder))
+        self._refused = False
 
 
 def _not_writable(folder: Path, why: str) -> ConfigError:

@@ -80,36 +80,133 @@ class Rule:
         reason: Its name: stable, for scripts and alert rules.
         health: What the agent is while it holds.
         holds: Whether it does.
+        advice: What to do.
     """
 
     reason: str
     health: str
     holds: Callable[[Signs], bool]
+    advice: str
 
 
 RULES: Final[tuple[Rule, ...]] = (
-    Rule("worker_stuck", FAILING, lambda signs: signs.turn_age_s > STUCK_S),
-    Rule("results_lost", FAILING, lambda signs: _grew(signs, *_LOSSES)),
-    Rule("mostly_late", FAILING, lambda signs: _is_most(signs.grown.get(_LATE, 0), _windows(signs))),
-    Rule("internal_errors", DEGRADED, lambda signs: _grew(signs, "internal_errors", "observer_errors")),
-    Rule("deadline_missed", DEGRADED, lambda signs: _grew(signs, _LATE)),
-    Rule("frames_dropped", DEGRADED, lambda signs: _grew(signs, "inbox_dropped")),
-    Rule("frames_refused", DEGRADED, lambda signs: _is_most(_sum(signs, _REFUSED), signs.grown.get(_RECEIVED, 0))),
-    Rule("mostly_not_assessed", DEGRADED, lambda signs: _is_most(signs.grown.get(_NOT_ASSESSED, 0), _windows(signs))),
-    Rule("link_down", DEGRADED, lambda signs: signs.link_down_s > LINK_GRACE_S),
-    Rule("subscription_refused", DEGRADED, lambda signs: signs.subscription_refused),
-    Rule("probe_refused", DEGRADED, lambda signs: signs.probe_refused),
-    Rule("engines_silent", DEGRADED, lambda signs: signs.silent_engines > 0),
-    Rule("journal_full", DEGRADED, lambda signs: _grew(signs, "journal_dropped")),
-    Rule("journal_failing", DEGRADED, lambda signs: _grew(signs, *_JOURNAL_FAULTS)),
-    Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed")),
-    Rule("evidence_failing", DEGRADED, lambda signs: _grew(signs, *_EVIDENCE_FAULTS)),
-    Rule("config_rejected", DEGRADED, lambda signs: signs.config_rejected),
-    Rule("disk_low", DEGRADED, lambda signs: 0 <= signs.free_bytes < LOW_DISK_BYTES),
-    Rule("status_not_written", DEGRADED, lambda signs: _grew(signs, "status_not_written")),
-    Rule("metrics_not_given", DEGRADED, lambda signs: _grew(signs, "metrics_not_given")),
-    Rule("shadow_refused", DEGRADED, lambda signs: signs.counts.get("shadow_refused", 0) > 0),
-    Rule("clock_unsynchronised", DEGRADED, lambda signs: signs.clock == UNSYNCHRONISED),
+    Rule(
+        "worker_stuck",
+        FAILING,
+        lambda signs: signs.turn_age_s > STUCK_S,
+        "systemd's watchdog restarts it; keep the log, and send us `edge-agent diag`",
+    ),
+    Rule(
+        "results_lost",
+        FAILING,
+        lambda signs: _grew(signs, *_LOSSES),
+        "mend the link to the broker; give the journal more disk (journal.max_mib)",
+    ),
+    Rule(
+        "mostly_late",
+        FAILING,
+        lambda signs: _is_most(signs.grown.get(_LATE, 0), _windows(signs)),
+        "look for other load, or take a faster machine; `edge-agent selftest` measures with the agent stopped",
+    ),
+    Rule(
+        "internal_errors",
+        DEGRADED,
+        lambda signs: _grew(signs, "internal_errors", "observer_errors"),
+        "send us `edge-agent diag`; the log has the traceback",
+    ),
+    Rule("deadline_missed", DEGRADED, lambda signs: _grew(signs, _LATE), "nothing, for one; else look for other load"),
+    Rule(
+        "frames_dropped",
+        DEGRADED,
+        lambda signs: _grew(signs, "inbox_dropped"),
+        "more comes than the machine computes: fewer channels or engines, or a faster machine",
+    ),
+    Rule(
+        "frames_refused",
+        DEGRADED,
+        lambda signs: _is_most(_sum(signs, _REFUSED), signs.grown.get(_RECEIVED, 0)),
+        "the log names reason and topic; correct the sender",
+    ),
+    Rule(
+        "mostly_not_assessed",
+        DEGRADED,
+        lambda signs: _is_most(signs.grown.get(_NOT_ASSESSED, 0), _windows(signs)),
+        "see the counters windows_not_assessed; often a sensor, or flight outside the domain",
+    ),
+    Rule(
+        "link_down",
+        DEGRADED,
+        lambda signs: signs.link_down_s > LINK_GRACE_S,
+        "the link's line names what to do; `edge-agent doctor` tries the broker",
+    ),
+    Rule(
+        "subscription_refused",
+        DEGRADED,
+        lambda signs: signs.subscription_refused,
+        "correct topics.input, or the broker's access rules",
+    ),
+    Rule(
+        "probe_refused",
+        DEGRADED,
+        lambda signs: signs.probe_refused,
+        "let the agent publish and read topics.probe in the broker's access rules",
+    ),
+    Rule(
+        "engines_silent",
+        DEGRADED,
+        lambda signs: signs.silent_engines > 0,
+        "look at sensor, cable and gateway of the engine heard longest ago",
+    ),
+    Rule(
+        "journal_full",
+        DEGRADED,
+        lambda signs: _grew(signs, "journal_dropped"),
+        "mend the link to the broker; raise journal.max_mib",
+    ),
+    Rule(
+        "journal_failing",
+        DEGRADED,
+        lambda signs: _grew(signs, *_JOURNAL_FAULTS),
+        "once, after a power cut: nothing; else `dmesg`, and replace the disk",
+    ),
+    Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed"), "as frames_dropped, should it last"),
+    Rule(
+        "evidence_failing",
+        DEGRADED,
+        lambda signs: _grew(signs, *_EVIDENCE_FAULTS),
+        "raise evidence.memory_mib, or see to the disk",
+    ),
+    Rule(
+        "config_rejected",
+        DEGRADED,
+        lambda signs: signs.config_rejected,
+        "`edge-agent config check`, correct it and reload; a restart fails until then",
+    ),
+    Rule("disk_low", DEGRADED, lambda signs: 0 <= signs.free_bytes < LOW_DISK_BYTES, "make room for the state folder"),
+    Rule(
+        "status_not_written",
+        DEGRADED,
+        lambda signs: _grew(signs, "status_not_written"),
+        "make room for the state folder, or see to its disk; status.json is old",
+    ),
+    Rule(
+        "metrics_not_given",
+        DEGRADED,
+        lambda signs: _grew(signs, "metrics_not_given"),
+        "the log says why: port taken, or folder not writable",
+    ),
+    Rule(
+        "shadow_refused",
+        DEGRADED,
+        lambda signs: signs.counts.get("shadow_refused", 0) > 0,
+        "`edge-agent doctor` says why; the active bundle runs all the same",
+    ),
+    Rule(
+        "clock_unsynchronised",
+        DEGRADED,
+        lambda signs: signs.clock == UNSYNCHRONISED,
+        "give chrony or systemd-timesyncd a source",
+    ),
 )
 """Everything that can be wrong, the worst first."""
 
@@ -119,6 +216,11 @@ def judge(signs: Signs) -> Verdict:
     holding = [rule for rule in RULES if rule.holds(signs)]
     worst = max((VERDICTS.index(rule.health) for rule in holding), default=0)
     return Verdict(VERDICTS[worst], tuple(rule.reason for rule in holding))
+
+
+def advice_on(reason: str) -> str:
+    """What to do about a reason, in one line; empty for one that is no rule's."""
+    return next((rule.advice for rule in RULES if rule.reason == reason), "")
 
 
 def growth(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:

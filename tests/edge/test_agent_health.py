@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from edge_agent.clock import SYNCHRONISED, UNKNOWN, UNSYNCHRONISED, clock_quality
 from edge_agent.config import AgentConfig
 from edge_agent.errors import ConfigError
 from edge_agent.health import LATENCY_BOUNDS_MS, OFFLINE, ONLINE, Counters, Health, LatencyHistogram
-from edge_agent.status_file import is_stale, is_stopped, prepare_folder, read_status, write_status
+from edge_agent.status_file import StatusFile, is_stale, is_stopped, prepare_folder, read_status, write_status
 
 
 def test_counters_from_many_threads() -> None:
@@ -111,3 +112,16 @@ def test_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match=r"^agent\.state_dir: expected a folder that can be written"):
         prepare_folder(tmp_path / "file" / "state")
+
+
+def test_disk_that_refuses_is_told_once(tmp_path: Path, document: dict[str, Any]) -> None:
+    """A disk that stays full costs one line of the log, not one at every report; every attempt is counted."""
+    counters = Counters()
+    file = StatusFile(tmp_path / "gone", counters)
+    with capture_logs() as logs:
+        file.keep(document)
+        file.keep(document)
+        (tmp_path / "gone").mkdir()
+        file.keep(document)
+    assert [line["event"] for line in logs] == ["status not written", "status written again"]
+    assert counters.snapshot() == {"status_not_written": 2}

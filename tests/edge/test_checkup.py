@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from edge_agent.checkup import Checkup
 from edge_agent.config import AgentConfig
@@ -19,7 +20,7 @@ from edge_agent.heard import Heard
 from edge_agent.link_state import LinkState
 from edge_agent.process_gauges import UNKNOWN_BYTES, free_bytes, read_process
 from edge_agent.status_messages import status_message, status_messages
-from edge_agent.verdict import DEGRADED, FAILING, Verdict
+from edge_agent.verdict import DEGRADED, FAILING, Verdict, advice_on
 
 THIN_EDGE = "te/device/main/service/edge-agent/status/health"
 MIB = 1024 * 1024
@@ -47,6 +48,17 @@ def bench(make_config: Callable[..., AgentConfig], make_health: Callable[[AgentC
     """A bench of an agent that reports every ten seconds."""
     config = make_config()
     return Bench(config, make_health(config))
+
+
+def test_verdict_is_logged_when_it_changes(bench: Bench) -> None:
+    """Each reason once, with what to do, however long it holds."""
+    with capture_logs() as logs:
+        bench.after(61)
+        bench.after(10)
+    told = [line for line in logs if line.get("reason") == "link_down"]
+    assert [(line["log_level"], line["health"], line["todo"]) for line in told] == [
+        ("warning", DEGRADED, advice_on("link_down"))
+    ]
 
 
 def test_link_has_its_grace(bench: Bench) -> None:

@@ -24,6 +24,7 @@ from edge_agent.frame_file import read_blocks, write_blocks
 from edge_agent.health import OFFLINE, Health
 from edge_agent.scorer import Scorer
 from edge_agent.status_file import prepare_folder, write_status
+from edge_agent.verdict import advice_on
 from edge_agent.version import AGENT_VERSION
 from edge_agent.wire import encode_frame
 
@@ -290,6 +291,34 @@ def test_status_of_a_failing_agent(run: Run, config_file: Path, document: dict[s
         got, out, _ = run("status", "--config", config_file)
         assert got == code
         assert {f"  health   {health} link_down", "  engine OO-ABC/1, heard 1.0 s before"} <= set(out.splitlines())
+
+
+def test_status_says_what_to_do(run: Run, config_file: Path, document: dict[str, Any]) -> None:
+    """Beside a reason stands what to do about it; so do a refused reload, a refused shadow, and why it is silent."""
+    prepare_folder(config_file.parent / "state")
+    changes = {
+        "health": "degraded", "health_reasons": ["config_rejected"], "config": {"loaded": "", "error": "agent.id: no"},
+        "shadow": {"state": "refused", "reason": "signature"}, "monotonic_ns": -(10**15),
+    }  # fmt: skip
+    write_status(config_file.parent / "state", {**document, **changes, "state": "online"})
+    _, out, _ = run("status", "--config", config_file)
+    assert f"           config_rejected: {advice_on('config_rejected')}" in out.splitlines()
+    assert "  config   the last reload was refused: agent.id: no" in out.splitlines()
+    assert "  shadow   refused signature" in out.splitlines()
+    assert f"process {document['pid']} is there: it is stuck" in out
+
+
+@pytest.mark.parametrize("wrong", ["\n[metrics]\nnonsense = 1\n", "[broken"])
+def test_status_with_a_wrong_config(run: Run, config_file: Path, document: dict[str, Any], wrong: str) -> None:
+    """Somebody breaks the config at night: the agent runs on, and its status is still told, before the error."""
+    prepare_folder(config_file.parent / "state")
+    write_status(config_file.parent / "state", document)
+    drop_in = config_file.parent / "conf.d" / "10.toml"
+    drop_in.parent.mkdir()
+    drop_in.write_text(wrong)
+    code, out, error = run("status", "--config", config_file)
+    assert (code, out.startswith("a1: ")) == (ExitCode.USAGE, True)
+    assert str(drop_in) in error
 
 
 def test_status_of_an_older_agent(run: Run, config_file: Path, document: dict[str, Any]) -> None:

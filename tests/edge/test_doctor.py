@@ -70,6 +70,16 @@ def test_all_is_well(examine: Examine, broker: Any, peer: Any, tmp_path: Path) -
     assert list((tmp_path / "state").iterdir()) == []
 
 
+def test_refused_shadow(examine: Examine, broker: Any, small_bundle: Any, tmp_path: Path) -> None:
+    """A shadow is examined as the bundle is; a bad one is no failure, since the agent runs without."""
+    bad = tmp_path / "bad.bundle"
+    bad.write_bytes(b"x" * 2_000)
+    code, findings = examine(broker.port, more=f"[shadow]\npath = '{bad}'")
+    assert (code, findings["shadow"].level) == (ExitCode.OK, WARN)
+    assert findings["shadow"].text.startswith(f"{bad}: ")
+    assert examine(broker.port, more=f"[shadow]\npath = '{small_bundle.path}'")[1]["shadow"].level == FINE
+
+
 def test_agent_is_left_alone(examine: Examine, broker: Any, peer: Any) -> None:
     """The doctor has a name of its own at the broker, lest the agent be thrown out."""
     broker.kill()
