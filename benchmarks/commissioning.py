@@ -6,6 +6,7 @@ own code (``ground.commissioning_rehearsal``). The fleet takes a quarter of an h
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections import defaultdict
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from benchmarks.command import run_command
 from benchmarks.commissioning_lives import print_lives
 from edge_agent.commissioning_policy import MOST_FLIGHTS, CommissioningPolicy
 from edge_agent.strict_json import parse_json
@@ -73,8 +75,11 @@ class Tally:
 
 def main() -> int:
     """Measure and print; returns the exit code."""
-    if len(sys.argv) > 1:
-        print_lives(Path(sys.argv[1]))
+    options = argparse.ArgumentParser(prog="python -m benchmarks.commissioning", description=__doc__)
+    options.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DATA", help="folder with the lives")
+    folder = options.parse_args().data
+    if folder != Path():
+        print_lives(folder)
     config = load_config(Path(str(files("ground") / "configs" / "engine_vibration.yaml")))
     with tempfile.TemporaryDirectory() as folder:
         fleet = windows_of(config, FLEET, plan_fleet(FLEET), Path(folder) / "fleet")
@@ -207,4 +212,4 @@ def _quiet(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))
