@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 30.0
+ROOM = "inbox_frames = 10000"
 
 
 class RunningAgent:
@@ -39,6 +40,8 @@ class RunningAgent:
             f"[agent]\nid = 'a1'\nfleet = '{bundle.fleet}'\nstate_dir = 'state'\nstatus_interval_s = 0.5\n{settings}\n"
             f"[bundle]\npath = '{bundle.path}'\nkeys = ['{bundle.key}']\n"
             f"[broker]\nhost = '127.0.0.1'\nport = {port}\nkeepalive_s = 2\n"
+            # Tests send in a second what a sensor sends in a minute.
+            f"[limits]\n{ROOM}\n"
         )
         self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._manager.bind(str(folder / "notify"))

@@ -14,6 +14,7 @@ from edge_agent.result import decode_result
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 from edge_agent.wire import encode_frame
+from tests.e2e.conftest import ROOM
 
 ENGINES = 64
 FRAMES = 40
@@ -58,8 +59,8 @@ def counters_at_rest(agent: Any, n_frame: int) -> dict[str, int]:
 def test_degrades_in_the_stated_order(broker: Any, peer: Any, make_agent: Any, busy_bundle: Any) -> None:
     """Shadow, then drift, then frames go, each counted; what is still said is right, and gaps are told."""
     agent = make_agent(broker.port, bundle=busy_bundle)
-    with agent.config.open("a") as config:
-        config.write(f"[shadow]\npath = '{busy_bundle.path}'\n[limits]\ninbox_frames = 128\n")
+    settings = agent.config.read_text().replace(ROOM, "inbox_frames = 128")
+    agent.config.write_text(f"{settings}[shadow]\npath = '{busy_bundle.path}'\n")
     agent.start()
     agent.notified(b"READY=1")
     pin_to_one_core(agent.process.pid)
