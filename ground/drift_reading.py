@@ -118,13 +118,17 @@ def _sketch(document: dict[str, Any]) -> Sketch:
     counts_end = n_feature * N_BIN * 4
     sums_end = counts_end + n_feature * 8
     squares_end = sums_end + n_feature * 8
+    not_assessed, shed = document.pop("not_assessed"), document.pop("shed")
+    wrong = [value for value in (shed, n, *not_assessed.values()) if type(value) is not int or value < 0]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r:.50} for a count")
     sketch = Sketch(
         counts=np.frombuffer(data[:counts_end], dtype="<u4").reshape(n_feature, N_BIN),
         sums=np.frombuffer(data[counts_end:sums_end], dtype="<i8"),
         squares=np.frombuffer(data[sums_end:squares_end], dtype="<i8"),
         ratios=np.frombuffer(data[squares_end:], dtype="<u4"),
-        not_assessed=Counter(document.pop("not_assessed")),
-        shed=document.pop("shed"),
+        not_assessed=Counter(not_assessed),
+        shed=shed,
     )
     if not (sketch.counts.sum(axis=1) == n).all() or sketch.n != n:
         raise ValueError(f"counts that do not add up to {n}")

@@ -225,6 +225,10 @@ BAD: list[tuple[str, bytes]] = [
     ("too many features", message(n_feature=10**9)),
     ("another number of features", message(n_feature=N_FEATURE + 1)),
     ("counts that do not add up", message(n=3)),
+    ("a text for a count", message(shed="many")),
+    ("fewer than none", message(shed=-1)),
+    ("reasons without counts", message(not_assessed=["gap"])),
+    ("a share for a count", message(not_assessed={"gap": 0.5})),
     ("not deflated", message(arrays=b"abc")),
     ("arrays cut short", message(arrays=message()[:40])),
 ]

@@ -267,6 +267,33 @@ def test_the_same_fleet_gives_the_same_bytes(learned, scorer, usual):
     assert again[1].policy_json == usual[1].policy_json
 
 
+def test_units_of_the_test_teach_nothing(learned, scorer, usual):
+    """Whatever their windows hold and are labelled, the policy has the same bytes; the report counts them."""
+    table = fleet()
+    of_test = (table.rows["role"] == "test").to_numpy()
+    loud = np.where(of_test[:, None], 3.0 * table.values, table.values).astype(np.float32)
+    loud[:, -1] = table.values[:, -1]
+    changed = WindowTable(table.rows.assign(label=np.where(of_test, 1, table.rows["label"])), loud)
+    _, found = outcome(learned, scorer, changed, engines={"u00": "a/0", "u25": "a/25", "u45": "a/45"})
+    assert found.policy_json == usual[1].policy_json
+    assert found.report.known != usual[1].report.known
+
+
+def test_windows_of_a_fault_set_no_limit(learned, scorer, usual):
+    """A unit of the fit that wears out halfway teaches its healthy flights alone."""
+    table = fleet()
+    rows = table.rows
+    flight = rows["recording_id"].str[-1].astype(int).to_numpy()
+    worn = (rows["unit_id"] == "u01").to_numpy() & (flight >= FLIGHTS // 2)
+    found = []
+    for factor in (3.0, 9.0):
+        loud = np.where(worn[:, None], factor * table.values, table.values).astype(np.float32)
+        loud[:, -1] = table.values[:, -1]
+        changed = WindowTable(rows.assign(label=np.where(worn, 1, rows["label"])), loud)
+        found.append(outcome(learned, scorer, changed)[1].policy_json)
+    assert found[0] == found[1] != usual[1].policy_json
+
+
 def test_units_that_move_or_share_a_place_are_not_known_by_it():
     """The agent knows places, not serial numbers."""
 
