@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 FINISH_TIMEOUT_S = 5.0
 EVIDENCE_TIMEOUT_S = 2.0
+UNITS_TIMEOUT_S = 2.0
 GOODBYE_TIMEOUT_S = 3.0
 JOURNAL_TIMEOUT_S = 5.0
 _UNITS_PER_STREAM = 4
@@ -228,7 +229,7 @@ class Agent:
             self._link.publish(*self._onlookers.close())
         self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
         self._outbox.hold_backlog_back()
-        self._units.stop(GOODBYE_TIMEOUT_S)
+        self._units.stop(UNITS_TIMEOUT_S)
         self._health.state, self._health.reason = OFFLINE, STOPPED
         self._link.publish(*status_messages(self._config, self._document()))
         if not self._link.stop(GOODBYE_TIMEOUT_S):

@@ -11,9 +11,12 @@ import structlog
 from edge_agent.agent import Agent
 from edge_agent.config import load_config
 from edge_agent.exit_code import ExitCode
+from edge_agent.log_writer import LogWriter
 from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
 from edge_agent.startup import load_configured, load_shadow
+
+_STANDARD_ERROR = 2
 
 _log = structlog.get_logger(__name__)
 
@@ -28,7 +31,7 @@ def run(config_path: Path) -> ExitCode:
     # Until there is an agent to reload, SIGHUP must not end the process either.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = load_config(config_path)
-    configure_logs(config.agent.log_level)
+    configure_logs(config.agent.log_level, LogWriter(_STANDARD_ERROR))
     notifier = Notifier.from_environment(os.environ)
     notifier.loading(f"loading {config.bundle.path}")
     model, shadow = load_configured(config), load_shadow(config)

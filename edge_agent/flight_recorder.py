@@ -116,6 +116,7 @@ class FlightRecorder:
                 topic=self._topic.fill(aircraft=flight.aircraft, engine=flight.engine),
                 payload=encode_summary(flight.log, facts),
                 expiry_s=self._expiry_s,
-                grade=Grade.ALERT,
+                # One that says that nothing could be said must not push alerts out of the journal, however many.
+                grade=Grade.ALERT if flight.log.assessed else Grade.RESULT,
             )
         ]

@@ -13,11 +13,13 @@ import structlog
 if TYPE_CHECKING:
     from structlog.typing import EventDict
 
+    from edge_agent.log_writer import LogWriter
+
 
 class _CalmStream:
     """A stream that never fails: a log that nobody reads must not stop the agent."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | LogWriter) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
@@ -48,8 +50,8 @@ def set_level(level: str) -> None:
     _threshold.level = logging.getLevelNamesMapping()[level.upper()]
 
 
-def configure_logs(level: str) -> None:
-    """Send all logs of ``level`` and above to standard error; see ``set_level``."""
+def configure_logs(level: str, stream: TextIO | LogWriter | None = None) -> None:
+    """Send all logs of ``level`` and above to ``stream``, standard error by default; see ``set_level``."""
     set_level(level)
     structlog.configure(
         processors=[
@@ -60,7 +62,7 @@ def configure_logs(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=structlog.PrintLoggerFactory(file=_CalmStream(sys.stderr)),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(file=_CalmStream(stream or sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
     warnings.showwarning = _log_warning  # type: ignore[assignment]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _VERSION_NAMES = {V5: "5", V311: "3.1.1"}
 _WINDOW = 20
 """Most messages in flight; the receive maximum of mosquitto."""
+_FIXED_BYTES: Final = 32
+"""Of a PUBLISH packet beside its texts and payload: type, lengths, number and properties."""
 _NOT_ENDED: Final = Ending(reason="", text="")
 
 _LOSSES = {
@@ -97,6 +99,7 @@ class Connection:
         self._first = first
         self._unwanted = unwanted
         self._window = _WINDOW
+        self._longest = float("inf")
         self._accepted_s = float("inf")
         self._probe_subscription = 0
         self._watchdog = LinkWatchdog(timing, probe)
@@ -185,7 +188,18 @@ class Connection:
             self._send_probe(now_s)
             window -= 1
         for each in self._outbox.take(window):
-            self._outbox.sent(self._client.send(each), each)
+            if _packet_bytes(each) > self._longest:
+                self._give_up(each)
+            else:
+                self._outbox.sent(self._client.send(each), each)
+
+    def _give_up(self, publication: Publication) -> None:
+        # The broker would hang up over it, again at each attempt, and nothing else would ever pass.
+        self._outbox.give_up(publication)
+        _log.error(
+            "message too long for the broker", topic=publication.topic, n_byte=_packet_bytes(publication),
+            longest=self._longest, advice="raise the broker's limit of a packet",
+        )  # fmt: skip
 
     def _send_probe(self, now_s: float) -> None:
         expiry_s = round(self._timing.probe_timeout_s) + 1
@@ -214,6 +228,7 @@ class Connection:
         self.session_lost = self._version == V5 and not self._first and not flags.session_present
         self._accepted_s = time.monotonic()
         self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
+        self._longest = getattr(properties, "MaximumPacketSize", self._longest)
         if self._unwanted:
             self._client.give_up(*self._unwanted)
         self._client.ask_for(*self._config.subscriptions)
@@ -282,6 +297,11 @@ class Connection:
 def _ending(kind: str, expected: str, reason: ReasonCode) -> Ending:
     text = f"broker: {expected}, got {reason} (0x{reason.value:02x}); {advice(reason.value)}"
     return Ending(reason=f"{kind}.{label(str(reason))}", text=text)
+
+
+def _packet_bytes(publication: Publication) -> int:
+    """Length of the packet that publishes it, at most."""
+    return _FIXED_BYTES + len(publication.topic.encode()) + len(publication.content_type) + len(publication.payload)
 
 
 def _topic(message: MQTTMessage) -> str:

@@ -52,7 +52,7 @@ class Outbox:
 
     @property
     def dropped(self) -> int:
-        """Publications dropped because too many waited."""
+        """Publications dropped because too many waited, or because they were too long for the broker."""
         return self._dropped
 
     @property
@@ -115,6 +115,16 @@ class Outbox:
             entry = next(each for each in self._taken if each.publication is publication)
             self._taken.remove(entry)
             self._in_flight[number] = entry
+
+    def give_up(self, publication: Publication) -> None:
+        """Drop ``publication``, which ``take`` gave, for good, and count it: no broker like this one would take it."""
+        with self._lock:
+            entry = next(each for each in self._taken if each.publication is publication)
+            self._taken.remove(entry)
+            # To the journal it is over, too.
+            entry.acknowledged = True
+            self._arrived.extend(entry.records)
+            self._dropped += 1
 
     def acknowledge(self, number: int) -> None:
         """Note that packet ``number`` has arrived; a number that is not in flight is ignored."""

@@ -33,6 +33,15 @@ def write_unit(folder: Path, state: UnitState) -> None:
     _replace(folder / (_stem(state.engine) + _STATE), state.to_json())
 
 
+def remove_unit(folder: Path, engine: str) -> None:
+    """Take the file of a unit away.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    (folder / (_stem(engine) + _STATE)).unlink(missing_ok=True)
+
+
 def read_units(folder: Path) -> tuple[dict[str, UnitState], list[str]]:
     """Every unit that is known, by engine, and what is wrong with files that could not be read."""
     states: dict[str, UnitState] = {}

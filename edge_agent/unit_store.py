@@ -12,7 +12,7 @@ import structlog
 
 from edge_agent.commissioning import ANY_BUNDLE
 from edge_agent.errors import ConfigError
-from edge_agent.unit_files import forget_request, read_units, reset_requests, write_unit
+from edge_agent.unit_files import forget_request, read_units, remove_unit, reset_requests, write_unit
 from edge_agent.unit_state import COMMISSIONING, UnitState, new_unit
 
 LONGEST_WAIT_S: Final = 1.0
@@ -51,7 +51,8 @@ class UnitStore:
 
     Args:
         folder: Where the files lie; made when there is something to keep.
-        limit: Most units that are kept: engines are named by frames, and invented ones must not fill the disk.
+        limit: Most units that are kept: engines are named by frames, and invented ones must not fill the disk. Beyond,
+            the oldest goes that nothing was learned of: nor must they keep out real ones.
 
     Raises:
         ConfigError: The folder is there and cannot be read.
@@ -70,6 +71,7 @@ class UnitStore:
         for fault in faults:
             _log.error("unit state not read", error=fault)
         self._changed: dict[str, UnitState] = {}
+        self._gone: set[str] = set()
         self._resets: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -107,10 +109,23 @@ class UnitStore:
     def put(self, state: UnitState) -> None:
         """Keep a state in the place of the unit's former one."""
         with self._lock:
-            if state.engine not in self._states and len(self._states) >= self._limit:
+            if state.engine not in self._states and not self._has_room():
                 return
+            self._gone.discard(state.engine)
             self._states[state.engine] = self._changed[state.engine] = state
         self._wake.set()
+
+    def _has_room(self) -> bool:
+        if len(self._states) < self._limit:
+            return True
+        idle = next(
+            (name for name, each in self._states.items() if each.stage == COMMISSIONING and not each.flights), ""
+        )
+        if idle:
+            del self._states[idle]
+            self._changed.pop(idle, None)
+            self._gone.add(idle)
+        return bool(idle)
 
     def _run(self) -> None:
         while not self._stopping:
@@ -123,11 +138,18 @@ class UnitStore:
     def _write(self) -> None:
         with self._lock:
             changed, self._changed = self._changed, {}
+            gone, self._gone = self._gone, set()
+        for engine in gone:
+            try:
+                remove_unit(self._folder, engine)
+            except OSError as error:
+                _log.error("unit state not removed", engine=engine, error=str(error))
         for state in changed.values():
             try:
                 write_unit(self._folder, state)
-            except OSError as error:
-                # A full disk must not end the watch; the state is tried again when it changes next.
+            except (OSError, ValueError) as error:
+                # A full disk must not end the watch, nor a number that JSON does not know the keeping of other units;
+                # the state is tried again when it changes next.
                 _log.error("unit state not written", engine=state.engine, error=str(error))
 
     def _take_requests(self) -> None:

@@ -27,6 +27,9 @@ _MOST_BEHIND = 64
 _MOST_BYTES_BEHIND = 16 * 1024 * 1024
 """Bytes of these frames; 64 of the longest would take more memory than the agent may have."""
 
+_FAULTS_LOGGED = 100
+"""Different faults that are logged, by kind and topic; further ones are only counted."""
+
 _NS_PER_MS = 1e6
 
 _log = structlog.get_logger(__name__)
@@ -68,6 +71,7 @@ class Worker:
         self._on_end = on_end
         self.wait_s = min(_LONGEST_WAIT_S, heartbeat.interval_s)
         self._patience_s = self.wait_s
+        self._told: set[tuple[str, str]] = set()
         self._stopping = threading.Event()
         self._between: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
@@ -120,11 +124,18 @@ class Worker:
         """Handle a frame; whether there are results on their way."""
         try:
             publications = self._pipeline.handle(arrival)
-        except Exception:  # noqa: BLE001 - the loop's one catch-all: a message never kills the agent
+        except Exception as error:  # noqa: BLE001 - the loop's one catch-all: a message never kills the agent
             self._on_fault()
-            _log.error("message failed", topic=arrival.topic, n_byte=len(arrival.payload), exc_info=True)
+            self._tell_once(arrival, type(error).__name__)
             return False
         return self._publish(publications)
+
+    def _tell_once(self, arrival: Arrival, kind: str) -> None:
+        # What fails once fails at every frame: ten tracebacks a second would fill the disk. All are counted.
+        key = (kind, arrival.topic)
+        if key not in self._told and len(self._told) < _FAULTS_LOGGED:
+            self._told.add(key)
+            _log.error("message failed", topic=arrival.topic, n_byte=len(arrival.payload), exc_info=True)
 
     def _follow(self) -> bool:
         """Have the observers look at the next frame; whether more frames wait for that."""

@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.agent import EVIDENCE_TIMEOUT_S, FINISH_TIMEOUT_S, GOODBYE_TIMEOUT_S, JOURNAL_TIMEOUT_S
+from edge_agent.agent import (
+    EVIDENCE_TIMEOUT_S,
+    FINISH_TIMEOUT_S,
+    GOODBYE_TIMEOUT_S,
+    JOURNAL_TIMEOUT_S,
+    UNITS_TIMEOUT_S,
+)
 from edge_agent.config import AgentSection
 from edge_agent.exit_code import ExitCode
 from edge_agent.link_timing import LinkTiming
+from edge_agent.log_writer import CLOSE_TIMEOUT_S
 
 UNIT = Path(__file__).resolve().parents[2] / "systemd" / "edge-agent.service"
 EXPOSURE_TENTHS = 15
@@ -56,7 +63,8 @@ def test_exposure(analyzable: Path) -> None:
 
 def test_agrees_with_the_code() -> None:
     """Timeouts leave the agent its time, final exit codes are final, and the state folder is the default one."""
-    ending_s = FINISH_TIMEOUT_S + EVIDENCE_TIMEOUT_S + GOODBYE_TIMEOUT_S + JOURNAL_TIMEOUT_S
+    ending_s = FINISH_TIMEOUT_S + EVIDENCE_TIMEOUT_S + UNITS_TIMEOUT_S + GOODBYE_TIMEOUT_S + JOURNAL_TIMEOUT_S
+    ending_s += CLOSE_TIMEOUT_S
     assert float(setting("TimeoutStopSec")) > ending_s + LinkTiming().longest_block_s
     assert setting("RestartPreventExitStatus") == f"{ExitCode.USAGE:d} {ExitCode.BUNDLE_REFUSED:d}"
     assert f"/var/lib/{setting('StateDirectory')}" == str(AgentSection(id="a", fleet="f").state_dir)

@@ -196,3 +196,14 @@ def adversarial(rng: np.random.Generator, names: list[str], n_alert: int) -> Fli
         )  # fmt: skip
         log.note(frame, [assessment])
     return log
+
+
+def test_flights_of_which_nothing_was_assessed_are_no_alerts(
+    make_recording: Callable[..., Recording], small_bundle: Any
+) -> None:
+    """A source of another rate, which names another flight in every frame, gets its summaries, but not first."""
+    recording = make_recording()
+    frames = [dataclasses.replace(each, rate_hz=999.0, flight=f"F{each.seq}") for each in small_bundle.frames(1.0)]
+    published = recording.push(*frames)
+    assert len(published) == len(frames) - 1
+    assert {each.grade for each in published} == {Grade.RESULT}

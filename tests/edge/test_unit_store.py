@@ -19,7 +19,7 @@ from edge_agent.pipeline import Pipeline
 from edge_agent.publication import Grade
 from edge_agent.topics import TopicTemplate
 from edge_agent.unit_files import read_units, request_reset, reset_requests, units_folder, write_unit
-from edge_agent.unit_state import COMMISSIONING, KNOWN, UnitState, new_unit
+from edge_agent.unit_state import COMMISSIONING, KNOWN, LearnedFlight, UnitState, new_unit
 from edge_agent.unit_store import UnitStore
 from edge_agent.unit_watch import UnitWatch
 from edge_agent.wire import encode_frame
@@ -62,14 +62,35 @@ def test_a_state_is_kept_and_read_again(store, tmp_path):
 
 
 def test_no_more_units_than_the_limit_are_kept(store, tmp_path):
-    """Engines are named by frames: invented ones must not fill the disk; those that are there stay."""
+    """Engines are named by frames: invented ones must neither fill the disk nor keep the next new unit out of it."""
+    learned = LearnedFlight(flight="F1", windows=9, level=(0.0,), low=(), high=())
+    store.put(replace(new_unit("real/0", "d1", COMMISSIONING), flights=(learned,)))
     for number in range(5):
-        store.put(new_unit(f"a/{number}", "d1", COMMISSIONING))
-    store.put(replace(new_unit("a/0", "d1", COMMISSIONING), refused=1))
+        store.put(new_unit(f"invented/{number}", "d1", COMMISSIONING))
+        wait_until(lambda: not store._changed, "it to be written")
+    store.put(new_unit("real/1", "d1", COMMISSIONING))
+    store.put(replace(new_unit("real/0", "d1", COMMISSIONING), flights=(learned,), refused=1))
     store.stop(10.0)
     states, _ = read_units(tmp_path / "units")
-    assert sorted(states) == ["a/0", "a/1", "a/2"]
-    assert states["a/0"].refused == 1
+    assert sorted(states) == ["invented/4", "real/0", "real/1"]
+    assert states["real/0"].refused == 1
+
+
+def test_units_that_were_learned_stay(store, tmp_path):
+    """Where all that are kept have been learned of, no further one is."""
+    for number in range(4):
+        store.put(replace(new_unit(f"a/{number}", "d1", KNOWN), shift=(0.5,)))
+    store.stop(10.0)
+    assert sorted(read_units(tmp_path / "units")[0]) == ["a/0", "a/1", "a/2"]
+
+
+def test_a_state_that_cannot_be_written_costs_no_other(store, tmp_path, log_lines):
+    """JSON has no NaN; the thread goes on."""
+    store.put(replace(new_unit("a/0", "d1", KNOWN), shift=(float("nan"),)))
+    wait_until(lambda: log_lines, "the fault to be told")
+    store.put(replace(new_unit("a/1", "d1", KNOWN), shift=(0.5,)))
+    wait_until(lambda: read_units(tmp_path / "units")[0], "the other state to be written")
+    assert [line["event"] for line in log_lines] == ["unit state not written"]
 
 
 def test_a_damaged_file_is_told_and_left(tmp_path, log_lines):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 
 from edge_agent.wear import Wear
@@ -34,3 +37,18 @@ def test_an_outage_is_forgotten_after_a_day() -> None:
     wear.add(MIB, 20 * HOUR_S)
     assert wear.mib_per_day(20 * HOUR_S) == pytest.approx(1_001.0 * 24 / 20)
     assert wear.mib_per_day(30 * HOUR_S) == pytest.approx(1.0 * 24 / 10)
+
+
+def test_one_asks_while_another_adds() -> None:
+    """The main thread reports while the journal's writes: a fault there would end the agent."""
+    wear, hours = Wear(0.0), 20_000
+    writer = threading.Thread(target=lambda: [wear.add(MIB, hour * HOUR_S) for hour in range(1, hours)])
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        writer.start()
+        while writer.is_alive():
+            assert wear.mib_per_day(hours * HOUR_S) > 0.0
+    finally:
+        sys.setswitchinterval(before)
+        writer.join()

@@ -168,3 +168,21 @@ def test_slow_way(broker: Broker, peer: Peer) -> None:
         ends.link.publish(*(Publication(topic="r", payload=b"%d" % number) for number in range(40)))
         assert [peer.next().payload for _ in range(40)] == [b"%d" % number for number in range(40)]
         assert (ends.link.state.connections, ends.link.state.ends) == (1, {})
+
+
+def test_message_too_long_for_the_broker(stopped_broker: Broker, peer_of: Any, log_lines: list[Any]) -> None:
+    """A broker hangs up over what is longer than it said it takes: that is dropped and told, all else passes."""
+    stopped_broker.start("max_packet_size 3000")
+    peer = peer_of(stopped_broker)
+    peer.subscribe("r")
+    with linked(stopped_broker.port) as ends:
+        ends.wait_for_up()
+        ends.link.publish(Publication(topic="r", payload=bytes(3_001)), Publication(topic="r", payload=b"short"))
+        assert peer.next().payload == b"short"
+        ends.link.publish(Publication(topic="r", payload=bytes(2_900)))
+        assert peer.next().payload == bytes(2_900)
+        wait_until(lambda: ends.outbox.acknowledged == 3, "both and the birth to be acknowledged")
+        assert (ends.outbox.dropped, len(ends.outbox), ends.link.state.connections) == (1, 0, 1)
+    assert [line["n_byte"] > 3_000 for line in log_lines if line["event"] == "message too long for the broker"] == [
+        True
+    ]
