@@ -89,6 +89,7 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "messages_acknowledged": _counter("messages_acknowledged", "Messages that the broker has."),
         "engines": _gauge("engines", "Engines followed now."),
         "journal_waiting": _labelled_gauge("journal_messages", "Messages kept on disk for the broker.", "grade"),
+        "messages_refused": _counter("messages_refused", "Messages that the broker would not take; lost.", "grade"),
         "journal_dropped": _counter("journal_dropped", "Messages dropped because the disk quota was used up.", "grade"),
         "journal_bytes": _gauge("journal_bytes", "Disk that the journal takes."),
         "journal_written_bytes": _counter("journal_written_bytes", "Bytes written to the journal."),

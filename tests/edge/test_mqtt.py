@@ -22,7 +22,7 @@ from edge_agent.link_timing import LinkTiming
 from edge_agent.mqtt import Connection
 from edge_agent.mqtt_client import V311
 from edge_agent.probe import Probe
-from edge_agent.publication import JSON, Publication
+from edge_agent.publication import JSON, Grade, Publication
 from tests.faults.ends import INPUT, QUICK, STATUS, WAIT_S, Ends
 from tests.faults.relay import relay
 
@@ -258,6 +258,8 @@ def test_refused_messages_are_logged_once(broker: Any, make_ends: Any, tmp_path:
     ends.link.publish(*(Publication(topic="r", payload=b"1") for _ in range(3)))
     assert ends.link.stop(WAIT_S)
     assert [line["event"] for line in log_lines] == ["link up", "broker refused a message"]
+    assert log_lines[1]["topic"] == "r"
+    assert ends.outbox.refused[Grade.RESULT] == 3
 
 
 def test_refused_subscription_is_named(make_ends: Any, log_lines: list[Any]) -> None:
