@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config import SECTIONS, read_config
-from edge_agent.config_layers import DEFAULT
+from edge_agent.config_layers import DEFAULT, find_text
 from edge_agent.config_toml import config_toml, defaults_toml
 from edge_agent.errors import ConfigError
 
@@ -144,3 +144,14 @@ def test_defaults_hold_every_key(path: Path) -> None:
     full = read_config(path, {}).config
     path.write_text("[agent]\nid = 'a1'\nfleet = 'demo'\n[bundle]\npath = 'x'\nkeys = ['y']\n")
     assert full == read_config(path, {}).config
+
+
+def test_text_out_of_a_wrong_config(path: Path) -> None:
+    """One key is found although the rest is wrong: the last readable layer counts, what is no text does not."""
+    path.write_text("nonsense = 1\n[agent]\nstate_dir = 'a'\n")
+    drop_in(path, "10-a.toml", "[agent]\nstate_dir = 'b'\n")
+    drop_in(path, "20-b.toml", "[agent\n")
+    drop_in(path, "30-c.toml", "[agent]\nstate_dir = 3\n")
+    assert find_text(path, {}, "agent", "state_dir") == "b"
+    assert find_text(path, {"EDGE_AGENT_AGENT__STATE_DIR": "c"}, "agent", "state_dir") == "c"
+    assert find_text(path.parent / "none" / "agent.toml", {}, "agent", "state_dir") == ""

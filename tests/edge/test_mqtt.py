@@ -18,6 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.bell import Bell
 from edge_agent.config import AgentConfig
+from edge_agent.credentials import how_to_read
 from edge_agent.link_timing import LinkTiming
 from edge_agent.mqtt import Connection
 from edge_agent.mqtt_client import V311
@@ -244,6 +245,14 @@ def test_missing_password_file(broker: Any, make_ends: Any, tmp_path: Any) -> No
     """A password file that is missing is named as the reason."""
     ends = make_ends(broker.port, broker={"username": "edge", "password_file": str(tmp_path / "none")})
     assert "broker.password_file" in ends.wait_for(lambda state: not state.connected).error
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"), [(PermissionError(), "/etc/edge-agent/credentials"), (FileNotFoundError(), "check the path")]
+)
+def test_unreadable_secret_says_where_secrets_go(error: Exception, advice: str) -> None:
+    """A key that is there and that the service's user may not read is no matter of its path."""
+    assert advice in how_to_read(error)
 
 
 def test_refused_messages_are_logged_once(broker: Any, make_ends: Any, tmp_path: Any, log_lines: list[Any]) -> None:
