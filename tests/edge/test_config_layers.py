@@ -118,6 +118,17 @@ def test_mistake_of_several_layers_names_all(path: Path) -> None:
         read_config(path, {})
 
 
+def test_text_out_of_a_wrong_config(path: Path) -> None:
+    """One key is found although the rest is wrong: the last readable layer counts, what is no text does not."""
+    path.write_text("nonsense = 1\n[agent]\nstate_dir = 'a'\n")
+    drop_in(path, "10-a.toml", "[agent]\nstate_dir = 'b'\n")
+    drop_in(path, "20-b.toml", "[agent\n")
+    drop_in(path, "30-c.toml", "[agent]\nstate_dir = 3\n")
+    assert find_text(path, {}, "agent", "state_dir") == "b"
+    assert find_text(path, {"EDGE_AGENT_AGENT__STATE_DIR": "c"}, "agent", "state_dir") == "c"
+    assert find_text(path.parent / "none" / "agent.toml", {}, "agent", "state_dir") == ""
+
+
 def test_shown_settings_read_back_equal(path: Path) -> None:
     """What `config show` prints is the same config, whatever is in it."""
     drop_in(
@@ -144,14 +155,3 @@ def test_defaults_hold_every_key(path: Path) -> None:
     full = read_config(path, {}).config
     path.write_text("[agent]\nid = 'a1'\nfleet = 'demo'\n[bundle]\npath = 'x'\nkeys = ['y']\n")
     assert full == read_config(path, {}).config
-
-
-def test_text_out_of_a_wrong_config(path: Path) -> None:
-    """One key is found although the rest is wrong: the last readable layer counts, what is no text does not."""
-    path.write_text("nonsense = 1\n[agent]\nstate_dir = 'a'\n")
-    drop_in(path, "10-a.toml", "[agent]\nstate_dir = 'b'\n")
-    drop_in(path, "20-b.toml", "[agent\n")
-    drop_in(path, "30-c.toml", "[agent]\nstate_dir = 3\n")
-    assert find_text(path, {}, "agent", "state_dir") == "b"
-    assert find_text(path, {"EDGE_AGENT_AGENT__STATE_DIR": "c"}, "agent", "state_dir") == "c"
-    assert find_text(path.parent / "none" / "agent.toml", {}, "agent", "state_dir") == ""
