@@ -95,6 +95,7 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "journal_written_bytes": _counter("journal_written_bytes", "Bytes written to the journal."),
         "journal_mib_per_day": _gauge("journal_written_bytes_per_day", "Bytes written a day, now.", 1024.0**2),
         "journal_damaged": _counter("journal_damaged", "Records of the journal that were cut out."),
+        "journal_torn": _counter("journal_torn", "Ends of the journal's files that a kill or a power cut has torn."),
         "journal_unreadable": _counter("journal_unreadable", "Records of the journal that could not be read."),
         "journal_write_errors": _counter("journal_write_errors", "Times the disk refused the journal."),
         "journal_internal_errors": _counter("journal_internal_errors", "Times the journal's own code failed."),

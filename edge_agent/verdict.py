@@ -179,7 +179,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "journal_failing",
         DEGRADED,
         lambda signs: _grew(signs, *_JOURNAL_FAULTS),
-        "once, after a power cut: nothing; else `dmesg`, and replace the disk",
+        "see `dmesg`; should it go on, replace the disk",
     ),
     Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed"), "as frames_dropped, should it last"),
     Rule(
