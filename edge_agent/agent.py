@@ -282,9 +282,7 @@ class Agent:
             "inbox_age_ms": self._inbox.age_ms,
             "inbox_dropped": self._inbox.dropped,
             **{f"inbox_dropped.{reason}": n for reason, n in sorted(self._inbox.dropped_by_reason.items())},
-            "outbox_waiting": len(self._outbox),
-            "outbox_dropped": self._outbox.dropped,
-            "messages_acknowledged": self._outbox.acknowledged,
+            **self._outbox.gauges(),
             **self._journal.gauges(),
             **self._onlookers.gauges(),
         }

@@ -23,4 +23,11 @@ def read_password(path: Path, key: str = "broker.password_file") -> str:
     try:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeError) as error:
-        raise LinkError("files", f"{key}: expected a readable file, got {error}; check the path") from error
+        raise LinkError("files", f"{key}: expected a readable file, got {error}; {how_to_read(error)}") from error
+
+
+def how_to_read(error: Exception) -> str:
+    """What to do about a file of ``[broker]`` that the agent could not read."""
+    if isinstance(error, PermissionError):
+        return "let the agent's user read it; under systemd a secret goes into /etc/edge-agent/credentials"
+    return "check the path"

@@ -88,7 +88,8 @@ class Journal:
             "journal_bytes": store.size_bytes,
             "journal_written_bytes": store.written_bytes,
             "journal_mib_per_day": round(self._wear.mib_per_day(time.monotonic())),
-            "journal_damaged": store.damaged,
+            "journal_damaged": store.spoiled,
+            "journal_torn": store.torn,
             "journal_unreadable": store.unreadable,
             "journal_write_errors": self._faults["write"],
             "journal_internal_errors": self._faults["internal"],
@@ -134,7 +135,7 @@ class Journal:
         self._is_open = True
         found = {name: count for name, count in self.gauges().items() if count}
         if found:
-            say = _log.warning if self._store.damaged + self._store.unreadable else _log.info
+            say = _log.warning if found.keys() & {"journal_damaged", "journal_unreadable"} else _log.info
             say("journal opened", **found)
 
     def _keep(self, min_age_s: float) -> None:

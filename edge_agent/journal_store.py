@@ -44,7 +44,8 @@ class JournalStore:
     Attributes:
         written_bytes: Bytes of the blocks that this process has had written.
         dropped: Records deleted for want of room before they were read, by grade.
-        damaged: Records that were found damaged when the store was opened.
+        spoiled: Records that were found damaged, between others, when the store was opened.
+        torn: Ends of files that a kill or a power cut has torn: nothing is wrong with the disk.
         unreadable: Segments that could not be read.
     """
 
@@ -56,13 +57,18 @@ class JournalStore:
         self._next = dict.fromkeys(Grade, 1)
         self._read_to = dict.fromkeys(Grade, 0)
         self._open: set[Segment] = set()
-        self.written_bytes = self.damaged = self.unreadable = 0
+        self.written_bytes = self.spoiled = self.torn = self.unreadable = 0
         self.dropped: Counter[Grade] = Counter()
 
     @property
     def size_bytes(self) -> int:
         """Bytes of the blocks of all files."""
         return sum(segment.size_bytes for segments in self._segments.values() for segment in segments)
+
+    @property
+    def damaged(self) -> int:
+        """Records that were found spoiled or torn when the store was opened."""
+        return self.spoiled + self.torn
 
     def waiting(self, grade: Grade) -> int:
         """Records of a grade that have not arrived."""
@@ -88,7 +94,8 @@ class JournalStore:
                 # One bad block must not hide the other segments; this one is left for people to look at.
                 self.unreadable += 1
                 continue
-            self.damaged += segment.damaged + (1 if segment.torn_bytes else 0)
+            self.torn += int(segment.torn_bytes > 0)
+            self.spoiled += segment.damaged
             self._segments[segment.grade].append(segment)
             self._next[segment.grade] = max(self._next[segment.grade], segment.last + 1)
         self._delete_arrived()

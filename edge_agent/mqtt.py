@@ -50,6 +50,9 @@ _LOSSES = {
     ),
 }
 
+_MOST_SAID: Final = 64
+"""Topics that are named in the log when the broker refuses them, a connection."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -271,9 +274,12 @@ class Connection:
             if reason.is_failure:
                 self._probe.refuse(f"the broker refuses to take it: {reason}")
             return
-        if reason.is_failure and str(reason) not in self._said:
-            self._said.add(str(reason))
-            _log.error("broker refused a message", error=str(reason), advice=advice(reason.value))
+        if reason.is_failure:
+            topic = self._outbox.refuse(number)
+            if topic not in self._said and len(self._said) < _MOST_SAID:
+                self._said.add(topic)
+                _log.error("broker refused a message", topic=topic, error=str(reason), advice=advice(reason.value))
+            return
         self._outbox.acknowledge(number)
 
     def _on_subscribe(self, _client: Client, _data: Any, number: int, reasons: Any, _properties: Any) -> None:

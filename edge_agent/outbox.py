@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from edge_agent.backlog import Backlog, Entry
+from edge_agent.publication import Grade
 
 if TYPE_CHECKING:
     from edge_agent.journal_store import RecordId
@@ -47,6 +48,7 @@ class Outbox:
         self._is_held_back = False
         self.filling = threading.Event()
         self._dropped = 0
+        self._refused = dict.fromkeys(Grade, 0)
         self._acknowledged = 0
         self._lock = threading.Lock()
 
@@ -56,9 +58,23 @@ class Outbox:
         return self._dropped
 
     @property
+    def refused(self) -> dict[Grade, int]:
+        """Publications that the broker would not take, by grade."""
+        return dict(self._refused)
+
+    @property
     def acknowledged(self) -> int:
         """Publications that the broker has acknowledged."""
         return self._acknowledged
+
+    def gauges(self) -> dict[str, int]:
+        """Its figures, as the status tells them; a grade of which nothing was refused is left out."""
+        return {
+            "outbox_waiting": len(self),
+            "outbox_dropped": self._dropped,
+            **{f"messages_refused.{grade.name.lower()}": n for grade, n in self._refused.items() if n},
+            "messages_acknowledged": self._acknowledged,
+        }
 
     @property
     def in_flight(self) -> int:
@@ -129,12 +145,25 @@ class Outbox:
     def acknowledge(self, number: int) -> None:
         """Note that packet ``number`` has arrived; a number that is not in flight is ignored."""
         with self._lock:
-            if number not in self._in_flight:
-                return
-            entry = self._in_flight.pop(number)
-            entry.acknowledged = True
-            self._arrived.extend(entry.records)
-            self._acknowledged += 1
+            self._acknowledged += len(self._settle(number))
+
+    def refuse(self, number: int) -> str:
+        """Note that the broker will not take packet ``number``, now or later: it counts, and goes; gives its topic."""
+        with self._lock:
+            for publication in self._settle(number):
+                # What is retained is no result, whatever its grade: it is the status.
+                self._refused[Grade.TELEMETRY if publication.retain else publication.grade] += 1
+                return publication.topic
+        return ""
+
+    def _settle(self, number: int) -> tuple[Publication, ...]:
+        """Have done with packet ``number``, in memory and on disk; empty where it is not in flight."""
+        if number not in self._in_flight:
+            return ()
+        entry = self._in_flight.pop(number)
+        entry.acknowledged = True
+        self._arrived.extend(entry.records)
+        return (entry.publication,)
 
     def rewind(self) -> None:
         """Note that the connection is gone: what was in flight goes out again, before everything else of its kind."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from edge_agent.broker_section import NO_FILE
-from edge_agent.credentials import read_password
+from edge_agent.credentials import how_to_read, read_password
 from edge_agent.errors import LinkError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _read(path: Path, key: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise LinkError(
-            FILES, f"{key}: expected a readable file, got {path}: {error.strerror}; check the path"
+            FILES, f"{key}: expected a readable file, got {path}: {error.strerror}; {how_to_read(error)}"
         ) from error
 
 

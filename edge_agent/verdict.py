@@ -24,7 +24,13 @@ _NOT_ASSESSED = "windows.not_assessed"
 _REFUSED = "frames_refused."
 _RECEIVED = "frames_received"
 _LATE = "deadline_missed"
-_LOSSES = ("outbox_dropped", "journal_dropped.result", "journal_dropped.alert")
+_LOSSES = (
+    "outbox_dropped",
+    "journal_dropped.result",
+    "journal_dropped.alert",
+    "messages_refused.result",
+    "messages_refused.alert",
+)
 _EVIDENCE_FAULTS = ("evidence_not_written", "evidence_not_read", "evidence_lost")
 _JOURNAL_FAULTS = ("journal_write_errors", "journal_internal_errors", "journal_damaged", "journal_unreadable")
 
@@ -100,7 +106,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "results_lost",
         FAILING,
         lambda signs: _grew(signs, *_LOSSES),
-        "mend the link to the broker; give the journal more disk (journal.max_mib)",
+        "mend the link to the broker, or its access rules; give the journal more disk (journal.max_mib)",
     ),
     Rule(
         "mostly_late",
@@ -152,6 +158,12 @@ RULES: Final[tuple[Rule, ...]] = (
         "let the agent publish and read topics.probe in the broker's access rules",
     ),
     Rule(
+        "messages_refused",
+        DEGRADED,
+        lambda signs: _grew(signs, "messages_refused"),
+        "the log names the topics; let the agent write them in the broker's access rules (docs/how-to/tls.md)",
+    ),
+    Rule(
         "engines_silent",
         DEGRADED,
         lambda signs: signs.silent_engines > 0,
@@ -167,7 +179,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "journal_failing",
         DEGRADED,
         lambda signs: _grew(signs, *_JOURNAL_FAULTS),
-        "once, after a power cut: nothing; else `dmesg`, and replace the disk",
+        "see `dmesg`; should it go on, replace the disk",
     ),
     Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed"), "as frames_dropped, should it last"),
     Rule(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config import SECTIONS, read_config
-from edge_agent.config_layers import DEFAULT
+from edge_agent.config_layers import DEFAULT, find_text
 from edge_agent.config_toml import config_toml, defaults_toml
 from edge_agent.errors import ConfigError
 
@@ -116,6 +116,17 @@ def test_mistake_of_several_layers_names_all(path: Path) -> None:
     file = drop_in(path, "10-a.toml", "[broker]\npassword_file = 'pw'\n")
     with pytest.raises(ConfigError, match=f"^{re.escape(f'{path}, {file}')}: broker.username: "):
         read_config(path, {})
+
+
+def test_text_out_of_a_wrong_config(path: Path) -> None:
+    """One key is found although the rest is wrong: the last readable layer counts, what is no text does not."""
+    path.write_text("nonsense = 1\n[agent]\nstate_dir = 'a'\n")
+    drop_in(path, "10-a.toml", "[agent]\nstate_dir = 'b'\n")
+    drop_in(path, "20-b.toml", "[agent\n")
+    drop_in(path, "30-c.toml", "[agent]\nstate_dir = 3\n")
+    assert find_text(path, {}, "agent", "state_dir") == "b"
+    assert find_text(path, {"EDGE_AGENT_AGENT__STATE_DIR": "c"}, "agent", "state_dir") == "c"
+    assert find_text(path.parent / "none" / "agent.toml", {}, "agent", "state_dir") == ""
 
 
 def test_shown_settings_read_back_equal(path: Path) -> None:

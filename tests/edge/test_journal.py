@@ -98,6 +98,22 @@ def test_outage_and_restart(make_run: Any) -> None:
     assert sent == ["r1", "r3", "r4"]
 
 
+@pytest.mark.parametrize(("where", "name"), [(150, "journal_damaged"), (-1, "journal_torn")])
+def test_what_a_kill_tears_is_no_damage(make_run: Any, tmp_path: Path, where: int, name: str) -> None:
+    """A torn end says nothing of the disk; a record that is spoiled between others does."""
+    run = make_run()
+    run.outbox.add(*map(message, "abc"))
+    run.wait_for("journal_waiting.result", 3)
+    run.journal.stop(WAIT_S)
+    (file,) = (tmp_path / JOURNAL_FOLDER).glob("*.log")
+    content = bytearray(file.read_bytes())
+    content[where] ^= 1
+    file.write_bytes(content)
+    after = make_run()
+    after.wait_for(name, 1)
+    assert after.journal.gauges()["journal_damaged"] + after.journal.gauges()["journal_torn"] == 1
+
+
 def test_more_than_memory_holds(make_run: Any) -> None:
     """An outage longer than the outbox is wide loses nothing: what is on disk leaves memory."""
     run = make_run()

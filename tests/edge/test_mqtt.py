@@ -18,11 +18,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.bell import Bell
 from edge_agent.config import AgentConfig
+from edge_agent.credentials import how_to_read
 from edge_agent.link_timing import LinkTiming
 from edge_agent.mqtt import Connection
 from edge_agent.mqtt_client import V311
 from edge_agent.probe import Probe
-from edge_agent.publication import JSON, Publication
+from edge_agent.publication import JSON, Grade, Publication
 from tests.faults.ends import INPUT, QUICK, STATUS, WAIT_S, Ends
 from tests.faults.relay import relay
 
@@ -246,6 +247,14 @@ def test_missing_password_file(broker: Any, make_ends: Any, tmp_path: Any) -> No
     assert "broker.password_file" in ends.wait_for(lambda state: not state.connected).error
 
 
+@pytest.mark.parametrize(
+    ("error", "advice"), [(PermissionError(), "/etc/edge-agent/credentials"), (FileNotFoundError(), "check the path")]
+)
+def test_unreadable_secret_says_where_secrets_go(error: Exception, advice: str) -> None:
+    """A key that is there and that the service's user may not read is no matter of its path."""
+    assert advice in how_to_read(error)
+
+
 def test_refused_messages_are_logged_once(broker: Any, make_ends: Any, tmp_path: Any, log_lines: list[Any]) -> None:
     """A broker whose rules forbid our results says so; they are not sent for ever, and the link stands."""
     broker.kill()
@@ -258,6 +267,8 @@ def test_refused_messages_are_logged_once(broker: Any, make_ends: Any, tmp_path:
     ends.link.publish(*(Publication(topic="r", payload=b"1") for _ in range(3)))
     assert ends.link.stop(WAIT_S)
     assert [line["event"] for line in log_lines] == ["link up", "broker refused a message"]
+    assert log_lines[1]["topic"] == "r"
+    assert ends.outbox.refused[Grade.RESULT] == 3
 
 
 def test_refused_subscription_is_named(make_ends: Any, log_lines: list[Any]) -> None:

@@ -56,6 +56,18 @@ def test_late_acknowledgement_is_ignored() -> None:
     assert (len(outbox), outbox.acknowledged) == (0, 1)
 
 
+def test_refused_by_the_broker() -> None:
+    """What the broker will not take is done with, never sent again, and counted by grade; the status is no result."""
+    outbox = Outbox(10)
+    outbox.add(message("r"), message("a", alert=True), message("status", retain=True), message("b"))
+    send(outbox, 10)
+    assert [outbox.refuse(number) for number in (1, 2, 3, 3)] == ["r", "a", "status", ""]
+    outbox.rewind()
+    assert send(outbox, 10) == ["b"]
+    assert outbox.refused == {Grade.TELEMETRY: 1, Grade.RESULT: 1, Grade.ALERT: 1}
+    assert outbox.acknowledged == 0
+
+
 def test_full() -> None:
     """Beyond the limit the oldest that waits goes, and is counted."""
     outbox = Outbox(2)

@@ -7,11 +7,15 @@ import re
 import shutil
 import subprocess
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge_agent.config import parse_config
+from edge_agent.config import AgentConfig, parse_config
+from edge_agent.topics import TopicTemplate
 from tests.conftest import ROOT, Broker, wait_until
 from tests.faults.ends import QUICK, Ends
 
@@ -43,12 +47,38 @@ def test_page(stopped_broker: Broker, tmp_path: Path) -> None:
         state = ends.wait_for_up()
         assert (state.tls, state.error) == ("TLSv1.3", "")
         wait_until(lambda: ends.link.state.probe == "ok", "the probe to come back through the page's rules")
+        assert refused_topics(config, tmp_path) == []
         run(renewal)
         stopped_broker.kill()
         stopped_broker.start(*(line for line in settings.splitlines() if not line.startswith("listener")))
         assert ends.wait_for_up().connections == 2
     finally:
         ends.link.stop(0.0)
+
+
+def written_topics(config: AgentConfig) -> list[str]:
+    """Every topic that an agent writes by default, for some engine."""
+    inputs = {"input", "thin_edge_health"}
+    templates = [getattr(config.topics, each.name) for each in fields(config.topics) if each.name not in inputs]
+    return [TopicTemplate(text).fill(aircraft="OO-ABC", engine="1", agent="edge-1") for text in templates]
+
+
+def refused_topics(config: AgentConfig, root: Path) -> list[str]:
+    """The topics of an agent that the broker does not take from whoever has its certificate."""
+    answers: dict[int, bool] = {}
+    client = Client(CallbackAPIVersion.VERSION2, client_id="rules", protocol=MQTTProtocolVersion.MQTTv5)
+    client.on_publish = lambda _client, _data, number, reason, _properties: answers.update({number: reason.is_failure})
+    folder = root / "edge-agent" / "tls"
+    client.tls_set(str(folder / "ca.pem"), str(folder / "edge-1.pem"), str(folder / "edge-1.key"))
+    client.connect("localhost", config.broker.port)
+    client.loop_start()
+    try:
+        numbers = {topic: client.publish(topic, b"{}", qos=1).mid for topic in written_topics(config)}
+        wait_until(lambda: len(answers) == len(numbers), "the broker's answers")
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return [topic for topic, number in numbers.items() if answers[number]]
 
 
 def run(commands: str) -> None:
