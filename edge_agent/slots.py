@@ -13,8 +13,8 @@ from edge_agent.archive import read_archive, write_archive
 from edge_agent.bundle import Bundle, open_bundle, open_members
 from edge_agent.bundle_files import BUNDLE_SUFFIX, read_bundle_file, read_folder
 from edge_agent.errors import SlotRefused
-from edge_agent.load import prove_model
 from edge_agent.policy import Policy
+from edge_agent.prove_child import prove_in_child
 from edge_agent.slots_disk import TEMPORARY, write_durably
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import EMPTY, Slot, SlotsState, activate, check_offer
@@ -50,7 +50,7 @@ class SlotStore:
         return tuple(sorted(name for name in names if _DIGEST.fullmatch(name)))
 
     def install(self, source: Path) -> Slot:
-        """Verify and prove a bundle, then keep the bytes that were verified; what is active stays active.
+        """Verify a bundle, prove it in a limited child, keep the bytes that were verified; what is active stays active.
 
         Slots that are neither active, nor previous, nor this one are removed.
 
@@ -65,7 +65,7 @@ class SlotStore:
         bundle = open_members(members, keys=self._keys, policy=self._policy)
         slot = slot_of(bundle)
         _check_place(self._ledger.state(), slot)
-        prove_model(bundle)
+        prove_in_child(members)
         with self._ledger.held() as state:
             _check_place(state, slot)
             write_durably(self._path(slot.digest), write_archive(members))

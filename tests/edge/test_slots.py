@@ -23,6 +23,7 @@ from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import Slot, SlotsState, activate, give_up, loaded, mark_good
 
 Bundle = Callable[..., tuple[int, dict[str, Any]]]
+pytestmark = pytest.mark.usefixtures("proved_here")
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from edge_agent.trust import TrustedKeys
 from tests.conftest import wait_until
 
 BOOTS = 2
+pytestmark = pytest.mark.usefixtures("proved_here")
 
 
 class Rig:
