@@ -28,6 +28,7 @@ from edge_agent.metrics_outlets import MetricsOutlets
 from edge_agent.onlookers import Onlookers
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
+from edge_agent.probation import Probation
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.startup import LoadedShadow
 from edge_agent.status_file import StatusFile, prepare_folder
@@ -121,7 +122,8 @@ class Agent:
         )
         watch = UnitWatch(self._units, TopicTemplate(config.topics.unit), model.scaler.names)
         self._onlookers = Onlookers(config, model, shadow, self._health)
-        observers = (heard, self._reports, watch, *self._onlookers.observers)
+        self._probation = Probation(config, model.bundle_digest, self._health.counters)
+        observers = (heard, self._reports, watch, self._probation, *self._onlookers.observers)
         self._pipeline = Pipeline(config, model, self._health, observers=observers, units=self._units)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
@@ -154,6 +156,8 @@ class Agent:
             event = self._watch()
         finally:
             self._end()
+        if event is Event.STOP:
+            self._probation.close()
         return event is Event.STOP
 
     def _start(self) -> None:
@@ -181,6 +185,7 @@ class Agent:
             elif event is not Event.LINK_CHANGED:
                 return event
             self._health.link = self._link.state
+            self._probation.tick()
             self._link.publish(*self._reports.tick())
             self._report()
             if self._health.link.connected:

@@ -74,6 +74,7 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         "evidence": _evidence,
         "spool": _spool,
         "commission": _commission,
+        "bundle": _bundle,
     }
     return commands[options.command](options)
 
@@ -149,6 +150,17 @@ def _commission(options: argparse.Namespace) -> ExitCode:
     return command(options.config, engine=options.engine, as_json=options.json)
 
 
+def _bundle(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_bundle import activate, install, list_slots, roll_back, status
+
+    if options.action == "install":
+        return install(options.config, options.bundle, as_json=options.json)
+    if options.action == "activate":
+        return activate(options.config, options.digest, as_json=options.json)
+    actions = {"list": list_slots, "rollback": roll_back, "status": status}
+    return actions[options.action](options.config, as_json=options.json)
+
+
 def _replay(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_replay import ReplayOptions, replay
     from edge_agent.command_verify import policy_of
@@ -195,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
     status = commands.add_parser("status", help="print what the running agent last said of itself")
     spooled = _add_spool(commands.add_parser("spool", help="look into the journal, while the agent runs or not"))
+    slots = _add_bundle(commands.add_parser("bundle", help="install bundles, and choose which one runs"))
     listing, export = _add_evidence(commands.add_parser("evidence", help="the waveform around alerts"))
 
     doctor = commands.add_parser("doctor", help="check config, bundle, broker and machine, and say what to do")
@@ -218,7 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     reset = actions.add_parser("reset", help="forget a unit that was exchanged or repaired")
     reset.add_argument("--engine", required=True, metavar="AIRCRAFT/ENGINE", help="which")
 
-    for command in (run, selftest, status, check, show, listing, export, doctor, diag, shown, reset, *spooled):
+    for command in (run, selftest, status, check, show, listing, export, doctor, diag, shown, reset, *spooled, *slots):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -227,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
     for command in (
-        verify, replay, selftest, status, check, show, listing, export, doctor, diag, shown, reset, *spooled,
+        verify, replay, selftest, status, check, show, listing, export, doctor, diag, shown, reset, *spooled, *slots,
     ):  # fmt: skip
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -242,6 +255,18 @@ def _add_evidence(evidence: argparse.ArgumentParser) -> tuple[argparse.ArgumentP
     )
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to write")
     return listing, export
+
+
+def _add_bundle(bundle: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
+    install = actions.add_parser("install", help="verify a bundle, prove it here and keep it; what runs stays")
+    install.add_argument("bundle", type=Path, metavar="BUNDLE", help="a .bundle file, or a folder of its members")
+    activate = actions.add_parser("activate", help="put an installed bundle on trial, from the next start on")
+    activate.add_argument("digest", metavar="DIGEST", help="its digest, or the first eight digits or more")
+    listing = actions.add_parser("list", help="print the installed bundles")
+    rollback = actions.add_parser("rollback", help="return to the previous bundle, from the next start on")
+    status = actions.add_parser("status", help="print which bundle is active, its stage, and what was rejected")
+    return [install, activate, listing, rollback, status]
 
 
 def _add_spool(spool: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:

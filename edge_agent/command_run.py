@@ -14,7 +14,7 @@ from edge_agent.exit_code import ExitCode
 from edge_agent.log_writer import LogWriter
 from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
-from edge_agent.startup import load_configured, load_shadow
+from edge_agent.startup import load_shadow, start_configured
 
 _STANDARD_ERROR = 2
 
@@ -33,8 +33,8 @@ def run(config_path: Path) -> ExitCode:
     config = load_config(config_path)
     configure_logs(config.agent.log_level, LogWriter(_STANDARD_ERROR))
     notifier = Notifier.from_environment(os.environ)
-    notifier.loading(f"loading {config.bundle.path}")
-    model, shadow = load_configured(config), load_shadow(config)
+    notifier.loading(f"loading {'the active slot' if config.bundle.slots else config.bundle.path}")
+    model, shadow = start_configured(config), load_shadow(config)
     agent = Agent(config, model, notifier, lambda: load_config(config_path), shadow)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())

@@ -27,6 +27,7 @@ KIB = 1024
 MIB = 1024 * KIB
 LOG_LEVELS = ("debug", "info", "warning", "error")
 NO_SHADOW = Path("/dev/null")
+NO_BUNDLE = Path("/dev/null")
 
 
 USUAL_STATE_DIR: Final = Path("/var/lib/edge-agent")
@@ -81,16 +82,28 @@ class BundleSection:
     """``[bundle]``: the detector and who may have signed it.
 
     Attributes:
-        path: A ``.bundle`` file, or a folder of its unpacked members.
         keys: Public keys in PEM; a bundle must be signed by one of them.
+        path: A ``.bundle`` file, or a folder of its unpacked members; not with ``slots``.
+        slots: Whether to run the active one of the bundles that ``edge-agent bundle`` installed.
         allow_development: Whether bundles whose gates are not all decided may run.
+        trial_boots: Starts that a newly activated bundle gets to pass its probation in.
+        probation_windows: Windows that it must have assessed before it counts as good.
+        probation_minutes: Minutes that it must have run, too, without a fault of the program.
     """
 
-    path: Path
     keys: tuple[Path, ...]
+    path: Path = NO_BUNDLE
+    slots: bool = False
     allow_development: bool = False
+    trial_boots: int = number(3, low=1, high=100)
+    probation_windows: int = number(100, low=1, high=1_000_000)
+    probation_minutes: float = number(10.0, low=0.0, high=100_000.0)
 
     def __post_init__(self) -> None:
+        if self.slots == (self.path != NO_BUNDLE):
+            raise ConfigError(
+                f"bundle.path: expected a path, or slots = true, got {'both' if self.slots else 'neither'}; keep one"
+            )
         if not self.keys:
             raise ConfigError("bundle.keys: expected at least one public key file, got an empty list; add the signer's")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from edge_agent.bundle import Bundle, open_path
+from edge_agent.bundle import Bundle
 from edge_agent.command_selftest import score_noise
 from edge_agent.detector import Detector
 from edge_agent.errors import AgentError, BundleError, ConfigError
@@ -18,7 +18,7 @@ from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.load import prove_model
 from edge_agent.manifest import DEVELOPMENT
 from edge_agent.policy import CLOCK_UNKNOWN
-from edge_agent.startup import load_second, policy_of_config, today
+from edge_agent.startup import load_second, open_configured, today
 from edge_agent.trust import TrustedKeys
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def check_bundle(config: AgentConfig) -> Iterator[Finding]:
         return
     yield fine("keys", f"{len(keys.by_hint)} trusted: {', '.join(hint[:16] for hint in keys.by_hint)}")
     try:
-        bundle = open_path(config.bundle.path, keys=keys, policy=policy_of_config(config))
+        bundle = open_configured(config, keys)
         yield _verified(bundle)
         model = prove_model(bundle)
     except BundleError as error:

@@ -14,7 +14,8 @@ AgentError
     ├── DigestMismatch         a member differs from what was signed
     ├── PolicyRejected         signed, but not for this agent
     ├── ModelRejected          the ONNX graph holds something we do not run
-    └── GoldenMismatch         this machine does not reproduce the golden vectors
+    ├── GoldenMismatch         this machine does not reproduce the golden vectors
+    └── SlotRefused            the slots cannot take it, or do not have it
 """
 
 from __future__ import annotations
@@ -90,3 +91,7 @@ class ModelRejected(BundleError):
 
 class GoldenMismatch(BundleError):
     """Features or scores computed here differ from the golden vectors."""
+
+
+class SlotRefused(BundleError):
+    """The slots do not take a bundle, do not have it, or cannot be used."""

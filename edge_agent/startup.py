@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from edge_agent.bundle import open_path
 from edge_agent.clock import SYNCHRONISED, clock_quality
 from edge_agent.errors import AgentError, BundleError
-from edge_agent.load import load_model
+from edge_agent.load import load_model, prove_model
 from edge_agent.policy import CLOCK_UNKNOWN, Policy
+from edge_agent.slots import SlotStore
+from edge_agent.slots_boot import load_from_slots
+from edge_agent.slots_ledger import SlotLedger
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 
 if TYPE_CHECKING:
+    from edge_agent.bundle import Bundle
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
 
@@ -48,14 +53,43 @@ class LoadedShadow:
 
 
 def load_configured(config: AgentConfig) -> LoadedModel:
-    """Load and prove the bundle of a config.
+    """Load and prove the bundle of a config; with slots, the active one, and it is no trial boot.
 
     Raises:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused.
     """
+    return prove_model(open_configured(config, TrustedKeys.from_files(config.bundle.keys)))
+
+
+def start_configured(config: AgentConfig) -> LoadedModel:
+    """Load and prove the bundle of a config for a run: with slots, a trial boot is counted first.
+
+    Raises:
+        ConfigError: A key file is missing or wrong.
+        BundleError: The bundle is refused, and so is the one before it.
+    """
+    if not config.bundle.slots:
+        return load_configured(config)
+    keys = TrustedKeys.from_files(config.bundle.keys)
+    return load_from_slots(SlotLedger(config.agent.state_dir), slots_of_config(config, keys))
+
+
+def open_configured(config: AgentConfig, keys: TrustedKeys) -> Bundle:
+    """Verify the bundle of a config, or the active one of its slots.
+
+    Raises:
+        BundleError: The bundle is refused.
+    """
     policy = policy_of_config(config)
-    return load_model(config.bundle.path, keys=TrustedKeys.from_files(config.bundle.keys), policy=policy)
+    if config.bundle.slots:
+        return slots_of_config(config, keys).open_active()
+    return open_path(config.bundle.path, keys=keys, policy=policy)
+
+
+def slots_of_config(config: AgentConfig, keys: TrustedKeys) -> SlotStore:
+    """The slots of an agent of this config."""
+    return SlotStore(SlotLedger(config.agent.state_dir), keys=keys, policy=policy_of_config(config))
 
 
 def policy_of_config(config: AgentConfig) -> Policy:

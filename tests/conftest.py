@@ -224,11 +224,10 @@ def small_members(spec: FeatureSpec, **manifest: Any) -> dict[str, bytes]:
     thresholds = Thresholds(pooled=20.0, phases={}, k=2, n=3, release_ratio=0.9, false_alarm_rate=0.05, confidence=0.95)
     samples = noise(np.random.default_rng(2), 2 * spec.window_n).reshape(2, spec.window_n, 1)
     golden = np.stack([extract_windows(spec, each, np.zeros(0))[0].values for each in samples])
-    facts: dict[str, Any] = {"release_class": "release", "ecr": "ECR-1", **manifest}
+    facts: dict[str, Any] = {"version": "1.0.0", "sequence": 1, "release_class": "release", "ecr": "ECR-1", **manifest}
     return {
         MANIFEST: Manifest(
-            detector="small", version="1.0.0", fleet="test", sequence=1, spec_digest=spec.digest,
-            min_agent_version="0.1.0", **facts,
+            detector="small", fleet="test", spec_digest=spec.digest, min_agent_version="0.1.0", **facts,
         ).to_json(),
         MODEL: model,
         FEATURE_SPEC: spec.to_json(),
@@ -326,6 +325,15 @@ def busy_bundle(tmp_path_factory: pytest.TempPathFactory) -> SignedBundle:
 def development_bundle(tmp_path_factory: pytest.TempPathFactory) -> SignedBundle:
     """The same, of release class ``development``."""
     return make_small_bundle(tmp_path_factory.mktemp("bundle"), small_spec(), release_class="development")
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[SignedBundle, ...]:
+    """Three bundles of one detector, of sequence 1, 2 and 3, signed with one key."""
+    return tuple(
+        make_small_bundle(tmp_path_factory.mktemp("bundle"), small_spec(), version=f"{number}.0.0", sequence=number)
+        for number in (1, 2, 3)
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+"""``edge-agent bundle``: the slots, for people and scripts, while the agent runs or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edge_agent import slots_state
+from edge_agent.config import load_config
+from edge_agent.errors import BundleError
+from edge_agent.exit_code import ExitCode
+from edge_agent.output import say, say_json
+from edge_agent.slots import SlotStore, slot_of
+from edge_agent.slots_ledger import SlotLedger
+from edge_agent.slots_state import NO_SLOT, SlotsState
+from edge_agent.startup import slots_of_config
+from edge_agent.trust import TrustedKeys
+
+_NONE = "none"
+
+
+def install(config_path: Path, source: Path, *, as_json: bool) -> ExitCode:
+    """Verify a bundle, prove it here and keep it.
+
+    Raises:
+        ConfigError: The config or a key file is wrong, or this user may not write.
+        BundleError: The bundle is refused.
+    """
+    slot = _store(config_path).install(source)
+    if as_json:
+        say_json({"installed": True, "digest": slot.digest, "bundle_id": slot.bundle_id, "sequence": slot.sequence})
+    else:
+        say(f"{slot.bundle_id} installed; to run it: edge-agent bundle activate {slot.digest[:16]}")
+    return ExitCode.OK
+
+
+def activate(config_path: Path, digest: str, *, as_json: bool) -> ExitCode:
+    """Put an installed bundle on trial.
+
+    Raises:
+        ConfigError: As ``install``.
+        BundleError: The bundle is refused.
+    """
+    config = load_config(config_path)
+    store = slots_of_config(config, TrustedKeys.from_files(config.bundle.keys))
+    return _tell(store.activate(digest, boots=config.bundle.trial_boots), as_json=as_json)
+
+
+def roll_back(config_path: Path, *, as_json: bool) -> ExitCode:
+    """Return to the previous bundle.
+
+    Raises:
+        ConfigError: As ``install``.
+        BundleError: There is none.
+    """
+    return _tell(_ledger(config_path).change(slots_state.roll_back), as_json=as_json)
+
+
+def status(config_path: Path, *, as_json: bool) -> ExitCode:
+    """Tell the state of the slots.
+
+    Raises:
+        ConfigError: As ``install``.
+        BundleError: The state cannot be read.
+    """
+    return _tell(_ledger(config_path).state(), as_json=as_json)
+
+
+def list_slots(config_path: Path, *, as_json: bool) -> ExitCode:
+    """Tell what is installed, each verified anew; one that is refused is told with its reason.
+
+    Raises:
+        ConfigError: As ``install``.
+        BundleError: The state cannot be read.
+    """
+    store = _store(config_path)
+    state = _ledger(config_path).state()
+    rows = [_row(store, state, digest) for digest in store.digests()]
+    if as_json:
+        say_json({"slots": rows})
+    for row in [] if as_json else rows:
+        say(f"{row['digest'][:16]}  {row['bundle_id'] or '?':24} {row['role']:9} {row['refused'] or 'verified'}")
+    return ExitCode.OK
+
+
+def _ledger(config_path: Path) -> SlotLedger:
+    return SlotLedger(load_config(config_path).agent.state_dir)
+
+
+def _store(config_path: Path) -> SlotStore:
+    config = load_config(config_path)
+    return slots_of_config(config, TrustedKeys.from_files(config.bundle.keys))
+
+
+def _row(store: SlotStore, state: SlotsState, digest: str) -> dict[str, Any]:
+    roles = {state.active.digest: "active", state.previous.digest: "previous"}
+    row = {"digest": digest, "role": roles.get(digest, "installed"), "bundle_id": "", "sequence": -1, "refused": ""}
+    try:
+        slot = slot_of(store.open(digest))
+    except BundleError as error:
+        return {**row, "refused": error.reason}
+    return {**row, "bundle_id": slot.bundle_id, "sequence": slot.sequence}
+
+
+def _tell(state: SlotsState, *, as_json: bool) -> ExitCode:
+    if as_json:
+        say_json(state.document())
+        return ExitCode.OK
+    say(f"stage      {state.stage}{f', for {state.reason}' if state.reason else ''}")
+    for name, slot in (("active", state.active), ("previous", state.previous)):
+        text = _NONE if slot == NO_SLOT else f"{slot.bundle_id}, sequence {slot.sequence}, {slot.digest[:16]}"
+        say(f"{name:10} {text}")
+    say(f"boots left {state.boots_left if state.is_unproven else _NONE}")
+    say(f"mark       {state.mark if state.mark >= 0 else _NONE}")
+    for rejected in state.rejected:
+        say(f"rejected   {rejected.digest[:16]}, for {rejected.reason}")
+    return ExitCode.OK

@@ -1,0 +1,99 @@
+"""The proof of a bundle in a process of its own, limited in memory, processor time and time.
+
+Its model is signed and scanned, but was never run here: one that eats the machine must not eat the agent with it.
+Run as a program, it reads an archive from standard input and says on standard output why it is refused, if it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from edge_agent.archive import read_archive, write_archive
+from edge_agent.errors import BundleError, GoldenMismatch, ModelRejected, ScorerError
+
+MEMORY_MIB: Final = 1_024
+CPU_S: Final = 120
+WALL_S: Final = 300.0
+_MIB = 1024 * 1024
+_GOLDEN = "golden"
+
+
+def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB, wall_s: float = WALL_S) -> None:
+    """Make the session of a verified bundle and replay its golden vectors, in a limited child.
+
+    Args:
+        members: The members, verified; these very bytes go to the child.
+        memory_mib: Most memory it may have, MiB.
+        wall_s: Longest time it may take, s.
+
+    Raises:
+        ModelRejected: ``model_interface``, or ``model_limits``: it was ended before it was done.
+        GoldenMismatch: As ``replay_golden``.
+    """
+    # -P: nothing in the working folder takes the place of a module; the agent's own folder is named instead.
+    command = [sys.executable, "-P", "-m", "edge_agent.prove_child", str(memory_mib)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    try:
+        child = subprocess.run(
+            command, input=write_archive(members), capture_output=True, timeout=wall_s, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _ended(f"still running after {wall_s:g} s") from error
+    if child.returncode:
+        lines = child.stderr.decode("utf-8", "replace").splitlines() or [""]
+        raise _ended(f"ended with {child.returncode} {lines[-1][:200]}".strip())
+    verdict = json.loads(child.stdout)
+    if verdict["reason"]:
+        kind = GoldenMismatch if verdict["reason"].startswith(_GOLDEN) else ModelRejected
+        raise kind(verdict["reason"], verdict["error"])
+
+
+def main(memory_mib: int) -> None:
+    """The child: limits itself before it reads anything."""
+    limits = (
+        (resource.RLIMIT_DATA, memory_mib * _MIB),
+        (resource.RLIMIT_CPU, CPU_S),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    )
+    for which, limit in limits:
+        resource.setrlimit(which, (limit, limit))
+    verdict = {"reason": "", "error": ""}
+    try:
+        _prove(read_archive(sys.stdin.buffer.read()))
+    except ScorerError as error:
+        verdict = {"reason": "model_interface", "error": str(error)}
+    except BundleError as error:
+        verdict = {"reason": error.reason, "error": str(error)}
+    sys.stdout.write(json.dumps(verdict))
+
+
+def _prove(members: Mapping[str, bytes]) -> None:
+    from edge_agent.golden import replay_golden
+    from edge_agent.golden_vectors import GoldenVectors
+    from edge_agent.layout import FEATURE_SPEC, MODEL
+    from edge_agent.scorer import Scorer
+    from shared_features.spec import FeatureSpec
+    from shared_features.vector import columns_of
+
+    spec = FeatureSpec.from_json(members[FEATURE_SPEC])
+    replay_golden(GoldenVectors.from_members(members), spec, Scorer(members[MODEL], len(columns_of(spec))))
+
+
+def _ended(how: str) -> ModelRejected:
+    return ModelRejected(
+        "model_limits",
+        f"model: expected golden vectors within {MEMORY_MIB} MiB, {CPU_S} s of processor and {WALL_S:g} s, got a "
+        f"process that {how}; make the model smaller",
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

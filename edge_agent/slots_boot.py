@@ -1,0 +1,78 @@
+"""A start from the slots: the boot is counted on disk, the active bundle loaded, or the one before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, SlotRefused
+from edge_agent.load import prove_model
+from edge_agent.slots import SlotStore, active_of
+from edge_agent.slots_state import SlotsState, begin_boot, give_up, loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_agent.detector import LoadedModel
+    from edge_agent.slots_ledger import SlotLedger
+
+_FAULTS_OF_THE_BUNDLE = (GoldenMismatch, ModelRejected)
+"""Whatever else refuses a bundle may be the config's fault or the disk's, and does not keep it out for good."""
+
+_log = structlog.get_logger(__name__)
+
+
+def load_from_slots(ledger: SlotLedger, store: SlotStore) -> LoadedModel:
+    """Load and prove what the slots say; return to the previous bundle where the active one cannot be run.
+
+    Raises:
+        BundleError: The active bundle is refused, and so is the previous one, or there is none.
+        ConfigError: The slots may not be read.
+    """
+    state, is_counted = _count(ledger)
+    active = active_of(state)
+    if not is_counted and state.can_return:
+        # A trial that cannot be counted could go on for ever; so it is put off.
+        return prove_model(store.open(state.previous.digest))
+    try:
+        model = prove_model(store.open(active.digest))
+    except BundleError as error:
+        return _load_previous(ledger, store, state, error)
+    _note(ledger, lambda now: loaded(now, active.digest))
+    return model
+
+
+def _count(ledger: SlotLedger) -> tuple[SlotsState, bool]:
+    """The state after this start was counted, and whether it could be."""
+    before = ledger.state()
+    try:
+        after = ledger.change(begin_boot)
+    except (SlotRefused, ConfigError) as error:
+        _log.error("boot not counted", error=str(error))
+        return before, not before.is_unproven
+    if after.active != before.active:
+        _log.error("returned to the previous bundle", reason=after.reason, bundle=after.active.bundle_id)
+    return after, True
+
+
+def _load_previous(ledger: SlotLedger, store: SlotStore, state: SlotsState, error: BundleError) -> LoadedModel:
+    _log.error("active bundle refused", reason=error.reason, error=str(error))
+    if not state.can_return:
+        raise error
+    try:
+        model = prove_model(store.open(state.previous.digest))
+    except BundleError as second:
+        _log.error("previous bundle refused, too", reason=second.reason, error=str(second))
+        raise error from second
+    reject = state.is_unproven and isinstance(error, _FAULTS_OF_THE_BUNDLE)
+    _note(ledger, lambda now: give_up(now, error.reason, reject=reject) if now.active == state.active else now)
+    return model
+
+
+def _note(ledger: SlotLedger, event: Callable[[SlotsState], SlotsState]) -> None:
+    """Let something happen to the state; a disk that refuses must not end the watch over an engine."""
+    try:
+        ledger.change(event)
+    except (SlotRefused, ConfigError) as error:
+        _log.error("state of the slots not written", error=str(error))

@@ -1,0 +1,175 @@
+"""Files of the slots: a power cut leaves the old or the new, and nothing is acknowledged before it is on disk.
+
+The state lies in two files by turns, each with its generation and a checksum: where one is damaged, the other counts.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from edge_agent.errors import BundleFormatError, SlotRefused
+from edge_agent.journal_segment import sync_folder
+from edge_agent.replace_file import PRIVATE
+from edge_agent.slots_state import SlotsState
+from edge_agent.strict_json import canonical_json, parse_json
+from shared_features.errors import SpecError
+
+STATE_FILES: Final = ("state.0", "state.1")
+TEMPORARY: Final = ".new"
+_STATE_CAP = 64 * 1024
+_DAMAGED = b"damaged"
+_LOCK_TIMEOUT_S = 10.0
+_LOCK_POLL_S = 0.02
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that outlives a power cut, owned as the one it lies in.
+
+    Raises:
+        OSError: The disk refuses, or something else has its name.
+    """
+    if not folder.is_dir():
+        folder.mkdir(mode=0o750)
+        _give_to_owner(folder, folder.parent)
+        sync_folder(folder.parent)
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "a symbolic link", str(folder))
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file and wait until both it and its name are on disk.
+
+    Raises:
+        OSError: The disk refuses; the old content stands.
+    """
+    temporary = path.with_name(f".{path.name}{TEMPORARY}")
+    temporary.unlink(missing_ok=True)
+    try:
+        _write_new(temporary, content)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def read_state(folder: Path) -> SlotsState:
+    """The newest state that is whole; the empty one where there is none at all.
+
+    Raises:
+        SlotRefused: ``state_corrupt``: there are state files, and none is whole.
+        OSError: The folder cannot be read.
+    """
+    contents = [_read(folder / name) for name in STATE_FILES]
+    whole = [state for index, content in enumerate(contents) for state in _parse(content, index)]
+    if any(contents) and not whole:
+        raise SlotRefused(
+            "state_corrupt",
+            f"{folder}: expected a whole state file, got none among {', '.join(STATE_FILES)}; remove them, "
+            "then activate a bundle again",
+        )
+    return max(whole, key=lambda state: state.generation, default=SlotsState())
+
+
+def write_state(folder: Path, state: SlotsState) -> None:
+    """Write a state over the older one of the two.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    write_durably(folder / STATE_FILES[state.generation % len(STATE_FILES)], encode_state(state))
+
+
+def encode_state(state: SlotsState) -> bytes:
+    """A state file: hex sha256 of the line that follows, then the state as canonical JSON."""
+    body = canonical_json(state.document())
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body + b"\n"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep others from the slots; the kernel lets go of it when the process ends, however it does.
+
+    Raises:
+        SlotRefused: ``busy``.
+        OSError: The folder cannot be opened.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _wait_for_lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int, folder: Path) -> None:
+    deadline_s = time.monotonic() + _LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline_s:
+                raise SlotRefused(
+                    "busy", f"{folder}: expected nobody else to change it, got another process; try again later"
+                ) from None
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    # O_EXCL and O_NOFOLLOW: nothing that somebody laid there is written through.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fchmod(descriptor, PRIVATE)
+        _give_to_owner(descriptor, path.parent)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _give_to_owner(target: Path | int, folder: Path) -> None:
+    """What root writes belongs to the folder's owner: the agent has to read and replace it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(target, owner.st_uid, owner.st_gid)
+
+
+def _read(path: Path) -> bytes:
+    """Content of a state file; empty where there is none. More than the cap cannot be whole, and is not read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    except PermissionError:
+        raise
+    except OSError:
+        # A link, or what else stands there, is damage and not the absence of a state.
+        return _DAMAGED
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read(_STATE_CAP) or _DAMAGED
+
+
+def _parse(content: bytes, index: int) -> list[SlotsState]:
+    """The state in a file; empty where it is not whole."""
+    digest, _, rest = content.partition(b"\n")
+    body = rest[:-1]
+    if rest[-1:] != b"\n" or hashlib.sha256(body).hexdigest().encode() != digest:
+        return []
+    try:
+        state = SlotsState.from_document(parse_json(body, where=STATE_FILES[index]))
+    except (ValueError, SpecError, BundleFormatError):
+        return []
+    return [state] if state.generation % len(STATE_FILES) == index else []

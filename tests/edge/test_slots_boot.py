@@ -1,0 +1,265 @@
+"""Starts from the slots: what is counted, what is loaded, when a bundle has proven itself."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edge_agent import slots_boot, slots_disk
+from edge_agent.config import AgentConfig, load_config
+from edge_agent.decision import NOT_ASSESSED
+from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, PolicyRejected
+from edge_agent.health import Counters
+from edge_agent.load import prove_model
+from edge_agent.probation import Probation
+from edge_agent.slots import SlotStore
+from edge_agent.slots_ledger import SlotLedger
+from edge_agent.slots_state import GOOD, PROBATION, ROLLED_BACK, TRIAL, loaded, mark_good
+from edge_agent.startup import slots_of_config, start_configured
+from edge_agent.trust import TrustedKeys
+from tests.conftest import wait_until
+
+BOOTS = 2
+pytestmark = pytest.mark.usefixtures("proved_here")
+
+
+class Rig:
+    """An agent's config with slots, of which the first release is proven and the second one is on trial."""
+
+    def __init__(self, folder: Path, releases: Any) -> None:
+        self.path = folder / "agent.toml"
+        self.path.write_text(
+            f"[agent]\nid = 'a1'\nfleet = 'test'\nstate_dir = 'state'\n"
+            f"[bundle]\nslots = true\nkeys = ['{releases[0].key}']\ntrial_boots = {BOOTS}\n"
+            "probation_windows = 3\nprobation_minutes = 2.0\n[broker]\nhost = '127.0.0.1'\nport = 9\n"
+        )
+        self.config: AgentConfig = load_config(self.path)
+        self.ledger = SlotLedger(self.config.agent.state_dir)
+        self.store: SlotStore = slots_of_config(self.config, TrustedKeys.from_files(self.config.bundle.keys))
+        self.old = self._put(releases[0])
+        self.ledger.change(lambda state: mark_good(loaded(state, self.old), self.old))
+        self.new = self._put(releases[1])
+
+    def _put(self, release: Any) -> str:
+        digest = self.store.install(release.path).digest
+        self.store.activate(digest, boots=BOOTS)
+        return digest
+
+    def start(self) -> str:
+        """Start as `run` does; gives the digest of what was loaded."""
+        return start_configured(self.config).bundle_digest
+
+    @property
+    def stage(self) -> str:
+        """The stage in force."""
+        return self.ledger.state().stage
+
+
+@pytest.fixture
+def rig(tmp_path: Path, releases: Any) -> Rig:
+    """See ``Rig``."""
+    return Rig(tmp_path, releases)
+
+
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, digest: str, error: BundleError) -> Iterator[None]:
+    """One bundle fails its proof meanwhile."""
+
+    def prove(bundle: Any) -> Any:
+        if bundle.digest == digest:
+            raise error
+        return prove_model(bundle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slots_boot, "prove_model", prove)
+        yield
+
+
+def test_trial_becomes_probation(rig: Rig) -> None:
+    """A start is counted before it loads, and its success noted."""
+    assert rig.start() == rig.new
+    assert (rig.stage, rig.ledger.state().boots_left) == (PROBATION, BOOTS - 1)
+
+
+def test_counted_before_it_is_loaded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """66: a bundle on which the process dies while loading is left after its boots."""
+
+    def die(_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slots_boot, "prove_model", die)
+        for left in range(BOOTS - 1, -1, -1):
+            with pytest.raises(KeyboardInterrupt):
+                rig.start()
+            assert (rig.stage, rig.ledger.state().boots_left) == (TRIAL, left)
+    assert rig.start() == rig.old
+    assert (rig.stage, rig.ledger.state().mark) == (ROLLED_BACK, 1)
+
+
+SELFTESTS: list[tuple[BundleError, bool]] = [
+    (GoldenMismatch("golden_scores", "x"), True),
+    (ModelRejected("model_interface", "x"), True),
+    (PolicyRejected("expired", "x"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "rejected"), SELFTESTS)
+def test_failed_selftest_returns(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, error: BundleError, *, rejected: bool
+) -> None:
+    """The previous bundle is loaded in the same start; what the config refuses may come again."""
+    with failing(monkeypatch, rig.new, error):
+        assert rig.start() == rig.old
+    state = rig.ledger.state()
+    assert (state.stage, state.reason, state.active.digest) == (ROLLED_BACK, error.reason, rig.old)
+    assert [each.digest for each in state.rejected] == [rig.new] * rejected
+    assert rig.start() == rig.old
+
+
+def test_rot_in_the_active_slot(rig: Rig) -> None:
+    """68: a proven bundle that is damaged on disk makes way, is not blamed, and may be installed again."""
+    rig.ledger.change(lambda state: mark_good(loaded(state, rig.new), rig.new))
+    (rig.ledger.folder / f"{rig.new}.bundle").write_bytes(b"rot")
+    assert rig.start() == rig.old
+    assert (rig.stage, rig.ledger.state().rejected) == (ROLLED_BACK, ())
+
+
+def test_both_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs, the first reason is told, and nothing is changed but the count."""
+    (rig.ledger.folder / f"{rig.old}.bundle").unlink()
+    with failing(monkeypatch, rig.new, GoldenMismatch("golden_scores", "x")), pytest.raises(GoldenMismatch):
+        rig.start()
+    state = rig.ledger.state()
+    assert (state.stage, state.active.digest, state.rejected) == (TRIAL, rig.new, ())
+
+
+def test_disk_that_refuses(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial that cannot be counted is put off; what is proven runs, disk or no disk."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slots_disk.os, "write", full)
+        assert rig.start() == rig.old
+    assert rig.start() == rig.new
+    rig.ledger.change(lambda state: mark_good(state, rig.new))
+    monkeypatch.setattr(slots_disk.os, "write", full)
+    assert rig.start() == rig.new
+
+
+def test_no_slot_and_no_whole_state(rig: Rig) -> None:
+    """65: the agent says so, and does not guess."""
+    for path in rig.ledger.folder.glob("state.*"):
+        path.write_bytes(b"?")
+    with pytest.raises(BundleError, match="whole state file"):
+        rig.start()
+    for path in rig.ledger.folder.glob("state.*"):
+        path.unlink()
+    with pytest.raises(BundleError, match="expected an active bundle, got none"):
+        rig.start()
+
+
+class Watch:
+    """A probation with a clock and a counter of faults."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.now_s = 0.0
+        self.counters = Counters()
+        self.probation = Probation(rig.config, rig.new, self.counters, now_s=lambda: self.now_s)
+
+    def see(self, *states: str) -> None:
+        """Let windows be judged."""
+        judgements: Any = [SimpleNamespace(assessment=SimpleNamespace(state=state)) for state in states]
+        frame: Any = None
+        assert self.probation.observe(frame, judgements) == []
+        self.probation.tick()
+
+
+def test_probation(rig: Rig) -> None:
+    """Windows that are assessed and minutes count, both; only then the mark rises."""
+    rig.start()
+    watch = Watch(rig)
+    watch.see("normal", "normal", "anomalous", NOT_ASSESSED)
+    assert rig.stage == PROBATION
+    watch.now_s = 119.0
+    watch.see()
+    assert rig.stage == PROBATION
+    watch.now_s = 120.0
+    watch.see()
+    assert (rig.stage, rig.ledger.state().mark) == (GOOD, 2)
+    watch.probation.close()
+    assert rig.stage == GOOD
+
+
+def test_windows_not_assessed_prove_nothing(rig: Rig) -> None:
+    """A bundle that assesses nothing stays on probation."""
+    rig.start()
+    watch = Watch(rig)
+    watch.now_s = 1e6
+    watch.see(*[NOT_ASSESSED] * 100, "normal", "normal")
+    assert rig.stage == PROBATION
+
+
+def test_fault_starts_the_probation_again(rig: Rig) -> None:
+    """Windows and minutes before a fault of the program do not count."""
+    rig.start()
+    watch = Watch(rig)
+    watch.now_s = 119.0
+    watch.see("normal", "normal", "normal")
+    watch.counters.add("internal_errors")
+    watch.now_s = 130.0
+    watch.see("normal")
+    watch.now_s = 260.0
+    watch.see("normal", "normal")
+    assert rig.stage == PROBATION
+    watch.see("normal")
+    assert rig.stage == GOOD
+
+
+def test_without_slots_there_is_none(make_config: Callable[..., AgentConfig]) -> None:
+    """Nothing is written."""
+    config = make_config(bundle={"probation_windows": 1, "probation_minutes": 0.0})
+    probation = Probation(config, "d", Counters())
+    probation.tick()
+    probation.close()
+    assert not config.agent.state_dir.exists()
+
+
+@pytest.mark.parametrize("table", [{"slots": True}, {"path": "/dev/null"}])
+def test_path_or_slots(make_config: Callable[..., AgentConfig], table: dict[str, Any]) -> None:
+    """One of them, not both, not neither."""
+    with pytest.raises(ConfigError, match=r"expected a path, or slots = true, got (both|neither)"):
+        make_config(bundle=table)
+
+
+def test_the_real_agent(rig: Rig) -> None:
+    """Killed as often as it may be, it comes back with the previous bundle; an end in order costs nothing."""
+    assert (run(rig, signal.SIGTERM), rig.ledger.state().boots_left) == (0, BOOTS)
+    for left in range(BOOTS - 1, -1, -1):
+        assert run(rig, signal.SIGKILL) == -signal.SIGKILL
+        assert (rig.stage, rig.ledger.state().boots_left) == (PROBATION, left)
+    assert run(rig, signal.SIGTERM) == 0
+    assert (rig.stage, rig.ledger.state().active.digest) == (ROLLED_BACK, rig.old)
+
+
+def run(rig: Rig, end: signal.Signals) -> int:
+    """Start the agent, wait until it runs, end it; gives its exit code."""
+    status = rig.config.agent.state_dir / "status.json"
+    status.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "edge_agent", "run", "--config", str(rig.path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        wait_until(status.exists, "the agent to run")
+        process.send_signal(end)
+        return process.wait(30)
