@@ -116,7 +116,7 @@ class FlightRecorder:
                 topic=self._topic.fill(aircraft=flight.aircraft, engine=flight.engine),
                 payload=encode_summary(flight.log, facts),
                 expiry_s=self._expiry_s,
-                # One that says that nothing could be said must not push alerts out of the journal, however often it ends.
+                # One that says that nothing could be said must not push alerts out of the journal.
                 grade=Grade.ALERT if flight.log.assessed else Grade.RESULT,
             )
         ]
