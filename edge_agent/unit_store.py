@@ -73,6 +73,7 @@ class UnitStore:
         self._changed: dict[str, UnitState] = {}
         self._gone: set[str] = set()
         self._resets: tuple[str, ...] = ()
+        self._reset: set[str] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -109,11 +110,20 @@ class UnitStore:
     def put(self, state: UnitState) -> None:
         """Keep a state in the place of the unit's former one."""
         with self._lock:
+            if self._is_outdated(state):
+                return
             if state.engine not in self._states and not self._has_room():
                 return
             self._gone.discard(state.engine)
             self._states[state.engine] = self._changed[state.engine] = state
         self._wake.set()
+
+    def _is_outdated(self, state: UnitState) -> bool:
+        """Whether it comes of a judgement before the unit's reset, which observers see later."""
+        is_new = state.bundle_digest == ANY_BUNDLE or not (state.flights or state.shift or state.refused)
+        if is_new:
+            self._reset.discard(state.engine)
+        return state.engine in self._reset
 
     def _has_room(self) -> bool:
         if len(self._states) < self._limit:
@@ -161,6 +171,7 @@ class UnitStore:
                 with self._lock:
                     self._states[engine] = state
                     self._changed.pop(engine, None)
+                    self._reset.add(engine)
                     self._resets += (engine,)
                 _log.info("unit reset", engine=engine)
         except OSError as error:

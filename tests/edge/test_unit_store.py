@@ -122,6 +122,21 @@ def test_a_reset_reaches_a_running_store(store, tmp_path):
     assert reset_requests(tmp_path / "units") == []
 
 
+def test_a_judgement_of_before_does_not_undo_a_reset(store, tmp_path):
+    """Observers lag behind: what the unit was is told after it was reset, and the engine may not be heard again."""
+    known = replace(new_unit(ENGINE, "d1", KNOWN), shift=(0.5,))
+    store.put(known)
+    request_reset(tmp_path / "units", ENGINE)
+    wait_until(store.take_resets, "the request to be seen")
+    store.put(replace(known))
+    assert store.state_of(ENGINE).bundle_digest == ANY_BUNDLE
+    again = new_unit(ENGINE, "d1", COMMISSIONING)
+    store.put(again)
+    learned = LearnedFlight(flight="F1", windows=9, level=(0.0,), low=(), high=())
+    store.put(replace(again, flights=(learned,)))
+    assert store.state_of(ENGINE).flights == (learned,)
+
+
 def test_a_reset_waits_for_an_agent_that_does_not_run(tmp_path):
     """It is seen to when one starts."""
     request_reset(tmp_path / "units", ENGINE)
