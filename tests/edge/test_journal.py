@@ -185,6 +185,8 @@ def test_rate_of_wear(make_run: Any) -> None:
     run = make_run()
     run.outbox.add(*(Publication(topic="a", payload=bytes(100_000)) for _ in range(20)))
     run.wait_for("journal_waiting.result", 20)
+    # Its thread notes the wear just after it has written.
+    assert run.journal.stop(WAIT_S)
     gauges = run.journal.gauges()
     assert gauges["journal_written_bytes"] % 4096 == 0
     assert 2_000_000 <= gauges["journal_written_bytes"] < 2_100_000
