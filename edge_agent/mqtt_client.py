@@ -35,6 +35,8 @@ _ENVELOPE_BYTES = 65 * _KIB
 _LONGEST_ANSWER_BYTES = 1_024
 """An answer of the broker is shorter: what is longer is a message."""
 _NEVER_S: Final = float("-inf")
+_AHEAD_BYTES = 64 * _KIB
+"""What is read at once where the library asks for a single byte: it does so four times a message."""
 
 
 class OneConnectionClient(Client):
@@ -72,6 +74,8 @@ class OneConnectionClient(Client):
         self.longest = config.limits.max_payload_bytes + _ENVELOPE_BYTES
         self.connect_timeout = timing.connect_timeout_s
         self.max_inflight_messages_set(0)  # the outbox counts them
+        self._ahead = b""
+        self._ahead_at = 0
         self.on_socket_open = lambda _client, _data, opened: _set_socket_options(opened, timing.acknowledge_timeout_s)
         # With this callback set, the library leaves all writing to ``loop_write``.
         self.on_socket_register_write = lambda *_: None
@@ -134,7 +138,10 @@ class OneConnectionClient(Client):
         return _message_properties(packet, publication.content_type, publication.expiry_s)
 
     def pending(self) -> bool:
-        """Whether bytes have been decrypted that poll(2) does not see any more."""
+        """Whether bytes have been read or decrypted that poll(2) does not see any more."""
+        return self._ahead_at < len(self._ahead) or self._is_decrypted()
+
+    def _is_decrypted(self) -> bool:
         return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
 
     def tls_version(self) -> str:
@@ -160,14 +167,30 @@ class OneConnectionClient(Client):
                 f"broker: expected packets of at most {self.longest} bytes, got one of {bufsize}; limit the sender"
             )
             raise OSError(self.complaint)
-        try:
-            data = super()._sock_recv(bufsize)
-        except OSError as error:
-            self._keep(error)
-            raise
+        data = self._from_ahead(bufsize) or self._receive(bufsize)
         if data and bufsize > _LONGEST_ANSWER_BYTES:
             self.message_s = time.monotonic()
         return data
+
+    def _from_ahead(self, n: int) -> bytes:
+        """The next bytes of what was read ahead, at most ``n``."""
+        data = self._ahead[self._ahead_at : self._ahead_at + n]
+        self._ahead_at += len(data)
+        return data
+
+    def _receive(self, n: int) -> bytes:
+        """The next bytes of the socket, at most ``n``, and where one is asked for, more for the next calls.
+
+        Each call into the kernel hands the interpreter to the worker and waits to get it back.
+        """
+        try:
+            if n > 1:
+                return super()._sock_recv(n)
+            self._ahead, self._ahead_at = super()._sock_recv(_AHEAD_BYTES), 0
+        except OSError as error:
+            self._keep(error)
+            raise
+        return self._from_ahead(n)
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
         try:

@@ -113,4 +113,7 @@ class Ladder:
 
 
 def _reached(limits: dict[Rung, float], value: float) -> Rung:
-    return max((rung for rung, limit in limits.items() if value >= limit), default=Rung.NOTHING)
+    # Asked twice a frame, and nearly always answered so.
+    if value < limits[Rung.SHADOW]:
+        return Rung.NOTHING
+    return max(rung for rung, limit in limits.items() if value >= limit)
