@@ -55,7 +55,7 @@ JOURNAL_TIMEOUT_S = 5.0
 _UNITS_PER_STREAM = 4
 
 _WITHOUT_SHADOW = LoadedShadow()
-_SILENCED_WINDOWS = 3
+SILENCED_WINDOWS = 3
 """A source that must make room is silenced for so many windows: a gap costs it one more window, however long it is."""
 
 _log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ class Agent:
         self._inbox = Inbox(
             max_frames=config.limits.inbox_frames,
             max_bytes=config.limits.inbox_bytes,
-            silence_ns=round(_SILENCED_WINDOWS * model.spec.window_s * NS_PER_S),
+            silence_ns=round(SILENCED_WINDOWS * model.spec.window_s * NS_PER_S),
         )
         self._outbox = Outbox(config.limits.outbox_messages, backlog_per_s=config.journal.backlog_per_s)
         self._journal = Journal(config.journal, config.agent.state_dir, self._outbox)

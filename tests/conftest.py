@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from numpy.typing import NDArray
@@ -261,6 +262,13 @@ def make_small_bundle(folder: Path, spec: FeatureSpec, **manifest: Any) -> Signe
     path = folder / "small.bundle"
     path.write_bytes(pack_bundle(small_members(spec, **manifest), key))
     return SignedBundle(path, public, "test", spec)
+
+
+@pytest.fixture(autouse=True)
+def _default_logs() -> Iterator[None]:
+    """The agent's own configuration caches loggers, out of reach of the tests that come after."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from edge_agent.agent import SILENCED_WINDOWS
 from edge_agent.detector import Detector
 from edge_agent.load import load_model
 from edge_agent.policy import Policy
@@ -69,7 +70,13 @@ def test_degrades_in_the_stated_order(broker: Any, peer: Any, make_agent: Any, b
     peer.next_where(lambda message: message.topic == STATUS and b'"online"' in message.payload)
     engines = [str(engine) for engine in range(ENGINES)]
     streams = [busy_bundle.frames(FRAMES / 10, engine=engine, seed=int(engine)) for engine in engines]
-    for frame in (frame for frames in zip(*streams, strict=True) for frame in frames):
+    *flood, last = list(zip(*streams, strict=True))
+    for frame in (frame for frames in flood for frame in frames):
+        peer.flood(f"aircraft/OO-ABC/engine/{frame.engine}/vibration", [encode_frame(frame)])
+    counters_at_rest(agent, ENGINES * (FRAMES - 1))
+    # Whoever is silenced is heard again then, and says what it has lost.
+    time.sleep(SILENCED_WINDOWS * busy_bundle.spec.window_s)
+    for frame in last:
         peer.flood(f"aircraft/OO-ABC/engine/{frame.engine}/vibration", [encode_frame(frame)])
     counters = counters_at_rest(agent, ENGINES * FRAMES)
 

@@ -18,6 +18,7 @@ import pytest
 
 from edge_agent.assessment import encode_assessment
 from edge_agent.detector import Detector
+from edge_agent.exit_code import ExitCode
 from edge_agent.frame import NS_PER_S, Frame
 from edge_agent.load import load_model
 from edge_agent.policy import Policy
@@ -121,7 +122,8 @@ def test_clock_that_jumps(broker: Any, peer: Any, make_agent: Any, small_bundle:
         before = agent.status()["monotonic_ns"]
         wait_until(lambda before=before: agent.status()["monotonic_ns"] > before, "the next status")
         years.append(datetime.fromisoformat(agent.status()["updated"]).year)
-        assert status_code(agent) == 0
+        # Not stale, whatever the clock says. That a second's flood of a minute's frames is late, it may complain of.
+        assert status_code(agent) in {ExitCode.OK, ExitCode.FAILING}
     assert [without_runtime(payload) for payload in results] == expected
     runtimes = [decode_result(payload).runtime for payload in results]
     assert {each.clock for each in runtimes[:9]} == {"unsynchronised"}
