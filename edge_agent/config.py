@@ -162,7 +162,7 @@ class EvidenceSection:
 
     before_s: float = number(20.0, low=0.0, high=3_600.0)
     after_s: float = number(10.0, low=0.0, high=3_600.0)
-    memory_mib: int = number(8, low=1, high=4_096)
+    memory_mib: int = number(6, low=1, high=4_096)
     max_mib: int = number(64, low=1, high=1024 * 1024)
     max_files: int = number(64, low=1, high=100_000)
     ship_kib_s: int = number(64, low=1, high=1024 * 1024)

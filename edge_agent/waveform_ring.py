@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -70,6 +71,11 @@ class WaveformRing:
         self.heard_s = 0.0
         self.n_byte = 0
 
+    @property
+    def n_windows(self) -> int:
+        """Windows whose place is known."""
+        return len(self._marks)
+
     def add(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
         """Take the next frame of the flight and what was judged of the windows it completed."""
         self.heard_s += len(frame.samples) / frame.rate_hz
@@ -82,9 +88,12 @@ class WaveformRing:
             self.drop_oldest()
 
     def drop_oldest(self) -> None:
-        """Let the oldest frame go."""
+        """Let the oldest frame go, and the windows that ended before the next: no snapshot can begin there."""
         if self._frames:
             self.n_byte -= bytes_of(self._frames.popleft()[1])
+            oldest_s = self._frames[0][0] if self._frames else math.inf
+            while self._marks and self._marks[0].heard_s < oldest_s:
+                self._marks.popleft()
 
     def clear(self) -> None:
         """Forget everything: another flight begins."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from edge_agent.scorer import Scored
 from edge_agent.thresholds import Thresholds
 from edge_agent.unit_state import COMMISSIONING, KNOWN, new_unit
 from edge_agent.waveform_recorder import WaveformRecorder
-from edge_agent.waveform_ring import Snapshot
+from edge_agent.waveform_ring import Snapshot, WaveformRing
 from edge_agent.wire import decode_frame, encode_frame
 from shared_features.groups import OrdersGroup, ShaftOrders, ShaftSpec
 from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
@@ -155,6 +157,22 @@ def test_memory_is_bounded(
     held = recording.recorder._engines
     assert len(held["OO-ABC/2"].ring._frames) == len(quiet)
     assert len(held["OO-ABC/1"].ring._frames) < len(talkative)
+
+
+def test_windows_are_kept_no_longer_than_their_samples() -> None:
+    """A flight of hours leaves no more windows behind than its last seconds hold."""
+    ring = WaveformRing(keep_s=5.0, memory_n=3, window_s=2.0)
+    frame = Frame(
+        aircraft="a", engine="1", flight="f", phase="cruise", t_ns=0, seq=0, rate_hz=10.0, unit="g", channels=("acc",),
+        samples=np.zeros((10, 1), dtype=np.float32),
+    )  # fmt: skip
+    window = SimpleNamespace(first_seq=0, offset_n=0)
+    for seq in range(1_000):
+        ring.add(replace(frame, seq=seq), [SimpleNamespace(window=window, assessment=SimpleNamespace(seq=seq))])  # type: ignore[list-item]
+    assert ring.n_windows <= 7
+    for _ in range(10):
+        ring.drop_oldest()
+    assert (ring.n_windows, ring.n_byte) == (0, 0)
 
 
 def test_window_that_does_not_fit(
