@@ -16,18 +16,13 @@ from typing import Any
 import msgpack
 import pytest
 
-from edge_agent.assessment import encode_assessment
-from edge_agent.detector import Detector
 from edge_agent.exit_code import ExitCode
 from edge_agent.frame import NS_PER_S, Frame
-from edge_agent.load import load_model
-from edge_agent.policy import Policy
-from edge_agent.result import RUNTIME, decode_result
-from edge_agent.trust import TrustedKeys
-from edge_agent.version import AGENT_VERSION
+from edge_agent.result import decode_result
 from edge_agent.wire import encode_frame
 from tests.conftest import wait_until
 from tests.e2e.conftest import RunningAgent
+from tests.e2e.test_agent_broker import expected_of, without_runtime
 
 libfaketime = pytest.importorskip("libfaketime")
 
@@ -81,21 +76,6 @@ def make_agent(tmp_path: Path) -> Iterator[Callable[[Any, int], RunningAgent]]:
 def shifted(frames: list[Frame], by_ns: int) -> list[Frame]:
     """The same frames by another source clock."""
     return [dataclasses.replace(frame, t_ns=frame.t_ns + by_ns) for frame in frames]
-
-
-def expected_of(bundle: Any, frames: list[Frame]) -> list[bytes]:
-    """What the pure detector says."""
-    keys = TrustedKeys.from_files([bundle.key])
-    model = load_model(bundle.path, keys=keys, policy=Policy(fleet=bundle.fleet, agent_version=AGENT_VERSION))
-    detector = Detector(model)
-    return [encode_assessment(each) for frame in frames for each in detector.push(frame)]
-
-
-def without_runtime(payload: bytes) -> bytes:
-    """A result as the pure detector gives it."""
-    document = msgpack.unpackb(payload)
-    del document[RUNTIME]
-    return bytes(msgpack.packb(document))
 
 
 def test_clock_that_jumps(broker: Any, peer: Any, make_agent: Any, small_bundle: Any, tmp_path: Path) -> None:
