@@ -308,3 +308,4 @@ def _freeze_garbage() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
