@@ -19,6 +19,7 @@ from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
 from ground.fleet.collect.command import collect_app
+from ground.fleet.command_drift import drift
 from ground.fleet.command_shadow import shadow_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
@@ -47,6 +48,7 @@ app.command()(init)
 app.command()(flights_needed)
 app.command()(adapt)
 app.command()(tune)
+app.command()(drift)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
