@@ -10,11 +10,11 @@ from edge_agent.config import load_config
 from edge_agent.errors import BundleError
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import say, say_json
+from edge_agent.signers import accepted_keys
 from edge_agent.slots import SlotStore, slot_of
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import NO_SLOT, SlotsState
 from edge_agent.startup import slots_of_config
-from edge_agent.trust import TrustedKeys
 
 _NONE = "none"
 
@@ -42,7 +42,7 @@ def activate(config_path: Path, digest: str, *, as_json: bool) -> ExitCode:
         BundleError: The bundle is refused.
     """
     config = load_config(config_path)
-    store = slots_of_config(config, TrustedKeys.from_files(config.bundle.keys))
+    store = slots_of_config(config, accepted_keys(config))
     return _tell(store.activate(digest, boots=config.bundle.trial_boots), as_json=as_json)
 
 
@@ -89,7 +89,7 @@ def _ledger(config_path: Path) -> SlotLedger:
 
 def _store(config_path: Path) -> SlotStore:
     config = load_config(config_path)
-    return slots_of_config(config, TrustedKeys.from_files(config.bundle.keys))
+    return slots_of_config(config, accepted_keys(config))
 
 
 def _row(store: SlotStore, state: SlotsState, digest: str) -> dict[str, Any]:

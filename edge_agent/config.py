@@ -21,6 +21,7 @@ from edge_agent.metrics_config import MetricsSection
 from edge_agent.settings import from_values, number
 from edge_agent.topics import TopicTemplate
 from edge_agent.topics_section import TopicsSection
+from edge_agent.update_section import UpdateSection
 from edge_agent.wire import MAX_PAYLOAD_BYTES
 
 KIB = 1024
@@ -181,6 +182,7 @@ class AgentConfig:
     journal: JournalSection = field(default_factory=JournalSection)
     metrics: MetricsSection = field(default_factory=MetricsSection)
     evidence: EvidenceSection = field(default_factory=EvidenceSection)
+    update: UpdateSection = field(default_factory=UpdateSection)
 
     def __post_init__(self) -> None:
         if len(self.agent.engines) > self.limits.max_streams:
@@ -230,6 +232,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "journal": JournalSection,
     "metrics": MetricsSection,
     "evidence": EvidenceSection,
+    "update": UpdateSection,
 }
 _REQUIRED = ("agent", "bundle")
 

@@ -18,8 +18,8 @@ from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.load import prove_model
 from edge_agent.manifest import DEVELOPMENT
 from edge_agent.policy import CLOCK_UNKNOWN
+from edge_agent.signers import start_keys
 from edge_agent.startup import load_second, open_configured, today
-from edge_agent.trust import TrustedKeys
 
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
@@ -39,7 +39,7 @@ _MS_PER_S = 1e3
 def check_bundle(config: AgentConfig) -> Iterator[Finding]:
     """Keys, bundle, golden vectors and speed; each only where the one before holds."""
     try:
-        keys = TrustedKeys.from_files(config.bundle.keys)
+        keys = start_keys(config)
     except ConfigError as error:
         yield fail("keys", str(error), "give the signer's public key to bundle.keys")
         return

@@ -16,6 +16,8 @@ SHADOW: Final = "shadow"
 ROLES: Final = (ACTIVE, SHADOW)
 EPOCH_FIELD: Final = "x-enginear-epoch"
 """Field of the root metadata, which only a threshold of root keys can change: sequences count anew in each epoch."""
+SIGNED_FIELD: Final = "x-enginear-signed"
+"""Field of timestamp, snapshot and targets metadata: when it was signed, as ``2026-11-28T18:00:00Z``."""
 OFFER_FIELD: Final = "enginear"
 """Key of the offer in the custom data of a TUF target."""
 FIRST_WAVE: Final = 1
