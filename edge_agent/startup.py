@@ -59,7 +59,7 @@ def load_configured(config: AgentConfig) -> LoadedModel:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused.
     """
-    return prove_model(open_configured(config, TrustedKeys.from_files(config.bundle.keys)))
+    return prove_model(open_configured(config, keys_of_config(config)))
 
 
 def start_configured(config: AgentConfig) -> LoadedModel:
@@ -71,8 +71,7 @@ def start_configured(config: AgentConfig) -> LoadedModel:
     """
     if not config.bundle.slots:
         return load_configured(config)
-    keys = TrustedKeys.from_files(config.bundle.keys)
-    return load_from_slots(SlotLedger(config.agent.state_dir), slots_of_config(config, keys))
+    return load_from_slots(SlotLedger(config.agent.state_dir), slots_of_config(config, keys_of_config(config)))
 
 
 def open_configured(config: AgentConfig, keys: TrustedKeys) -> Bundle:
@@ -90,6 +89,15 @@ def open_configured(config: AgentConfig, keys: TrustedKeys) -> Bundle:
 def slots_of_config(config: AgentConfig, keys: TrustedKeys) -> SlotStore:
     """The slots of an agent of this config."""
     return SlotStore(SlotLedger(config.agent.state_dir), keys=keys, policy=policy_of_config(config))
+
+
+def keys_of_config(config: AgentConfig) -> TrustedKeys:
+    """Whose bundles an agent of this config accepts.
+
+    Raises:
+        ConfigError: A key file is missing or wrong.
+    """
+    return TrustedKeys.from_files(config.bundle.keys, revoked=config.bundle.revoked_keys)
 
 
 def policy_of_config(config: AgentConfig) -> Policy:
@@ -123,7 +131,9 @@ def load_second(config: AgentConfig) -> LoadedModel:
     """Load and prove the bundle of ``[shadow]``; raises as ``load_configured``."""
     section = config.shadow
     policy = replace(policy_of_config(config), allow_development=section.allow_development)
-    return load_model(section.path, keys=TrustedKeys.from_files(section.keys or config.bundle.keys), policy=policy)
+    # What is revoked is so for the shadow, too, whose keys may be others.
+    keys = TrustedKeys.from_files(section.keys or config.bundle.keys, revoked=config.bundle.revoked_keys)
+    return load_model(section.path, keys=keys, policy=policy)
 
 
 def today() -> date:
