@@ -69,6 +69,7 @@ class Offer:
         role: ``active`` or ``shadow``.
         bundle_id: ``<detector>/<version>``.
         sequence: The manifest's.
+        epoch: The manifest's.
         part_number: The operator's; may be empty.
         rollout: How far it has gone.
     """
@@ -77,6 +78,7 @@ class Offer:
     role: str
     bundle_id: str
     sequence: int
+    epoch: int = 0
     part_number: str = ""
     rollout: Rollout
 
@@ -86,6 +88,11 @@ class Offer:
                 f"offer: expected one of {', '.join(ROLES)} and at least one fleet, got {self.role!r} and "
                 f"{len(self.fleets)} fleets; correct them"
             )
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Epoch and sequence: of two bundles, the one of the higher rank is the newer."""
+        return self.epoch, self.sequence
 
     def document(self) -> dict[str, Any]:
         """The offer as JSON types, for ``OFFER_FIELD`` of a target's custom data."""

@@ -33,7 +33,7 @@ class ShadowPlace:
     def __init__(self, config: AgentConfig, state: UpdateState) -> None:
         self._path: Path = config.shadow.path
         self._is_ours = self._path.parent == config.agent.state_dir
-        self._keys = accepted_of(config.shadow.keys or config.bundle.keys, state)
+        self._keys = accepted_of(config.shadow.keys or config.bundle.keys, state, config.bundle.revoked_keys)
         self._policy: Policy = replace(policy_of_config(config), allow_development=config.shadow.allow_development)
 
     def is_newer(self, offered: Offered) -> bool:
@@ -44,7 +44,7 @@ class ShadowPlace:
             bundle = self._present()
         except AgentError:
             return True
-        return offered.offer.sequence > bundle.manifest.sequence
+        return offered.offer.rank > (bundle.manifest.epoch, bundle.manifest.sequence)
 
     def install(self, source: Path) -> None:
         """Verify a bundle, prove it in a limited child, and put the bytes that were verified in place.

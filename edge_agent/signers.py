@@ -7,7 +7,7 @@ engine must not lose its watch because an engineer lost a key; release a bundle 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -35,13 +35,19 @@ def accepted_keys(config: AgentConfig) -> TrustedKeys:
         ConfigError: A key file is wrong, or the state may not be read.
         UpdateError: ``state_corrupt``: nobody knows what was revoked.
     """
-    return accepted_of(config.bundle.keys, read_update_state(config.agent.state_dir))
+    return accepted_of(config.bundle.keys, read_update_state(config.agent.state_dir), config.bundle.revoked_keys)
 
 
-def accepted_of(pinned: Iterable[Path], state: UpdateState) -> TrustedKeys:
-    """As ``accepted_keys``, of a state that is at hand."""
+def accepted_of(pinned: Iterable[Path], state: UpdateState, revoked: Collection[str]) -> TrustedKeys:
+    """As ``accepted_keys``, of a state that is at hand.
+
+    Args:
+        pinned: Key files of the config.
+        state: What the updater knows.
+        revoked: Hints that the config revokes.
+    """
     keys = {**TrustedKeys.from_files(pinned).by_hint, **_by_hint(state.accepted)}
-    return TrustedKeys.of(key for hint, key in keys.items() if hint not in state.revoked)
+    return TrustedKeys.of(keys.values(), revoked={*revoked, *state.revoked})
 
 
 def start_keys(config: AgentConfig) -> TrustedKeys:
@@ -50,7 +56,7 @@ def start_keys(config: AgentConfig) -> TrustedKeys:
 
 
 def known_keys(config: AgentConfig) -> TrustedKeys:
-    """Keys whose bundles, once in a slot, are started: also those that sign nothing new any more.
+    """Keys whose bundles, once in a slot, are started: also those that the repository took back; not the config's own.
 
     Raises:
         ConfigError: A key file is wrong, or the state may not be read.
@@ -61,8 +67,9 @@ def known_keys(config: AgentConfig) -> TrustedKeys:
     except UpdateError as error:
         # The watch over an engine does not wait for this; nothing new is installed meanwhile.
         _log.error("keys of the repository not known", error=str(error))
-        return TrustedKeys.of(pinned.values())
-    return TrustedKeys.of({**pinned, **_by_hint((*state.retired, *state.accepted))}.values())
+        state = UpdateState()
+    keys = {**pinned, **_by_hint((*state.retired, *state.accepted))}
+    return TrustedKeys.of(keys.values(), revoked=config.bundle.revoked_keys)
 
 
 def signer_key(pem: bytes, hint: str) -> SignerKey:

@@ -61,7 +61,7 @@ def load_configured(config: AgentConfig) -> LoadedModel:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused.
     """
-    return prove_model(open_configured(config, start_keys(config)))
+    return prove_model(open_configured(config, keys_of_config(config)))
 
 
 def start_configured(config: AgentConfig) -> LoadedModel:
@@ -73,7 +73,7 @@ def start_configured(config: AgentConfig) -> LoadedModel:
     """
     if not config.bundle.slots:
         return load_configured(config)
-    return load_from_slots(SlotLedger(config.agent.state_dir), slots_of_config(config, start_keys(config)))
+    return load_from_slots(SlotLedger(config.agent.state_dir), slots_of_config(config, keys_of_config(config)))
 
 
 def open_configured(config: AgentConfig, keys: TrustedKeys) -> Bundle:
@@ -91,6 +91,15 @@ def open_configured(config: AgentConfig, keys: TrustedKeys) -> Bundle:
 def slots_of_config(config: AgentConfig, keys: TrustedKeys) -> SlotStore:
     """The slots of an agent of this config."""
     return SlotStore(SlotLedger(config.agent.state_dir), keys=keys, policy=policy_of_config(config))
+
+
+def keys_of_config(config: AgentConfig) -> TrustedKeys:
+    """Whose bundles an agent of this config starts; ``signers.accepted_keys`` are those that it takes anew.
+
+    Raises:
+        ConfigError: A key file is missing or wrong.
+    """
+    return start_keys(config)
 
 
 def policy_of_config(config: AgentConfig) -> Policy:
@@ -124,7 +133,9 @@ def load_second(config: AgentConfig) -> LoadedModel:
     """Load and prove the bundle of ``[shadow]``; raises as ``load_configured``."""
     section = config.shadow
     policy = replace(policy_of_config(config), allow_development=section.allow_development)
-    keys = accepted_of(section.keys or config.bundle.keys, read_update_state(config.agent.state_dir))
+    # What is revoked is so for the shadow, too, whose keys may be others.
+    state = read_update_state(config.agent.state_dir)
+    keys = accepted_of(section.keys or config.bundle.keys, state, config.bundle.revoked_keys)
     return load_model(section.path, keys=keys, policy=policy)
 
 

@@ -67,7 +67,7 @@ def choose(offered: Iterable[Offered], place: Place, *, role: str, is_newer: Cal
     newer = [
         each for each in offered if each.offer.role == role and place.fleet in each.offer.fleets and is_newer(each)
     ]
-    newer.sort(key=lambda each: each.offer.sequence, reverse=True)
+    newer.sort(key=lambda each: each.offer.rank, reverse=True)
     reached = [each for each in newer if each.offer.rollout.reaches(place.agent, place.wave, each.digest)]
     return Choice(
         taken=tuple(reached[:1]),

@@ -20,9 +20,9 @@ from edge_agent.offer import ACTIVE, SHADOW
 from edge_agent.shadow_place import ShadowPlace
 from edge_agent.signers import accepted_of
 from edge_agent.slots_ledger import SlotLedger
+from edge_agent.slots_state import raise_epoch
 from edge_agent.startup import slots_of_config
 from edge_agent.trust_event import (
-    ACTIVATED,
     DOWNLOADED,
     EPOCH_RAISED,
     HALTED,
@@ -33,14 +33,14 @@ from edge_agent.trust_event import (
 )
 from edge_agent.update_choice import Choice, Offered, Place, choose
 from edge_agent.update_disk import read_update_state, update_folder, write_update_state
-from edge_agent.update_epoch import is_newer, raise_epoch
 from edge_agent.update_repository import Repository
+from edge_agent.update_slots import is_newer
 from edge_agent.update_state import see_keys, see_roles, see_root, time_floor_s
 
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
     from edge_agent.slots import SlotStore
-    from edge_agent.slots_state import Slot
+    from edge_agent.slots_state import Slot, SlotsState
     from edge_agent.update_report import Notes
     from edge_agent.update_state import UpdateState
 
@@ -101,8 +101,7 @@ class Update:
             repository = Repository(self._location, self._root, Path(work), deadline_s)
             self._walk(repository)
             self._learn_keys(repository)
-            self._raise_epoch(repository.epoch)
-            found = self._choose(repository)
+            found = self._choose(repository, self._raise_epoch(repository.epoch))
             if not self._dry:
                 self._take(repository, found)
             return found
@@ -131,20 +130,26 @@ class Update:
             detail = f"keys of the repository: {names}; revoked: {', '.join(map(_short, after.revoked)) or 'none'}"
             self._note(TrustEvent(kind=KEYS_CHANGED, detail=detail))
 
-    def _raise_epoch(self, epoch: int) -> None:
-        if not self._dry and raise_epoch(self._ledger, epoch):
-            self._note(TrustEvent(kind=EPOCH_RAISED, detail=f"the root states epoch {epoch}: sequences count anew"))
+    def _raise_epoch(self, epoch: int) -> SlotsState:
+        """The slots in the epoch that the root states."""
+        before = self._ledger.state()
+        after = raise_epoch(before, epoch)
+        if not self._dry and after != before:
+            after = self._ledger.change(lambda now: raise_epoch(now, epoch))
+            detail = f"the root opens epoch {epoch}, was {before.epoch}: sequences count anew"
+            self._note(TrustEvent(kind=EPOCH_RAISED, detail=detail))
+        return after
 
-    def _choose(self, repository: Repository) -> Found:
+    def _choose(self, repository: Repository, slots: SlotsState) -> Found:
         agent = self._config.agent
         place = Place(agent=agent.id, fleet=agent.fleet, wave=self._config.update.wave)
-        offers, slots = repository.offers(self._role), self._ledger.state()
+        offers = repository.offers(self._role)
         shadow = ShadowPlace(self._config, self._state)
         active = choose(
             offers,
             place,
             role=ACTIVE,
-            is_newer=lambda each: each.digest != self._state.taken and is_newer(slots, each, repository.epoch),
+            is_newer=lambda each: each.digest != self._state.taken and is_newer(slots, each),
         )
         return Found(
             expires=repository.expires,
@@ -175,13 +180,12 @@ class Update:
         store = self._store()
         slot = store.install(path)
         _check_same(slot, offered)
-        self._note(_event(INSTALLED, offered, "verified, and proven here"))
         store.activate(slot.digest, boots=self._config.bundle.trial_boots)
-        self._note(_event(ACTIVATED, offered, "on trial"))
         self._keep(replace(self._state, taken=slot.digest))
 
     def _store(self) -> SlotStore:
-        return slots_of_config(self._config, accepted_of(self._config.bundle.keys, self._state))
+        bundle = self._config.bundle
+        return slots_of_config(self._config, accepted_of(bundle.keys, self._state, bundle.revoked_keys))
 
     def _keep(self, after: UpdateState) -> None:
         """Make what was seen durable before anything rests on it."""
