@@ -23,7 +23,7 @@ from edge_agent.layout import BUNDLE_CAP
 from edge_agent.offer import EPOCH_FIELD, OFFER_FIELD, SIGNED_FIELD, Offer
 from edge_agent.signers import signer_key
 from edge_agent.update_choice import Offered
-from edge_agent.update_fetch import RepositoryFetcher
+from edge_agent.update_fetch import CutShort, RepositoryFetcher
 from edge_agent.update_state import RoleFloor, SignerKey
 
 METADATA: Final = "metadata"
@@ -302,4 +302,5 @@ def _refusal(error: Exception, wrong_version: str) -> UpdateError:
     if isinstance(error, exceptions.DownloadHTTPError):
         text = f"repository: expected a file, got {error}; is it whole, and is this its place?"
         return RepositoryUnreachable("missing", text)
-    return RepositoryUnreachable("unreachable", f"repository: expected an answer, got {error}; it is tried again later")
+    reason = "cut_short" if isinstance(error, CutShort) else "unreachable"
+    return RepositoryUnreachable(reason, f"repository: expected an answer, got {error}; it is tried again later")
