@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from edge_agent.errors import BundleFormatError
+from edge_agent.errors import UpdateError
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
@@ -104,16 +104,16 @@ class Offer:
         """Read ``document``.
 
         Raises:
-            BundleFormatError: ``offer_malformed``: not an offer of this schema.
+            UpdateError: ``offer_malformed``: not an offer of this schema.
         """
         if not isinstance(document, dict) or document.get("schema") != OFFER_SCHEMA:
-            raise BundleFormatError(
+            raise UpdateError(
                 "offer_malformed", f"offer: expected schema {OFFER_SCHEMA}, got another one; update the agent"
             )
         try:
             return from_mapping(cls, {key: value for key, value in document.items() if key != "schema"}, where="offer")
         except SpecError as error:
-            raise BundleFormatError("offer_malformed", str(error)) from error
+            raise UpdateError("offer_malformed", str(error)) from error
 
 
 def share_of(agent: str, digest: str) -> float:

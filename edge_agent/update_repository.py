@@ -18,7 +18,7 @@ from tuf.api import exceptions
 from tuf.api.metadata import Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
-from edge_agent.errors import BundleFormatError, RepositoryUnreachable, UpdateError
+from edge_agent.errors import RepositoryUnreachable, UpdateError
 from edge_agent.layout import BUNDLE_CAP
 from edge_agent.offer import EPOCH_FIELD, OFFER_FIELD, SIGNED_FIELD, Offer
 from edge_agent.signers import signer_key
@@ -219,6 +219,8 @@ class Repository:
                 )
             if self._client.find_cached_target(target, str(path)):
                 return False
+            # Root may have left one that the agent's user cannot write over.
+            path.unlink(missing_ok=True)
             self._client.download_target(target, str(path))
             return True
 
@@ -270,7 +272,7 @@ def _offered(path: str, target: TargetFile) -> Offered:
         )
     try:
         return Offered(path, match[1], target.length, Offer.from_document((target.custom or {}).get(OFFER_FIELD)))
-    except BundleFormatError as error:
+    except UpdateError as error:
         raise UpdateError(error.reason, f"{path}: {error}") from error
 
 
@@ -285,6 +287,10 @@ def _told(wrong_version: str) -> Iterator[None]:
         ) from error
     except (exceptions.RepositoryError, exceptions.DownloadError) as error:
         raise _refusal(error, wrong_version) from error
+    except OSError as error:
+        raise UpdateError(
+            "disk_error", f"update: expected a disk that takes it, got {error}; make room or mend it, then try again"
+        ) from error
 
 
 def _refusal(error: Exception, wrong_version: str) -> UpdateError:

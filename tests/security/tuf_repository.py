@@ -57,10 +57,12 @@ class Maker:
     Attributes:
         folder: The public tree.
         signers: Who signs each role, as the honest ceremony has it.
+        now: When it does all that.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, now: datetime = NOW) -> None:
         self.folder = folder
+        self.now = now
         self.signers = {
             "root": keys_of(100, 3),
             "targets": keys_of(200, 3),
@@ -71,9 +73,9 @@ class Maker:
         self.signed: dict[str, Any] = {
             "root": self._first_root(),
             "targets": self._first_targets(),
-            ROLE: Targets(expires=NOW + YEAR),
-            "snapshot": Snapshot(expires=NOW + YEAR),
-            "timestamp": Timestamp(expires=NOW + timedelta(days=30)),
+            ROLE: Targets(expires=now + YEAR),
+            "snapshot": Snapshot(expires=now + YEAR),
+            "timestamp": Timestamp(expires=now + timedelta(days=30)),
         }
         for path in ("metadata", "targets"):
             (folder / path).mkdir(parents=True)
@@ -114,7 +116,9 @@ class Maker:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
 
-    def publish(self, *, first: bool = False, signed_at: datetime = NOW, **signers: tuple[CryptoSigner, ...]) -> None:
+    def publish(
+        self, *, first: bool = False, signed_at: datetime | None = None, **signers: tuple[CryptoSigner, ...]
+    ) -> None:
         """Sign and write all but the root, each in its next version.
 
         Args:
@@ -125,7 +129,7 @@ class Maker:
         for role in (ROLE, "targets", "snapshot", "timestamp"):
             signed = self.signed[role]
             signed.version += 0 if first else 1
-            when = signed_at if role == "timestamp" else NOW
+            when = signed_at if signed_at and role == "timestamp" else self.now
             signed.unrecognized_fields[SIGNED_FIELD] = when.strftime("%Y-%m-%dT%H:%M:%SZ")
             if role == "snapshot":
                 signed.meta = {f"{name}.json": MetaFile(self.signed[name].version) for name in ("targets", ROLE)}
@@ -174,7 +178,7 @@ class Maker:
 
     def _first_root(self) -> Root:
         root = Root(
-            expires=NOW + 3 * YEAR,
+            expires=self.now + 3 * YEAR,
             roles={
                 role: Role([], 2 if role in ("root", "targets") else 1)
                 for role in ("root", "targets", "snapshot", "timestamp")
@@ -189,7 +193,7 @@ class Maker:
 
     def _first_targets(self) -> Targets:
         role = DelegatedRole(ROLE, [], threshold=1, terminating=True, paths=[f"bundles/{FLEET}/*"])
-        targets = Targets(expires=NOW + YEAR, delegations=Delegations({}, {ROLE: role}))
+        targets = Targets(expires=self.now + YEAR, delegations=Delegations({}, {ROLE: role}))
         for each in self.signers[ROLE]:
             targets.add_key(each.public_key, ROLE)
         return targets
