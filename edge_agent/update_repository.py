@@ -121,6 +121,8 @@ class Repository:
             self._client.refresh()
             if self._delegates(role):
                 self._client.get_targetinfo(path)
+                if role not in self._trusted:
+                    raise UpdateError("malformed", f"targets: expected {path} delegated to {role}, got it elsewhere")
 
     @property
     def epoch(self) -> int:
