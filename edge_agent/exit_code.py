@@ -19,3 +19,4 @@ class ExitCode(IntEnum):
     JOURNAL_DAMAGED = 8
     DOCTOR_FAILED = 9
     FAILING = 10
+    AUDIT_BROKEN = 11

@@ -17,6 +17,7 @@ from edge_agent.slots import SlotStore
 from edge_agent.slots_boot import load_from_slots
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.trust import TrustedKeys
+from edge_agent.trust_event import refused
 from edge_agent.version import AGENT_VERSION
 
 if TYPE_CHECKING:
@@ -69,10 +70,17 @@ def start_configured(config: AgentConfig) -> LoadedModel:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused, and so is the one before it.
     """
-    if not config.bundle.slots:
-        return load_configured(config)
-    keys = TrustedKeys.from_files(config.bundle.keys)
-    return load_from_slots(SlotLedger(config.agent.state_dir), slots_of_config(config, keys))
+    keys, ledger = TrustedKeys.from_files(config.bundle.keys), SlotLedger(config.agent.state_dir)
+    ledger.audit.note_keys(keys.by_hint)
+    if config.bundle.slots:
+        return load_from_slots(ledger, slots_of_config(config, keys))
+    try:
+        model = prove_model(open_configured(config, keys))
+    except BundleError as error:
+        ledger.audit.note(refused(error))
+        raise
+    ledger.audit.note_running(model.bundle_digest, model.bundle_id)
+    return model
 
 
 def open_configured(config: AgentConfig, keys: TrustedKeys) -> Bundle:
