@@ -64,9 +64,10 @@ class AuditLog:
 
         self._add(entries)
 
-    def note_keys(self, hints: Iterable[str]) -> None:
-        """Add which keys are pinned, where they are others than those last noted."""
-        keys = tuple(sorted(hint[:_HINT_DIGITS] for hint in hints))[:_MOST_KEYS]
+    def note_keys(self, pinned: Iterable[str], *, revoked: Iterable[str] = ()) -> None:
+        """Add which keys the config pins and which it revokes, by hint, where that differs from what was last noted."""
+        shut_out = (f"revoked {hint[:_HINT_DIGITS]}" for hint in sorted(revoked))
+        keys = (*sorted(hint[:_HINT_DIGITS] for hint in pinned), *shut_out)[:_MOST_KEYS]
 
         def entries(standing: Standing) -> _Entries:
             if keys == standing.keys:

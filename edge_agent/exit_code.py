@@ -20,3 +20,5 @@ class ExitCode(IntEnum):
     DOCTOR_FAILED = 9
     FAILING = 10
     AUDIT_BROKEN = 11
+    UPDATE_REFUSED = 12
+    UPDATE_UNREACHABLE = 13

@@ -14,6 +14,12 @@ LATE = "noted late: "
 
 def events_of(before: SlotsState, after: SlotsState) -> list[TrustEvent]:
     """What was decided between two states; empty where only a start was counted."""
+    detail = f"the root opened epoch {after.epoch}, it was {before.epoch}: sequences count anew"
+    raised = [TrustEvent(kind=trust_event.EPOCH_RAISED, detail=detail)] if after.epoch > before.epoch else []
+    return raised + _of_slots(before, after)
+
+
+def _of_slots(before: SlotsState, after: SlotsState) -> list[TrustEvent]:
     if (before.stage, before.active) == (after.stage, after.active):
         return []
     if after.stage == TRIAL:
@@ -22,13 +28,13 @@ def events_of(before: SlotsState, after: SlotsState) -> list[TrustEvent]:
             _event(
                 trust_event.ACTIVATED,
                 after.active,
-                f"sequence {after.active.sequence}, {after.boots_left} starts, {returns}",
+                f"epoch {after.active.epoch}, sequence {after.active.sequence}, {after.boots_left} starts, {returns}",
             )
         ]
     if after.stage == PROBATION:
         return [_event(trust_event.PROBATION_BEGAN, after.active, "verified, built and proven by its golden vectors")]
     if after.stage == GOOD:
-        return [_event(trust_event.MARKED_GOOD, after.active, f"the mark was {before.mark} and is {after.mark}")]
+        return [_event(trust_event.MARKED_GOOD, after.active, f"the mark was {_mark(before)} and is {_mark(after)}")]
     if after.stage == ROLLED_BACK:
         return [_left(before, after)]
     return []
@@ -41,8 +47,8 @@ def missed(known: SlotsState, now: SlotsState) -> list[TrustEvent]:
     """
     if now.generation < known.generation:
         detail = (
-            f"the state was set back from generation {known.generation}, {known.stage}, mark {known.mark} to "
-            f"{now.generation}, {now.stage}, mark {now.mark}: damaged, restored or removed"
+            f"the state was set back from generation {known.generation}, {known.stage}, mark {_mark(known)} to "
+            f"{now.generation}, {now.stage}, mark {_mark(now)}: damaged, restored or removed"
         )
         return [_event(trust_event.STATE_SET_BACK, now.active, detail)]
     if replace(decided(known), generation=now.generation) == decided(now):
@@ -59,6 +65,10 @@ def _left(before: SlotsState, after: SlotsState) -> TrustEvent:
 
 def _event(kind: str, slot: Slot, detail: str, reason: str = "") -> TrustEvent:
     return TrustEvent(kind=kind, digest=slot.digest, bundle_id=slot.bundle_id, reason=reason, detail=detail)
+
+
+def _mark(state: SlotsState) -> str:
+    return f"{state.mark} of epoch {state.mark_epoch}" if state.mark >= 0 else "none"
 
 
 def _name(slot: Slot) -> str:

@@ -28,6 +28,8 @@ class SlotsView:
     active: Slot = NO_SLOT
     previous: Slot = NO_SLOT
     mark: int = NO_MARK
+    mark_epoch: int = 0
+    epoch: int = 0
     boots_left: int = 0
     rejected: int = 0
 
@@ -40,6 +42,8 @@ class SlotsView:
             active=state.active,
             previous=state.previous,
             mark=state.mark,
+            mark_epoch=state.mark_epoch,
+            epoch=state.epoch,
             boots_left=state.boots_left,
             rejected=len(state.rejected),
         )

@@ -20,6 +20,7 @@ from edge_agent.slots_state import (
     give_up,
     loaded,
     mark_good,
+    raise_epoch,
     roll_back,
 )
 
@@ -34,6 +35,8 @@ Event = Callable[[SlotsState], SlotsState]
 TABLE: list[tuple[str, SlotsState, Event, list[tuple[str, str, str]]]] = [
     ("the first one", EMPTY, lambda s: activate(s, A, boots=3), [("activated", A.digest, "")]),
     ("the next one", PROVEN, lambda s: activate(s, B, boots=3), [("activated", B.digest, "")]),
+    ("an epoch", PROVEN, lambda s: raise_epoch(s, 3), [("epoch_raised", "", "")]),
+    ("an old epoch", raise_epoch(PROVEN, 3), lambda s: raise_epoch(s, 2), []),
     ("another trial", TRYING, lambda s: activate(s, C, boots=3), [("activated", C.digest, "")]),
     ("the same again", PROVEN, lambda s: activate(s, A, boots=3), []),
     ("a start is counted", TRYING, begin_boot, []),
@@ -62,9 +65,14 @@ def test_events(name: str, before: SlotsState, event: Event, expected: list[tupl
 
 def test_what_is_said_for_people() -> None:
     """What is returned to, the mark, and whether it may come again."""
-    assert events_of(PROVEN, TRYING)[0].detail == f"sequence 2, 2 starts, returns to small/1.0.0 ({A.digest[:16]})"
-    assert events_of(EMPTY, activate(EMPTY, A, boots=3))[0].detail == "sequence 1, 3 starts, nothing to return to"
-    assert events_of(WATCHED, mark_good(WATCHED, B.digest))[0].detail == "the mark was 1 and is 2"
+    assert (
+        events_of(PROVEN, TRYING)[0].detail
+        == f"epoch 0, sequence 2, 2 starts, returns to small/1.0.0 ({A.digest[:16]})"
+    )
+    assert (
+        events_of(EMPTY, activate(EMPTY, A, boots=3))[0].detail == "epoch 0, sequence 1, 3 starts, nothing to return to"
+    )
+    assert events_of(WATCHED, mark_good(WATCHED, B.digest))[0].detail == "the mark was 1 of epoch 0 and is 2 of epoch 0"
     blamed, forgiven = (give_up(TRYING, "x", reject=reject) for reject in (True, False))
     assert events_of(TRYING, blamed)[0].detail.startswith("it is not taken again; small/1.0.0")
     assert events_of(TRYING, forgiven)[0].detail.startswith("it may be activated again; small/1.0.0")
@@ -79,5 +87,5 @@ def test_set_back() -> None:
     """An older state, or none: what it forgets is told."""
     [event] = missed(BOTH, PROVEN)
     assert event.kind == "state_set_back"
-    assert "from generation 12, good, mark 2 to 9, good, mark 1" in event.detail
+    assert "from generation 12, good, mark 2 of epoch 0 to 9, good, mark 1 of epoch 0" in event.detail
     assert [each.kind for each in missed(BOTH, EMPTY)] == ["state_set_back"]

@@ -78,7 +78,7 @@ def test_kill_between_state_and_log(tmp_path: Path) -> None:
     kinds = [(line.event.kind, line.event.detail.partition(":")[0]) for line in lines(tmp_path)]
     assert kinds[1:] == [
         ("probation_began", "noted late"),
-        ("marked_good", "the mark was -1 and is 1"),
+        ("marked_good", "the mark was none and is 1 of epoch 0"),
     ]
 
 
