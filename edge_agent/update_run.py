@@ -24,7 +24,6 @@ from edge_agent.slots_state import raise_epoch
 from edge_agent.startup import slots_of_config
 from edge_agent.trust_event import (
     DOWNLOADED,
-    EPOCH_RAISED,
     HALTED,
     INSTALLED,
     KEYS_CHANGED,
@@ -138,8 +137,6 @@ class Update:
         after = raise_epoch(before, epoch)
         if not self._dry and after != before:
             after = self._ledger.change(lambda now: raise_epoch(now, epoch))
-            detail = f"the root opens epoch {epoch}, was {before.epoch}: sequences count anew"
-            self._note(TrustEvent(kind=EPOCH_RAISED, detail=detail))
         return after
 
     def _choose(self, offers: tuple[Offered, ...], slots: SlotsState, expires: datetime) -> Found:
