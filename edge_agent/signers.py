@@ -51,8 +51,14 @@ def accepted_of(pinned: Iterable[Path], state: UpdateState, revoked: Collection[
 
 
 def start_keys(config: AgentConfig) -> TrustedKeys:
-    """Keys of what the agent starts: ``known_keys`` with slots, ``accepted_keys`` without."""
-    return known_keys(config) if config.bundle.slots else accepted_keys(config)
+    """Keys of what the agent starts: ``known_keys`` with slots; without, those that are accepted.
+
+    Raises:
+        ConfigError: A key file is wrong, or the state may not be read.
+    """
+    if config.bundle.slots:
+        return known_keys(config)
+    return accepted_of(config.bundle.keys, _readable_state(config), config.bundle.revoked_keys)
 
 
 def known_keys(config: AgentConfig) -> TrustedKeys:
@@ -61,15 +67,18 @@ def known_keys(config: AgentConfig) -> TrustedKeys:
     Raises:
         ConfigError: A key file is wrong, or the state may not be read.
     """
-    pinned = TrustedKeys.from_files(config.bundle.keys).by_hint
+    pinned, state = TrustedKeys.from_files(config.bundle.keys).by_hint, _readable_state(config)
+    keys = {**pinned, **_by_hint((*state.retired, *state.accepted))}
+    return TrustedKeys.of(keys.values(), revoked=config.bundle.revoked_keys)
+
+
+def _readable_state(config: AgentConfig) -> UpdateState:
     try:
-        state = read_update_state(config.agent.state_dir)
+        return read_update_state(config.agent.state_dir)
     except UpdateError as error:
         # The watch over an engine does not wait for this; nothing new is installed meanwhile.
         _log.error("keys of the repository not known", error=str(error))
-        state = UpdateState()
-    keys = {**pinned, **_by_hint((*state.retired, *state.accepted))}
-    return TrustedKeys.of(keys.values(), revoked=config.bundle.revoked_keys)
+        return UpdateState()
 
 
 def signer_key(pem: bytes, hint: str) -> SignerKey:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from edge_agent.slots import SlotStore
     from edge_agent.slots_state import Slot, SlotsState
     from edge_agent.update_report import Notes
-    from edge_agent.update_state import UpdateState
+    from edge_agent.update_state import SignerKey, UpdateState
 
 MADE_S: Final = 1_767_225_600
 """2026-01-01: no agent of this kind is older, whatever its clock says."""
@@ -122,12 +122,16 @@ class Update:
 
     def _learn_keys(self, repository: Repository, listed: KeyList) -> None:
         known = {key.hint: key for key in (*self._state.retired, *self._state.accepted)}
-        accepted = tuple(known.get(hint) or repository.key(hint) for hint in listed.accepted)
-        after = see_keys(self._state, accepted, listed.revoked)
-        changed = (after.accepted, after.revoked) != (self._state.accepted, self._state.revoked)
-        self._keep(after)
-        if changed:
-            names = ", ".join(key.hint[:16] for key in after.accepted) or "none"
+        # What is taken away counts at once: whoever holds a key's file back must not hold back a revocation with it.
+        self._accept(tuple(known[hint] for hint in listed.accepted if hint in known), listed.revoked)
+        self._accept(tuple(known.get(hint) or repository.key(hint) for hint in listed.accepted), listed.revoked)
+
+    def _accept(self, keys: tuple[SignerKey, ...], revoked: tuple[str, ...]) -> None:
+        before = self._state
+        self._keep(see_keys(before, keys, revoked))
+        after = self._state
+        if (after.accepted, after.revoked) != (before.accepted, before.revoked):
+            names = ", ".join(_short(key.hint) for key in after.accepted) or "none"
             detail = f"keys of the repository: {names}; revoked: {', '.join(map(_short, after.revoked)) or 'none'}"
             self._note(TrustEvent(kind=KEYS_CHANGED, detail=detail))
 

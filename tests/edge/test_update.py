@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from edge_agent.archive import read_archive, write_archive
 from edge_agent.cli import main
 from edge_agent.command_audit import log_documents
-from edge_agent.errors import ConfigError, SignatureRejected
+from edge_agent.doctor_update import check_update
+from edge_agent.errors import ConfigError, SignatureRejected, UpdateError
 from edge_agent.exit_code import ExitCode
 from edge_agent.layout import SIGNATURE
 from edge_agent.offer import share_of
@@ -211,6 +213,18 @@ def test_a_pinned_key_is_revoked_for_good(rig: Rig, releases: Any) -> None:
     assert start_configured(rig.config).bundle_id == "small/1.0.0"
 
 
+def test_a_revocation_is_not_held_back_with_a_key(rig: Rig) -> None:
+    """A mirror that hides the file of a new key hides no revocation."""
+    (pinned,) = accepted_keys(rig.config).by_hint.values()
+    revoked = list_key(rig, pinned, kind="revoked-bundle-key")
+    hint = list_key(rig, other_key().public_key())
+    next(rig.maker.folder.glob(f"targets/keys/*.{hint}.pem")).unlink()
+    rig.maker.publish()
+    rig.refuses("missing", seen=True)
+    assert accepted_keys(rig.config).revoked == {revoked}
+    assert kinds(rig) == ["keys_changed", "update_failed"]
+
+
 @pytest.mark.parametrize("is_key", [True, False])
 def test_a_key_under_another_name_is_refused(rig: Rig, releases: Any, *, is_key: bool) -> None:
     """Whoever lists it may not choose what it is called; nor list what is no key."""
@@ -353,3 +367,38 @@ def test_the_daemon_never_loads_tuf() -> None:
 def test_keys_of_the_config_are_enough_without_updates(rig: Rig) -> None:
     """Where no update ever ran, nothing changes."""
     assert set(keys_of_config(rig.config).by_hint) == set(accepted_keys(rig.config).by_hint)
+
+
+def test_a_damaged_state_keeps_no_engine_from_being_watched(rig: Rig, releases: Any) -> None:
+    """What runs is started by the pinned keys; nothing new is taken, for nobody knows what was revoked."""
+    rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    rig.update()
+    for name in ("state.0", "state.1"):
+        (rig.state_dir / "update" / name).write_bytes(b"rot")
+    assert start_configured(rig.config).bundle_id == "small/1.0.0"
+    with pytest.raises(UpdateError, match="remove them"):
+        accepted_keys(rig.config)
+
+
+def test_the_doctor_looks_at_updates(rig: Rig, tmp_path: Path) -> None:
+    """Never looked, succeeded, nearly over, failed, and without its root."""
+
+    def finding() -> tuple[str, str]:
+        (found,) = check_update(rig.config)
+        return found.level, found.text
+
+    assert finding()[0] == "warn"
+    rig.maker.now = datetime.now(UTC)
+    rig.maker.signed["timestamp"].expires = rig.maker.now + timedelta(days=30)
+    rig.maker.publish()
+    rig.update(now_s=rig.maker.now.timestamp())
+    assert finding()[0] == "ok"
+    rig.maker.signed["timestamp"].expires = rig.maker.now + timedelta(days=3)
+    rig.maker.publish()
+    rig.update(now_s=rig.maker.now.timestamp())
+    assert finding()[0] == "warn"
+    rig.refuses("missing", tmp_path / "none")
+    assert "missing" in finding()[1]
+    (tmp_path / "root.json").unlink()
+    assert finding()[0] == "fail"
