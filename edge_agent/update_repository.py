@@ -1,14 +1,13 @@
 """A TUF repository as the agent sees it: walked by python-tuf, in a folder that is thrown away, above our own floors.
 
-The only file beside ``update_fetch`` that knows python-tuf.
+Beside ``update_fetch`` and ``update_refusal`` the only file that knows python-tuf.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +17,13 @@ from tuf.api import exceptions
 from tuf.api.metadata import Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
-from edge_agent.errors import RepositoryUnreachable, UpdateError
+from edge_agent.errors import UpdateError
 from edge_agent.layout import BUNDLE_CAP
 from edge_agent.offer import EPOCH_FIELD, OFFER_FIELD, SIGNED_FIELD, Offer
 from edge_agent.signers import signer_key
 from edge_agent.update_choice import Offered
-from edge_agent.update_fetch import CutShort, RepositoryFetcher
+from edge_agent.update_fetch import RepositoryFetcher
+from edge_agent.update_refusal import told
 from edge_agent.update_state import RoleFloor, SignerKey
 
 METADATA: Final = "metadata"
@@ -98,7 +98,7 @@ class Repository:
         Raises:
             UpdateError: A root is not signed as the one before demands, or skips a version.
         """
-        with _told("root_version_gap"):
+        with told("root_version_gap"):
             self._client._load_root()  # noqa: SLF001 - see above
         history = self._work / "root_history"
         chain = {int(path.name.split(".")[0]): path.read_bytes() for path in history.glob("*.root.json")}
@@ -117,7 +117,7 @@ class Repository:
             RepositoryUnreachable: It did not answer, or not in time.
         """
         self._trusted.reference_time = clock
-        with _told("mix_and_match"):
+        with told("mix_and_match"):
             self._client.refresh()
             if self._delegates(role):
                 self._client.get_targetinfo(path)
@@ -212,7 +212,7 @@ class Repository:
         return self._download(offered.path, path, cap=BUNDLE_CAP)
 
     def _download(self, name: str, path: Path, *, cap: int) -> bool:
-        with _told("mix_and_match"):
+        with told("mix_and_match"):
             target = self._client.get_targetinfo(name)
             if target is None or target.length > cap:
                 raise UpdateError(
@@ -276,39 +276,3 @@ def _offered(path: str, target: TargetFile) -> Offered:
         return Offered(path, match[1], target.length, Offer.from_document((target.custom or {}).get(OFFER_FIELD)))
     except UpdateError as error:
         raise UpdateError(error.reason, f"{path}: {error}") from error
-
-
-@contextmanager
-def _told(wrong_version: str) -> Iterator[None]:
-    """Tells in our words why python-tuf refuses."""
-    try:
-        yield
-    except exceptions.SlowRetrievalError as error:
-        raise RepositoryUnreachable(
-            "deadline", f"repository: expected all of it in time, got {error}; look at the link, or raise deadline_s"
-        ) from error
-    except (exceptions.RepositoryError, exceptions.DownloadError) as error:
-        raise _refusal(error, wrong_version) from error
-    except OSError as error:
-        raise UpdateError(
-            "disk_error", f"update: expected a disk that takes it, got {error}; make room or mend it, then try again"
-        ) from error
-
-
-def _refusal(error: Exception, wrong_version: str) -> UpdateError:
-    reasons = (
-        (exceptions.ExpiredMetadataError, "expired"),
-        (exceptions.BadVersionNumberError, wrong_version),
-        (exceptions.LengthOrHashMismatchError, "hash_mismatch"),
-        (exceptions.UnsignedMetadataError, "under_threshold"),
-        (exceptions.RepositoryError, "malformed"),
-        (exceptions.DownloadLengthMismatchError, "too_long"),
-    )
-    for kind, reason in reasons:
-        if isinstance(error, kind):
-            return UpdateError(reason, f"repository: expected metadata that holds, got: {error}; nothing was taken")
-    if isinstance(error, exceptions.DownloadHTTPError):
-        text = f"repository: expected a file, got {error}; is it whole, and is this its place?"
-        return RepositoryUnreachable("missing", text)
-    reason = "cut_short" if isinstance(error, CutShort) else "unreachable"
-    return RepositoryUnreachable(reason, f"repository: expected an answer, got {error}; it is tried again later")

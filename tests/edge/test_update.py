@@ -356,7 +356,7 @@ def test_the_daemon_never_loads_tuf() -> None:
     script = (
         "import sys, pkgutil, importlib, edge_agent\n"
         "for each in pkgutil.iter_modules(edge_agent.__path__):\n"
-        "    if each.name not in ('update_fetch', 'update_repository', 'update_run', '__main__'):\n"
+        "    if each.name not in ('update_fetch', 'update_refusal', 'update_repository', 'update_run', '__main__'):\n"
         "        importlib.import_module('edge_agent.' + each.name)\n"
         "print([name for name in ('tuf', 'securesystemslib', 'urllib3', 'requests') if name in sys.modules])\n"
     )
