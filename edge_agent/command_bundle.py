@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edge_agent import slots_state
+from edge_agent.bundle_files import read_bundle_file
 from edge_agent.config import load_config
 from edge_agent.errors import BundleError
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import say, say_json
+from edge_agent.signers import accepted_keys
 from edge_agent.slots import SlotStore, slot_of
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import NO_SLOT, SlotsState
 from edge_agent.startup import slots_of_config
-from edge_agent.trust import TrustedKeys
+from edge_agent.trust_event import refused
 
 _NONE = "none"
 
@@ -26,9 +32,10 @@ def install(config_path: Path, source: Path, *, as_json: bool) -> ExitCode:
         ConfigError: The config or a key file is wrong, or this user may not write.
         BundleError: The bundle is refused.
     """
-    slot = _store(config_path).install(source)
+    with _refusals_noted(config_path, lambda: _digest_of(source)):
+        slot = _store(config_path).install(source)
     if as_json:
-        say_json({"installed": True, "digest": slot.digest, "bundle_id": slot.bundle_id, "sequence": slot.sequence})
+        say_json({"installed": True, **asdict(slot)})
     else:
         say(f"{slot.bundle_id} installed; to run it: edge-agent bundle activate {slot.digest[:16]}")
     return ExitCode.OK
@@ -42,8 +49,10 @@ def activate(config_path: Path, digest: str, *, as_json: bool) -> ExitCode:
         BundleError: The bundle is refused.
     """
     config = load_config(config_path)
-    store = slots_of_config(config, TrustedKeys.from_files(config.bundle.keys))
-    return _tell(store.activate(digest, boots=config.bundle.trial_boots), as_json=as_json)
+    store = slots_of_config(config, accepted_keys(config))
+    with _refusals_noted(config_path, lambda: store.find(digest)):
+        state = store.activate(digest, boots=config.bundle.trial_boots)
+    return _tell(state, as_json=as_json)
 
 
 def roll_back(config_path: Path, *, as_json: bool) -> ExitCode:
@@ -53,7 +62,9 @@ def roll_back(config_path: Path, *, as_json: bool) -> ExitCode:
         ConfigError: As ``install``.
         BundleError: There is none.
     """
-    return _tell(_ledger(config_path).change(slots_state.roll_back), as_json=as_json)
+    with _refusals_noted(config_path, lambda: ""):
+        state = _ledger(config_path).change(slots_state.roll_back)
+    return _tell(state, as_json=as_json)
 
 
 def status(config_path: Path, *, as_json: bool) -> ExitCode:
@@ -83,23 +94,41 @@ def list_slots(config_path: Path, *, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
+@contextmanager
+def _refusals_noted(config_path: Path, digest: Callable[[], str]) -> Iterator[None]:
+    """Notes in the audit log what is refused meanwhile; ``digest`` gives that of the bundle, where there is one."""
+    try:
+        yield
+    except BundleError as error:
+        known = ""
+        with suppress(BundleError):
+            known = digest()
+        _ledger(config_path).audit.note(refused(error, known))
+        raise
+
+
+def _digest_of(source: Path) -> str:
+    """Digest of a bundle file, whatever it holds; a folder of members has none."""
+    return "" if source.is_dir() else hashlib.sha256(read_bundle_file(source)).hexdigest()
+
+
 def _ledger(config_path: Path) -> SlotLedger:
     return SlotLedger(load_config(config_path).agent.state_dir)
 
 
 def _store(config_path: Path) -> SlotStore:
     config = load_config(config_path)
-    return slots_of_config(config, TrustedKeys.from_files(config.bundle.keys))
+    return slots_of_config(config, accepted_keys(config))
 
 
 def _row(store: SlotStore, state: SlotsState, digest: str) -> dict[str, Any]:
     roles = {state.active.digest: "active", state.previous.digest: "previous"}
-    row = {"digest": digest, "role": roles.get(digest, "installed"), "bundle_id": "", "sequence": -1, "refused": ""}
+    row = {**asdict(NO_SLOT), "digest": digest, "role": roles.get(digest, "installed"), "refused": ""}
     try:
         slot = slot_of(store.open(digest))
     except BundleError as error:
         return {**row, "refused": error.reason}
-    return {**row, "bundle_id": slot.bundle_id, "sequence": slot.sequence}
+    return {**row, **asdict(slot)}
 
 
 def _tell(state: SlotsState, *, as_json: bool) -> ExitCode:
@@ -108,10 +137,12 @@ def _tell(state: SlotsState, *, as_json: bool) -> ExitCode:
         return ExitCode.OK
     say(f"stage      {state.stage}{f', for {state.reason}' if state.reason else ''}")
     for name, slot in (("active", state.active), ("previous", state.previous)):
-        text = _NONE if slot == NO_SLOT else f"{slot.bundle_id}, sequence {slot.sequence}, {slot.digest[:16]}"
+        rank = f"epoch {slot.epoch}, sequence {slot.sequence}"
+        text = _NONE if slot == NO_SLOT else f"{slot.bundle_id}, {rank}, {slot.digest[:16]}"
         say(f"{name:10} {text}")
     say(f"boots left {state.boots_left if state.is_unproven else _NONE}")
-    say(f"mark       {state.mark if state.mark >= 0 else _NONE}")
+    say(f"mark       {f'epoch {state.mark_epoch}, sequence {state.mark}' if state.mark >= 0 else _NONE}")
+    say(f"epoch      {state.epoch}")
     for rejected in state.rejected:
         say(f"rejected   {rejected.digest[:16]}, for {rejected.reason}")
     return ExitCode.OK
