@@ -18,6 +18,7 @@ from ground.adapt import adapt
 from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
+from ground.fleet.command import repo_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
 from ground.keys import PRIVATE_KEY, default_public_key
@@ -39,6 +40,7 @@ app = typer.Typer(
 keys_app = typer.Typer(no_args_is_help=True, help="Signing keys.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(features_app, name="features")
+app.add_typer(repo_app, name="repo")
 app.command()(init)
 app.command()(flights_needed)
 app.command()(adapt)

@@ -1,0 +1,156 @@
+"""Keys of the roles of an update repository: ed25519, a private key in an encrypted PEM, its public key beside it.
+
+These keys sign the repository's metadata. Keys that sign bundles are others (``ground.keys``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from getpass import getpass
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from securesystemslib.signer import CryptoSigner, Key, SSlibKey
+
+from ground.errors import SigningError
+from ground.workspace import write_atomic
+
+PUBLIC_SUFFIX: Final = ".pub"
+PRIVATE_SUFFIX: Final = ".pem"
+NAME_FIELD: Final = "x-enginear-name"
+"""Field of a key in the metadata: what people call it, the name of its file. It decides nothing."""
+PASSWORD_VARIABLE: Final = "GROUND_KEY_PASSWORD"  # noqa: S105 - the name of a variable, no password
+LEAST_PASSWORD_N: Final = 8
+SHORT_ID_N: Final = 16
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_FIELD_PRIME = 2**255 - 19
+_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER_Y = frozenset({0, 1, _FIELD_PRIME - 1, _FIELD_PRIME, _FIELD_PRIME + 1, _ORDER_8, _FIELD_PRIME - _ORDER_8})
+"""Heights of the points of edwards25519 whose order divides 8, other writings of 0 and 1 included (RFC 8032)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """Where the password of a private key comes from: a file, else the environment, else whoever sits at the terminal.
+
+    Attributes:
+        file: Its first line is the password; empty for none.
+    """
+
+    file: Path = Path()
+
+    def read(self, key: Path) -> bytes:
+        """The password of ``key``.
+
+        Raises:
+            SigningError: There is none, or it is shorter than ``LEAST_PASSWORD_N``.
+        """
+        if self.file != Path():
+            text = _first_line(self.file)
+        elif PASSWORD_VARIABLE in os.environ:
+            text = os.environ[PASSWORD_VARIABLE]
+        elif sys.stdin.isatty():
+            text = getpass(f"Password of {key}: ")
+        else:
+            raise SigningError(f"{key}: expected a password, got none; give --password-file or set {PASSWORD_VARIABLE}")
+        if len(text) < LEAST_PASSWORD_N:
+            raise SigningError(
+                f"{key}: expected a password of {LEAST_PASSWORD_N} characters or more, got {len(text)}; choose another"
+            )
+        return text.encode()
+
+
+def new_role_key(private: Path, password: Password) -> SSlibKey:
+    """Make a key pair: ``private`` (mode 0600, encrypted) and its public key beside it with the suffix ``.pub``.
+
+    Raises:
+        SigningError: One of the files exists, the name is no name, or there is no password.
+        OSError: The disk refuses.
+    """
+    public = private.with_suffix(PUBLIC_SUFFIX)
+    if private.suffix != PRIVATE_SUFFIX or not _NAME.fullmatch(private.stem):
+        raise SigningError(f"{private}: expected a name such as alice{PRIVATE_SUFFIX}, got another one; correct it")
+    for path in (private, public):
+        if path.exists() or path.is_symlink():
+            raise SigningError(f"{path}: expected no file, got one; keep it, or choose another name for the new key")
+    key = Ed25519PrivateKey.generate()
+    encryption = serialization.BestAvailableEncryption(password.read(private))
+    private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write_private(
+        private, key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    )
+    write_atomic(
+        public,
+        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
+    )
+    return load_public_key(public)
+
+
+def load_public_key(path: Path) -> SSlibKey:
+    """Read the public key of a role.
+
+    Raises:
+        SigningError: Not an ed25519 public key in PEM, or one that any signature fits.
+    """
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise SigningError(
+            f"{path}: expected a public key in PEM, got {error}; give the {PUBLIC_SUFFIX} file of `ground repo new-key`"
+        ) from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise SigningError(f"{path}: expected an ed25519 key, got another kind; make one with `ground repo new-key`")
+    height = int.from_bytes(key.public_bytes_raw(), "little") % 2**255
+    if height in _SMALL_ORDER_Y:
+        raise SigningError(f"{path}: expected a key of full order, got one that anybody can sign for; do not use it")
+    if not _NAME.fullmatch(path.stem):
+        raise SigningError(f"{path}: expected a name such as alice{PUBLIC_SUFFIX}, got another one; rename the file")
+    named = SSlibKey.from_crypto(key)
+    named.unrecognized_fields[NAME_FIELD] = path.stem
+    return named
+
+
+def load_signer(path: Path, password: Password) -> CryptoSigner:
+    """Read a private key.
+
+    Raises:
+        SigningError: Missing, not an ed25519 private key in PEM, or the password is wrong.
+    """
+    try:
+        pem = path.read_bytes()
+        secret = password.read(path) if b"ENCRYPTED" in pem else None
+        key = serialization.load_pem_private_key(pem, password=secret)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise SigningError(
+            f"{path}: expected a private key in PEM and its password, got {error}; give the {PRIVATE_SUFFIX} file of "
+            "`ground repo new-key` and the password it was made with"
+        ) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SigningError(f"{path}: expected an ed25519 key, got another kind; make one with `ground repo new-key`")
+    return CryptoSigner(key)
+
+
+def name_of(key: Key) -> str:
+    """What people call a key, and the beginning of its id."""
+    return f"{key.unrecognized_fields.get(NAME_FIELD, '')} {key.keyid[:SHORT_ID_N]}".strip()
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").partition("\n")[0].removesuffix("\r")
+    except (OSError, UnicodeError) as error:
+        raise SigningError(f"{path}: expected a password in its first line, got {error}; check the file") from error
+
+
+def _write_private(path: Path, pem: bytes) -> None:
+    # Created with its mode and never over another file: at no moment can others read it, and no key can be lost.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(pem)
+        stream.flush()
+        os.fsync(stream.fileno())
