@@ -151,6 +151,7 @@ def _manifest(config: Config) -> Manifest:
         version="1.0.0",
         fleet=config.bundle.fleet,
         sequence=config.bundle.sequence,
+        epoch=config.bundle.epoch,
         release_class=RELEASE,
         spec_digest=config.feature_spec().digest,
         min_agent_version=config.bundle.min_agent_version,

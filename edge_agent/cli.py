@@ -8,7 +8,15 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.errors import AgentError, BundleError, ConfigError, EvidenceError, FrameFileError
+from edge_agent.errors import (
+    AgentError,
+    BundleError,
+    ConfigError,
+    EvidenceError,
+    FrameFileError,
+    RepositoryUnreachable,
+    UpdateError,
+)
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import complain, finish, say_json
 from edge_agent.version import AGENT_VERSION
@@ -17,6 +25,8 @@ _SELFTEST_WINDOWS = 200
 _INTERRUPTED = 128 + signal.SIGINT
 _CODES = (
     (BundleError, ExitCode.BUNDLE_REFUSED),
+    (RepositoryUnreachable, ExitCode.UPDATE_UNREACHABLE),
+    (UpdateError, ExitCode.UPDATE_REFUSED),
     (FrameFileError, ExitCode.BAD_INPUT),
     (EvidenceError, ExitCode.BAD_INPUT),
     (ConfigError, ExitCode.USAGE),
@@ -37,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _dispatch(options)
     except AgentError as error:
         code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
-        _tell(f"{error.reason}: {error}" if isinstance(error, BundleError) else str(error), options, code)
+        _tell(f"{error.reason}: {error}" if isinstance(error, BundleError | UpdateError) else str(error), options, code)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - people at a command line get a line, not a traceback
@@ -75,6 +85,7 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         "spool": _spool,
         "commission": _commission,
         "bundle": _bundle,
+        "update": _update,
     }
     return commands[options.command](options)
 
@@ -161,6 +172,12 @@ def _bundle(options: argparse.Namespace) -> ExitCode:
     return actions[options.action](options.config, as_json=options.json)
 
 
+def _update(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_update import update
+
+    return update(options.config, source=options.source, check=options.check, as_json=options.json)
+
+
 def _replay(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_replay import ReplayOptions, replay
     from edge_agent.command_verify import policy_of
@@ -208,6 +225,9 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="print what the running agent last said of itself")
     spooled = _add_spool(commands.add_parser("spool", help="look into the journal, while the agent runs or not"))
     slots = _add_bundle(commands.add_parser("bundle", help="install bundles, and choose which one runs"))
+    update = _add_update(
+        commands.add_parser("update", help="take the bundle that the repository offers, if it is newer")
+    )
     listing, export = _add_evidence(commands.add_parser("evidence", help="the waveform around alerts"))
 
     doctor = commands.add_parser("doctor", help="check config, bundle, broker and machine, and say what to do")
@@ -231,7 +251,9 @@ def _parser() -> argparse.ArgumentParser:
     reset = actions.add_parser("reset", help="forget a unit that was exchanged or repaired")
     reset.add_argument("--engine", required=True, metavar="AIRCRAFT/ENGINE", help="which")
 
-    for command in (run, selftest, status, check, show, listing, export, doctor, diag, shown, reset, *spooled, *slots):
+    for command in (
+        run, selftest, status, check, show, listing, export, doctor, diag, shown, reset, update, *spooled, *slots,
+    ):  # fmt: skip
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
     for command in (verify, replay):
         command.add_argument(
@@ -240,7 +262,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
         command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
     for command in (
-        verify, replay, selftest, status, check, show, listing, export, doctor, diag, shown, reset, *spooled, *slots,
+        verify, replay, selftest, status, check, show, listing, export, doctor, diag, shown, reset, update,
+        *spooled, *slots,
     ):  # fmt: skip
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -267,6 +290,14 @@ def _add_bundle(bundle: argparse.ArgumentParser) -> list[argparse.ArgumentParser
     rollback = actions.add_parser("rollback", help="return to the previous bundle, from the next start on")
     status = actions.add_parser("status", help="print which bundle is active, its stage, and what was rejected")
     return [install, activate, listing, rollback, status]
+
+
+def _add_update(update: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    update.add_argument(
+        "--from", dest="source", default="", metavar="DIR|URL", help="the repository; update.url by default"
+    )
+    update.add_argument("--check", action="store_true", help="only tell what would be done, and keep nothing")
+    return update
 
 
 def _add_spool(spool: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from edge_agent.config import load_config
 from edge_agent.errors import BundleError
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import say, say_json
+from edge_agent.signers import accepted_keys
 from edge_agent.slots import SlotStore, slot_of
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import NO_SLOT, SlotsState
 from edge_agent.startup import slots_of_config
-from edge_agent.trust import TrustedKeys
 
 _NONE = "none"
 
@@ -28,7 +29,7 @@ def install(config_path: Path, source: Path, *, as_json: bool) -> ExitCode:
     """
     slot = _store(config_path).install(source)
     if as_json:
-        say_json({"installed": True, "digest": slot.digest, "bundle_id": slot.bundle_id, "sequence": slot.sequence})
+        say_json({"installed": True, **asdict(slot)})
     else:
         say(f"{slot.bundle_id} installed; to run it: edge-agent bundle activate {slot.digest[:16]}")
     return ExitCode.OK
@@ -42,7 +43,7 @@ def activate(config_path: Path, digest: str, *, as_json: bool) -> ExitCode:
         BundleError: The bundle is refused.
     """
     config = load_config(config_path)
-    store = slots_of_config(config, TrustedKeys.from_files(config.bundle.keys))
+    store = slots_of_config(config, accepted_keys(config))
     return _tell(store.activate(digest, boots=config.bundle.trial_boots), as_json=as_json)
 
 
@@ -89,17 +90,17 @@ def _ledger(config_path: Path) -> SlotLedger:
 
 def _store(config_path: Path) -> SlotStore:
     config = load_config(config_path)
-    return slots_of_config(config, TrustedKeys.from_files(config.bundle.keys))
+    return slots_of_config(config, accepted_keys(config))
 
 
 def _row(store: SlotStore, state: SlotsState, digest: str) -> dict[str, Any]:
     roles = {state.active.digest: "active", state.previous.digest: "previous"}
-    row = {"digest": digest, "role": roles.get(digest, "installed"), "bundle_id": "", "sequence": -1, "refused": ""}
+    row = {**asdict(NO_SLOT), "digest": digest, "role": roles.get(digest, "installed"), "refused": ""}
     try:
         slot = slot_of(store.open(digest))
     except BundleError as error:
         return {**row, "refused": error.reason}
-    return {**row, "bundle_id": slot.bundle_id, "sequence": slot.sequence}
+    return {**row, **asdict(slot)}
 
 
 def _tell(state: SlotsState, *, as_json: bool) -> ExitCode:
@@ -108,10 +109,12 @@ def _tell(state: SlotsState, *, as_json: bool) -> ExitCode:
         return ExitCode.OK
     say(f"stage      {state.stage}{f', for {state.reason}' if state.reason else ''}")
     for name, slot in (("active", state.active), ("previous", state.previous)):
-        text = _NONE if slot == NO_SLOT else f"{slot.bundle_id}, sequence {slot.sequence}, {slot.digest[:16]}"
+        rank = f"epoch {slot.epoch}, sequence {slot.sequence}"
+        text = _NONE if slot == NO_SLOT else f"{slot.bundle_id}, {rank}, {slot.digest[:16]}"
         say(f"{name:10} {text}")
     say(f"boots left {state.boots_left if state.is_unproven else _NONE}")
-    say(f"mark       {state.mark if state.mark >= 0 else _NONE}")
+    say(f"mark       {f'epoch {state.mark_epoch}, sequence {state.mark}' if state.mark >= 0 else _NONE}")
+    say(f"epoch      {state.epoch}")
     for rejected in state.rejected:
         say(f"rejected   {rejected.digest[:16]}, for {rejected.reason}")
     return ExitCode.OK

@@ -9,15 +9,19 @@ from edge_agent.config import SECTIONS, read_config
 from edge_agent.config_toml import config_toml, defaults_toml, plain
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import say, say_json
+from edge_agent.trust import TrustedKeys
 
 
 def config_check(path: Path, *, as_json: bool) -> ExitCode:
-    """Read the config as the agent does and say which files and variables it came from.
+    """Read the config as the agent does, its key files, too, and say which files and variables it came from.
 
     Raises:
-        ConfigError: It is wrong.
+        ConfigError: It is wrong, or a key file is missing or holds anything but a P-256 public key.
     """
-    merged = read_config(path).merged
+    read = read_config(path)
+    # A key of another kind would be refused at the next start: too late to learn of it on an aircraft.
+    TrustedKeys.from_files((*read.config.bundle.keys, *read.config.shadow.keys))
+    merged = read.merged
     if as_json:
         say_json({"ok": True, "layers": list(merged.layers)})
     else:

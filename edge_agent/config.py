@@ -21,6 +21,7 @@ from edge_agent.metrics_config import MetricsSection
 from edge_agent.settings import from_values, number
 from edge_agent.topics import TopicTemplate
 from edge_agent.topics_section import TopicsSection
+from edge_agent.update_section import UpdateSection
 from edge_agent.wire import MAX_PAYLOAD_BYTES
 
 KIB = 1024
@@ -34,6 +35,7 @@ USUAL_STATE_DIR: Final = Path("/var/lib/edge-agent")
 
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _ENGINE = re.compile(r"[^/]+/[^/]+")
+_HINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class BundleSection:
 
     Attributes:
         keys: Public keys in PEM; a bundle must be signed by one of them.
+        revoked_keys: Names of keys, as `ground keys show` prints them, that no bundle may be signed by, pinned or not.
         path: A ``.bundle`` file, or a folder of its unpacked members; not with ``slots``.
         slots: Whether to run the active one of the bundles that ``edge-agent bundle`` installed.
         allow_development: Whether bundles whose gates are not all decided may run.
@@ -92,6 +95,7 @@ class BundleSection:
     """
 
     keys: tuple[Path, ...]
+    revoked_keys: tuple[str, ...] = ()
     path: Path = NO_BUNDLE
     slots: bool = False
     allow_development: bool = False
@@ -106,6 +110,12 @@ class BundleSection:
             )
         if not self.keys:
             raise ConfigError("bundle.keys: expected at least one public key file, got an empty list; add the signer's")
+        for index, hint in enumerate(self.revoked_keys):
+            if not _HINT.fullmatch(hint):
+                raise ConfigError(
+                    f"bundle.revoked_keys[{index}]: expected 64 hexadecimal digits in lower case, got {hint!r}; take "
+                    "the name that `ground keys show` prints"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +191,7 @@ class AgentConfig:
     journal: JournalSection = field(default_factory=JournalSection)
     metrics: MetricsSection = field(default_factory=MetricsSection)
     evidence: EvidenceSection = field(default_factory=EvidenceSection)
+    update: UpdateSection = field(default_factory=UpdateSection)
 
     def __post_init__(self) -> None:
         if len(self.agent.engines) > self.limits.max_streams:
@@ -230,6 +241,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "journal": JournalSection,
     "metrics": MetricsSection,
     "evidence": EvidenceSection,
+    "update": UpdateSection,
 }
 _REQUIRED = ("agent", "bundle")
 

@@ -29,8 +29,8 @@ LIVE: Final = frozenset(
         "limits.max_streams",
     }
 )
-LIVE_SECTIONS: Final = frozenset({"broker", "metrics"})
-"""All of their keys may change."""
+LIVE_SECTIONS: Final = frozenset({"broker", "metrics", "update"})
+"""All of their keys may change; those of ``update`` are none of the running agent's business."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.load import prove_model
 from edge_agent.manifest import DEVELOPMENT
 from edge_agent.policy import CLOCK_UNKNOWN
-from edge_agent.startup import load_second, open_configured, today
+from edge_agent.startup import keys_of_config, load_second, open_configured, today
 from edge_agent.trust import TrustedKeys
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ _MS_PER_S = 1e3
 def check_bundle(config: AgentConfig) -> Iterator[Finding]:
     """Keys, bundle, golden vectors and speed; each only where the one before holds."""
     try:
-        keys = TrustedKeys.from_files(config.bundle.keys)
+        keys = keys_of_config(config)
     except ConfigError as error:
         yield fail("keys", str(error), "give the signer's public key to bundle.keys")
         return
-    yield fine("keys", f"{len(keys.by_hint)} trusted: {', '.join(hint[:16] for hint in keys.by_hint)}")
+    yield _trusted(keys)
     try:
         bundle = open_configured(config, keys)
         yield _verified(bundle)
@@ -84,6 +84,19 @@ def cal_s() -> float:
         np.add.reduce(lines.real * lines.real + lines.imag * lines.imag, axis=0)
         times_s.append(time.thread_time() - started_s)
     return min(times_s)
+
+
+def _trusted(keys: TrustedKeys) -> Finding:
+    trusted = [hint[:16] for hint in keys.by_hint if hint not in keys.revoked]
+    revoked = [hint[:16] for hint in keys.by_hint if hint in keys.revoked]
+    text = f"{len(trusted)} trusted: {', '.join(trusted) or 'none'}"
+    if not trusted:
+        return fail(
+            "keys", f"{text}; all that are pinned are revoked", "give another signer's public key to bundle.keys"
+        )
+    if revoked:
+        return warn("keys", f"{text}; pinned, but revoked: {', '.join(revoked)}", "take them out of bundle.keys")
+    return fine("keys", text)
 
 
 def _verified(bundle: Bundle) -> Finding:

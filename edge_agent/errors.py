@@ -7,6 +7,8 @@ AgentError
 ├── FrameFileError         a file of frames is unreadable or cut short
 ├── EvidenceError          evidence is unreadable, missing or too long
 ├── UnitStateError         a file about a unit is not such a file
+├── UpdateError            a repository is not to be believed, or not whole; ``reason`` names the check
+│   └── RepositoryUnreachable  it did not answer, or not in time
 ├── ScorerError            the model and the feature spec do not fit together
 └── BundleError            a bundle is refused; ``reason`` names the check
     ├── BundleFormatError      not the archive or member layout we accept
@@ -59,6 +61,18 @@ class UnitStateError(AgentError):
 
 class ScorerError(AgentError):
     """The model does not accept or return what the bundle promises."""
+
+
+class UpdateError(AgentError):
+    """An update repository is refused; ``reason`` is a stable short label for logs and tests."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class RepositoryUnreachable(UpdateError):
+    """An update repository did not answer, or not in time: nothing is wrong with what it holds."""
 
 
 class BundleError(AgentError):

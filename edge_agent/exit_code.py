@@ -19,3 +19,5 @@ class ExitCode(IntEnum):
     JOURNAL_DAMAGED = 8
     DOCTOR_FAILED = 9
     FAILING = 10
+    UPDATE_REFUSED = 12
+    UPDATE_UNREACHABLE = 13

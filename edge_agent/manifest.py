@@ -14,7 +14,10 @@ from edge_agent.strict_json import LARGEST_EXACT_INTEGER, canonical_json, parse_
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
-SCHEMA = 1
+SCHEMA = 2
+FIRST_SCHEMA = 1
+"""Of bundles made before there were epochs; they are of ``FIRST_EPOCH``."""
+FIRST_EPOCH = 0
 RELEASE = "release"
 DEVELOPMENT = "development"
 RELEASE_CLASSES = (RELEASE, DEVELOPMENT)
@@ -38,6 +41,7 @@ class Manifest:
         version: Version of the detector (Semantic Versioning).
         fleet: The fleet it is made for.
         sequence: Grows with every release of the detector, whatever the version says; below 2^53.
+        epoch: Sequences count anew in each; an agent takes none that the root of trust has not opened. Below 2^53.
         release_class: ``release``, or ``development`` where a gate could not be decided.
         spec_digest: Hex sha256 of the member ``feature_spec.json``.
         min_agent_version: Oldest agent that understands it.
@@ -59,6 +63,7 @@ class Manifest:
     expires: str = NEVER
     ecr: str = ""
     part_number: str = ""
+    epoch: int = FIRST_EPOCH
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -87,19 +92,25 @@ class Manifest:
             BundleFormatError: Not strict JSON, another schema, unknown, missing or impossible fields.
         """
         document = parse_json(data, where=MANIFEST)
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        if not isinstance(document, dict) or document.get("schema") not in (FIRST_SCHEMA, SCHEMA):
             raise BundleFormatError(
                 "manifest_schema",
                 f"{MANIFEST}.schema: expected {SCHEMA}, got another one; update the agent or export again",
             )
-        fields = {name: value for name, value in document.items() if name not in ("schema", "bundle_id")}
-        manifest = _build(fields)
+        manifest = _build(document)
         if document.get("bundle_id") != manifest.bundle_id:
             raise _refused("bundle_id", f"{manifest.bundle_id}, as detector and version say", document.get("bundle_id"))
         return manifest
 
 
-def _build(fields: dict[str, Any]) -> Manifest:
+def _build(document: dict[str, Any]) -> Manifest:
+    fields = {name: value for name, value in document.items() if name not in ("schema", "bundle_id")}
+    if document["schema"] == FIRST_SCHEMA:
+        if "epoch" in fields:
+            raise BundleFormatError(
+                "manifest_fields", f"{MANIFEST}: expected schema {SCHEMA} where there is an epoch; export it again"
+            )
+        fields["epoch"] = FIRST_EPOCH
     try:
         return from_mapping(Manifest, fields, where=MANIFEST)
     except SpecError as error:
@@ -125,8 +136,9 @@ def _check_versions(manifest: Manifest) -> None:
             Version.parse(getattr(manifest, field))
         except ValueError as error:
             raise BundleFormatError("manifest_value", f"{MANIFEST}.{field}: {error}") from error
-    if not 0 <= manifest.sequence <= LARGEST_EXACT_INTEGER:
-        raise _refused("sequence", f"0 to {LARGEST_EXACT_INTEGER}", manifest.sequence)
+    for field in ("sequence", "epoch"):
+        if not 0 <= getattr(manifest, field) <= LARGEST_EXACT_INTEGER:
+            raise _refused(field, f"0 to {LARGEST_EXACT_INTEGER}", getattr(manifest, field))
 
 
 def _check_expiry(expires: str) -> None:

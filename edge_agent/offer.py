@@ -16,6 +16,8 @@ SHADOW: Final = "shadow"
 ROLES: Final = (ACTIVE, SHADOW)
 EPOCH_FIELD: Final = "x-enginear-epoch"
 """Field of the root metadata, which only a threshold of root keys can change: sequences count anew in each epoch."""
+SIGNED_FIELD: Final = "x-enginear-signed"
+"""Field of timestamp, snapshot and targets metadata: when it was signed, as ``2026-11-28T18:00:00Z``."""
 OFFER_FIELD: Final = "enginear"
 """Key of the offer in the custom data of a TUF target."""
 FIRST_WAVE: Final = 1
@@ -67,6 +69,7 @@ class Offer:
         role: ``active`` or ``shadow``.
         bundle_id: ``<detector>/<version>``.
         sequence: The manifest's.
+        epoch: The manifest's.
         part_number: The operator's; may be empty.
         rollout: How far it has gone.
     """
@@ -75,6 +78,7 @@ class Offer:
     role: str
     bundle_id: str
     sequence: int
+    epoch: int = 0
     part_number: str = ""
     rollout: Rollout
 
@@ -84,6 +88,11 @@ class Offer:
                 f"offer: expected one of {', '.join(ROLES)} and at least one fleet, got {self.role!r} and "
                 f"{len(self.fleets)} fleets; correct them"
             )
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Epoch and sequence: of two bundles, the one of the higher rank is the newer."""
+        return self.epoch, self.sequence
 
     def document(self) -> dict[str, Any]:
         """The offer as JSON types, for ``OFFER_FIELD`` of a target's custom data."""

@@ -31,8 +31,8 @@ class Policy:
         fleet: The agent's fleet, or ``ANY_FLEET``.
         agent_version: The agent's version (Semantic Versioning).
         allow_development: Whether bundles whose gates are not all decided may run here.
-        minimum_sequence: Lowest sequence accepted. An installer passes the highest one proven so far plus one; a start
-            of the installed bundle passes its own.
+        minimum_sequence: Lowest sequence accepted in ``minimum_epoch``; later epochs count anew.
+        minimum_epoch: Lowest epoch accepted.
         today: Today, UTC, or ``CLOCK_UNKNOWN``.
         spec_digest: The only feature spec accepted, as hex sha256, or ``ANY_SPEC``.
 
@@ -44,6 +44,7 @@ class Policy:
     agent_version: str
     allow_development: bool = False
     minimum_sequence: int = 0
+    minimum_epoch: int = 0
     today: date = CLOCK_UNKNOWN
     spec_digest: str = ANY_SPEC
 
@@ -96,9 +97,9 @@ class Policy:
                 f"{manifest.bundle_id}: expected use until {manifest.expires}, got {self.today.isoformat()}; "
                 "install a newer bundle, or check the clock",
             )
-        if manifest.sequence < self.minimum_sequence:
+        if (manifest.epoch, manifest.sequence) < (self.minimum_epoch, self.minimum_sequence):
             raise PolicyRejected(
                 "old_sequence",
-                f"{manifest.bundle_id}: expected sequence {self.minimum_sequence} or higher, got {manifest.sequence}; "
-                "an older bundle is not installed over a newer one",
+                f"{manifest.bundle_id}: expected epoch {self.minimum_epoch}, sequence {self.minimum_sequence} or "
+                f"higher, got {manifest.epoch}, {manifest.sequence}; an older bundle is not installed over a newer one",
             )

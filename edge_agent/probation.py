@@ -82,7 +82,7 @@ class Probation:
             _log.error("state of the slots not written", error=str(error))
             return False
         if state.stage != PROBATION:
-            _log.info("probation over", stage=state.stage, bundle=state.active.bundle_id, mark=state.mark)
+            _log.info("probation over", stage=state.stage, bundle=state.active.bundle_id, mark=state.mark_rank)
         return True
 
     def _faults(self) -> int:

@@ -147,7 +147,7 @@ class SlotStore:
 
 def slot_of(bundle: Bundle) -> Slot:
     """The slot of a verified bundle."""
-    return Slot(bundle.digest, bundle.manifest.bundle_id, bundle.manifest.sequence)
+    return Slot(bundle.digest, bundle.manifest.bundle_id, bundle.manifest.sequence, bundle.manifest.epoch)
 
 
 def active_of(state: SlotsState) -> Slot:

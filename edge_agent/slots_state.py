@@ -21,7 +21,9 @@ STAGES: Final = (EMPTY, TRIAL, PROBATION, GOOD, ROLLED_BACK)
 
 BY_HAND: Final = "by_hand"
 BOOTS_USED_UP: Final = "boots_used_up"
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+_BEFORE_EPOCHS = 1
+_SLOTS = ("active", "previous")
 NO_MARK: Final = -1
 REJECTED_KEPT: Final = 64
 """So many digests are remembered; the mark refuses what is older still."""
@@ -37,11 +39,18 @@ class Slot:
         digest: Lower-case hex sha256 of its file; the file's name.
         bundle_id: ``<detector>/<version>``.
         sequence: The manifest's.
+        epoch: The manifest's.
     """
 
     digest: str
     bundle_id: str
     sequence: int
+    epoch: int = 0
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Epoch and sequence: of two bundles, the one of the higher rank is the newer."""
+        return self.epoch, self.sequence
 
 
 NO_SLOT: Final = Slot("", "", NO_MARK)
@@ -70,7 +79,9 @@ class SlotsState:
         active: What the agent runs, or ``NO_SLOT``.
         previous: What it returns to: proven here, or ``NO_SLOT``.
         boots_left: Starts that a bundle on trial or probation still has.
-        mark: Highest sequence that has passed its probation here.
+        mark: Sequence of the highest rank that has passed its probation here.
+        mark_epoch: Epoch of that rank.
+        epoch: Latest epoch that the root of trust has opened; it is never lowered.
         rejected: Bundles that failed here, oldest first.
         reason: Why the last return to a previous bundle took place; empty if there was none.
     """
@@ -81,15 +92,23 @@ class SlotsState:
     previous: Slot = NO_SLOT
     boots_left: int = 0
     mark: int = NO_MARK
+    mark_epoch: int = 0
+    epoch: int = 0
     rejected: tuple[Rejected, ...] = ()
     reason: str = ""
 
     def __post_init__(self) -> None:
-        counts = (self.generation, self.boots_left, self.mark + 1)
-        if not all(0 <= count <= LARGEST_EXACT_INTEGER for count in counts):
+        counts = (self.generation, self.boots_left, self.mark, self.mark_epoch, self.epoch)
+        lowest = (0, 0, NO_MARK, 0, 0)
+        if not all(low <= count <= LARGEST_EXACT_INTEGER for low, count in zip(lowest, counts, strict=True)):
             raise ValueError(f"state: expected counts of 0 or more, got {counts}; do not use this file")
         if self.stage not in STAGES or (self.stage == EMPTY) != (self.active == NO_SLOT):
             raise ValueError(f"state: expected a stage that fits its slot, got {self.stage!r}; do not use this file")
+
+    @property
+    def mark_rank(self) -> tuple[int, int]:
+        """The mark: epoch and sequence that a newer bundle must be above."""
+        return self.mark_epoch, self.mark
 
     @property
     def is_unproven(self) -> bool:
@@ -112,17 +131,19 @@ class SlotsState:
         Raises:
             ValueError: Not a state of this schema.
         """
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        if not isinstance(document, dict) or document.get("schema") not in (_BEFORE_EPOCHS, SCHEMA):
             raise ValueError(f"state: expected schema {SCHEMA}, got another one; do not use this file")
-        return from_mapping(cls, {key: value for key, value in document.items() if key != "schema"}, where="state")
+        fields = {key: value for key, value in document.items() if key != "schema"}
+        fields = _with_epochs(fields) if document["schema"] == _BEFORE_EPOCHS else fields
+        return from_mapping(cls, fields, where="state")
 
 
 def check_offer(state: SlotsState, slot: Slot) -> None:
-    """Refuse a bundle that failed here, or that is no newer than what was proven here.
+    """Refuse a bundle that failed here, that is no newer than what was proven here, or of an epoch yet to be opened.
 
     Raises:
         SlotRefused: ``rejected_digest``.
-        PolicyRejected: ``old_sequence``.
+        PolicyRejected: ``old_sequence`` or ``epoch_ahead``.
     """
     for rejected in state.rejected:
         if rejected.digest == slot.digest:
@@ -131,11 +152,18 @@ def check_offer(state: SlotsState, slot: Slot) -> None:
                 f"{slot.bundle_id}: expected a bundle that has not failed here, got {slot.digest[:16]}, which failed "
                 f"in {rejected.reason}; release a corrected one",
             )
-    if slot.sequence <= state.mark:
+    if slot.epoch > state.epoch:
+        raise PolicyRejected(
+            "epoch_ahead",
+            f"{slot.bundle_id}: expected epoch {state.epoch} or lower, got {slot.epoch}; whoever holds the root keys "
+            "opens an epoch, and `edge-agent update` hears of it",
+        )
+    if slot.rank <= state.mark_rank:
         raise PolicyRejected(
             "old_sequence",
-            f"{slot.bundle_id}: expected sequence {state.mark + 1} or higher, got {slot.sequence}; "
-            "an older bundle is not taken after a newer one; `edge-agent bundle rollback` returns to the previous one",
+            f"{slot.bundle_id}: expected sequence {state.mark + 1} or higher in epoch {state.mark_epoch}, or a later "
+            f"epoch, got {slot.sequence} in {slot.epoch}; an older bundle is not taken after a newer one; "
+            "`edge-agent bundle rollback` returns to the previous one",
         )
 
 
@@ -153,7 +181,7 @@ def activate(state: SlotsState, slot: Slot, *, boots: int) -> SlotsState:
     """
     if slot == state.active:
         return state
-    is_known_good = slot == state.previous and slot.sequence == state.mark
+    is_known_good = slot == state.previous and slot.rank == state.mark_rank
     if not is_known_good:
         check_offer(state, slot)
     previous = state.previous if state.is_unproven else state.active
@@ -187,7 +215,25 @@ def mark_good(state: SlotsState, digest: str) -> SlotsState:
     """The probation is passed: only now may nothing older come any more."""
     if not _is(PROBATION, state, digest):
         return state
-    return replace(state, stage=GOOD, boots_left=0, mark=max(state.mark, state.active.sequence))
+    mark_epoch, mark = max(state.mark_rank, state.active.rank)
+    return replace(state, stage=GOOD, boots_left=0, mark=mark, mark_epoch=mark_epoch)
+
+
+def raise_epoch(state: SlotsState, epoch: int) -> SlotsState:
+    """The root of trust has opened an epoch: bundles of it may come, whatever the sequence was driven to before.
+
+    Args:
+        state: Before.
+        epoch: As a threshold of root keys signed it; one that is not above the state's changes nothing.
+
+    Raises:
+        PolicyRejected: ``epoch_range``: beyond 2^53 - 1.
+    """
+    if epoch > LARGEST_EXACT_INTEGER:
+        raise PolicyRejected(
+            "epoch_range", f"epoch: expected 0 to {LARGEST_EXACT_INTEGER}, got {epoch}; publish a root with a lower one"
+        )
+    return replace(state, epoch=max(state.epoch, epoch))
 
 
 def give_up(state: SlotsState, reason: str, *, reject: bool) -> SlotsState:
@@ -223,6 +269,12 @@ def roll_back(state: SlotsState) -> SlotsState:
     """
     after = give_up(state, BY_HAND, reject=False)
     return after if state.is_unproven else replace(after, previous=state.active)
+
+
+def _with_epochs(fields: dict[str, Any]) -> dict[str, Any]:
+    """A state written before there were epochs: all of it is of the first one."""
+    slots = {name: {"epoch": 0, **fields[name]} for name in _SLOTS if isinstance(fields.get(name), dict)}
+    return {"epoch": 0, "mark_epoch": 0, **fields, **slots}
 
 
 def _is(stage: str, state: SlotsState, digest: str) -> bool:

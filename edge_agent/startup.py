@@ -13,16 +13,18 @@ from edge_agent.clock import SYNCHRONISED, clock_quality
 from edge_agent.errors import AgentError, BundleError
 from edge_agent.load import load_model, prove_model
 from edge_agent.policy import CLOCK_UNKNOWN, Policy
+from edge_agent.signers import accepted_of, start_keys
 from edge_agent.slots import SlotStore
 from edge_agent.slots_boot import load_from_slots
 from edge_agent.slots_ledger import SlotLedger
-from edge_agent.trust import TrustedKeys
+from edge_agent.update_disk import read_update_state
 from edge_agent.version import AGENT_VERSION
 
 if TYPE_CHECKING:
     from edge_agent.bundle import Bundle
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
+    from edge_agent.trust import TrustedKeys
 
 NO_SHADOW: Final = "none"
 SHADOW_RUNS: Final = "running"
@@ -59,7 +61,7 @@ def load_configured(config: AgentConfig) -> LoadedModel:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused.
     """
-    return prove_model(open_configured(config, TrustedKeys.from_files(config.bundle.keys)))
+    return prove_model(open_configured(config, keys_of_config(config)))
 
 
 def start_configured(config: AgentConfig) -> LoadedModel:
@@ -71,8 +73,7 @@ def start_configured(config: AgentConfig) -> LoadedModel:
     """
     if not config.bundle.slots:
         return load_configured(config)
-    keys = TrustedKeys.from_files(config.bundle.keys)
-    return load_from_slots(SlotLedger(config.agent.state_dir), slots_of_config(config, keys))
+    return load_from_slots(SlotLedger(config.agent.state_dir), slots_of_config(config, keys_of_config(config)))
 
 
 def open_configured(config: AgentConfig, keys: TrustedKeys) -> Bundle:
@@ -90,6 +91,15 @@ def open_configured(config: AgentConfig, keys: TrustedKeys) -> Bundle:
 def slots_of_config(config: AgentConfig, keys: TrustedKeys) -> SlotStore:
     """The slots of an agent of this config."""
     return SlotStore(SlotLedger(config.agent.state_dir), keys=keys, policy=policy_of_config(config))
+
+
+def keys_of_config(config: AgentConfig) -> TrustedKeys:
+    """Whose bundles an agent of this config starts; ``signers.accepted_keys`` are those that it takes anew.
+
+    Raises:
+        ConfigError: A key file is missing or wrong.
+    """
+    return start_keys(config)
 
 
 def policy_of_config(config: AgentConfig) -> Policy:
@@ -123,7 +133,10 @@ def load_second(config: AgentConfig) -> LoadedModel:
     """Load and prove the bundle of ``[shadow]``; raises as ``load_configured``."""
     section = config.shadow
     policy = replace(policy_of_config(config), allow_development=section.allow_development)
-    return load_model(section.path, keys=TrustedKeys.from_files(section.keys or config.bundle.keys), policy=policy)
+    # What is revoked is so for the shadow, too, whose keys may be others.
+    state = read_update_state(config.agent.state_dir)
+    keys = accepted_of(section.keys or config.bundle.keys, state, config.bundle.revoked_keys)
+    return load_model(section.path, keys=keys, policy=policy)
 
 
 def today() -> date:

@@ -7,7 +7,7 @@ and on the identity key, which fits any message.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -29,27 +29,33 @@ _KEY_CAP = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TrustedKeys:
-    """The public keys an agent accepts bundles from; a revoked key is one that is no longer here.
+    """The public keys an agent accepts bundles from, and those it never accepts one from.
 
     Attributes:
         by_hint: Each key under the sha256 of its PEM form.
+        revoked: Hints of keys that are shut out, pinned or not.
     """
 
     by_hint: Mapping[str, ec.EllipticCurvePublicKey]
+    revoked: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, keys: Iterable[ec.EllipticCurvePublicKey]) -> TrustedKeys:
+    def of(cls, keys: Iterable[ec.EllipticCurvePublicKey], *, revoked: Collection[str] = ()) -> TrustedKeys:
         """Pin ``keys``."""
-        return cls(MappingProxyType({key_hint(key): key for key in keys}))
+        return cls(MappingProxyType({key_hint(key): key for key in keys}), frozenset(revoked))
 
     @classmethod
-    def from_files(cls, paths: Iterable[Path]) -> TrustedKeys:
+    def from_files(cls, paths: Iterable[Path], *, revoked: Collection[str] = ()) -> TrustedKeys:
         """Pin the keys in PEM files.
+
+        Args:
+            paths: The files.
+            revoked: Hints of keys to shut out.
 
         Raises:
             ConfigError: A file is missing or holds anything but one P-256 public key.
         """
-        return cls.of(_load_public_key(path) for path in paths)
+        return cls.of((load_public_key(path) for path in paths), revoked=revoked)
 
 
 def key_hint(key: ec.EllipticCurvePublicKey) -> str:
@@ -69,10 +75,16 @@ def verify_signature(signature: bytes, keys: TrustedKeys) -> bytes:
         The payload bytes, now authentic; the caller parses these and no others.
 
     Raises:
-        SignatureRejected: Not signed, signed by a key that is not pinned, or not by the key it names.
+        SignatureRejected: Not signed, signed by a key that is revoked or not pinned, or not by the key it names.
         BundleFormatError: Not strict JSON.
     """
     envelope = Envelope.from_json(signature)
+    if envelope.hint in keys.revoked:
+        raise SignatureRejected(
+            "revoked_key",
+            f"{SIGNATURE}: expected a key that is trusted, got key {envelope.hint[:16]}, which bundle.revoked_keys "
+            "shuts out; take a bundle that another key signed",
+        )
     key = keys.by_hint.get(envelope.hint)
     if key is None:
         raise SignatureRejected(
@@ -105,7 +117,12 @@ def _check_low_s(signature: bytes) -> None:
         )
 
 
-def _load_public_key(path: Path) -> ec.EllipticCurvePublicKey:
+def load_public_key(path: Path) -> ec.EllipticCurvePublicKey:
+    """Read a public key.
+
+    Raises:
+        ConfigError: The file is missing or holds anything but one P-256 public key in PEM.
+    """
     try:
         with path.open("rb") as stream:
             key = serialization.load_pem_public_key(stream.read(_KEY_CAP))

@@ -165,6 +165,7 @@ class BundleConfig(Section):
 
     fleet: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     sequence: int = Field(default=1, ge=0, lt=2**53)
+    epoch: int = Field(default=0, ge=0, lt=2**53)
     part_number: str = ""
     min_agent_version: str = Field(default="0.1.0", pattern=r"^\d+\.\d+\.\d+$")
     expires: date | None = None

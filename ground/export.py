@@ -136,6 +136,7 @@ def _manifest(config: Config, spec: FeatureSpec, version: str, release_class: st
         version=version,
         fleet=settings.fleet,
         sequence=settings.sequence,
+        epoch=settings.epoch,
         release_class=release_class,
         spec_digest=spec.digest,
         min_agent_version=settings.min_agent_version,

@@ -336,6 +336,12 @@ def development_bundle(tmp_path_factory: pytest.TempPathFactory) -> SignedBundle
 
 
 @pytest.fixture(scope="session")
+def later_epoch(tmp_path_factory: pytest.TempPathFactory) -> SignedBundle:
+    """The first bundle of epoch 1, of sequence 0, by the key of ``releases``."""
+    return make_small_bundle(tmp_path_factory.mktemp("bundle"), small_spec(), version="4.0.0", sequence=0, epoch=1)
+
+
+@pytest.fixture(scope="session")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[SignedBundle, ...]:
     """Three bundles of one detector, of sequence 1, 2 and 3, signed with one key."""
     return tuple(

@@ -1,4 +1,4 @@
-"""The keys that may sign bundles: targets of the top-level role, so that the root stands above them, too."""
+"""The keys that sign bundles: targets of the top-level role, so that the root stands above them, too."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from edge_agent.archive import read_archive
@@ -18,7 +19,12 @@ from ground.errors import RepositoryError
 from ground.fleet.repository import TARGET_FILES, Repository
 from ground.fleet.roles import TARGETS, delegations_of, key_path
 
-KEY_DOCUMENT: Final[dict[str, Any]] = {"schema": 1, "kind": "bundle-key"}
+SCHEMA: Final = 1
+BUNDLE_KEY: Final = "bundle-key"
+REVOKED_KEY: Final = "revoked-bundle-key"
+"""Kinds of a key's target; a revoked one stays listed: agents refuse it, even where their config pins it."""
+MOST_KEYS: Final = 64
+"""So many an agent reads."""
 _HASH: Final = "sha256"
 _LEAST_DIGITS: Final = 8
 
@@ -34,64 +40,94 @@ def trust_key(repo: Repository, public: Path) -> str:
         Its hint: the name it has in bundles.
 
     Raises:
-        RepositoryError: No such key, or it is trusted already.
+        RepositoryError: No such key, or it is trusted already, or revoked, which is for ever.
     """
-    try:
-        ((hint, key),) = TrustedKeys.from_files([public]).by_hint.items()
-    except ConfigError as error:
-        raise RepositoryError(str(error)) from error
-    path = key_path(hint)
-    if path in repo.targets.targets:
-        raise RepositoryError(f"{public}: expected a key that is not trusted yet, got {hint[:16]}, which is; go on")
-    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    metadata: Metadata[Targets] = repo.draft(TARGETS)
-    target = TargetFile.from_data(path, pem, [_HASH])
-    custom = {"custom": {OFFER_FIELD: KEY_DOCUMENT}}
-    metadata.signed.targets[path] = TargetFile(target.length, target.hashes, path, custom)
-    repo.stage_target(path, pem)
-    repo.stage(TARGETS, metadata)
+    hint, key = _read_key(public)
+    kind = kinds_of(repo.targets).get(hint)
+    if kind:
+        raise RepositoryError(
+            f"{public}: expected a key that is not listed yet, got {hint[:16]}, which is as {kind}; "
+            "a revoked key stays out: make another with `ground keys new`"
+        )
+    _stage(repo, hint, key, BUNDLE_KEY)
     return hint
 
 
-def distrust_key(repo: Repository, hint: str) -> tuple[str, list[str]]:
-    """Stage that agents no longer take bundles signed by a key.
+def distrust_key(repo: Repository, key: str) -> tuple[str, list[str]]:
+    """Stage that agents no longer take bundles signed by a key, not even those whose config pins it.
 
     Args:
         repo: The repository.
-        hint: Its hint, or how it begins.
+        key: The hint of a listed key, or how it begins; or the file of any public key.
 
     Returns:
         The whole hint, and the published offers that it has signed: nobody can take them any more.
 
     Raises:
-        RepositoryError: None or several begin so.
+        RepositoryError: No such key, several begin so, or it is revoked already.
     """
-    hints = hints_of(repo.targets)
-    found = [each for each in hints if each.startswith(hint)]
-    if len(found) != 1 or len(hint) < _LEAST_DIGITS:
-        known = ", ".join(each[:16] for each in hints) or "none"
-        raise RepositoryError(
-            f"hint: expected {_LEAST_DIGITS} or more digits that begin one trusted key ({known}), got {hint!r}; "
-            "`ground repo show` lists them"
-        )
-    metadata: Metadata[Targets] = repo.draft(TARGETS)
-    del metadata.signed.targets[key_path(found[0])]
-    repo.stage(TARGETS, metadata)
-    return found[0], _signed_by(repo, found[0])
+    if Path(key).is_file():
+        hint, public = _read_key(Path(key))
+    else:
+        hint = _find(repo.targets, key)
+        _, public = _read_key(_file_of(repo, repo.targets.targets[key_path(hint)]))
+    if kinds_of(repo.targets).get(hint) == REVOKED_KEY:
+        raise RepositoryError(f"{key}: expected a key that is not revoked yet, got {hint[:16]}, which is; go on")
+    _stage(repo, hint, public, REVOKED_KEY)
+    return hint, _signed_by(repo, hint)
 
 
-def hints_of(targets: Targets) -> list[str]:
-    """The hints of the trusted keys."""
-    return [PurePosixPath(path).stem for path in targets.targets]
+def kinds_of(targets: Targets) -> dict[str, str]:
+    """Whether each listed key signs bundles or is revoked, by its hint."""
+    return {PurePosixPath(path).stem: _document(target).get("kind", "") for path, target in targets.targets.items()}
 
 
 def trusted_keys(repo: Repository) -> TrustedKeys:
-    """The keys whose bundles may be offered: those that are public and stay so, and those that are staged.
+    """The keys whose bundles may be offered: those listed, published or staged, and not revoked.
 
     Raises:
-        RepositoryError: A key's file is missing.
+        ConfigError: A key's file is missing.
     """
-    return TrustedKeys.from_files(_file_of(repo, target) for target in repo.targets.targets.values())
+    targets = [each for each in repo.targets.targets.values() if _document(each).get("kind") == BUNDLE_KEY]
+    return TrustedKeys.from_files(_file_of(repo, target) for target in targets)
+
+
+def _read_key(path: Path) -> tuple[str, ec.EllipticCurvePublicKey]:
+    try:
+        ((hint, key),) = TrustedKeys.from_files([path]).by_hint.items()
+    except ConfigError as error:
+        raise RepositoryError(str(error)) from error
+    return hint, key
+
+
+def _find(targets: Targets, key: str) -> str:
+    hints = kinds_of(targets)
+    found = [each for each in hints if each.startswith(key)]
+    if len(found) != 1 or len(key) < _LEAST_DIGITS:
+        known = ", ".join(each[:16] for each in hints) or "none"
+        raise RepositoryError(
+            f"key: expected a public key file, or {_LEAST_DIGITS} digits or more that begin one listed key ({known}), "
+            f"got {key!r}; `ground repo show` lists them"
+        )
+    return found[0]
+
+
+def _stage(repo: Repository, hint: str, key: ec.EllipticCurvePublicKey, kind: str) -> None:
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    path = key_path(hint)
+    metadata: Metadata[Targets] = repo.draft(TARGETS)
+    target = TargetFile.from_data(path, pem, [_HASH])
+    custom = {"custom": {OFFER_FIELD: {"schema": SCHEMA, "kind": kind}}}
+    metadata.signed.targets[path] = TargetFile(target.length, target.hashes, path, custom)
+    if len(metadata.signed.targets) > MOST_KEYS:
+        raise RepositoryError(f"targets: expected at most {MOST_KEYS} keys, got more; agents read no more than that")
+    repo.stage_target(path, pem)
+    repo.stage(TARGETS, metadata)
+
+
+def _document(target: TargetFile) -> dict[str, Any]:
+    document = (target.custom or {}).get(OFFER_FIELD)
+    return document if isinstance(document, dict) else {}
 
 
 def _file_of(repo: Repository, target: TargetFile) -> Path:
@@ -101,9 +137,8 @@ def _file_of(repo: Repository, target: TargetFile) -> Path:
 
 
 def _signed_by(repo: Repository, hint: str) -> list[str]:
-    targets = [
-        target for role in delegations_of(repo.published) for target in repo.published[role].signed.targets.values()
-    ]
+    fleets = [repo.published[role].signed for role in delegations_of(repo.published)]
+    targets = [target for fleet in fleets for target in fleet.targets.values()]
     return [target.path for target in targets if _hint_of(_file_of(repo, target)) == hint]
 
 

@@ -58,7 +58,5 @@ def _of_target(target: TargetFile) -> str:
     if rollout is None:
         return str(document.get("kind", "?"))
     state = ", halted" if rollout["halted"] else ""
-    return (
-        f"{document['bundle_id']} sequence {document['sequence']}, {document['role']}, wave {rollout['wave']}, "
-        f"{rollout['percent']:g} %{state}"
-    )
+    what = f"{document['bundle_id']} epoch {document['epoch']} sequence {document['sequence']}, {document['role']}"
+    return f"{what}, wave {rollout['wave']}, {rollout['percent']:g} %{state}"

@@ -31,7 +31,7 @@ def publish(
     fleet: FleetOption = "",
     role: Annotated[str, typer.Option("--role", help="active or shadow.")] = ACTIVE,
     wave: Annotated[int, typer.Option("--wave", help="Agents up to this wave take it.")] = LAST_WAVE,
-    percent: Annotated[float, typer.Option("--percent", help="Share of that last wave, 0 to 100.")] = WHOLE,
+    percent: Annotated[int, typer.Option("--percent", help="Share of that last wave, 0 to 100.")] = int(WHOLE),
     key: KeyOption = None,
     password_file: PasswordOption = NO_FILE,
     online: OnlineOption = None,
@@ -49,7 +49,7 @@ def publish(
         bundle=bundle,
         fleet=fleet,
         role=role,
-        rollout=Rollout(wave=wave, percent=percent),
+        rollout=Rollout(wave=wave, percent=float(percent)),
         allow_development=allow_development,
     )
     with Repository.opened(repo) as opened:
@@ -66,7 +66,7 @@ def rollout(
     fleet: FleetOption,
     repo: RepoOption = Path(),
     wave: Annotated[int | None, typer.Option("--wave", help="Agents up to this wave take it.")] = None,
-    percent: Annotated[float | None, typer.Option("--percent", help="Share of that last wave, 0 to 100.")] = None,
+    percent: Annotated[int | None, typer.Option("--percent", help="Share of that last wave, 0 to 100.")] = None,
     key: KeyOption = None,
     password_file: PasswordOption = NO_FILE,
     online: OnlineOption = None,
@@ -80,7 +80,8 @@ def rollout(
 
     if halt and resume:
         raise RepositoryError("--halt, --resume: expected one of them, got both; leave one out")
-    given: dict[str, Any] = {"wave": wave, "percent": percent, "halted": halt if halt or resume else None}
+    share = None if percent is None else float(percent)
+    given: dict[str, Any] = {"wave": wave, "percent": share, "halted": halt if halt or resume else None}
     changed = {name: value for name, value in given.items() if value is not None}
     with Repository.opened(repo) as opened:
         role, _ = change_rollout(opened, fleet, digest, **changed)

@@ -89,15 +89,15 @@ def trust_key(
 
 
 def distrust_key(
-    hint: Annotated[str, typer.Argument(help="Hint of the key, or its first 8 digits or more.")],
+    key: Annotated[str, typer.Argument(help="Hint of a listed key, its first 8 digits or more, or a public.pem.")],
     repo: RepoOption = Path(),
 ) -> None:
-    """Let agents no longer take bundles signed by a key; the targets wait for signatures."""
+    """Revoke a key that signs bundles, also where agents pin it; the targets wait for signatures."""
     from ground.fleet.bundle_keys import distrust_key as distrust
     from ground.fleet.repository import Repository
 
     with Repository.opened(repo) as opened:
-        _, lost = distrust(opened, hint)
+        _, lost = distrust(opened, key)
         tell_staged(opened, ["targets"])
         say(f"{path}: signed by this key; withdraw it, and sign the bundle again with another" for path in lost)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from securesystemslib.signer import Key
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Role, Root, Targets
@@ -14,7 +13,7 @@ from edge_agent.offer import EPOCH_FIELD
 from edge_agent.slots_disk import make_folder, write_durably
 from edge_agent.strict_json import canonical_json
 from ground.errors import RepositoryError
-from ground.fleet.repository import STAGED, Repository, now
+from ground.fleet.repository import STAGED, Repository
 from ground.fleet.roles import (
     LEAST_ENGINEERS,
     LEAST_HOLDERS,
@@ -69,8 +68,9 @@ def found(folder: Path, holders: Holders, lifetimes: Lifetimes) -> Repository:
         public.chmod(0o755)
     write_durably(folder / SETTINGS, canonical_json(lifetimes.document()) + b"\n")
     repo = Repository(folder)
-    repo.stage(ROOT, Metadata(_first_root(holders, lifetimes)))
-    repo.stage(TARGETS, Metadata(Targets(expires=now() + lifetimes.of(TARGETS))))
+    for role, signed in ((ROOT, _first_root(holders)), (TARGETS, Targets())):
+        repo.date(role, signed)
+        repo.stage(role, Metadata(signed))
     return repo
 
 
@@ -98,13 +98,14 @@ def add_fleet(repo: Repository, fleet: str, engineers: Sequence[Key]) -> str:
     metadata.signed.delegations = delegations
     for key in engineers:
         metadata.signed.add_key(key, role)
-    first: Metadata[Any] = Metadata(Targets(expires=now() + repo.lifetimes.of(role)))
-    repo.stage(role, first)
+    first = Targets()
+    repo.date(role, first)
+    repo.stage(role, Metadata(first))
     repo.stage(TARGETS, metadata)
     return role
 
 
-def _first_root(holders: Holders, lifetimes: Lifetimes) -> Root:
+def _first_root(holders: Holders) -> Root:
     keys = {
         ROOT: holders.root,
         TARGETS: holders.targets,
@@ -112,7 +113,6 @@ def _first_root(holders: Holders, lifetimes: Lifetimes) -> Root:
         TIMESTAMP: [holders.timestamp],
     }
     root = Root(
-        expires=now() + lifetimes.of(ROOT),
         roles={role: Role([], min(len(each), THRESHOLD)) for role, each in keys.items()},
         consistent_snapshot=True,
         unrecognized_fields={EPOCH_FIELD: 0},

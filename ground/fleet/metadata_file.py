@@ -11,8 +11,8 @@ from tuf.api.serialization.json import JSONSerializer
 
 from ground.errors import RepositoryError
 
-FILE_CAP: Final = 5_000_000
-"""Longest metadata file, in bytes: what python-tuf's client takes of a targets role by default."""
+FILE_CAP: Final = 4 * 1024 * 1024
+"""Longest file read, in bytes; agents read less (``rehearsal.TARGETS_CAP``), staged files are written with spaces."""
 
 
 def read_metadata(path: Path) -> Metadata[Any]:

@@ -22,6 +22,7 @@ from ground.errors import RepositoryError
 from ground.fleet.bundle_keys import trusted_keys
 from ground.fleet.repository import Repository
 from ground.fleet.roles import bundle_path, role_of
+from ground.fleet.rotation import epoch_of
 
 _HASH: Final = "sha256"
 _LEAST_DIGITS: Final = 8
@@ -58,6 +59,7 @@ def propose(repo: Repository, proposal: Proposal) -> tuple[str, list[str]]:
     """
     data = read_bundle_file(proposal.bundle)
     bundle = _verified(data, proposal, trusted_keys(repo))
+    _check_epoch(bundle.manifest.epoch, epoch_of(repo.root))
     fleet = bundle.manifest.fleet
     role = role_of(fleet)
     path = bundle_path(fleet, hashlib.sha256(data).hexdigest())
@@ -72,6 +74,7 @@ def propose(repo: Repository, proposal: Proposal) -> tuple[str, list[str]]:
         role=proposal.role,
         bundle_id=bundle.manifest.bundle_id,
         sequence=bundle.manifest.sequence,
+        epoch=bundle.manifest.epoch,
         part_number=bundle.manifest.part_number,
         rollout=proposal.rollout,
     )
@@ -173,15 +176,29 @@ def _verified(data: bytes, proposal: Proposal, keys: TrustedKeys) -> Bundle:
 
 
 def _with(target: TargetFile, offer: Offer) -> TargetFile:
-    return TargetFile(target.length, target.hashes, target.path, {"custom": {OFFER_FIELD: offer.document()}})
+    percent = int(offer.rollout.percent)
+    if percent != offer.rollout.percent:
+        # Signed metadata is canonical JSON after OLPC, which has no fractions.
+        raise RepositoryError(f"percent: expected a whole number, got {offer.rollout.percent:g}; round it")
+    document = offer.document()
+    document["rollout"]["percent"] = percent
+    return TargetFile(target.length, target.hashes, target.path, {"custom": {OFFER_FIELD: document}})
+
+
+def _check_epoch(epoch: int, opened: int) -> None:
+    if epoch > opened:
+        raise RepositoryError(
+            f"bundle.epoch: expected {opened} at most, which the root has opened, got {epoch}; `ground repo epoch raise` "
+            "first, or export the bundle with that epoch"
+        )
 
 
 def _doubts(offer: Offer, others: Mapping[str, Offer]) -> list[str]:
-    higher = [other.bundle_id for other in others.values() if other.sequence >= offer.sequence]
+    higher = [other.bundle_id for other in others.values() if other.rank >= offer.rank]
     if not higher:
         return []
     text = (
-        f"its sequence {offer.sequence} is not above that of {', '.join(higher)}: agents that have proven one of those "
-        "refuse it, unless its epoch is higher"
+        f"its epoch and sequence {offer.epoch}, {offer.sequence} are not above those of {', '.join(higher)}: agents "
+        "that have proven one of those refuse it"
     )
     return [text]

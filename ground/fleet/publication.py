@@ -106,14 +106,16 @@ def _snapshot(repo: Repository, selection: Selection, contents: Mapping[str, byt
         for role, content in contents.items()
         if role != ROOT
     }
-    expires = now() + repo.lifetimes.of(SNAPSHOT)
-    return Metadata(Snapshot(_next_version(repo, SNAPSHOT), expires=expires, meta={**before, **fresh}))
+    signed = Snapshot(_next_version(repo, SNAPSHOT), meta={**before, **fresh})
+    repo.date(SNAPSHOT, signed)
+    return Metadata(signed)
 
 
 def _timestamp(repo: Repository, snapshot: Metadata[Snapshot], content: bytes) -> Metadata[Timestamp]:
     meta = MetaFile.from_data(snapshot.signed.version, content, [_HASH])
-    expires = now() + repo.lifetimes.of(TIMESTAMP)
-    return Metadata(Timestamp(_next_version(repo, TIMESTAMP), expires=expires, snapshot_meta=meta))
+    signed = Timestamp(_next_version(repo, TIMESTAMP), snapshot_meta=meta)
+    repo.date(TIMESTAMP, signed)
+    return Metadata(signed)
 
 
 def _next_version(repo: Repository, role: str) -> int:

@@ -6,15 +6,19 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.api.exceptions import RepositoryError as ClientRefusal
-from tuf.ngclient import FetcherInterface, Updater
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from ground.errors import RepositoryError
 from ground.fleet.repository import METADATA, TARGET_FILES
 from ground.fleet.roles import DELEGATION, bundle_path
 
+ROOT_CAP: Final = 256 * 1024
+TARGETS_CAP: Final = 1024 * 1024
+"""Longest metadata files that an agent reads, in bytes (``edge_agent.update_repository``)."""
 _CHUNK = 1 << 16
 _NOT_FOUND = 404
 
@@ -49,6 +53,12 @@ def client_of(tree: Path, cache: Path, *, bootstrap: bytes) -> Updater:
         target_base_url=f"{tree / TARGET_FILES}/",
         target_dir=str(cache),
         fetcher=FolderFetcher(),
+        config=UpdaterConfig(
+            root_max_length=ROOT_CAP,
+            timestamp_max_length=16 * 1024,
+            snapshot_max_length=ROOT_CAP,
+            targets_max_length=TARGETS_CAP,
+        ),
         bootstrap=bootstrap,
     )
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets
+from tuf.api.metadata import Metadata, Root, Signed, Snapshot, Targets
 
+from edge_agent.offer import SIGNED_FIELD
 from edge_agent.slots_disk import locked, make_folder, write_durably
 from ground.errors import RepositoryError
 from ground.fleet.metadata_file import legible, read_metadata
@@ -91,15 +92,22 @@ class Repository:
     def draft(self, role: str) -> Metadata[Any]:
         """Metadata to change and stage: what is staged, or the next version of what is published.
 
-        It has no signatures, and expires a lifetime from now.
+        It has no signatures, is dated today, and expires a lifetime from now.
         """
         self.signed(role)
         metadata = copy.deepcopy(self.latest[role])
         if role not in self.staged:
             metadata.signed.version += 1
         metadata.signatures.clear()
-        metadata.signed.expires = now() + self.lifetimes.of(role)
+        self.date(role, metadata.signed)
         return metadata
+
+    def date(self, role: str, signed: Signed) -> None:
+        """Write when a role is made, and when it expires: a lifetime later."""
+        made = now()
+        signed.expires = made + self.lifetimes.of(role)
+        if role != ROOT:
+            signed.unrecognized_fields[SIGNED_FIELD] = f"{made:%Y-%m-%dT%H:%M:%SZ}"
 
     def stage(self, role: str, metadata: Metadata[Any]) -> None:
         """Put metadata beside the public tree, to be signed and published.

@@ -10,7 +10,7 @@ from rich.table import Table
 from tuf.api.metadata import Metadata, Root, Targets
 
 from edge_agent.offer import Offer
-from ground.fleet.bundle_keys import hints_of
+from ground.fleet.bundle_keys import kinds_of
 from ground.fleet.changes import changes
 from ground.fleet.key_files import name_of
 from ground.fleet.offers import offers_of
@@ -31,7 +31,7 @@ def state_document(repo: Repository) -> dict[str, Any]:
         "roles": [
             _role(repo, name) for name in (ROOT, TARGETS, *ONLINE, *delegations_of(published)) if name in published
         ],
-        "bundle_keys": hints_of(published[TARGETS].signed) if published else [],
+        "bundle_keys": _bundle_keys(published[TARGETS]) if published else [],
         "offers": [offer for name in delegations_of(published) for offer in _offers(published[name])],
         "staged": [_staged(repo, name) for name in sorted(repo.staged)],
     }
@@ -49,22 +49,23 @@ def state_tables(document: dict[str, Any]) -> Group:
             str(role["threshold"]),
             "\n".join(role["keys"]),
         )
-    offers = Table("fleet", "bundle", "digest", "role", "sequence", "rollout", title="Offers")
+    offers = Table("fleet", "bundle", "digest", "role", "epoch", "sequence", "rollout", title="Offers")
     for offer in document["offers"]:
         offers.add_row(
             ", ".join(offer["fleets"]),
             offer["bundle_id"],
             offer["digest"][:8],
             offer["role"],
+            str(offer["epoch"]),
             str(offer["sequence"]),
             rollout_words(offer["rollout"]),
         )
     staged = Table("role", "signatures", "changes", title="Waits to be published")
     for waiting in document["staged"]:
         staged.add_row(waiting["role"], "\n".join(waiting["signatures"]), "\n".join(waiting["changes"]))
-    keys = Table("key that may sign bundles", title=f"Epoch {document['epoch']}")
-    for hint in document["bundle_keys"]:
-        keys.add_row(hint)
+    keys = Table("key of bundles", "kind", title=f"Epoch {document['epoch']}")
+    for key in document["bundle_keys"]:
+        keys.add_row(key["hint"], key["kind"])
     return Group(roles, keys, offers, staged)
 
 
@@ -72,6 +73,10 @@ def rollout_words(rollout: dict[str, Any]) -> str:
     """How far an offer has gone, in words."""
     halted = "halted at " if rollout["halted"] else ""
     return f"{halted}wave {rollout['wave']}, {rollout['percent']:g} %"
+
+
+def _bundle_keys(targets: Metadata[Targets]) -> list[dict[str, str]]:
+    return [{"hint": hint, "kind": kind} for hint, kind in kinds_of(targets.signed).items()]
 
 
 def _role(repo: Repository, name: str) -> dict[str, Any]:

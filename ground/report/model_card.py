@@ -74,6 +74,7 @@ def _identity(manifest: Manifest, evidence: Evidence) -> Lines:
             ("part number", manifest.part_number or "none"),
             ("fleet", manifest.fleet),
             ("sequence", str(manifest.sequence)),
+            ("epoch", str(manifest.epoch)),
             ("oldest agent", manifest.min_agent_version),
             ("last day of use", "none stated" if manifest.expires == NEVER else manifest.expires),
         ),

@@ -20,7 +20,7 @@ from edge_agent.errors import SlotRefused
 from edge_agent.exit_code import ExitCode
 from edge_agent.slots_disk import STATE_FILES, encode_state, locked, read_state, write_state
 from edge_agent.slots_ledger import SlotLedger
-from edge_agent.slots_state import Slot, SlotsState, activate, give_up, loaded, mark_good
+from edge_agent.slots_state import Slot, SlotsState, activate, give_up, loaded, mark_good, raise_epoch
 
 Bundle = Callable[..., tuple[int, dict[str, Any]]]
 pytestmark = pytest.mark.usefixtures("proved_here")
@@ -96,7 +96,7 @@ def test_for_people(config_file: Path, releases: Any, capsys: pytest.CaptureFixt
     assert main(["bundle", "install", str(releases[0].path), *common]) == ExitCode.OK
     digest = capsys.readouterr().out.split()[-1]
     assert main(["bundle", "activate", digest, *common]) == ExitCode.OK
-    assert "active     small/1.0.0, sequence 1, " in capsys.readouterr().out
+    assert "active     small/1.0.0, epoch 0, sequence 1, " in capsys.readouterr().out
     assert main(["bundle", "list", *common]) == ExitCode.OK
     assert capsys.readouterr().out.split()[1:] == ["small/1.0.0", "active", "verified"]
 
@@ -128,6 +128,21 @@ def test_failed_bundle_is_refused(bundle: Bundle, releases: Any, folder: Path) -
     refused(bundle("activate", digest), "rejected_digest")
     assert bundle("status")[1]["rejected"] == [{"digest": digest, "reason": "golden_scores"}]
     assert bundle("install", releases[2].path)[0] == ExitCode.OK
+
+
+def test_epoch_that_is_not_open_yet(bundle: Bundle, releases: Any, folder: Path, later_epoch: Any) -> None:
+    """44: with a stolen signing key no epoch begins; once the root has opened it, any sequence of it will do."""
+    bundle("activate", bundle("install", releases[2].path)[1]["digest"])
+    prove(folder)
+    before = bundle("status")
+    refused(bundle("install", later_epoch.path), "epoch_ahead")
+    assert (bundle("status"), len(list(folder.glob("*.bundle")))) == (before, 1)
+    SlotLedger(folder.parent).change(lambda state: raise_epoch(state, 1))
+    state = bundle("activate", bundle("install", later_epoch.path)[1]["digest"])[1]
+    assert (state["active"]["epoch"], state["epoch"], state["mark_epoch"], state["mark"]) == (1, 1, 0, 3)
+    prove(folder)
+    assert SlotLedger(folder.parent).state().mark_rank == (1, 0)
+    assert bundle("rollback")[1]["active"]["sequence"] == 3
 
 
 def spoil_content(path: Path) -> None:

@@ -27,10 +27,14 @@ from edge_agent.slots_state import (
     give_up,
     loaded,
     mark_good,
+    raise_epoch,
     roll_back,
 )
+from edge_agent.strict_json import LARGEST_EXACT_INTEGER
 
 OLD, NEW, NEWER = (Slot(f"{number:064x}", f"d/{number}.0.0", number) for number in (1, 2, 3))
+LATER = Slot(f"{4:064x}", "d/4.0.0", 0, 1)
+"""Of the next epoch, where sequences count anew."""
 BOOTS = 2
 Event = Callable[[SlotsState], SlotsState]
 
@@ -153,8 +157,10 @@ def test_every_way_of_five_events_keeps_the_rules() -> None:
         lambda state: mark_good(state, state.active.digest),
         lambda state: end_cleanly(state, state.active.digest),
         roll_back,
+        lambda state: raise_epoch(state, 1),
+        lambda state: activate(state, LATER, boots=1),
     ]
-    for path in itertools.product(events, repeat=5):
+    for path in itertools.product(events, repeat=4):
         state, proven = SlotsState(), {NO_SLOT}
         for event in path:
             try:
@@ -162,7 +168,8 @@ def test_every_way_of_five_events_keeps_the_rules() -> None:
             except BundleError:
                 continue
             proven |= {after.active} if after.stage == GOOD else set()
-            assert after.mark >= state.mark
+            assert after.mark_rank >= state.mark_rank
+            assert after.epoch >= max(state.epoch, after.active.epoch)
             assert after.previous in proven
             assert after.stage != ROLLED_BACK or after.active in proven
             state = after
@@ -175,7 +182,9 @@ DAMAGED = [
     {"mark": -2},
     {"generation": "1"},
     {"extra": 1},
-    {"schema": 2},
+    {"schema": 3},
+    {"epoch": -1},
+    {"mark_epoch": "0"},
     {"active": {"digest": "a"}},
 ]
 
@@ -186,3 +195,45 @@ def test_document_that_is_none(change: dict[str, object]) -> None:
     document = {**good(OLD).document(), "rejected": [], **change}
     with pytest.raises(Exception, match="expected"):
         SlotsState.from_document(document)
+
+
+def test_a_sequence_driven_to_its_end_is_left_by_an_epoch() -> None:
+    """44: a thief can shut out all releases to come within an epoch; the root opens the next, and they count anew."""
+    stuck = good(Slot("f" * 64, "d/9.9.9", LARGEST_EXACT_INTEGER))
+    assert stuck.mark_rank == (0, LARGEST_EXACT_INTEGER)
+    refused(stuck, NEWER, "old_sequence")
+    refused(stuck, LATER, "epoch_ahead")
+    opened = raise_epoch(stuck, 1)
+    refused(opened, NEWER, "old_sequence")
+    assert good(LATER, opened).mark_rank == (1, 0)
+    refused(good(LATER, opened), Slot("e" * 64, "d/9.9.8", LARGEST_EXACT_INTEGER), "old_sequence")
+
+
+def refused(state: SlotsState, slot: Slot, reason: str) -> None:
+    """The bundle is not taken, for that reason, and the text says what to do."""
+    with pytest.raises(BundleError, match=r"expected .*; ") as caught:
+        activate(state, slot, boots=BOOTS)
+    assert caught.value.reason == reason
+
+
+def test_an_epoch_is_never_lowered() -> None:
+    """Whatever an older root says; one beyond what JSON can hold is refused, so that the state stays readable."""
+    state = raise_epoch(SlotsState(), 5)
+    assert raise_epoch(state, 4) == raise_epoch(state, 0) == raise_epoch(state, -1) == state
+    assert raise_epoch(state, LARGEST_EXACT_INTEGER).epoch == LARGEST_EXACT_INTEGER
+    with pytest.raises(BundleError) as caught:
+        raise_epoch(state, 2**63)
+    assert caught.value.reason == "epoch_range"
+
+
+def test_state_from_before_the_epochs() -> None:
+    """An upgrade of the agent keeps what runs, what ran before, the mark and what was rejected."""
+    state = activate(good(NEW, good(OLD)), NEWER, boots=BOOTS)
+    document = {**state.document(), "schema": 1, "rejected": [{"digest": "a", "reason": "golden_scores"}]}
+    for name in ("epoch", "mark_epoch"):
+        del document[name]
+    for name in ("active", "previous"):
+        document[name] = {key: value for key, value in document[name].items() if key != "epoch"}
+    read = SlotsState.from_document(document)
+    assert read == replace(state, rejected=(Rejected("a", "golden_scores"),))
+    assert read.document()["schema"] == 2

@@ -39,7 +39,8 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "agent is a pre-release": ({}, {"agent_version": "0.1.0-rc.1"}, "agent_too_old", "0.1.0-rc.1"),
     "expired": ({}, {"today": date(2027, 3, 2)}, "expired", "2027-03-01, got 2027-03-02"),
     "clock far ahead": ({}, {"today": date(2040, 1, 1)}, "expired", "check the clock"),
-    "lower sequence": ({}, {"minimum_sequence": 8}, "old_sequence", "8 or higher, got 7"),
+    "lower sequence": ({}, {"minimum_sequence": 8}, "old_sequence", "sequence 8 or higher, got 0, 7"),
+    "lower epoch": ({"sequence": 2**53 - 1}, {"minimum_epoch": 1}, "old_sequence", "epoch 1, sequence 0 or higher"),
     "development": ({"release_class": "development"}, {}, "development_not_allowed", "allow_development = true"),
 }
 
@@ -47,6 +48,7 @@ ACCEPTED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "as it is": ({}, {}),
     "any fleet, for someone who only looks": ({}, {"fleet": ANY_FLEET}),
     "equal sequence": ({}, {"minimum_sequence": 7}),
+    "lower sequence of a later epoch": ({"epoch": 1}, {"minimum_sequence": 8}),
     "newer agent": ({}, {"agent_version": "1.0.0"}),
     "last day": ({}, {"today": date(2027, 3, 1)}),
     "clock unknown": ({}, {"today": CLOCK_UNKNOWN}),
@@ -122,7 +124,11 @@ def test_versions_of_other_forms_are_refused(text: str) -> None:
 
 # name: (changed fields, reason)
 BAD_MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
-    "other schema": ({"schema": 2}, "manifest_schema"),
+    "other schema": ({"schema": 3}, "manifest_schema"),
+    "epoch before there were any": ({"schema": 1}, "manifest_fields"),
+    "epoch as text": ({"epoch": "0"}, "manifest_fields"),
+    "negative epoch": ({"epoch": -1}, "manifest_value"),
+    "epoch 2^53": ({"epoch": 2**53}, "json_number"),
     "unknown field": ({"comment": ""}, "manifest_fields"),
     "sequence as text": ({"sequence": "7"}, "manifest_fields"),
     "sequence as a fraction": ({"sequence": 7.0}, "manifest_fields"),
@@ -160,7 +166,7 @@ def test_refuses_impossible_manifests(workshop: Workshop, name: str) -> None:
     assert str(refusal.value).startswith(MANIFEST)
 
 
-@pytest.mark.parametrize("field", ["schema", "bundle_id", "fleet", "sequence", "ecr"])
+@pytest.mark.parametrize("field", ["schema", "bundle_id", "fleet", "sequence", "epoch", "ecr"])
 def test_refuses_manifests_that_lack_a_field(workshop: Workshop, field: str) -> None:
     """Nothing is filled in: every field stands in the file."""
     document = parse_json(workshop.members[MANIFEST], where=MANIFEST)
@@ -172,6 +178,15 @@ def test_refuses_manifests_that_lack_a_field(workshop: Workshop, field: str) -> 
 def test_manifest_survives_a_round_trip() -> None:
     """What is written is what is read."""
     assert Manifest.from_json(HONEST.to_json()) == HONEST
+    later = dataclasses.replace(HONEST, epoch=2**53 - 1)
+    assert Manifest.from_json(later.to_json()) == later
+
+
+def test_manifests_from_before_the_epochs_are_of_the_first() -> None:
+    """A bundle that flies already flies on after an upgrade of the agent."""
+    document = parse_json(HONEST.to_json(), where=MANIFEST) | {"schema": 1}
+    del document["epoch"]
+    assert Manifest.from_json(canonical_json(document)) == HONEST
 
 
 def agent(changes: dict[str, Any]) -> Policy:
