@@ -188,8 +188,8 @@ def _with(target: TargetFile, offer: Offer) -> TargetFile:
 def _check_epoch(epoch: int, opened: int) -> None:
     if epoch > opened:
         raise RepositoryError(
-            f"bundle.epoch: expected {opened} at most, which the root has opened, got {epoch}; `ground repo epoch raise` "
-            "first, or export the bundle with that epoch"
+            f"bundle.epoch: expected {opened} at most, which the root has opened, got {epoch}; `ground repo epoch "
+            "raise` first, or export the bundle with that epoch"
         )
 
 
