@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -150,7 +151,7 @@ def now() -> datetime:
 
 def _read_published(public: Path) -> dict[str, Metadata[Any]]:
     folder = public / METADATA
-    if not public.is_symlink():
+    if not os.path.lexists(public):
         return {}
     timestamp = read_metadata(folder / f"{TIMESTAMP}.json")
     snapshot: Metadata[Snapshot] = read_metadata(folder / f"{timestamp.signed.snapshot_meta.version}.{SNAPSHOT}.json")

@@ -14,6 +14,7 @@ from typing import Final
 
 from edge_agent.journal_segment import sync_folder
 from edge_agent.replace_file import PUBLIC
+from ground.errors import RepositoryError
 
 PUBLIC_LINK: Final = "public"
 TREES: Final = "trees"
@@ -45,8 +46,13 @@ class Trees:
             The tree, on disk whole; nobody sees it yet.
 
         Raises:
+            RepositoryError: ``public`` is no link: this is a copy, made to sign.
             OSError: The disk refuses.
         """
+        if self.public.exists() and not self.public.is_symlink():
+            raise RepositoryError(
+                f"{self.public}: expected a link, got a folder: this is a copy, made to sign; publish from the repository"
+            )
         self.sweep()
         tree = self._folder / f"{number}{_UNFINISHED}"
         tree.mkdir()
