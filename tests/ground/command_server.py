@@ -6,6 +6,7 @@ hands over its arguments, folder, environment and streams.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -13,6 +14,18 @@ import socket
 import sys
 from pathlib import Path
 
+from edge_agent.cli import main as run_edge_agent
+from tests.ground.repo_ceremony import run_ground
+
+LOADED = (
+    "edge_agent.command_update",
+    "edge_agent.update_run",
+    "ground.fleet.founding",
+    "ground.fleet.offers",
+    "ground.fleet.publication",
+    "ground.fleet.state_report",
+)
+"""What commands import when they run: loaded once for all."""
 CLIENT = """#!{python} -SE
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
@@ -37,10 +50,8 @@ def write_commands(folder: Path) -> Path:
 
 def serve(folder: Path) -> None:
     """Run a command for each connection, in a fork."""
-    import ground.fleet.offers
-    import ground.fleet.publication
-    import ground.fleet.state_report  # noqa: F401 - loaded once for all
-
+    for module in LOADED:
+        importlib.import_module(module)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
         listener.listen()
@@ -55,9 +66,6 @@ def serve(folder: Path) -> None:
 
 
 def _answer(connection: socket.socket) -> int:
-    from edge_agent.cli import main as run_edge_agent
-    from tests.ground.repo_ceremony import run_ground
-
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     name, arguments, folder, environment = json.loads(connection.makefile("rb").read())
     for number, stream in enumerate(streams):
