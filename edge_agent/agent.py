@@ -34,6 +34,7 @@ from edge_agent.startup import LoadedShadow
 from edge_agent.status_file import StatusFile, prepare_folder
 from edge_agent.status_messages import status_message, status_messages
 from edge_agent.topics import TopicTemplate
+from edge_agent.trust_desk import TrustDesk
 from edge_agent.unit_files import units_folder
 from edge_agent.unit_store import UnitStore
 from edge_agent.unit_watch import UnitWatch
@@ -113,6 +114,7 @@ class Agent:
             publish=self._publish,
             is_connected=lambda: self._link.state.connected,
         )
+        self._trust = TrustDesk(config, self._health, self._outbox)
         heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)
         self._checkup = Checkup(config, self._health, heard, lambda: heartbeat.age_s)
         self._status_file = StatusFile(config.agent.state_dir, self._health.counters)
@@ -167,6 +169,7 @@ class Agent:
         self._units.start()
         self._worker.start()
         self._journal.start()
+        self._link.publish(*self._trust.tick())
         self._link.start()
         self._report()
         # Ready without the link: an aircraft boots before its network does.
@@ -186,7 +189,7 @@ class Agent:
                 return event
             self._health.link = self._link.state
             self._probation.tick()
-            self._link.publish(*self._reports.tick())
+            self._link.publish(*self._reports.tick(), *self._trust.tick())
             self._report()
             if self._health.link.connected:
                 self._link.publish(*status_messages(self._config, self._document()))
@@ -232,7 +235,7 @@ class Agent:
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
         else:
             self._link.publish(*self._onlookers.close())
-        self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S))
+        self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S), *self._trust.tick())
         self._outbox.hold_backlog_back()
         self._units.stop(UNITS_TIMEOUT_S)
         self._health.state, self._health.reason = OFFLINE, STOPPED
@@ -242,6 +245,7 @@ class Agent:
             _log.warning("messages not delivered", n=len(self._outbox), kept=kept)
         if not self._journal.stop(JOURNAL_TIMEOUT_S):
             _log.error("journal not finished", waited_s=JOURNAL_TIMEOUT_S)
+        self._trust.close()
         self._health.link = self._link.state
         self._report()
         self._metrics.close()
@@ -290,6 +294,7 @@ class Agent:
             **self._outbox.gauges(),
             **self._journal.gauges(),
             **self._onlookers.gauges(),
+            **self._trust.gauges(),
         }
 
     def _summary(self) -> str:

@@ -76,6 +76,7 @@ class Checkup:
                 clock=clock_quality(),
                 free_bytes=health.process.state_dir_free_bytes,
                 config_rejected=bool(health.config.error),
+                trust=health.trust,
                 silent_engines=len(self._heard.silent()),
                 counts=counts,
                 grown=growth(self._before, counts),

@@ -85,6 +85,7 @@ def _dispatch(options: argparse.Namespace) -> ExitCode:
         "spool": _spool,
         "commission": _commission,
         "bundle": _bundle,
+        "audit": _audit,
         "update": _update,
     }
     return commands[options.command](options)
@@ -172,6 +173,14 @@ def _bundle(options: argparse.Namespace) -> ExitCode:
     return actions[options.action](options.config, as_json=options.json)
 
 
+def _audit(options: argparse.Namespace) -> ExitCode:
+    from edge_agent.command_audit import audit_show, audit_verify
+
+    if options.action == "show":
+        return audit_show(options.config, since=options.since, as_json=options.json)
+    return audit_verify(options.config, head=options.head, as_json=options.json)
+
+
 def _update(options: argparse.Namespace) -> ExitCode:
     from edge_agent.command_update import update
 
@@ -225,6 +234,9 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="print what the running agent last said of itself")
     spooled = _add_spool(commands.add_parser("spool", help="look into the journal, while the agent runs or not"))
     slots = _add_bundle(commands.add_parser("bundle", help="install bundles, and choose which one runs"))
+    slots += _add_audit(
+        commands.add_parser("audit", help="every decision of trust, and whether the log of them is whole")
+    )
     update = _add_update(
         commands.add_parser("update", help="take the bundle that the repository offers, if it is newer")
     )
@@ -290,6 +302,15 @@ def _add_bundle(bundle: argparse.ArgumentParser) -> list[argparse.ArgumentParser
     rollback = actions.add_parser("rollback", help="return to the previous bundle, from the next start on")
     status = actions.add_parser("status", help="print which bundle is active, its stage, and what was rejected")
     return [install, activate, listing, rollback, status]
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    actions = audit.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verify = actions.add_parser("verify", help="check the chain of its lines; the exit code says whether it is broken")
+    verify.add_argument("--head", default="", metavar="SEQ:HASH", help="a line that must be in it, from the status")
+    show = actions.add_parser("show", help="print its lines, oldest first")
+    show.add_argument("--since", default="", metavar="TIME", help="ISO 8601, UTC by default; only from then on")
+    return [verify, show]
 
 
 def _add_update(update: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edge_agent import slots_state
+from edge_agent.bundle_files import read_bundle_file
 from edge_agent.config import load_config
 from edge_agent.errors import BundleError
 from edge_agent.exit_code import ExitCode
@@ -16,6 +20,7 @@ from edge_agent.slots import SlotStore, slot_of
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import NO_SLOT, SlotsState
 from edge_agent.startup import slots_of_config
+from edge_agent.trust_event import refused
 
 _NONE = "none"
 
@@ -27,7 +32,8 @@ def install(config_path: Path, source: Path, *, as_json: bool) -> ExitCode:
         ConfigError: The config or a key file is wrong, or this user may not write.
         BundleError: The bundle is refused.
     """
-    slot = _store(config_path).install(source)
+    with _refusals_noted(config_path, lambda: _digest_of(source)):
+        slot = _store(config_path).install(source)
     if as_json:
         say_json({"installed": True, **asdict(slot)})
     else:
@@ -44,7 +50,9 @@ def activate(config_path: Path, digest: str, *, as_json: bool) -> ExitCode:
     """
     config = load_config(config_path)
     store = slots_of_config(config, accepted_keys(config))
-    return _tell(store.activate(digest, boots=config.bundle.trial_boots), as_json=as_json)
+    with _refusals_noted(config_path, lambda: store.find(digest)):
+        state = store.activate(digest, boots=config.bundle.trial_boots)
+    return _tell(state, as_json=as_json)
 
 
 def roll_back(config_path: Path, *, as_json: bool) -> ExitCode:
@@ -54,7 +62,9 @@ def roll_back(config_path: Path, *, as_json: bool) -> ExitCode:
         ConfigError: As ``install``.
         BundleError: There is none.
     """
-    return _tell(_ledger(config_path).change(slots_state.roll_back), as_json=as_json)
+    with _refusals_noted(config_path, lambda: ""):
+        state = _ledger(config_path).change(slots_state.roll_back)
+    return _tell(state, as_json=as_json)
 
 
 def status(config_path: Path, *, as_json: bool) -> ExitCode:
@@ -82,6 +92,24 @@ def list_slots(config_path: Path, *, as_json: bool) -> ExitCode:
     for row in [] if as_json else rows:
         say(f"{row['digest'][:16]}  {row['bundle_id'] or '?':24} {row['role']:9} {row['refused'] or 'verified'}")
     return ExitCode.OK
+
+
+@contextmanager
+def _refusals_noted(config_path: Path, digest: Callable[[], str]) -> Iterator[None]:
+    """Notes in the audit log what is refused meanwhile; ``digest`` gives that of the bundle, where there is one."""
+    try:
+        yield
+    except BundleError as error:
+        known = ""
+        with suppress(BundleError):
+            known = digest()
+        _ledger(config_path).audit.note(refused(error, known))
+        raise
+
+
+def _digest_of(source: Path) -> str:
+    """Digest of a bundle file, whatever it holds; a folder of members has none."""
+    return "" if source.is_dir() else hashlib.sha256(read_bundle_file(source)).hexdigest()
 
 
 def _ledger(config_path: Path) -> SlotLedger:

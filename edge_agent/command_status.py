@@ -12,6 +12,7 @@ from edge_agent.errors import ConfigError
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import say, say_json
 from edge_agent.status_file import is_stale, is_stopped, read_status, why_stale
+from edge_agent.trust_view import UNUSED
 from edge_agent.verdict import FAILING, OK, advice_on
 
 
@@ -46,7 +47,7 @@ def status(config_path: Path, *, as_json: bool) -> ExitCode:
 def _read(folder: Path) -> dict[str, Any]:
     document = read_status(folder)
     # An agent of an older version may have left it.
-    defaults = {"health": OK, "health_reasons": [], "process": {}, "heard_s": {}}
+    defaults = {"health": OK, "health_reasons": [], "process": {}, "heard_s": {}, "audit_head": ""}
     return {**defaults, **document} if document else {}
 
 
@@ -63,6 +64,7 @@ def _say(document: dict[str, Any]) -> None:
     link = document["link"]
     say(f"{document['agent']}: {document['state']} {document['reason']}".rstrip())
     say(f"  bundle   {document['bundle_id']} ({document['bundle_digest'][:16]})")
+    _say_trust(document)
     say(f"  link     {'up' if link['connected'] else 'down'} {link['error']}".rstrip())
     say(f"  updated  {document['updated']}{f' (STALE: {why_stale(document)})' if _is_silent(document) else ''}")
     say(f"  health   {document['health']} {', '.join(document['health_reasons'])}".rstrip())
@@ -79,3 +81,16 @@ def _say(document: dict[str, Any]) -> None:
         say(f"  engine {engine}, heard {age_s:.1f} s before")
     for name, count in document["counters"].items():
         say(f"  {name:32} {count}")
+
+
+def _say_trust(document: dict[str, Any]) -> None:
+    if document.get("part_number"):
+        say(f"  part     {document['part_number']}")
+    if document.get("bundle_expired"):
+        say(f"  EXPIRED  its last day was {document['expires']}; it runs on until another one is installed")
+    slots = document.get("slots", {"stage": UNUSED})
+    if slots["stage"] != UNUSED:
+        why = slots["error"] or slots["reason"]
+        say(f"  slots    {slots['stage']}{f', for {why}' if why else ''}, mark {slots['mark']}")
+    if document["audit_head"]:
+        say(f"  audit    {document['audit_head']}")

@@ -16,7 +16,6 @@ from edge_agent.exit_code import ExitCode
 from edge_agent.output import say, say_json
 from edge_agent.slots_disk import locked, make_folder
 from edge_agent.status_file import prepare_folder
-from edge_agent.trust_event import UPDATE_FAILED, TrustEvent
 from edge_agent.update_disk import update_folder
 from edge_agent.update_report import Notes, UpdateReport, read_report, write_report
 from edge_agent.update_section import check_location
@@ -71,7 +70,7 @@ def take(config: AgentConfig, location: str, *, now_s: float | None = None) -> F
         try:
             found = _run(config, location, notes, now_s=now_s, dry=False)
         except (UpdateError, BundleError) as error:
-            notes.note(TrustEvent(kind=UPDATE_FAILED, reason=error.reason, detail=str(error)))
+            notes.note_failure(error)
             _report(state_dir, replace(report, reason=error.reason), notes)
             raise
         _report(state_dir, replace(report, succeeded=report.checked, expires=_text(found.expires)), notes)

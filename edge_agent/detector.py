@@ -11,6 +11,7 @@ from edge_agent.assessment import Assessment, Contribution
 from edge_agent.commissioning import Commissioning
 from edge_agent.decision import NO_EVENT, NOT_ASSESSED, Decider
 from edge_agent.errors import ScorerError
+from edge_agent.manifest import NEVER
 from edge_agent.reasons import contributions, located_features
 from edge_agent.stream import WindowStream
 from edge_agent.transients import TransientWatch
@@ -45,6 +46,8 @@ class LoadedModel:
     thresholds: Thresholds
     scorer: Scorer
     commissioning: CommissioningPolicy | None = None
+    part_number: str = ""
+    expires: str = NEVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from edge_agent.audit_check import check_log
+from edge_agent.command_audit import audit_document, log_documents
 from edge_agent.command_doctor import doctor_document
 from edge_agent.command_spool import check_document, stats_document
 from edge_agent.config import AgentConfig, load_config
@@ -29,6 +31,7 @@ CONTENT: Final = {
     "doctor.json": "what `edge-agent doctor` finds",
     "status.json": "what the agent last said of itself: state, verdict, counters, latencies, process",
     "journal.json": "what `edge-agent spool check` and `stats` find; no message",
+    "audit.json": "what `edge-agent audit verify` finds, and the lines of the audit log",
     "state_folder.txt": "names, sizes and times of the files in the state folder; not what is in them",
     "unit.json": "what systemd says of the unit",
     "log.txt": "the unit's last 2,000 log lines",
@@ -51,6 +54,7 @@ def gather(config_path: Path) -> dict[str, str]:
         "doctor.json": _json(doctor_document(list(examine(config_path)))),
         "status.json": _read(config, STATUS_FILE),
         "journal.json": _json(_journal(config)),
+        "audit.json": _json(_audit(config)),
         "state_folder.txt": _listing(config),
         "unit.json": _json(unit_properties()),
         "log.txt": _log(),
@@ -98,6 +102,14 @@ def _journal(config: list[AgentConfig]) -> dict[str, Any]:
     try:
         return {"stats": stats_document(config[0]), "check": check_document(config[0])} if config else {}
     except AgentError as error:
+        return {"error": str(error)}
+
+
+def _audit(config: list[AgentConfig]) -> dict[str, Any]:
+    try:
+        folders = [each.agent.state_dir for each in config]
+        return {"logs": [{**audit_document(check_log(each)), "lines": log_documents(each)} for each in folders]}
+    except OSError as error:
         return {"error": str(error)}
 
 

@@ -105,6 +105,8 @@ def _verified(bundle: Bundle) -> Finding:
     if manifest.release_class == DEVELOPMENT:
         return warn("bundle", f"{text}: not all of its gates are decided", "fly a release bundle")
     left_days = _days_left(manifest.last_day)
+    if left_days < 0:
+        return warn("bundle", f"{text}, expired on {manifest.expires}", "install a newer one; this one runs on")
     if left_days < _SOON_DAYS:
         return warn("bundle", f"{text}, expires in {left_days} days", "have the next one installed before that")
     return fine("bundle", text)

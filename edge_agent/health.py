@@ -16,6 +16,7 @@ from edge_agent.clock import clock_quality
 from edge_agent.config_reload import ConfigState
 from edge_agent.link_state import LinkState
 from edge_agent.process_gauges import ProcessGauges
+from edge_agent.trust_view import TrustView
 from edge_agent.verdict import FAILING, Verdict
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Identity:
         since: Wall time of the start, ISO 8601, UTC.
         bundle_id: Detector and version.
         bundle_digest: sha256 of the bundle.
+        part_number: The operator's number of it; may be empty.
+        expires: Its last day, ``YYYY-MM-DD``; empty for no end.
         spec_digest: sha256 of the feature spec.
         status_interval_s: Seconds between two status documents.
     """
@@ -105,6 +108,8 @@ class Identity:
     since: str
     bundle_id: str
     bundle_digest: str
+    part_number: str
+    expires: str
     spec_digest: str
     status_interval_s: float
 
@@ -120,6 +125,8 @@ class Identity:
             since=utc_now(),
             bundle_id=model.bundle_id,
             bundle_digest=model.bundle_digest,
+            part_number=model.part_number,
+            expires=model.expires,
             spec_digest=model.spec.digest,
             status_interval_s=config.agent.status_interval_s,
         )
@@ -140,6 +147,7 @@ class Health:
         process: What the process took of the machine at the last report.
         verdict: What the figures came to at the last report.
         heard_s: Seconds since each engine was heard, at the last report.
+        trust: How slots and audit log were at the last look.
     """
 
     identity: Identity
@@ -152,6 +160,7 @@ class Health:
     process: ProcessGauges = field(default_factory=ProcessGauges)
     verdict: Verdict = field(default_factory=Verdict)
     heard_s: Mapping[str, float] = field(default_factory=dict)
+    trust: TrustView = field(default_factory=TrustView)
 
     def document(self, gauges: Mapping[str, int]) -> dict[str, Any]:
         """The status document of this moment; ``gauges`` are further counts, read from their owners."""
@@ -161,6 +170,7 @@ class Health:
             "reason": self.reason,
             **_health_of(self.state, self.reason, self.verdict),
             **asdict(self.identity),
+            **self.trust.document(),
             "updated": utc_now(),
             "monotonic_ns": time.monotonic_ns(),
             "clock": clock_quality(),

@@ -46,4 +46,6 @@ def prove_model(bundle: Bundle) -> LoadedModel:
         thresholds=bundle.thresholds,
         commissioning=bundle.commissioning,
         scorer=scorer,
+        part_number=bundle.manifest.part_number,
+        expires=bundle.manifest.expires,
     )

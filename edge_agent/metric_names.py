@@ -113,6 +113,10 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "evidence_chunks_sent": _counter("evidence_chunks_sent", "Parts of waveforms that were sent."),
         "evidence_lost": _counter("evidence_lost", "Waveforms of alerts that were not kept.", "reason"),
         "evidence_requests_refused": _counter("evidence_requests_refused", "Requests that were refused.", "reason"),
+        "trust": _counter("trust_events", "Decisions of trust, as the audit log has them.", "kind"),
+        "audit_not_noted": _counter("audit_not_noted", "Decisions that could not be noted in the audit log."),
+        "audit_damaged": _counter("audit_damaged", "Lines of the audit log that do not fit."),
+        "audit_rewound": _counter("audit_rewound", "Times the audit log had lost lines that were sent."),
         "flights_ended": _counter("flights_ended", "Flights that ended, by how that was known.", "by"),
     }
 )
@@ -121,6 +125,8 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
 FROM_THE_START: Final = (
     "frames_received", "windows.normal", "windows.warning", "windows.alarm", "windows.not_assessed", "alerts.raised",
     "alerts.cleared", "deadline_missed", "internal_errors", "streams_evicted", "status_not_written",
+    "trust.refused", "trust.rolled_back", "trust.expired", "trust.keys_changed", "audit_not_noted", "audit_damaged",
+    "audit_rewound",
 )  # fmt: skip
 """Counters that are told while they are zero: what appears with its first count has no increase for a rule to see."""
 

@@ -11,6 +11,7 @@ from edge_agent.clock import SYNCHRONISED, UNKNOWN
 from edge_agent.exposition import Exposition
 from edge_agent.health import OFFLINE, ONLINE, STARTING, STOPPING
 from edge_agent.metric_names import COUNTER, FROM_THE_START, GAUGE, PREFIX, metric_of
+from edge_agent.trust_view import VIEW_STAGES
 from edge_agent.verdict import RULES, VERDICTS
 
 _MS_PER_S: Final = 1e3
@@ -18,7 +19,7 @@ _UNKNOWN: Final = -1
 _DIGITS: Final = 9
 """0.1 s is 0.1 and not 0.10000000000000001 after the division."""
 
-_IDENTITY: Final = ("agent", "fleet", "version", "run", "bundle_id", "bundle_digest", "spec_digest")
+_IDENTITY: Final = ("agent", "fleet", "version", "run", "bundle_id", "bundle_digest", "part_number", "spec_digest")
 _LINK: Final = {
     "connected": ("link_up", GAUGE, "Whether the broker is connected and sends frames."),
     "connections": ("link_connections_total", COUNTER, "Connections to the broker since the start."),
@@ -79,6 +80,9 @@ def _add_health(out: Exposition, document: Mapping[str, Any]) -> None:
     if document["clock"] != UNKNOWN:
         synchronised = document["clock"] == SYNCHRONISED
         out.add(f"{PREFIX}_clock_synchronised", GAUGE, "Whether a time daemon vouches for the clock.", synchronised)
+    stage, text = (document["slots"]["stage"],), "Of the active slot; `unused` without slots."
+    out.add_states(f"{PREFIX}_slots_stage", text, label="stage", known=VIEW_STAGES, now=stage)
+    out.add(f"{PREFIX}_bundle_expired", GAUGE, "Whether the bundle that runs has expired.", document["bundle_expired"])
     _add_link(out, document["link"])
     text = "Time since an engine's last good frame."
     for engine, age_s in document["heard_s"].items():

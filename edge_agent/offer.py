@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from edge_agent.errors import BundleFormatError
+from edge_agent.errors import UpdateError
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
@@ -32,7 +32,7 @@ class Rollout:
 
     Attributes:
         wave: Agents of earlier waves take it, all of them; those of later ones do not.
-        percent: Share of the agents of this wave that take it, 0 to 100.
+        percent: Share of the agents of this wave that take it, 0 to 100, a whole number: TUF signs no fractions.
         halted: Nobody else takes it.
     """
 
@@ -41,10 +41,10 @@ class Rollout:
     halted: bool = False
 
     def __post_init__(self) -> None:
-        if not FIRST_WAVE <= self.wave <= LAST_WAVE or not 0.0 <= self.percent <= WHOLE:
+        if not FIRST_WAVE <= self.wave <= LAST_WAVE or self.percent not in range(int(WHOLE) + 1):
             raise SpecError(
-                f"rollout: expected a wave from {FIRST_WAVE} to {LAST_WAVE} and 0 to 100 percent, got wave {self.wave} "
-                f"and {self.percent}; correct them"
+                f"rollout: expected a wave from {FIRST_WAVE} to {LAST_WAVE} and 0 to 100 whole percent, got wave "
+                f"{self.wave} and {self.percent}; correct them"
             )
 
     def reaches(self, agent: str, wave: int, digest: str) -> bool:
@@ -96,23 +96,24 @@ class Offer:
 
     def document(self) -> dict[str, Any]:
         """The offer as JSON types, for ``OFFER_FIELD`` of a target's custom data."""
-        return {"schema": OFFER_SCHEMA, **asdict(self), "fleets": list(self.fleets)}
+        rollout = {**asdict(self.rollout), "percent": int(self.rollout.percent)}
+        return {"schema": OFFER_SCHEMA, **asdict(self), "fleets": list(self.fleets), "rollout": rollout}
 
     @classmethod
     def from_document(cls, document: Any) -> Offer:
         """Read ``document``.
 
         Raises:
-            BundleFormatError: ``offer_malformed``: not an offer of this schema.
+            UpdateError: ``offer_malformed``: not an offer of this schema.
         """
         if not isinstance(document, dict) or document.get("schema") != OFFER_SCHEMA:
-            raise BundleFormatError(
+            raise UpdateError(
                 "offer_malformed", f"offer: expected schema {OFFER_SCHEMA}, got another one; update the agent"
             )
         try:
             return from_mapping(cls, {key: value for key, value in document.items() if key != "schema"}, where="offer")
         except SpecError as error:
-            raise BundleFormatError("offer_malformed", str(error)) from error
+            raise UpdateError("offer_malformed", str(error)) from error
 
 
 def share_of(agent: str, digest: str) -> float:

@@ -179,6 +179,13 @@ class Outbox:
         """Send no more of the backlog: the agent is about to end, and it is safe on disk."""
         self._is_held_back = True
 
+    def holds_alone(self, publications: Sequence[Publication]) -> bool:
+        """Whether one of these is in memory alone: neither acknowledged, nor in the journal, nor dropped."""
+        wanted = {id(publication) for publication in publications}
+        with self._lock:
+            entries = [*self._in_flight.values(), *self._taken, *self._waiting]
+        return any(id(each.publication) in wanted and not each.records for each in entries)
+
     def unkept(self, min_age_s: float) -> list[Entry]:
         """What the journal should keep now: all that has been here for ``min_age_s`` and is on no disk yet."""
         latest_s = self._now_s() - min_age_s

@@ -27,3 +27,14 @@ def replace_file(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
+
+
+def give_to_owner(target: Path | int, folder: Path) -> None:
+    """What root writes belongs to the folder's owner: the agent has to read and replace it.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(target, owner.st_uid, owner.st_gid)

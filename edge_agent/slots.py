@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from edge_agent.archive import read_archive, write_archive
 from edge_agent.bundle import Bundle, open_bundle, open_members
 from edge_agent.bundle_files import BUNDLE_SUFFIX, read_bundle_file, read_folder
 from edge_agent.errors import SlotRefused
-from edge_agent.policy import Policy
+from edge_agent.policy import CLOCK_UNKNOWN, Policy
 from edge_agent.prove_child import prove_in_child
 from edge_agent.slots_disk import TEMPORARY, write_durably
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import EMPTY, Slot, SlotsState, activate, check_offer
 from edge_agent.trust import TrustedKeys
+from edge_agent.trust_event import INSTALLED, TrustEvent
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PREFIX = re.compile(r"[0-9a-f]{8,64}")
@@ -70,6 +72,14 @@ class SlotStore:
             _check_place(state, slot)
             write_durably(self._path(slot.digest), write_archive(members))
             self._prune({slot.digest, state.active.digest, state.previous.digest})
+        self._ledger.audit.note(
+            TrustEvent(
+                kind=INSTALLED,
+                digest=slot.digest,
+                bundle_id=slot.bundle_id,
+                detail=f"sequence {slot.sequence}: verified, and proven in a child",
+            )
+        )
         return slot
 
     def activate(self, digest: str, *, boots: int) -> SlotsState:
@@ -104,14 +114,29 @@ class SlotStore:
             )
         return bundle
 
+    def open_for_start(self, state: SlotsState, digest: str) -> Bundle:
+        """Verify the active or the previous bundle, as ``open``; its age counts only while it is not proven here.
+
+        An engine without a watch is worse than one watched by a bundle that should have been replaced: what has proven
+        itself runs on, and the status says that it has expired.
+
+        Raises:
+            BundleError: As ``open``.
+        """
+        if state.is_unproven and digest == state.active.digest:
+            return self.open(digest)
+        ageless = replace(self._policy, today=CLOCK_UNKNOWN)
+        return SlotStore(self._ledger, keys=self._keys, policy=ageless).open(digest)
+
     def open_active(self) -> Bundle:
-        """Verify the active bundle, as ``open``.
+        """Verify the active bundle, as ``open_for_start``.
 
         Raises:
             SlotRefused: ``no_active_slot``, and as ``open``.
             BundleError: Refused; ``reason`` names the check.
         """
-        return self.open(active_of(self._ledger.state()).digest)
+        state = self._ledger.state()
+        return self.open_for_start(state, active_of(state).digest)
 
     def find(self, digest: str) -> str:
         """The one slot whose digest begins so.

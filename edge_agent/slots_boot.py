@@ -10,6 +10,7 @@ from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRej
 from edge_agent.load import prove_model
 from edge_agent.slots import SlotStore, active_of
 from edge_agent.slots_state import SlotsState, begin_boot, give_up, loaded
+from edge_agent.trust_event import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +35,9 @@ def load_from_slots(ledger: SlotLedger, store: SlotStore) -> LoadedModel:
     active = active_of(state)
     if not is_counted and state.can_return:
         # A trial that cannot be counted could go on for ever; so it is put off.
-        return prove_model(store.open(state.previous.digest))
+        return prove_model(store.open_for_start(state, state.previous.digest))
     try:
-        model = prove_model(store.open(active.digest))
+        model = prove_model(store.open_for_start(state, active.digest))
     except BundleError as error:
         return _load_previous(ledger, store, state, error)
     _note(ledger, lambda now: loaded(now, active.digest))
@@ -58,11 +59,13 @@ def _count(ledger: SlotLedger) -> tuple[SlotsState, bool]:
 
 def _load_previous(ledger: SlotLedger, store: SlotStore, state: SlotsState, error: BundleError) -> LoadedModel:
     _log.error("active bundle refused", reason=error.reason, error=str(error))
+    ledger.audit.note(refused(error, state.active.digest, state.active.bundle_id))
     if not state.can_return:
         raise error
     try:
-        model = prove_model(store.open(state.previous.digest))
+        model = prove_model(store.open_for_start(state, state.previous.digest))
     except BundleError as second:
+        ledger.audit.note(refused(second, state.previous.digest, state.previous.bundle_id))
         _log.error("previous bundle refused, too", reason=second.reason, error=str(second))
         raise error from second
     reject = state.is_unproven and isinstance(error, _FAULTS_OF_THE_BUNDLE)

@@ -17,7 +17,7 @@ from typing import Final
 
 from edge_agent.errors import BundleFormatError, SlotRefused
 from edge_agent.journal_segment import sync_folder
-from edge_agent.replace_file import PRIVATE
+from edge_agent.replace_file import PRIVATE, give_to_owner
 from edge_agent.slots_state import SlotsState
 from edge_agent.strict_json import canonical_json, parse_json
 from shared_features.errors import SpecError
@@ -38,7 +38,7 @@ def make_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         folder.mkdir(mode=0o750)
-        _give_to_owner(folder, folder.parent)
+        give_to_owner(folder, folder.parent)
         sync_folder(folder.parent)
     if folder.is_symlink():
         raise NotADirectoryError(errno.ENOTDIR, "a symbolic link", str(folder))
@@ -134,17 +134,10 @@ def _write_new(path: Path, content: bytes) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
         os.fchmod(descriptor, PRIVATE)
-        _give_to_owner(descriptor, path.parent)
+        give_to_owner(descriptor, path.parent)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _give_to_owner(target: Path | int, folder: Path) -> None:
-    """What root writes belongs to the folder's owner: the agent has to read and replace it."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.chown(target, owner.st_uid, owner.st_gid)
 
 
 def _read(path: Path) -> bytes:

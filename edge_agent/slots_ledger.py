@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from edge_agent.audit import AuditLog
 from edge_agent.errors import ConfigError, SlotRefused
 from edge_agent.slots_disk import locked, make_folder, read_state, write_state
 from edge_agent.slots_state import SlotsState
@@ -26,10 +27,12 @@ class SlotLedger:
 
     Attributes:
         folder: Where slots and state lie.
+        audit: Is told of what was decided.
     """
 
     def __init__(self, state_dir: Path) -> None:
         self.folder = state_dir / SLOTS_FOLDER
+        self.audit = AuditLog(state_dir)
 
     def state(self) -> SlotsState:
         """The state in force.
@@ -53,10 +56,11 @@ class SlotLedger:
         """
         with self.held() as before:
             after = event(before)
-            if after == before:
-                return before
-            after = replace(after, generation=before.generation + 1)
-            write_state(self.folder, after)
+            if after != before:
+                after = replace(after, generation=before.generation + 1)
+                write_state(self.folder, after)
+            # Only now: what the log tells has happened. What a crash keeps from it, the next change tells.
+            self.audit.note_slots(before, after)
             return after
 
     @contextmanager

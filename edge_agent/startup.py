@@ -17,6 +17,8 @@ from edge_agent.signers import accepted_of, start_keys
 from edge_agent.slots import SlotStore
 from edge_agent.slots_boot import load_from_slots
 from edge_agent.slots_ledger import SlotLedger
+from edge_agent.trust import TrustedKeys
+from edge_agent.trust_event import refused
 from edge_agent.update_disk import read_update_state
 from edge_agent.version import AGENT_VERSION
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from edge_agent.bundle import Bundle
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
-    from edge_agent.trust import TrustedKeys
 
 NO_SHADOW: Final = "none"
 SHADOW_RUNS: Final = "running"
@@ -71,9 +72,18 @@ def start_configured(config: AgentConfig) -> LoadedModel:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused, and so is the one before it.
     """
-    if not config.bundle.slots:
-        return load_configured(config)
-    return load_from_slots(SlotLedger(config.agent.state_dir), slots_of_config(config, keys_of_config(config)))
+    ledger, keys = SlotLedger(config.agent.state_dir), keys_of_config(config)
+    # Those of the repository are the updater's to note.
+    ledger.audit.note_keys(TrustedKeys.from_files(config.bundle.keys).by_hint, revoked=config.bundle.revoked_keys)
+    if config.bundle.slots:
+        return load_from_slots(ledger, slots_of_config(config, keys))
+    try:
+        model = prove_model(open_configured(config, keys))
+    except BundleError as error:
+        ledger.audit.note(refused(error))
+        raise
+    ledger.audit.note_running(model.bundle_digest, model.bundle_id)
+    return model
 
 
 def open_configured(config: AgentConfig, keys: TrustedKeys) -> Bundle:

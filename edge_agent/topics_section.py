@@ -15,7 +15,7 @@ _OWN_TOPICS = {
     **dict.fromkeys(
         ("result", "alert", "unit", "shadow", "agreement", "drift", "flight", "evidence"), (AIRCRAFT, ENGINE)
     ),
-    **dict.fromkeys(("status", "probe", "evidence_get", "evidence_data"), (AGENT,)),
+    **dict.fromkeys(("status", "probe", "evidence_get", "evidence_data", "trust"), (AGENT,)),
 }
 """What each topic that is no input must name."""
 
@@ -39,6 +39,7 @@ class TopicsSection:
         evidence: Topic on which snapshots of the waveform are announced.
         evidence_get: Topic of requests for them.
         evidence_data: Topic on which they are shipped.
+        trust: Topic of the decisions of trust.
     """
 
     input: tuple[str, ...] = ("aircraft/+/engine/vibration", "aircraft/{aircraft}/engine/{engine}/vibration")
@@ -55,6 +56,7 @@ class TopicsSection:
     evidence: str = "aircraft/{aircraft}/engine/{engine}/evidence"
     evidence_get: str = "enginear/{agent}/evidence/get"
     evidence_data: str = "enginear/{agent}/evidence/data"
+    trust: str = "enginear/{agent}/trust"
 
     def __post_init__(self) -> None:
         if not self.input:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from edge_agent.errors import BundleError
 
 OFFERED: Final = "offered"
 DOWNLOADED: Final = "downloaded"
@@ -17,6 +20,11 @@ EPOCH_RAISED: Final = "epoch_raised"
 KEYS_CHANGED: Final = "keys_changed"
 UPDATE_FAILED: Final = "update_failed"
 HALTED: Final = "halted"
+EXPIRED: Final = "expired"
+STATE_SET_BACK: Final = "state_set_back"
+LOG_TORN: Final = "log_torn"
+LOG_DAMAGED: Final = "log_damaged"
+LOG_TRIMMED: Final = "log_trimmed"
 KINDS: Final = (
     OFFERED,
     DOWNLOADED,
@@ -30,6 +38,11 @@ KINDS: Final = (
     KEYS_CHANGED,
     UPDATE_FAILED,
     HALTED,
+    EXPIRED,
+    STATE_SET_BACK,
+    LOG_TORN,
+    LOG_DAMAGED,
+    LOG_TRIMMED,
 )
 
 
@@ -50,3 +63,14 @@ class TrustEvent:
     bundle_id: str = ""
     reason: str = ""
     detail: str = ""
+
+
+def refused(error: BundleError, digest: str = "", bundle_id: str = "") -> TrustEvent:
+    """That a bundle was refused, and why.
+
+    Args:
+        error: The refusal.
+        digest: Of the bundle, where it is known.
+        bundle_id: As in its verified manifest; empty where nothing of it was verified.
+    """
+    return TrustEvent(kind=REFUSED, digest=digest, bundle_id=bundle_id, reason=error.reason, detail=str(error))

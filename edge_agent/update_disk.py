@@ -66,7 +66,7 @@ def _read(path: Path) -> bytes:
     """Content of a state file; empty where there is none."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return b""
     except PermissionError as error:
         raise ConfigError(

@@ -30,6 +30,11 @@ _SILENCE_S: Final = 30.0
 _POLL_S: Final = 0.1
 _MISSING: Final = 404
 
+
+class CutShort(DownloadError):
+    """A server closed the connection before it had sent what it promised."""
+
+
 _Item = bytes | DownloadError
 
 
@@ -76,7 +81,7 @@ class RepositoryFetcher(FetcherInterface):
                 left_n = _stated_length(stream)
                 while (chunk := stream.read1(_CHUNK)) and _put(items, chunk, given_up):
                     left_n -= len(chunk)
-            last: _Item = DownloadError(f"{url}: cut short") if left_n > 0 else b""
+            last: _Item = CutShort(f"{url}: cut short") if left_n > 0 else b""
         except DownloadError as error:
             last = error
         except Exception as error:  # noqa: BLE001 - whatever ends the thread has to be said where it is waited for

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.audit import AuditLog
+from edge_agent.errors import BundleError, UpdateError
 from edge_agent.slots_disk import write_durably
 from edge_agent.trust_event import HALTED, OFFERED, UPDATE_FAILED, TrustEvent
 from edge_agent.update_disk import update_folder
@@ -66,11 +67,15 @@ class Notes:
         log: The audit log.
         before: What the last run told.
         told: What this one has to say.
+        digest: Of the bundle that is being taken; empty before there is one.
+        bundle_id: Its name.
     """
 
     log: AuditLog
     before: frozenset[tuple[str, str, str]]
     told: list[tuple[str, str, str]] = field(default_factory=list)
+    digest: str = ""
+    bundle_id: str = ""
 
     def note(self, event: TrustEvent) -> None:
         """Note a decision."""
@@ -80,3 +85,15 @@ class Notes:
             if name in self.before:
                 return
         self.log.note(event)
+
+    def note_failure(self, error: UpdateError | BundleError) -> None:
+        """Note that the update came to nothing, over which bundle, and why."""
+        self.note(
+            TrustEvent(
+                kind=UPDATE_FAILED,
+                digest=self.digest,
+                bundle_id=self.bundle_id,
+                reason=error.reason,
+                detail=str(error),
+            )
+        )

@@ -18,12 +18,12 @@ from tuf.api import exceptions
 from tuf.api.metadata import Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
-from edge_agent.errors import BundleFormatError, RepositoryUnreachable, UpdateError
+from edge_agent.errors import RepositoryUnreachable, UpdateError
 from edge_agent.layout import BUNDLE_CAP
 from edge_agent.offer import EPOCH_FIELD, OFFER_FIELD, SIGNED_FIELD, Offer
 from edge_agent.signers import signer_key
 from edge_agent.update_choice import Offered
-from edge_agent.update_fetch import RepositoryFetcher
+from edge_agent.update_fetch import CutShort, RepositoryFetcher
 from edge_agent.update_state import RoleFloor, SignerKey
 
 METADATA: Final = "metadata"
@@ -121,6 +121,8 @@ class Repository:
             self._client.refresh()
             if self._delegates(role):
                 self._client.get_targetinfo(path)
+                if role not in self._trusted:
+                    raise UpdateError("malformed", f"targets: expected {path} delegated to {role}, got it elsewhere")
 
     @property
     def epoch(self) -> int:
@@ -219,6 +221,8 @@ class Repository:
                 )
             if self._client.find_cached_target(target, str(path)):
                 return False
+            # Root may have left one that the agent's user cannot write over.
+            path.unlink(missing_ok=True)
             self._client.download_target(target, str(path))
             return True
 
@@ -270,7 +274,7 @@ def _offered(path: str, target: TargetFile) -> Offered:
         )
     try:
         return Offered(path, match[1], target.length, Offer.from_document((target.custom or {}).get(OFFER_FIELD)))
-    except BundleFormatError as error:
+    except UpdateError as error:
         raise UpdateError(error.reason, f"{path}: {error}") from error
 
 
@@ -285,6 +289,10 @@ def _told(wrong_version: str) -> Iterator[None]:
         ) from error
     except (exceptions.RepositoryError, exceptions.DownloadError) as error:
         raise _refusal(error, wrong_version) from error
+    except OSError as error:
+        raise UpdateError(
+            "disk_error", f"update: expected a disk that takes it, got {error}; make room or mend it, then try again"
+        ) from error
 
 
 def _refusal(error: Exception, wrong_version: str) -> UpdateError:
@@ -302,4 +310,5 @@ def _refusal(error: Exception, wrong_version: str) -> UpdateError:
     if isinstance(error, exceptions.DownloadHTTPError):
         text = f"repository: expected a file, got {error}; is it whole, and is this its place?"
         return RepositoryUnreachable("missing", text)
-    return RepositoryUnreachable("unreachable", f"repository: expected an answer, got {error}; it is tried again later")
+    reason = "cut_short" if isinstance(error, CutShort) else "unreachable"
+    return RepositoryUnreachable(reason, f"repository: expected an answer, got {error}; it is tried again later")

@@ -24,7 +24,6 @@ from edge_agent.slots_state import raise_epoch
 from edge_agent.startup import slots_of_config
 from edge_agent.trust_event import (
     DOWNLOADED,
-    EPOCH_RAISED,
     HALTED,
     INSTALLED,
     KEYS_CHANGED,
@@ -33,7 +32,7 @@ from edge_agent.trust_event import (
 )
 from edge_agent.update_choice import Choice, Offered, Place, choose
 from edge_agent.update_disk import read_update_state, update_folder, write_update_state
-from edge_agent.update_repository import Repository
+from edge_agent.update_repository import KeyList, Repository
 from edge_agent.update_slots import is_newer
 from edge_agent.update_state import see_keys, see_roles, see_root, time_floor_s
 
@@ -99,9 +98,9 @@ class Update:
         with tempfile.TemporaryDirectory(prefix="edge-agent-update-") as work:
             deadline_s = time.monotonic() + self._config.update.deadline_s
             repository = Repository(self._location, self._root, Path(work), deadline_s)
-            self._walk(repository)
-            self._learn_keys(repository)
-            found = self._choose(repository, self._raise_epoch(repository.epoch))
+            offers, keys = self._walk(repository)
+            self._learn_keys(repository, keys)
+            found = self._choose(offers, self._raise_epoch(repository.epoch), repository.expires)
             if not self._dry:
                 self._take(repository, found)
             return found
@@ -110,16 +109,18 @@ class Update:
     def _role(self) -> str:
         return f"bundles-{self._config.agent.fleet}"
 
-    def _walk(self, repository: Repository) -> None:
+    def _walk(self, repository: Repository) -> tuple[tuple[Offered, ...], KeyList]:
         chain = repository.walk_root()
         self._keep(see_root(self._state, anchor=hashlib.sha256(self._root).hexdigest(), chain=chain))
         floor_s = max(MADE_S, time_floor_s(self._state, repository.role_keys()))
         clock = datetime.fromtimestamp(max(self._now_s, floor_s), UTC)
         repository.refresh(clock, self._role, f"bundles/{self._config.agent.fleet}/any")
+        # Read before it counts as seen: a role that says what it must not say is no newer version of anything.
+        offers, keys = repository.offers(self._role), repository.keys()
         self._keep(see_roles(self._state, repository.roles(self._role)))
+        return offers, keys
 
-    def _learn_keys(self, repository: Repository) -> None:
-        listed = repository.keys()
+    def _learn_keys(self, repository: Repository, listed: KeyList) -> None:
         known = {key.hint: key for key in (*self._state.retired, *self._state.accepted)}
         accepted = tuple(known.get(hint) or repository.key(hint) for hint in listed.accepted)
         after = see_keys(self._state, accepted, listed.revoked)
@@ -136,14 +137,11 @@ class Update:
         after = raise_epoch(before, epoch)
         if not self._dry and after != before:
             after = self._ledger.change(lambda now: raise_epoch(now, epoch))
-            detail = f"the root opens epoch {epoch}, was {before.epoch}: sequences count anew"
-            self._note(TrustEvent(kind=EPOCH_RAISED, detail=detail))
         return after
 
-    def _choose(self, repository: Repository, slots: SlotsState) -> Found:
+    def _choose(self, offers: tuple[Offered, ...], slots: SlotsState, expires: datetime) -> Found:
         agent = self._config.agent
         place = Place(agent=agent.id, fleet=agent.fleet, wave=self._config.update.wave)
-        offers = repository.offers(self._role)
         shadow = ShadowPlace(self._config, self._state)
         active = choose(
             offers,
@@ -152,7 +150,7 @@ class Update:
             is_newer=lambda each: each.digest != self._state.taken and is_newer(slots, each),
         )
         return Found(
-            expires=repository.expires,
+            expires=expires,
             active=active,
             shadow=choose(offers, place, role=SHADOW, is_newer=shadow.is_newer),
         )
@@ -170,6 +168,7 @@ class Update:
 
     def _fetch(self, repository: Repository, offered: Offered) -> Path:
         """The bytes of a bundle; those that an earlier run left are not fetched again."""
+        self._notes.digest, self._notes.bundle_id = offered.digest, offered.offer.bundle_id
         self._note(_event(OFFERED, offered, f"sequence {offered.offer.sequence}, {offered.length} bytes"))
         path = self._download_path(offered.digest)
         if repository.bundle(offered, path):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from edge_agent.clock import UNSYNCHRONISED
+from edge_agent.trust_view import UNREADABLE, TrustView
 
 OK: Final = "ok"
 DEGRADED: Final = "degraded"
@@ -32,6 +33,7 @@ _LOSSES = (
     "messages_refused.alert",
 )
 _EVIDENCE_FAULTS = ("evidence_not_written", "evidence_not_read", "evidence_lost")
+_AUDIT_FAULTS = ("audit_damaged", "audit_rewound")
 _JOURNAL_FAULTS = ("journal_write_errors", "journal_internal_errors", "journal_damaged", "journal_unreadable")
 
 
@@ -48,6 +50,7 @@ class Signs:
         free_bytes: What is free on the disk of the state folder; negative where that is unknown.
         config_rejected: Whether the config on disk is not the one in force, because it was refused.
         silent_engines: Engines that should be heard and are not.
+        trust: How slots and audit log are.
         counts: All counters and gauges.
         grown: By how much counters grew in the last interval; those that did not are left out.
     """
@@ -60,6 +63,7 @@ class Signs:
     free_bytes: int = -1
     config_rejected: bool = False
     silent_engines: int = 0
+    trust: TrustView = field(default_factory=TrustView)
     counts: Mapping[str, int] = field(default_factory=dict)
     grown: Mapping[str, int] = field(default_factory=dict)
 
@@ -212,6 +216,30 @@ RULES: Final[tuple[Rule, ...]] = (
         DEGRADED,
         lambda signs: signs.counts.get("shadow_refused", 0) > 0,
         "`edge-agent doctor` says why; the active bundle runs all the same",
+    ),
+    Rule(
+        "bundle_fell_back",
+        DEGRADED,
+        lambda signs: signs.trust.slots.has_fallen_back,
+        "the previous bundle runs; `edge-agent audit show` says why the new one was left: release a corrected one",
+    ),
+    Rule(
+        "bundle_expired",
+        DEGRADED,
+        lambda signs: signs.trust.bundle_expired,
+        "install a newer bundle; this one runs on",
+    ),
+    Rule(
+        "slots_unreadable",
+        DEGRADED,
+        lambda signs: signs.trust.slots.stage == UNREADABLE,
+        "`edge-agent bundle status` says why; the next start fails, so see to it before",
+    ),
+    Rule(
+        "audit_failing",
+        DEGRADED,
+        lambda signs: _grew(signs, "audit_not_noted") or any(signs.counts.get(name, 0) for name in _AUDIT_FAULTS),
+        "`edge-agent audit verify`; make room, or find out who was at the log",
     ),
     Rule(
         "clock_unsynchronised",

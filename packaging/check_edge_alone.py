@@ -59,6 +59,10 @@ def forbidden(python: Path, work: Path) -> list[str]:
     ).stdout.split()
     problems = [f"{name}: expected not to be installed on the edge, got it; remove the dependency" for name in found]
     agent = subprocess.run([str(python.parent / "edge-agent"), "--version"], check=False, cwd=work, capture_output=True)
+    updater = "import edge_agent.update_run"  # what the one-shot updater brings: its extra `ota` is in the lock
+    update = subprocess.run([str(python), "-c", updater], check=False, cwd=work, capture_output=True)
+    if update.returncode:
+        problems.append(f"edge-agent update: expected python-tuf, got: {update.stderr.decode()}")
     if agent.returncode:
         problems.append(f"edge-agent --version: expected exit 0, got {agent.returncode}: {agent.stderr.decode()}")
     return problems

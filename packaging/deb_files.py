@@ -17,6 +17,8 @@ DOCUMENTS = Path("usr/share/doc") / PACKAGE
 
 COPIES = {
     "systemd/edge-agent.service": "usr/lib/systemd/system/edge-agent.service",
+    "systemd/edge-agent-update.service": "usr/lib/systemd/system/edge-agent-update.service",
+    "systemd/edge-agent-update.timer": "usr/lib/systemd/system/edge-agent-update.timer",
     "systemd/edge-agent.sysusers": "usr/lib/sysusers.d/edge-agent.conf",
     "systemd/edge-agent.tmpfiles": "usr/lib/tmpfiles.d/edge-agent.conf",
     "packaging/agent.toml": "etc/edge-agent/agent.toml",

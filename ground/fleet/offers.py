@@ -137,7 +137,7 @@ def offers_of(targets: Targets) -> dict[str, Offer]:
     """The offers of a fleet by target path.
 
     Raises:
-        BundleFormatError: ``offer_malformed``.
+        UpdateError: ``offer_malformed``.
     """
     return {
         path: Offer.from_document((target.custom or {}).get(OFFER_FIELD)) for path, target in targets.targets.items()
@@ -176,13 +176,7 @@ def _verified(data: bytes, proposal: Proposal, keys: TrustedKeys) -> Bundle:
 
 
 def _with(target: TargetFile, offer: Offer) -> TargetFile:
-    percent = int(offer.rollout.percent)
-    if percent != offer.rollout.percent:
-        # Signed metadata is canonical JSON after OLPC, which has no fractions.
-        raise RepositoryError(f"percent: expected a whole number, got {offer.rollout.percent:g}; round it")
-    document = offer.document()
-    document["rollout"]["percent"] = percent
-    return TargetFile(target.length, target.hashes, target.path, {"custom": {OFFER_FIELD: document}})
+    return TargetFile(target.length, target.hashes, target.path, {"custom": {OFFER_FIELD: offer.document()}})
 
 
 def _check_epoch(epoch: int, opened: int) -> None:

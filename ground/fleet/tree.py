@@ -51,7 +51,7 @@ class Trees:
         """
         if self.public.exists() and not self.public.is_symlink():
             raise RepositoryError(
-                f"{self.public}: expected a link, got a folder: this is a copy, made to sign; publish from the repository"
+                f"{self.public}: expected a link, got a folder: a copy, made to sign; publish from the repository"
             )
         self.sweep()
         tree = self._folder / f"{number}{_UNFINISHED}"

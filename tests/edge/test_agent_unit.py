@@ -20,27 +20,31 @@ from edge_agent.config import AgentSection
 from edge_agent.exit_code import ExitCode
 from edge_agent.link_timing import LinkTiming
 from edge_agent.log_writer import CLOSE_TIMEOUT_S
+from edge_agent.prove_child import WALL_S
+from edge_agent.update_section import UpdateSection
 
-UNIT = Path(__file__).resolve().parents[2] / "systemd" / "edge-agent.service"
+SYSTEMD = Path(__file__).resolve().parents[2] / "systemd"
+UNIT = SYSTEMD / "edge-agent.service"
+UPDATE = SYSTEMD / "edge-agent-update.service"
 EXPOSURE_TENTHS = 15
 """Highest exposure of ``systemd-analyze security``, in tenths: 1.5, of 10."""
 
 
-@pytest.fixture
-def analyzable(tmp_path: Path) -> Path:
-    """The unit with a program that exists on this machine."""
+@pytest.fixture(params=[UNIT, UPDATE], ids=["agent", "update"])
+def analyzable(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A unit with a program that exists on this machine."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    path = tmp_path / "edge-agent.service"
-    path.write_text(UNIT.read_text().replace("/opt/enginear/venv/bin/edge-agent", shutil.which("true") or ""))
+    path = tmp_path / request.param.name
+    path.write_text(request.param.read_text().replace("/opt/enginear/venv/bin/edge-agent", shutil.which("true") or ""))
     return path
 
 
-def setting(name: str) -> str:
-    """The value of a setting of the service that is given once."""
+def setting(name: str, unit: Path = UNIT) -> str:
+    """The value of a setting of a service that is given once."""
     parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(UNIT.read_text())
+    parser.read_string(unit.read_text())
     return parser["Service"][name]
 
 
@@ -69,3 +73,13 @@ def test_agrees_with_the_code() -> None:
     assert setting("RestartPreventExitStatus") == f"{ExitCode.USAGE:d} {ExitCode.BUNDLE_REFUSED:d}"
     assert f"/var/lib/{setting('StateDirectory')}" == str(AgentSection(id="a", fleet="f").state_dir)
     assert "Environment=ORT_DISABLE_TELEMETRY=1" in UNIT.read_text().splitlines()
+
+
+def test_updates_share_the_agents_state() -> None:
+    """The same dynamic user by name, group and folder; no answer is no failure, and the timer is for this service."""
+    assert setting("User", UPDATE) == UNIT.stem
+    for name in ("DynamicUser", "Group", "StateDirectory", "UMask", "NoNewPrivileges", "ProtectSystem"):
+        assert setting(name, UPDATE) == setting(name), name
+    assert setting("SuccessExitStatus", UPDATE) == f"{ExitCode.UPDATE_UNREACHABLE:d}"
+    assert int(setting("TimeoutStartSec", UPDATE)) > UpdateSection().deadline_s + WALL_S
+    assert UPDATE.with_suffix(".timer").is_file()

@@ -100,7 +100,9 @@ def test_run_with_refused_bundle(run: Run, config_file: Path, development_bundle
     code, _, err = run("run", "--config", config_file)
     assert code == ExitCode.BUNDLE_REFUSED
     assert err.startswith("edge-agent: development_not_allowed: small/1.0.0: expected a release bundle")
-    assert not (config_file.parent / "state").exists()
+    state = config_file.parent / "state"
+    assert sorted(path.name for path in state.iterdir()) == ["audit.lock", "audit.log"]
+    assert b'"reason":"development_not_allowed"' in (state / "audit.log").read_bytes()
 
 
 def test_verify(run: Run, small_bundle: Any) -> None:

@@ -9,22 +9,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from edge_agent import slots_boot, slots_disk
+from edge_agent import slots_boot, slots_disk, startup
+from edge_agent.command_audit import log_documents
 from edge_agent.config import AgentConfig, load_config
 from edge_agent.decision import NOT_ASSESSED
 from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, PolicyRejected
 from edge_agent.health import Counters
 from edge_agent.load import prove_model
+from edge_agent.manifest import Manifest
+from edge_agent.policy import Policy
 from edge_agent.probation import Probation
 from edge_agent.slots import SlotStore
 from edge_agent.slots_ledger import SlotLedger
-from edge_agent.slots_state import GOOD, PROBATION, ROLLED_BACK, TRIAL, loaded, mark_good
+from edge_agent.slots_state import GOOD, NO_SLOT, PROBATION, ROLLED_BACK, TRIAL, loaded, mark_good, roll_back
 from edge_agent.startup import slots_of_config, start_configured
 from edge_agent.trust import TrustedKeys
 from tests.conftest import wait_until
@@ -125,6 +130,59 @@ def test_failed_selftest_returns(
     assert (state.stage, state.reason, state.active.digest) == (ROLLED_BACK, error.reason, rig.old)
     assert [each.digest for each in state.rejected] == [rig.new] * rejected
     assert rig.start() == rig.old
+
+
+def expire(rig: Rig, monkeypatch: pytest.MonkeyPatch, *versions: str) -> None:
+    """Let the bundles of these versions expire: yesterday was their last day."""
+    real = Policy.check
+
+    def check(policy: Policy, manifest: Manifest) -> None:
+        last_day = "2026-11-27" if manifest.version in versions else "2026-11-29"
+        real(policy, replace(manifest, expires=last_day))
+
+    monkeypatch.setattr(Policy, "check", check)
+    monkeypatch.setattr(startup, "today", lambda: date(2026, 11, 28))
+    rig.store = slots_of_config(rig.config, TrustedKeys.from_files(rig.config.bundle.keys))
+
+
+def test_expired_and_proven_runs_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine without a watch is worse: a restart does not refuse what runs; a new install and a trial do."""
+    rig.ledger.change(lambda state: mark_good(loaded(state, rig.new), rig.new))
+    expire(rig, monkeypatch, "1.0.0", "2.0.0")
+    assert rig.start() == rig.new
+    assert rig.stage == GOOD
+    rig.ledger.change(roll_back)
+    assert rig.start() == rig.old
+    for refused in (
+        lambda: rig.store.activate(rig.new, boots=BOOTS),
+        lambda: rig.store.install(rig.ledger.folder / f"{rig.new}.bundle"),
+    ):
+        with pytest.raises(PolicyRejected, match="expected use until 2026-11-27"):
+            refused()
+
+
+def test_expired_on_trial_gives_way(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has not proven itself yet is refused; the proven one before it runs, expired or not."""
+    expire(rig, monkeypatch, "1.0.0", "2.0.0")
+    assert rig.start() == rig.old
+    assert (rig.stage, rig.ledger.state().reason, rig.ledger.state().rejected) == (ROLLED_BACK, "expired", ())
+    events = [(line["kind"], line["reason"]) for line in log_documents(rig.config.agent.state_dir)][-2:]
+    assert events == [("refused", "expired"), ("rolled_back", "expired")]
+
+
+@pytest.mark.parametrize("which", ["wrong_fleet", "signature"])
+def test_only_age_is_forgiven(rig: Rig, monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    """A proven bundle meets all other checks at each start."""
+    rig.ledger.change(lambda state: mark_good(loaded(state, rig.new), rig.new))
+    rig.ledger.change(lambda state: replace(state, previous=NO_SLOT))
+    if which == "wrong_fleet":
+        rig.config = replace(rig.config, agent=replace(rig.config.agent, fleet="other"))
+    else:
+        slot = rig.ledger.folder / f"{rig.new}.bundle"
+        slot.write_bytes(slot.read_bytes().replace(b"small/2.0.0", b"small/9.0.0"))
+    expire(rig, monkeypatch, "2.0.0")
+    with pytest.raises(BundleError):
+        rig.start()
 
 
 def test_rot_in_the_active_slot(rig: Rig) -> None:

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from edge_agent.clock import SYNCHRONISED, UNKNOWN, UNSYNCHRONISED
+from edge_agent.slots_state import BY_HAND, ROLLED_BACK
+from edge_agent.trust_view import UNREADABLE, SlotsView, TrustView
 from edge_agent.verdict import DEGRADED, FAILING, LOW_DISK_BYTES, OK, RULES, Signs, growth, judge
+
+
+def view(**slots: Any) -> TrustView:
+    """Slots in some state."""
+    return TrustView(slots=SlotsView(**slots))
+
 
 WELL: dict[str, Any] = {"clock": SYNCHRONISED, "free_bytes": LOW_DISK_BYTES, "grown": {"windows.normal": 100}}
 
@@ -49,6 +57,14 @@ TABLE: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("an engine silent", {"silent_engines": 1}, DEGRADED, ("engines_silent",)),
     ("config rejected", {"config_rejected": True}, DEGRADED, ("config_rejected",)),
     ("evidence lost", {"grown": {"evidence_lost.memory": 1}}, DEGRADED, ("evidence_failing",)),
+    ("fallen back", {"trust": view(stage=ROLLED_BACK, reason="golden")}, DEGRADED, ("bundle_fell_back",)),
+    ("returned by hand", {"trust": view(stage=ROLLED_BACK, reason=BY_HAND)}, OK, ()),
+    ("slots unreadable", {"trust": view(stage=UNREADABLE)}, DEGRADED, ("slots_unreadable",)),
+    ("expired", {"trust": TrustView(bundle_expired=True)}, DEGRADED, ("bundle_expired",)),
+    ("a decision not noted", {"grown": {"audit_not_noted": 1}}, DEGRADED, ("audit_failing",)),
+    ("decisions not noted, long ago", {"counts": {"audit_not_noted": 1}}, OK, ()),
+    ("log damaged", {"counts": {"audit_damaged": 1}}, DEGRADED, ("audit_failing",)),
+    ("log written anew", {"counts": {"audit_rewound": 1}}, DEGRADED, ("audit_failing",)),
     ("disk low", {"free_bytes": LOW_DISK_BYTES - 1}, DEGRADED, ("disk_low",)),
     ("disk full", {"free_bytes": 0}, DEGRADED, ("disk_low",)),
     ("disk unknown", {"free_bytes": -1}, OK, ()),

@@ -10,12 +10,9 @@ from edge_agent import prove_child, slots
 from edge_agent.command_update import take
 from edge_agent.config import AgentConfig, parse_config
 from edge_agent.errors import BundleError
-from edge_agent.offer import Rollout
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import SlotsState
-from ground.errors import RepositoryError
 from ground.fleet.bundle_keys import kinds_of
-from ground.fleet.offers import Proposal, propose
 from ground.keys import new_key_pair
 from tests.conftest import SignedBundle, make_small_bundle, small_spec
 from tests.ground.repo_ceremony import FLEET, Ceremony, begin_public
@@ -114,15 +111,6 @@ def test_rotated_everything(ceremony: Ceremony, agent: AgentConfig, small_bundle
         assert ceremony.commit().held == {}
     assert ceremony.run("publish", small_bundle.path, *ceremony.sign_as("yann")) == 0
     assert update(agent, ceremony).active.bundle_id == "small/1.0.0"
-
-
-def test_fraction(ceremony: Ceremony, small_bundle: SignedBundle) -> None:
-    """Signed metadata knows no fractions: they are refused, not rounded."""
-    proposal = Proposal(
-        bundle=small_bundle.path, fleet="", role="active", rollout=Rollout(1, 0.5), allow_development=False
-    )
-    with pytest.raises(RepositoryError, match=r"expected a whole number, got 0\.5"):
-        propose(ceremony.repo, proposal)
 
 
 def _folder(path: Path) -> Path:

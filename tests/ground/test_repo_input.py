@@ -74,7 +74,10 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
         r"offer: expected one of active, shadow .*, got 'test'",
     ),
     "wave 0": (("publish", "{bundle}", "--wave", "0"), r"rollout: expected a wave from 1 to 9 .*, got wave 0"),
-    "101 percent": (("publish", "{bundle}", "--percent", "101"), r"rollout: expected .* 0 to 100 percent, got .* 101"),
+    "101 percent": (
+        ("publish", "{bundle}", "--percent", "101"),
+        r"rollout: expected .* 0 to 100 whole percent, got wave 9 and 101",
+    ),
     "no offer": (
         ("rollout", "01234567", "--fleet", FLEET, "--halt"),
         r"bundle: expected 8 or more digits .*'01234567'",

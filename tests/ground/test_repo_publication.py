@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tuf.api.exceptions import RepositoryError as ClientRefusal
 from tuf.api.metadata import Metadata
 
 from edge_agent.offer import Rollout
@@ -161,6 +162,39 @@ def test_expired(ceremony: Ceremony, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"ground.fleet.{module}.now", lambda: later)
     with pytest.raises(RepositoryError, match=r"targets: expired on .*; `ground repo renew targets`"):
         refresh(ceremony.repo, ceremony.online)
+
+
+def test_expired_root(ceremony: Ceremony, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody kept the repository for three years: clients refuse it, and take the renewed root."""
+    past = repository.now().replace(year=2023)
+    with monkeypatch.context() as then:
+        then.setattr("ground.fleet.repository.now", lambda: past)
+        then.setattr("ground.fleet.publication.now", lambda: past)
+        then.setattr("ground.fleet.publication.rehearse", lambda *_, **__: None)
+        old = Ceremony(ceremony.keys, tmp_path / "old")
+        old.found()
+        old.sign("root", "alice", "bob")
+        old.sign("targets", "dora", "emil")
+        old.sign("bundles-test", "gina")
+        old.commit()
+    late = Client(str(old.public), tmp_path / "late", (old.public / "metadata" / "1.root.json").read_bytes())
+    with pytest.raises(ClientRefusal, match="expired"):
+        late.update()
+    with pytest.raises(RepositoryError, match=r"root: expired on .*; `ground repo renew root`, sign"):
+        refresh(old.repo, old.online)
+    for role, names in (("root", ("alice", "carol")), ("targets", ("dora", "fred")), ("bundles-test", ("hans",))):
+        assert old.run("renew", role) == 0
+        old.sign(role, *names)
+    assert old.commit().held == {}
+    late.update()
+    assert late.version("root") == 2
+
+
+def test_development(ceremony: Ceremony, client: Client, development_bundle: SignedBundle) -> None:
+    """A development bundle is offered only by who says so."""
+    assert ceremony.run("publish", development_bundle.path, *ceremony.sign_as("gina")) == 2
+    publish(ceremony, development_bundle, "--allow-development")
+    assert len(client.offers()) == 1
 
 
 def test_expired_fleet(ceremony: Ceremony) -> None:

@@ -1,0 +1,355 @@
+"""Updates that go well: over HTTP and from a stick, by rollout and wave, with keys, epochs and a shadow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from edge_agent.archive import read_archive, write_archive
+from edge_agent.cli import main
+from edge_agent.command_audit import log_documents
+from edge_agent.errors import ConfigError, SignatureRejected
+from edge_agent.exit_code import ExitCode
+from edge_agent.layout import SIGNATURE
+from edge_agent.offer import share_of
+from edge_agent.signers import accepted_keys, known_keys
+from edge_agent.slots_ledger import SlotLedger
+from edge_agent.slots_state import give_up, roll_back
+from edge_agent.startup import keys_of_config, load_shadow, slots_of_config, start_configured
+from edge_agent.trust import key_hint
+from ground.sign import sign_members
+from tests.security.tuf_repository import NOW_S, Manners, serve
+from tests.security.update_rig import Rig, make_rig
+
+KINDS = ("offered", "downloaded", "keys_changed", "update_failed", "halted")
+
+
+@pytest.fixture
+def rig(tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """An agent, and a repository that offers nothing yet."""
+    return make_rig(tmp_path, releases[0].key, monkeypatch)
+
+
+@pytest.fixture
+def command(rig: Rig, tmp_path: Path, releases: Any, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs ``edge-agent update`` at the time of the repository; gives its exit code and its JSON."""
+    path = tmp_path / "agent.toml"
+    path.write_text(
+        "[agent]\nid = 'a1'\nfleet = 'test'\nstate_dir = 'state'\n"
+        f"[bundle]\nslots = true\nkeys = ['{releases[0].key}']\n"
+        f"[update]\nroot = 'root.json'\nurl = '{rig.maker.folder}'\n"
+    )
+
+    def run(*arguments: object) -> tuple[int, dict[str, Any]]:
+        code = main(["update", *map(str, arguments), "--config", str(path), "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def kinds(rig: Rig) -> list[str]:
+    """What this command noted, leaving out what the slots note themselves."""
+    return [event.kind for event in rig.events if event.kind in KINDS]
+
+
+def test_takes_the_newest_once(rig: Rig, releases: Any) -> None:
+    """Fetched, installed, on trial; then there is nothing new."""
+    digest = rig.maker.offer(releases[1].path, sequence=2)
+    rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    found = rig.update()
+    assert [each.digest for each in found.active.taken] == [digest]
+    assert (rig.slots.stage, rig.slots.active.digest) == ("trial", digest)
+    assert rig.update().active.taken == ()
+    assert kinds(rig) == ["offered", "downloaded"]
+    assert sorted(path.name for path in (rig.state_dir / "update").iterdir()) == ["report.json", "state.0", "state.1"]
+
+
+def test_over_http_and_from_a_stick(rig: Rig, releases: Any) -> None:
+    """One repository, two ways; they share the floors."""
+    rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    with serve(rig.maker.folder, manners := Manners()) as url:
+        rig.update(f"{url}/")
+    assert rig.slots.active.sequence == 1
+    assert sum(path.endswith(".bundle") for path in manners.asked) == 1
+    rig.maker.offer(releases[1].path, sequence=2)
+    rig.maker.publish()
+    rig.update(rig.maker.folder)
+    assert rig.slots.active.sequence == 2
+
+
+def test_look_keeps_nothing(rig: Rig, releases: Any) -> None:
+    """It tells what would be taken, and leaves no trace."""
+    digest = rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    assert [each.digest for each in rig.look().active.taken] == [digest]
+    assert (list(rig.state_dir.glob("**/*")), rig.events) == ([], [])
+
+
+def test_wave_and_percentage(tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents of an earlier wave take it, of this wave those below the percentage, of a later one none."""
+    for wave, above, taken in ((1, 0, 1), (2, 1, 1), (2, 0, 0), (3, 1, 0)):
+        folder = tmp_path / f"{wave}{above}"
+        folder.mkdir()
+        rig = make_rig(folder, releases[0].key, monkeypatch, update={"wave": wave})
+        digest = rig.maker.offer(releases[0].path, sequence=1)
+        percent = int(share_of("a1", digest)) + above
+        rig.maker.offer(releases[0].path, sequence=1, wave=2, percent=percent)
+        rig.maker.publish()
+        found = rig.look()
+        assert (len(found.active.taken), len(found.active.waiting)) == (taken, 1 - taken), (wave, above)
+
+
+def test_a_halted_rollout(rig: Rig, releases: Any) -> None:
+    """It is not taken, which is noted once; resumed, it is taken."""
+    rig.maker.offer(releases[0].path, sequence=1, halted=True)
+    rig.maker.publish()
+    for _ in range(2):
+        found = rig.update()
+        assert (len(found.active.halted), found.active.taken) == (1, ())
+    assert kinds(rig) == ["halted"]
+    rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    rig.update()
+    assert rig.slots.active.sequence == 1
+
+
+def test_what_was_left_is_not_taken_again(rig: Rig, releases: Any) -> None:
+    """Returned from by hand or rejected: the same bundle is left alone, a newer one is taken."""
+    ledger = SlotLedger(rig.state_dir)
+    for index, sequence in enumerate((1, 2)):
+        rig.maker.offer(releases[index].path, sequence=sequence)
+        rig.maker.publish()
+        rig.update()
+        rig.prove()
+    ledger.change(roll_back)
+    assert rig.update().active.taken == ()
+    rig.maker.offer(releases[2].path, sequence=3)
+    rig.maker.publish()
+    rig.update()
+    assert rig.slots.active.sequence == 3
+    ledger.change(lambda state: give_up(state, "policy", reject=False))
+    assert rig.update().active.taken == ()
+
+
+def test_a_refused_bundle_is_not_fetched_again(rig: Rig, releases: Any) -> None:
+    """An agent whose config lacks the key tries again every hour, and fetches once; the same refusal is noted once."""
+    rig.maker.offer(resigned(releases[0].path, other_key(), rig.maker.folder), sequence=1)
+    rig.maker.publish()
+    with serve(rig.maker.folder, manners := Manners()) as url:
+        for _ in range(3):
+            with pytest.raises(SignatureRejected):
+                rig.update(url)
+    assert sum(path.endswith(".bundle") for path in manners.asked) == 1
+    assert kinds(rig) == ["offered", "downloaded", "update_failed"]
+    assert rig.events[-1].digest
+
+
+def other_key() -> ec.EllipticCurvePrivateKey:
+    """The key of an engineer who came later."""
+    return ec.derive_private_key(424_242, ec.SECP256R1())
+
+
+def resigned(bundle: Path, key: ec.EllipticCurvePrivateKey, folder: Path) -> Path:
+    """The same bundle, signed by another key."""
+    members = {name: content for name, content in read_archive(bundle.read_bytes()).items() if name != SIGNATURE}
+    path = folder / f"{bundle.parent.name}.bundle"
+    path.write_bytes(write_archive({**members, SIGNATURE: sign_members("small", members, key)}))
+    return path
+
+
+def list_key(rig: Rig, key: ec.EllipticCurvePublicKey, *, kind: str = "bundle-key") -> str:
+    """List a key in the repository."""
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    rig.maker.key(key_hint(key), pem, kind=kind)
+    return key_hint(key)
+
+
+def test_keys_come_and_go_with_the_repository(rig: Rig, releases: Any) -> None:
+    """A listed key signs; one that is gone signs nothing new, and what it signed in a slot is started."""
+    hint = list_key(rig, other_key().public_key())
+    rig.maker.offer(resigned(releases[0].path, other_key(), rig.maker.folder), sequence=1)
+    rig.maker.publish()
+    rig.update()
+    assert hint in accepted_keys(rig.config).by_hint
+    assert kinds(rig) == ["keys_changed", "offered", "downloaded"]
+    del rig.maker.signed["targets"].targets[f"keys/{hint}.pem"]
+    rig.maker.offer(resigned(releases[1].path, other_key(), rig.maker.folder), sequence=2)
+    rig.maker.publish()
+    with pytest.raises(SignatureRejected) as refusal:
+        rig.update()
+    assert refusal.value.reason == "unknown_key"
+    assert (hint in accepted_keys(rig.config).by_hint, hint in known_keys(rig.config).by_hint) == (False, True)
+    assert start_configured(rig.config).bundle_id == "small/1.0.0"
+
+
+def test_a_pinned_key_is_revoked_for_good(rig: Rig, releases: Any) -> None:
+    """Stolen: nothing of it is taken any more, what runs goes on; that it vanishes from the list changes nothing."""
+    rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    rig.update()
+    (pinned,) = accepted_keys(rig.config).by_hint.values()
+    hint = list_key(rig, pinned, kind="revoked-bundle-key")
+    rig.maker.offer(releases[1].path, sequence=2)
+    rig.maker.publish()
+    for _ in range(2):
+        with pytest.raises(SignatureRejected) as refusal:
+            rig.update()
+        assert refusal.value.reason == "revoked_key"
+        rig.maker.signed["targets"].targets.pop(f"keys/{hint}.pem", None)
+        rig.maker.publish()
+    with pytest.raises(SignatureRejected):
+        slots_of_config(rig.config, accepted_keys(rig.config)).open_active()
+    assert start_configured(rig.config).bundle_id == "small/1.0.0"
+
+
+@pytest.mark.parametrize("is_key", [True, False])
+def test_a_key_under_another_name_is_refused(rig: Rig, releases: Any, *, is_key: bool) -> None:
+    """Whoever lists it may not choose what it is called; nor list what is no key."""
+    rig.maker.key("a" * 64, releases[0].key.read_bytes() if is_key else b"no key")
+    rig.maker.publish()
+    rig.refuses("bad_key", seen=True)
+
+
+def test_an_epoch_opens(rig: Rig, releases: Any) -> None:
+    """Only the root can: afterwards the slots know it."""
+    rig.maker.open_epoch(3)
+    rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    rig.update()
+    rig.update()
+    assert rig.slots.epoch == 3
+    assert kinds(rig) == ["offered", "downloaded"]
+    # The slots note it themselves, once it is on disk.
+    noted = [line["kind"] for line in log_documents(rig.config.agent.state_dir)]
+    assert noted[0] == "epoch_raised"
+    assert noted.count("epoch_raised") == 1
+
+
+def test_the_shadow_has_its_place(tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes where ``[shadow] path`` points, if that is in the state folder, and never backwards."""
+    rig = make_rig(tmp_path, releases[0].key, monkeypatch, shadow={"path": "state/shadow.bundle"})
+    rig.maker.offer(releases[1].path, sequence=2, role="shadow")
+    rig.maker.publish()
+    found = rig.update()
+    assert (len(found.shadow.taken), found.active.taken) == (1, ())
+    assert (rig.state_dir / "shadow.bundle").read_bytes() == releases[1].path.read_bytes()
+    assert load_shadow(rig.config).state == "running"
+    rig.maker.offer(releases[0].path, sequence=1, role="shadow")
+    rig.maker.publish()
+    assert rig.update().shadow.taken == ()
+
+
+def test_a_shadow_elsewhere_is_the_integrators(tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path outside the state folder is not written to."""
+    rig = make_rig(tmp_path, releases[0].key, monkeypatch, shadow={"path": "shadow.bundle"})
+    rig.maker.offer(releases[1].path, sequence=2, role="shadow")
+    rig.maker.publish()
+    assert rig.update().shadow.taken == ()
+    assert not (tmp_path / "shadow.bundle").exists()
+
+
+def test_other_fleets_and_no_delegation(
+    rig: Rig, tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository that knows nothing of this fleet has nothing for it."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = make_rig(folder, releases[0].key, monkeypatch, agent={"fleet": "other"})
+    other.maker.offer(releases[0].path, sequence=1)
+    other.maker.publish()
+    assert other.update().active.taken == ()
+    assert rig.update().active.taken == ()
+
+
+def test_the_command(command: Any, rig: Rig, releases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit codes and JSON of each outcome."""
+    monkeypatch.setattr("time.time", lambda: NOW_S)
+    digest = rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    code, document = command("--check")
+    assert (code, document["check"], document["active"]["taken"][0]["part_number"]) == (ExitCode.OK, True, "EV-1")
+    code, document = command()
+    assert (code, [each["digest"] for each in document["active"]["taken"]]) == (ExitCode.OK, [digest])
+    assert command()[1]["active"]["taken"] == []
+    code, document = command("--from", "http://127.0.0.1:1/")
+    assert (code, document["error"].split(":")[0]) == (ExitCode.UPDATE_UNREACHABLE, "unreachable")
+    rig.maker.publish(timestamp=rig.maker.signers["root"])
+    code, document = command()
+    assert (code, document["error"].split(":")[0]) == (ExitCode.UPDATE_REFUSED, "under_threshold")
+    assert command("--from", "stick")[0] == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ({"update": {"root": "none.json"}}, "update.root"),
+        ({"bundle": {"slots": False, "path": "a.bundle"}}, "bundle.slots"),
+    ],
+)
+def test_what_an_update_needs(
+    tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch, table: dict[str, Any], named: str
+) -> None:
+    """Slots, and the pinned root."""
+    rig = make_rig(tmp_path, releases[0].key, monkeypatch, **table)
+    with pytest.raises(ConfigError, match=named):
+        rig.update()
+
+
+def test_an_address_needs_a_root(tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address alone is no anchor; and it is the web's, or an absolute path."""
+    for update in ({"url": "https://x", "root": "/dev/null"}, {"url": "ftp://x"}):
+        folder = tmp_path / update["url"][:3]
+        folder.mkdir()
+        with pytest.raises(ConfigError, match="update"):
+            make_rig(folder, releases[0].key, monkeypatch, update=update)
+
+
+def test_a_pinned_root_that_is_none(rig: Rig, tmp_path: Path) -> None:
+    """A file that is no root.json is told as such."""
+    (tmp_path / "root.json").write_bytes(b"{}")
+    rig.refuses("bad_root")
+
+
+def test_another_pinned_root_begins_anew(
+    rig: Rig, tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a ceremony from nothing, an integrator installs the new root: floors of the old root do not hold it up."""
+    rig.maker.open_epoch(0)
+    rig.maker.publish()
+    rig.update()
+    folder = tmp_path / "new"
+    folder.mkdir()
+    new = make_rig(folder, releases[0].key, monkeypatch)
+    new.maker.signed["root"].unrecognized_fields["x-ceremony"] = 2
+    new.maker.write_root()
+    (tmp_path / "root.json").write_bytes(new.maker.pinned_root)
+    for _ in range(3):
+        new.maker.publish()
+    rig.update(new.maker.folder)
+
+
+def test_the_daemon_never_loads_tuf() -> None:
+    """What `edge-agent run` imports, and what it imports later on, holds none of the updater's libraries."""
+    script = (
+        "import sys, pkgutil, importlib, edge_agent\n"
+        "for each in pkgutil.iter_modules(edge_agent.__path__):\n"
+        "    if each.name not in ('update_fetch', 'update_repository', 'update_run', '__main__'):\n"
+        "        importlib.import_module('edge_agent.' + each.name)\n"
+        "print([name for name in ('tuf', 'securesystemslib', 'urllib3', 'requests') if name in sys.modules])\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_keys_of_the_config_are_enough_without_updates(rig: Rig) -> None:
+    """Where no update ever ran, nothing changes."""
+    assert set(keys_of_config(rig.config).by_hint) == set(accepted_keys(rig.config).by_hint)
