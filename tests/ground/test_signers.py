@@ -160,7 +160,7 @@ def test_token(members: Path, tmp_path: Path, token: Path, monkeypatch: pytest.M
 def test_token_by_command(members: Path, token: Path) -> None:
     """The same token by the command of OpenSC, where the library is not installed."""
     command = (
-        f"pkcs11-tool --module {MODULE} --token-label release --login --pin {PIN} --label signer --sign "
+        f"pkcs11-tool --module {MODULE} --token-label release --login --pin {PIN} --id 01 --sign "
         "--mechanism ECDSA --signature-format openssl"
     )
     run("sign", members, "--signer-command", command, "--signer-digest", "--public-key", token)
