@@ -134,20 +134,22 @@ def test_prompt(tmp_path: Path, second: str) -> None:
 
 def at_terminal(arguments: list[str], answers: list[tuple[str, str]]) -> tuple[str, int]:
     """Run ``ground`` at a terminal and answer its prompts; gives what stood on the screen, and the exit code."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(ROOT)
-        os.execv(sys.executable, [sys.executable, "-c", "from ground.cli import main; main()", *arguments])  # noqa: S606
-    shown, waiting = "", list(answers)
-    while True:
-        try:
-            shown += os.read(terminal, 4096).decode()
-        except OSError:
-            break
-        if waiting and waiting[0][0] in shown:
-            os.write(terminal, f"{waiting.pop(0)[1]}\n".encode())
-    os.close(terminal)
-    return shown, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from ground.cli import main; main()", *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        screen, waiting = "", list(answers)
+        while True:
+            try:
+                screen += os.read(ours, 4096).decode()
+            except OSError:
+                break
+            if waiting and waiting[0][0] in screen:
+                os.write(ours, f"{waiting.pop(0)[1]}\n".encode())
+    os.close(ours)
+    return screen, process.returncode
 
 
 def test_keys_are_never_open_to_others(tmp_path: Path) -> None:
