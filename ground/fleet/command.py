@@ -12,7 +12,6 @@ from rich.console import Console
 from ground.fleet.command_offers import publish, rollout, withdraw
 from ground.fleet.command_trust import add, distrust_key, epoch_app, init, new_key, renew, rotate_key, trust_key
 from ground.fleet.options import (
-    NO_FILE,
     OnlinePasswordOption,
     PasswordOption,
     RepoOption,
@@ -23,6 +22,7 @@ from ground.fleet.options import (
     tell_staged,
     tell_standing,
 )
+from ground.password import NO_FILE, PasswordSource
 
 repo_app = typer.Typer(no_args_is_help=True, help="The update repository: bundles on their way to the fleet.")
 for each in (new_key, init, add, publish, rollout, withdraw, trust_key, distrust_key, rotate_key, renew):
@@ -45,13 +45,13 @@ def sign(
     password_file: PasswordOption = NO_FILE,
 ) -> None:
     """Add one signature to what is staged, after saying what it changes; works on a copy of the repository."""
-    from ground.fleet.key_files import Password, load_signer
+    from ground.fleet.key_files import load_signer
     from ground.fleet.repository import Repository
     from ground.fleet.signing import add_signature
 
     with Repository.opened(repo) as opened:
         tell_changes(opened, role)
-        add_signature(opened, role, load_signer(key, Password(password_file)))
+        add_signature(opened, role, load_signer(key, PasswordSource(password_file)))
         tell_standing(opened, role)
 
 
@@ -86,13 +86,12 @@ def refresh(
     online: OnlineFolder, repo: RepoOption = Path(), online_password_file: OnlinePasswordOption = NO_FILE
 ) -> None:
     """Sign snapshot and timestamp anew, and publish nothing else: for cron."""
-    from ground.fleet.key_files import Password
     from ground.fleet.online import OnlineKeys
     from ground.fleet.publication import refresh as refresh_online
     from ground.fleet.repository import Repository
 
     with Repository.opened(repo) as opened:
-        tell_published(refresh_online(opened, OnlineKeys(online, Password(online_password_file))))
+        tell_published(refresh_online(opened, OnlineKeys(online, PasswordSource(online_password_file))))
 
 
 @repo_app.command()

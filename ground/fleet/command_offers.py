@@ -10,7 +10,6 @@ import typer
 from edge_agent.offer import ACTIVE, LAST_WAVE, WHOLE
 from ground.errors import RepositoryError
 from ground.fleet.options import (
-    NO_FILE,
     FleetOption,
     KeyOption,
     OnlineOption,
@@ -20,6 +19,7 @@ from ground.fleet.options import (
     say,
     sign_and_publish,
 )
+from ground.password import NO_FILE
 
 DigestArgument = Annotated[str, typer.Argument(help="Digest of the bundle, or its first 8 digits or more.")]
 

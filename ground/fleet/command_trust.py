@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ground.fleet.options import NO_FILE, PasswordOption, RepoOption, say, tell_staged
+from ground.fleet.options import PasswordOption, RepoOption, say, tell_staged
+from ground.password import NO_FILE, PasswordSource
 
 epoch_app = typer.Typer(no_args_is_help=True, help="The epoch: agents count sequences anew in each.")
 
@@ -20,9 +21,9 @@ def new_key(
     password_file: PasswordOption = NO_FILE,
 ) -> None:
     """Make a key pair for a role of the repository (ed25519); the private key is encrypted."""
-    from ground.fleet.key_files import Password, name_of, new_role_key
+    from ground.fleet.key_files import name_of, new_role_key
 
-    key = new_role_key(private, Password(password_file))
+    key = new_role_key(private, PasswordSource(password_file))
     say([f"{name_of(key)}: keep {private}, give {private.with_suffix('.pub')} to who keeps the repository"])
 
 

@@ -5,11 +5,7 @@ These keys sign the repository's metadata. Keys that sign bundles are others (``
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from dataclasses import dataclass
-from getpass import getpass
 from pathlib import Path
 from typing import Final
 
@@ -19,14 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 
 from ground.errors import SigningError
+from ground.key_file import is_encrypted, write_private_key
+from ground.password import PasswordSource
 from ground.workspace import write_atomic
 
 PUBLIC_SUFFIX: Final = ".pub"
 PRIVATE_SUFFIX: Final = ".pem"
 NAME_FIELD: Final = "x-enginear-name"
 """Field of a key in the metadata: what people call it, the name of its file. It decides nothing."""
-PASSWORD_VARIABLE: Final = "GROUND_KEY_PASSWORD"  # noqa: S105 - the name of a variable, no password
-LEAST_PASSWORD_N: Final = 8
 SHORT_ID_N: Final = 16
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FIELD_PRIME = 2**255 - 19
@@ -35,38 +31,7 @@ _SMALL_ORDER_Y = frozenset({0, 1, _FIELD_PRIME - 1, _FIELD_PRIME, _FIELD_PRIME +
 """Heights of the points of edwards25519 whose order divides 8, other writings of 0 and 1 included (RFC 8032)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Password:
-    """Where the password of a private key comes from: a file, else the environment, else whoever sits at the terminal.
-
-    Attributes:
-        file: Its first line is the password; empty for none.
-    """
-
-    file: Path = Path()
-
-    def read(self, key: Path) -> bytes:
-        """The password of ``key``.
-
-        Raises:
-            SigningError: There is none, or it is shorter than ``LEAST_PASSWORD_N``.
-        """
-        if self.file != Path():
-            text = _first_line(self.file)
-        elif PASSWORD_VARIABLE in os.environ:
-            text = os.environ[PASSWORD_VARIABLE]
-        elif sys.stdin.isatty():
-            text = getpass(f"Password of {key}: ")
-        else:
-            raise SigningError(f"{key}: expected a password, got none; give --password-file or set {PASSWORD_VARIABLE}")
-        if len(text) < LEAST_PASSWORD_N:
-            raise SigningError(
-                f"{key}: expected a password of {LEAST_PASSWORD_N} characters or more, got {len(text)}; choose another"
-            )
-        return text.encode()
-
-
-def new_role_key(private: Path, password: Password) -> SSlibKey:
+def new_role_key(private: Path, passwords: PasswordSource) -> SSlibKey:
     """Make a key pair: ``private`` (mode 0600, encrypted) and its public key beside it with the suffix ``.pub``.
 
     Raises:
@@ -80,11 +45,9 @@ def new_role_key(private: Path, password: Password) -> SSlibKey:
         if path.exists() or path.is_symlink():
             raise SigningError(f"{path}: expected no file, got one; keep it, or choose another name for the new key")
     key = Ed25519PrivateKey.generate()
-    encryption = serialization.BestAvailableEncryption(password.read(private))
+    password = passwords.choose(str(private))
     private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_private(
-        private, key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    )
+    write_private_key(private, key, password)
     write_atomic(
         public,
         key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
@@ -116,7 +79,7 @@ def load_public_key(path: Path) -> SSlibKey:
     return named
 
 
-def load_signer(path: Path, password: Password) -> CryptoSigner:
+def load_signer(path: Path, passwords: PasswordSource) -> CryptoSigner:
     """Read a private key.
 
     Raises:
@@ -124,7 +87,7 @@ def load_signer(path: Path, password: Password) -> CryptoSigner:
     """
     try:
         pem = path.read_bytes()
-        secret = password.read(path) if b"ENCRYPTED" in pem else None
+        secret = passwords.ask(str(path)) if is_encrypted(pem) else None
         key = serialization.load_pem_private_key(pem, password=secret)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SigningError(
@@ -139,18 +102,3 @@ def load_signer(path: Path, password: Password) -> CryptoSigner:
 def name_of(key: Key) -> str:
     """What people call a key, and the beginning of its id."""
     return f"{key.unrecognized_fields.get(NAME_FIELD, '')} {key.keyid[:SHORT_ID_N]}".strip()
-
-
-def _first_line(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").partition("\n")[0].removesuffix("\r")
-    except (OSError, UnicodeError) as error:
-        raise SigningError(f"{path}: expected a password in its first line, got {error}; check the file") from error
-
-
-def _write_private(path: Path, pem: bytes) -> None:
-    # Created with its mode and never over another file: at no moment can others read it, and no key can be lost.
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(pem)
-        stream.flush()
-        os.fsync(stream.fileno())

@@ -9,7 +9,8 @@ from pathlib import Path
 from securesystemslib.signer import CryptoSigner
 
 from ground.errors import SigningError
-from ground.fleet.key_files import PRIVATE_SUFFIX, PUBLIC_SUFFIX, SHORT_ID_N, Password, load_public_key, load_signer
+from ground.fleet.key_files import PRIVATE_SUFFIX, PUBLIC_SUFFIX, SHORT_ID_N, load_public_key, load_signer
+from ground.password import PasswordSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,11 @@ class OnlineKeys:
 
     Attributes:
         folder: Holds ``.pem`` files, each with its ``.pub``.
-        password: Of all of them.
+        passwords: Where that of all of them comes from.
     """
 
     folder: Path
-    password: Password
+    passwords: PasswordSource
 
     def signer(self, role: str, keyids: Iterable[str]) -> CryptoSigner:
         """The private key of a role.
@@ -33,7 +34,7 @@ class OnlineKeys:
         wanted = set(keyids)
         for public in sorted(self.folder.glob(f"*{PUBLIC_SUFFIX}")):
             if load_public_key(public).keyid in wanted:
-                signer = load_signer(public.with_suffix(PRIVATE_SUFFIX), self.password)
+                signer = load_signer(public.with_suffix(PRIVATE_SUFFIX), self.passwords)
                 if signer.public_key.keyid in wanted:
                     return signer
         ids = ", ".join(sorted(each[:SHORT_ID_N] for each in wanted))

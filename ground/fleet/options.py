@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ground.password import PasswordSource
+
 if TYPE_CHECKING:
     from ground.fleet.publication import Publication
     from ground.fleet.repository import Repository
@@ -35,8 +37,6 @@ OnlinePasswordOption = Annotated[
     ),
 ]
 FleetOption = Annotated[str, typer.Option("--fleet", help="Name of the fleet.")]
-
-NO_FILE = Path()
 
 
 def say(lines: Iterable[str]) -> None:
@@ -81,12 +81,12 @@ def sign_and_publish(
     repo: Repository, role: str, *, key: Path | None, password: Path, online: Path | None, online_password: Path
 ) -> None:
     """Sign a role where a key is given, and publish where the online keys are given."""
-    from ground.fleet.key_files import Password, load_signer
+    from ground.fleet.key_files import load_signer
     from ground.fleet.signing import add_signature
 
     tell_changes(repo, role)
     if key is not None:
-        add_signature(repo, role, load_signer(key, Password(password)))
+        add_signature(repo, role, load_signer(key, PasswordSource(password)))
     tell_standing(repo, role)
     if online is not None:
         publish_staged(repo, online, online_password)
@@ -94,8 +94,7 @@ def sign_and_publish(
 
 def publish_staged(repo: Repository, online: Path, online_password: Path) -> None:
     """Publish what is signed enough."""
-    from ground.fleet.key_files import Password
     from ground.fleet.online import OnlineKeys
     from ground.fleet.publication import commit
 
-    tell_published(commit(repo, OnlineKeys(online, Password(online_password))))
+    tell_published(commit(repo, OnlineKeys(online, PasswordSource(online_password))))

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from edge_agent.cli import main as run_edge_agent
+from ground import key_file
 from tests.ground.repo_ceremony import run_ground
 
 LOADED = (
@@ -50,6 +51,7 @@ def write_commands(folder: Path) -> Path:
 
 def serve(folder: Path) -> None:
     """Run a command for each connection, in a fork."""
+    key_file.ITERATIONS = 1000  # for speed: what a password costs is no matter of the page
     for module in LOADED:
         importlib.import_module(module)
     with socket.socket(socket.AF_UNIX) as listener:

@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from tuf.api.metadata import Metadata
@@ -21,13 +22,14 @@ from edge_agent.offer import EPOCH_FIELD, OFFER_FIELD, Offer
 from ground.cli import main
 from ground.fleet.bundle_keys import trust_key
 from ground.fleet.founding import Holders, add_fleet, found
-from ground.fleet.key_files import Password, load_public_key, load_signer, new_role_key
+from ground.fleet.key_files import load_public_key, load_signer, new_role_key
 from ground.fleet.online import OnlineKeys
 from ground.fleet.publication import commit
 from ground.fleet.rehearsal import FolderFetcher
 from ground.fleet.repository import Repository
 from ground.fleet.settings import Lifetimes
 from ground.fleet.signing import add_signature
+from ground.password import PasswordSource
 from tests.conftest import SignedBundle
 
 ROOT_HOLDERS = ("alice", "bob", "carol")
@@ -43,7 +45,7 @@ class Ceremony:
     def __init__(self, keys: Path, folder: Path) -> None:
         self.keys = keys
         self.folder = folder
-        self.password = Password(keys / "password")
+        self.password = PasswordSource(keys / "password")
         self.online = OnlineKeys(keys, self.password)
 
     @classmethod
@@ -53,8 +55,9 @@ class Ceremony:
         keys.mkdir()
         (keys / "password").write_text("correct horse\n")
         names = (*ROOT_HOLDERS, *TARGETS_HOLDERS, *ENGINEERS, "snapshot", "timestamp", *SPARE)
-        for name in names:
-            new_role_key(keys / f"{name}.pem", Password(keys / "password"))
+        with patch("ground.key_file.ITERATIONS", 1000):  # for speed
+            for name in names:
+                new_role_key(keys / f"{name}.pem", PasswordSource(keys / "password"))
         return cls(keys, folder / "repo")
 
     def copy(self, folder: Path) -> Ceremony:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from edge_agent.slots_disk import locked
 from ground.errors import SigningError
 from ground.fleet import repository
-from ground.fleet.key_files import Password, load_public_key, load_signer, new_role_key
+from ground.fleet.key_files import load_public_key, load_signer, new_role_key
+from ground.password import PasswordSource
 from tests.conftest import SignedBundle
 from tests.ground.repo_ceremony import FLEET, Ceremony, begin_public, run_ground
 
@@ -262,32 +263,32 @@ def test_busy(ceremony: Ceremony, monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_key_files(tmp_path: Path) -> None:
     """Encrypted, for their owner alone; the public one says the same key."""
     secret = tmp_path / "password"
-    secret.write_text("correct horse\r\nnot this\n")
-    public = new_role_key(tmp_path / "keys" / "alice.pem", Password(secret))
+    secret.write_text("correct horse\r\n")
+    public = new_role_key(tmp_path / "keys" / "alice.pem", PasswordSource(secret))
     private = tmp_path / "keys" / "alice.pem"
     assert private.stat().st_mode & 0o777 == 0o600
     assert b"BEGIN ENCRYPTED PRIVATE KEY" in private.read_bytes()
     assert load_public_key(tmp_path / "keys" / "alice.pub").keyid == public.keyid
-    assert load_signer(private, Password(secret)).public_key.keyid == public.keyid
+    assert load_signer(private, PasswordSource(secret)).public_key.keyid == public.keyid
 
 
 def test_passwords(ceremony: Ceremony, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a file, else the environment, else a terminal; a wrong, a short or no password is told."""
     private = ceremony.keys / "alice.pem"
     monkeypatch.setenv("GROUND_KEY_PASSWORD", "correct horse")
-    load_signer(private, Password())
+    load_signer(private, PasswordSource())
     monkeypatch.setenv("GROUND_KEY_PASSWORD", "wrong horses")
     with pytest.raises(SigningError, match="expected a private key in PEM and its password, got"):
-        load_signer(private, Password())
+        load_signer(private, PasswordSource())
     monkeypatch.setenv("GROUND_KEY_PASSWORD", "short")
-    with pytest.raises(SigningError, match="expected a password of 8 characters or more, got 5"):
-        new_role_key(tmp_path / "bob.pem", Password())
+    with pytest.raises(SigningError, match="expected a password of 8 characters or more, got fewer"):
+        new_role_key(tmp_path / "bob.pem", PasswordSource())
     assert not list(tmp_path.iterdir())
     monkeypatch.delenv("GROUND_KEY_PASSWORD")
-    with pytest.raises(SigningError, match="expected a password, got none; give --password-file"):
-        load_signer(private, Password())
-    with pytest.raises(SigningError, match="expected a password in its first line"):
-        load_signer(private, Password(tmp_path / "none"))
+    with pytest.raises(SigningError, match="expected a password, got none and nobody to ask; give --password-file"):
+        load_signer(private, PasswordSource())
+    with pytest.raises(SigningError, match="expected a file with a password, got No such file"):
+        load_signer(private, PasswordSource(tmp_path / "none"))
 
 
 SMALL_ORDER = {
