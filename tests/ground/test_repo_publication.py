@@ -236,6 +236,16 @@ def test_stick(ceremony: Ceremony, tmp_path: Path, small_bundle: SignedBundle) -
     assert client.download(f"bundles/{FLEET}/{digest}.bundle") == small_bundle.path.read_bytes()
 
 
+def test_copy_publishes_nothing(ceremony: Ceremony, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Copies are there to be signed: a fork of the repository would be refused by agents that saw the other one."""
+    shutil.copytree(ceremony.folder, tmp_path / "copy")
+    copy = Ceremony(ceremony.keys, tmp_path / "copy")
+    assert copy.run("renew", "root") == 0
+    copy.sign("root", "bob")
+    assert copy.run("refresh", *copy.publish_options) == 2
+    assert "expected a link, got a folder: a copy, made to sign" in capsys.readouterr().err
+
+
 def test_files(ceremony: Ceremony, small_bundle: SignedBundle) -> None:
     """Names of consistent snapshots, readable for a web server; nothing of what came before but the roots."""
     digest = publish(ceremony, small_bundle)
