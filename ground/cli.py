@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,15 +19,23 @@ from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
 from ground.fleet.collect.command import collect_app
+from ground.fleet.command import repo_app
 from ground.fleet.command_drift import drift
 from ground.fleet.command_shadow import shadow_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
-from ground.keys import PRIVATE_KEY, default_public_key
+from ground.keys import PRIVATE_KEY, default_public_key, load_private_key
+from ground.keys_command import PasswordFileOption, keys_app, sign
+from ground.password import NO_FILE, PasswordSource
 from ground.progress import Progress
 from ground.tune import tune
 from ground.workspace import Workspace
 from shared_features.errors import FeatureError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+    from ground.export import ExportReport
 
 EXIT_BAD_INPUT = 2
 EXIT_GATE_FAILED = 3
@@ -39,23 +47,27 @@ app = typer.Typer(
     help="Train, gate, sign and replay engine vibration detectors. Exit codes: 0 done, 2 bad input, 3 a gate failed, "
     "4 some recordings could not be read.",
 )
-keys_app = typer.Typer(no_args_is_help=True, help="Signing keys.")
 app.add_typer(keys_app, name="keys")
 app.add_typer(features_app, name="features")
 app.add_typer(collect_app, name="collect")
 app.add_typer(shadow_app, name="shadow")
+app.add_typer(repo_app, name="repo")
 app.command()(init)
 app.command()(flights_needed)
 app.command()(adapt)
 app.command()(tune)
 app.command()(drift)
+app.command()(sign)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", help="Folder that holds data/, models/ and evaluation/.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run even where nothing has changed.")]
 KeyOption = Annotated[
-    Path | None, typer.Option("--key", help="Signing key; default: keys/private.pem in the workspace.")
+    Path | None,
+    typer.Option(
+        "--key", help="Signing key; default: keys/private.pem in the workspace. Where there is none, nothing is signed."
+    ),
 ]
 VersionOption = Annotated[str, typer.Option("--version", help="Version of the detector: MAJOR.MINOR.PATCH.")]
 
@@ -140,13 +152,17 @@ def evaluate(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force
 
 @app.command()
 def export(
-    config: ConfigOption, version: VersionOption, workspace: WorkspaceOption = Path(), key: KeyOption = None
+    config: ConfigOption,
+    version: VersionOption,
+    workspace: WorkspaceOption = Path(),
+    key: KeyOption = None,
+    password_file: PasswordFileOption = NO_FILE,
 ) -> None:
-    """Make the signed bundle and the artefacts of a version."""
+    """Make the signed bundle and the artefacts of a version; without a key, for `ground sign` to finish."""
     from ground.export import export as export_stage
 
-    report = export_stage(load_config(config), Workspace(workspace), version=version, key=_key(key, workspace))
-    _say(f"{report.release_class} bundle: {report.bundle}")
+    signing_key = _key(key, workspace, password_file)
+    _say_made(export_stage(load_config(config), Workspace(workspace), version=version, key=signing_key))
 
 
 @app.command()
@@ -155,18 +171,22 @@ def pipeline(
     version: VersionOption,
     workspace: WorkspaceOption = Path(),
     key: KeyOption = None,
+    password_file: PasswordFileOption = NO_FILE,
     *,
     force: ForceOption = False,
 ) -> None:
     """Run every stage, from raw recordings to the signed bundle."""
+    from ground.export import check_version
     from ground.pipeline import run_pipeline
 
+    check_version(version)
+    signing_key = _key(key, workspace, password_file)
     with _progress() as progress:
         report = run_pipeline(
             load_config(config),
             Workspace(workspace),
             version=version,
-            key=_key(key, workspace),
+            key=signing_key,
             progress=progress,
             force=force,
         )
@@ -174,7 +194,7 @@ def pipeline(
         _say(note)
     for reason in report.export.reasons:
         _say(f"not a release: {reason}")
-    _say(f"{report.export.release_class} bundle: {report.export.bundle}")
+    _say_made(report.export)
 
 
 @app.command()
@@ -203,34 +223,6 @@ def batch(
         _say(f"left out: {failure.text}")
     if report.failures:
         raise typer.Exit(EXIT_PARTLY_FAILED)
-
-
-@keys_app.command("new")
-def keys_new(out: Annotated[Path, typer.Option("--out", help="Folder for private.pem and public.pem.")]) -> None:
-    """Make a signing key pair (ECDSA P-256)."""
-    from ground.keys import new_key_pair
-
-    pair = new_key_pair(out)
-    _say(f"sign with {pair.private}; give agents {pair.public}")
-
-
-@app.command()
-def sign(
-    folder: Annotated[Path, typer.Argument(help="Folder of the unpacked members of a bundle.")],
-    key: Annotated[Path, typer.Option("--key", help="Private signing key.")],
-    output: Annotated[Path, typer.Option("--output", help="The .bundle file to write.")],
-) -> None:
-    """Sign the unpacked members of a bundle (again) and pack them."""
-    from edge_agent.bundle_files import read_folder
-    from edge_agent.layout import SIGNATURE
-    from ground.keys import load_private_key
-    from ground.pack import check_release, pack_bundle
-    from ground.workspace import write_atomic
-
-    members = {name: content for name, content in read_folder(folder).items() if name != SIGNATURE}
-    check_release(members)
-    write_atomic(output, pack_bundle(members, load_private_key(key)))
-    _say(f"signed: {output}")
 
 
 @app.command()
@@ -297,5 +289,16 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-def _key(key: Path | None, workspace: Path) -> Path:
-    return key or workspace / "keys" / PRIVATE_KEY
+def _say_made(report: ExportReport) -> None:
+    if report.is_signed:
+        _say(f"{report.release_class} bundle: {report.bundle}")
+    else:
+        _say(f"{report.release_class}, not signed, for there is no key: ground sign {report.folder}")
+
+
+def _key(key: Path | None, workspace: Path, password_file: Path) -> EllipticCurvePrivateKey | None:
+    """The signing key; none where none is named and the workspace has none either."""
+    path = key or workspace / "keys" / PRIVATE_KEY
+    if key is None and not path.exists():
+        return None
+    return load_private_key(path, PasswordSource(password_file).ask)

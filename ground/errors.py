@@ -8,7 +8,8 @@ GroundError
 ├── CalibrationError     healthy flights give no threshold
 ├── TrainingError        training cannot start, go on or converge
 ├── GateError            a quality gate failed: no bundle is made
-└── SigningError         a key is missing or unfit
+├── SigningError         a key is missing or unfit
+└── RepositoryError      the update repository is damaged, or would be made so
 """
 
 from __future__ import annotations
@@ -48,3 +49,7 @@ class GateError(GroundError):
 
 class SigningError(GroundError):
     """A signing key is missing or unfit."""
+
+
+class RepositoryError(GroundError):
+    """The update repository is damaged, lacks signatures, or would offer what no agent should take."""

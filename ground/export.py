@@ -5,17 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge_agent.bundle_files import BUNDLE_SUFFIX
 from edge_agent.io_schema import IoSchema
 from edge_agent.layout import (
     COMMISSIONING_POLICY,
@@ -35,12 +30,13 @@ from ground.errors import ConfigError, DataError
 from ground.evidence import Evidence
 from ground.feature_spec import frozen_spec
 from ground.golden import golden_vectors
-from ground.keys import load_private_key
-from ground.pack import pack_bundle, unpack_bundle
+from ground.pack import check_members, pack_bundle
+from ground.release_folder import bundle_name, publish_release
 from ground.report.evidence_file import read_run
 from ground.report.ml_bom import ML_BOM, ml_bom
 from ground.report.model_card import ModelCardInput, model_card
 from ground.run_evidence import RunEvidence, release_class_of
+from ground.signer import SigningKey
 from ground.window_table import WINDOWS
 from ground.workspace import THRESHOLDS_YAML, Workspace, write_atomic
 from shared_features.spec import FeatureSpec
@@ -54,60 +50,60 @@ class ExportReport:
 
     Attributes:
         folder: ``models/<detector>/<version>``: the members unpacked, ``thresholds.yaml``, the ML-BOM, the bundle.
-        bundle: The signed file.
+        bundle: The signed file; where ``is_signed`` is false, it is for ``ground sign`` to make.
+        is_signed: Whether there was a key.
         release_class: ``release`` or ``development``.
         reasons: Why it is not a release; empty for one.
     """
 
     folder: Path
     bundle: Path
+    is_signed: bool
     release_class: str
     reasons: tuple[str, ...]
 
 
-def export(config: Config, workspace: Workspace, *, version: str, key: Path) -> ExportReport:
+def export(config: Config, workspace: Workspace, *, version: str, key: SigningKey | None) -> ExportReport:
     """Make the bundle of the evaluated candidate.
 
     Args:
         config: The config it was trained and evaluated with.
         workspace: Holds the candidate and its evaluation.
         version: Version of the detector, ``MAJOR.MINOR.PATCH``.
-        key: Private signing key, PEM.
+        key: What signs; without one, everything but signature and bundle is made.
 
     Raises:
         ConfigError: The version is no version, or exists with other content.
         GateError: A gate failed: no bundle is made.
         DataError: Not evaluated yet, or evaluated with another config.
-        SigningError: The key is missing or unfit.
+        SigningError: It was not signed, or no agent would accept it.
     """
-    private_key = check_arguments(version, key)
+    check_version(version)
     run = _read_run(workspace, config)
     release_class, reasons = release_class_of(run)
     spec = frozen_spec(config, workspace)
     manifest = _manifest(config, spec, version, release_class)
     members = _members(config, workspace, spec, manifest, run.evidence)
-    bundle = pack_bundle(members, private_key)
+    if key is None:
+        check_members(members)
     beside = {
         THRESHOLDS_YAML: _candidate_file(config, workspace, THRESHOLDS_YAML),
         ML_BOM: ml_bom(manifest, run.evidence, members),
     }
     folder = workspace.release(config.detector, version)
-    name = f"{config.detector}-{version}{BUNDLE_SUFFIX}"
-    _publish(folder, name, bundle, beside)
+    publish_release(folder, members, b"" if key is None else pack_bundle(members, key), beside)
     write_atomic(workspace.evaluation / ML_BOM, beside[ML_BOM])
-    return ExportReport(folder, folder / name, release_class, reasons)
+    return ExportReport(folder, folder / bundle_name(manifest), key is not None, release_class, reasons)
 
 
-def check_arguments(version: str, key: Path) -> ec.EllipticCurvePrivateKey:
-    """The signing key, once version and key are known to be fit; a pipeline asks before hours of work.
+def check_version(version: str) -> None:
+    """Refuse what is no version; a pipeline asks before hours of work.
 
     Raises:
-        ConfigError: The version is no version.
-        SigningError: The key is missing or unfit.
+        ConfigError: It is none.
     """
     if not _VERSION.fullmatch(version):
         raise ConfigError(f"--version: expected MAJOR.MINOR.PATCH, got {version!r}; choose a version such as 1.0.0")
-    return load_private_key(key)
 
 
 def _read_run(workspace: Workspace, config: Config) -> RunEvidence:
@@ -200,24 +196,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: expected a file, got {error}; run `ground evaluate` first") from error
-
-
-def _publish(folder: Path, name: str, bundle: bytes, beside: Mapping[str, bytes]) -> None:
-    """Put the version's folder in place whole; a version that exists is never replaced by another."""
-    existing = folder / name
-    if existing.is_file() and existing.read_bytes() == bundle:
-        return
-    if folder.exists():
-        raise ConfigError(f"{folder}: expected a new version, got one that exists; choose another --version")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        unpack_bundle(bundle, staging)
-        for other, content in beside.items():
-            write_atomic(staging / other, content)
-        write_atomic(staging / name, bundle)
-        staging.chmod(0o755)
-        staging.rename(folder)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise

@@ -1,21 +1,22 @@
-"""Signing keys: ECDSA on P-256, PEM files."""
+"""Signing key pairs: ECDSA on P-256, PEM files in a folder, each with the key that it follows."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge_agent.trust import key_hint
+from edge_agent.trust import key_hint, load_public_key
 from ground.errors import SigningError
+from ground.key_file import UNENCRYPTED, read_private_key, write_private_key
 from ground.workspace import write_atomic
 
 PRIVATE_KEY = "private.pem"
 PUBLIC_KEY = "public.pem"
+PREDECESSOR_KEY = "predecessor.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,45 +34,79 @@ class KeyPair:
     hint: str
 
 
-def new_key_pair(folder: Path) -> KeyPair:
+def new_key_pair(folder: Path, *, password: bytes = UNENCRYPTED) -> KeyPair:
     """Make a key pair.
 
     Args:
-        folder: Receives ``private.pem`` (mode 0600, not encrypted) and ``public.pem``; made where it is missing.
+        folder: Receives ``private.pem`` (mode 0600) and ``public.pem``; made where it is missing.
+        password: Encrypts the private key.
 
     Raises:
         SigningError: One of the files exists; a key is never overwritten.
         OSError: The disk refuses.
     """
+    refuse_existing(folder)
     private, public = folder / PRIVATE_KEY, folder / PUBLIC_KEY
-    for path in (private, public):
-        if path.exists() or path.is_symlink():
-            raise SigningError(f"{path}: expected no file, got one; keep it, or choose another folder for the new key")
     key = ec.generate_private_key(ec.SECP256R1())
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_private(private, key)
-    write_atomic(
-        public,
-        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
-    )
+    write_private_key(private, key, password)
+    write_atomic(public, public_pem(key.public_key()))
     return KeyPair(private, public, key_hint(key.public_key()))
 
 
-def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Read a signing key.
+def refuse_existing(folder: Path) -> None:
+    """Refuse a folder that has a key already; asked before a person is asked for a password.
 
     Raises:
-        SigningError: The file is missing, encrypted, or not an ECDSA P-256 private key in PEM.
+        SigningError: It has.
     """
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SigningError(
-            f"{path}: expected an unencrypted private key in PEM, got {error}; make one with `ground keys new`"
-        ) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise SigningError(f"{path}: expected an ECDSA P-256 key, got another kind; make one with `ground keys new`")
-    return key
+    for path in (folder / PRIVATE_KEY, folder / PUBLIC_KEY, folder / PREDECESSOR_KEY):
+        if path.exists() or path.is_symlink():
+            raise SigningError(f"{path}: expected no file, got one; keep it, or choose another folder for the new key")
+
+
+def rotate_key_pair(predecessor: Path, folder: Path, *, password: bytes = UNENCRYPTED) -> KeyPair:
+    """Make the key pair that follows another one, which stays as it is.
+
+    Args:
+        predecessor: Public key of the pair that is followed, in PEM.
+        folder: As ``new_key_pair``; receives a copy of that public key as ``predecessor.pem``, too.
+        password: As ``new_key_pair``.
+
+    Raises:
+        ConfigError: ``predecessor`` is no P-256 public key.
+        SigningError: One of the files exists.
+        OSError: The disk refuses.
+    """
+    followed = load_public_key(predecessor)
+    pair = new_key_pair(folder, password=password)
+    write_atomic(folder / PREDECESSOR_KEY, public_pem(followed))
+    return pair
+
+
+def _no_password(what: str) -> bytes:
+    raise SigningError(
+        f"{what}: expected an unencrypted private key in PEM, got an encrypted one and no password; give its password, "
+        "or make a key with `ground keys new`"
+    )
+
+
+def load_private_key(path: Path, ask: Callable[[str], bytes] = _no_password) -> ec.EllipticCurvePrivateKey:
+    """Read a signing key.
+
+    Args:
+        path: PEM.
+        ask: Gives the password of what it is told; without it, encrypted keys are refused.
+
+    Raises:
+        SigningError: The file is missing, or not an ECDSA P-256 private key in PEM that can be opened.
+    """
+    return read_private_key(path, ask)
+
+
+def public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
+    """A public key in the form that its name is taken from."""
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def default_public_key(model: Path) -> Path:
@@ -83,12 +118,3 @@ def default_public_key(model: Path) -> Path:
     folder = (model if model.is_dir() else model.parent).resolve()
     workspace = folder.parents[min(2, len(folder.parents) - 1)] if folder.parents else folder
     return workspace / "keys" / PUBLIC_KEY
-
-
-def _write_private(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    # Created with its mode and never over another file: at no moment can others read it, and no key can be lost.
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(pem)
-        stream.flush()
-        os.fsync(stream.fileno())

@@ -18,30 +18,44 @@ from edge_agent.trust import TrustedKeys
 from ground.errors import SigningError
 from ground.gates import PASS
 from ground.sign import sign_members
+from ground.signer import SigningKey
 from ground.workspace import write_atomic
 
 
-def pack_bundle(members: Mapping[str, bytes], private_key: ec.EllipticCurvePrivateKey) -> bytes:
+def pack_bundle(members: Mapping[str, bytes], key: SigningKey) -> bytes:
     """Sign the members and write the bundle, then open it as an agent would.
 
     Args:
         members: Content by member name, without ``bundle.sig``.
-        private_key: ECDSA P-256.
+        key: What signs; see ``sign_members``.
 
     Returns:
-        The ``.bundle`` file; the same members and key give the same bytes.
+        The ``.bundle`` file; the same members and private key give the same bytes.
 
     Raises:
-        SigningError: No agent would accept the result; the text says why.
+        SigningError: No agent would accept the result, the text says why; or it was not signed.
     """
     try:
         manifest = Manifest.from_json(members.get(MANIFEST, b""))
-        signature = sign_members(manifest.bundle_id, members, private_key)
+        signature = sign_members(manifest.bundle_id, members, key)
         bundle = write_archive({**members, SIGNATURE: signature})
-        open_bundle(bundle, keys=TrustedKeys.of([private_key.public_key()]), policy=_addressee(manifest))
+        open_bundle(bundle, keys=TrustedKeys.of([key.public_key()]), policy=_addressee(manifest))
     except BundleError as error:
         raise SigningError(f"bundle: expected members that an agent accepts, got {error.reason}: {error}") from error
     return bundle
+
+
+def check_members(members: Mapping[str, bytes]) -> None:
+    """Refuse members of which no bundle could be made that an agent accepts, before anybody signs them.
+
+    Args:
+        members: Content by member name, without ``bundle.sig``.
+
+    Raises:
+        SigningError: As ``pack_bundle``.
+    """
+    # A key that nobody pins and nobody keeps: what it signs is worth nothing, and is thrown away.
+    pack_bundle(members, ec.generate_private_key(ec.SECP256R1()))
 
 
 def check_release(members: Mapping[str, bytes]) -> None:

@@ -17,6 +17,7 @@ from ground.workspace import LATENCY, SCORES, THRESHOLDS_YAML, Workspace
 
 if TYPE_CHECKING:
     from ground.export import ExportReport
+    from ground.signer import SigningKey
 
 
 _DATA = ("signal", "preprocess", "contract", "seed")
@@ -122,15 +123,15 @@ class PipelineReport:
 
 
 def run_pipeline(
-    config: Config, workspace: Workspace, *, version: str, key: Path, progress: Progress, force: bool
+    config: Config, workspace: Workspace, *, version: str, key: SigningKey | None, progress: Progress, force: bool
 ) -> PipelineReport:
-    """From raw recordings to a signed bundle.
+    """From raw recordings to a signed bundle, or to one that `ground sign` finishes.
 
     Args:
         config: The config of the detector.
         workspace: Holds ``data/raw``.
         version: Version of the detector to make.
-        key: Private signing key.
+        key: What signs; without one, the release is left unsigned.
         progress: Told by each stage.
         force: Run every stage, changed or not.
 
@@ -138,9 +139,9 @@ def run_pipeline(
         GateError: A gate failed; no bundle is made.
         GroundError: What a stage refuses.
     """
-    from ground.export import check_arguments, export
+    from ground.export import check_version, export
 
-    check_arguments(version, key)
+    check_version(version)
     notes: list[str] = []
     for stage in STAGES:
         notes.extend(run_stage(stage, workspace, config, progress=progress, force=force).notes)

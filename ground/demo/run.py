@@ -24,7 +24,7 @@ from ground.demo.stream_table import stream_table
 from ground.errors import GroundError
 from ground.export import ExportReport
 from ground.frames import frames_for
-from ground.keys import PRIVATE_KEY, PUBLIC_KEY, new_key_pair
+from ground.keys import PUBLIC_KEY, load_private_key, new_key_pair
 from ground.pipeline import run_pipeline
 from ground.progress import Progress
 from ground.publish import Broker, PublishReport, publish_flights
@@ -78,9 +78,10 @@ def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progr
     config = load_config(scenario.config)
     workspace = _fresh_workspace(out / scenario.name)
     scenario.provide(workspace.raw, progress)
-    new_key_pair(workspace.root / "keys")
+    # A key of the demo alone, which is thrown away with it: nobody is there to be asked for a password.
+    keys = new_key_pair(workspace.root / "keys")
     exported = run_pipeline(
-        config, workspace, version=VERSION, key=workspace.root / "keys" / PRIVATE_KEY, progress=progress, force=True
+        config, workspace, version=VERSION, key=load_private_key(keys.private), progress=progress, force=True
     ).export
     flights = _load_flights(config, workspace)
     expected = _batch_results(workspace, exported, flights)

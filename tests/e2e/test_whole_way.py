@@ -31,7 +31,9 @@ REFUSED = 3
 def run(*arguments, expected=OK):
     """Run a command; whatever comes, a user never sees a traceback."""
     words = [str(word) for word in arguments]
-    done = subprocess.run([BIN / words[0], *words[1:]], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [BIN / words[0], *words[1:]], check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said
     assert done.returncode == expected, said
@@ -94,7 +96,7 @@ def flown(tmp_path_factory):
         0.9,
     )
     run("ground", "simulate", "--out", root / "data" / "raw", *fleet)
-    run("ground", "keys", "new", "--out", root / "keys")
+    run("ground", "keys", "new", "--out", root / "keys", "--unencrypted")
     config = write_config(root / "config.yaml")
     said = run("ground", "pipeline", "--config", config, "--workspace", root, "--version", "1.0.0")
     return Flown(root, config, said)
@@ -137,7 +139,7 @@ def test_an_agent_accepts_the_bundle_only_as_what_it_is(flown):
     verify = ("edge-agent", "verify", flown.bundle, "--key")
     run(*verify, flown.public_key, "--allow-development")
     assert "development" in run(*verify, flown.public_key, expected=REFUSED)
-    run("ground", "keys", "new", "--out", flown.root / "other_keys")
+    run("ground", "keys", "new", "--out", flown.root / "other_keys", "--unencrypted")
     said = run(*verify, flown.root / "other_keys" / "public.pem", "--allow-development", expected=REFUSED)
     assert "pinned keys" in said
 
@@ -160,6 +162,27 @@ def test_signing_again_gives_the_same_bytes(flown):
     out = flown.root / "again.bundle"
     run("ground", "sign", members, "--key", flown.root / "keys" / "private.pem", "--output", out)
     assert out.read_bytes() == flown.bundle.read_bytes()
+
+
+def test_a_release_for_a_key_on_another_machine(flown):
+    """Exported without a key and signed elsewhere: the very files of a release that was signed at once."""
+    root = flown.root / "keyless"
+    shutil.copytree(flown.root, root, ignore=shutil.ignore_patterns("1.0.0", "1.0.1", "keys", "keyless", "spoiled"))
+    run("ground", "evaluate", "--config", flown.config, "--workspace", root)
+    said = run("ground", "export", "--config", flown.config, "--workspace", root, "--version", "1.0.0")
+    release = root / "models" / DETECTOR / "1.0.0"
+    assert f"not signed, for there is no key: ground sign {release}" in said
+    assert {*ARTEFACTS} - {path.name for path in release.iterdir()} == {"bundle.sig", flown.bundle.name}
+    run("ground", "sign", release, "--key", flown.root / "keys" / "private.pem")
+    assert contents(release) == contents(flown.release)
+    again = ("ground", "export", "--config", flown.config, "--workspace", root, "--version", "1.0.0")
+    run(*again)
+    assert contents(release) == contents(flown.release)
+
+
+def contents(folder):
+    """Every file of a folder."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_batch_gives_the_same_results_on_any_number_of_cores(flown):
@@ -213,12 +236,14 @@ MISTAKES = [
     ("no config", ("train", "--config", "nowhere.yaml"), "nowhere.yaml: expected a readable YAML file"),
     ("no recordings", ("preprocess", "--config", EXAMPLE), "expected a readable CSV index"),
     ("stage too early", ("train", "--config", EXAMPLE), "run `ground featurize`"),
-    ("not evaluated", ("export", "--config", EXAMPLE, "--version", "1.0.0"), "private.pem: expected"),
+    ("not evaluated", ("export", "--config", EXAMPLE, "--version", "1.0.0"), "run `ground evaluate` first"),
+    ("no such key", ("export", "--config", EXAMPLE, "--version", "1.0.0", "--key", "my.pem"), "my.pem: expected"),
+    ("no password", ("keys", "new", "--out", "keys"), "expected a password, got none and nobody to ask"),
     ("no version", ("export", "--config", EXAMPLE, "--version", "one"), "expected MAJOR.MINOR.PATCH"),
     ("no dataset", ("demo", "--data", "somewhere"), "expected DATA=folder and SET=one of femto, uestc"),
     ("no broker", ("demo", "--broker", "foo"), "expected iotcore or mosquitto, got 'foo'"),
     ("no key beside the model", ("batch", "--model", "x.bundle", "--data", ".", "--output", "o"), "expected"),
-    ("no room for keys", ("keys", "new", "--out", "/proc/keys"), "expected to read and write it"),
+    ("no room for keys", ("keys", "new", "--out", "/proc/keys", "--unencrypted"), "expected to read and write it"),
     ("bad version first", ("pipeline", "--config", EXAMPLE, "--version", "one"), "expected MAJOR.MINOR.PATCH"),
     ("no folder", ("import", "--data", "nowhere"), "nowhere"),
 ]

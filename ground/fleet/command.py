@@ -1,0 +1,124 @@
+"""The command ``ground repo``: the update repository, and what signs and publishes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ground.fleet.command_offers import publish, rollout, withdraw
+from ground.fleet.command_trust import add, distrust_key, epoch_app, init, new_key, renew, rotate_key, trust_key
+from ground.fleet.options import (
+    OnlinePasswordOption,
+    PasswordOption,
+    RepoOption,
+    publish_staged,
+    say,
+    tell_changes,
+    tell_published,
+    tell_staged,
+    tell_standing,
+)
+from ground.password import NO_FILE, PasswordSource
+
+repo_app = typer.Typer(no_args_is_help=True, help="The update repository: bundles on their way to the fleet.")
+for each in (new_key, init, add, publish, rollout, withdraw, trust_key, distrust_key, rotate_key, renew):
+    repo_app.command()(each)
+repo_app.add_typer(epoch_app, name="epoch")
+
+RoleOption = Annotated[str, typer.Option("--role", help="root, targets, or bundles-<fleet>.")]
+OnlineFolder = Annotated[
+    Path, typer.Option("--online", envvar="GROUND_REPO_ONLINE", help="Folder with the keys of snapshot and timestamp.")
+]
+_WIDE_COLUMNS = 200
+"""Into a file or a pipe a row stays a line, so that it can be searched."""
+
+
+@repo_app.command()
+def sign(
+    role: RoleOption,
+    key: Annotated[Path, typer.Option("--key", help="Private key (.pem) of one of the role's holders.")],
+    repo: RepoOption = Path(),
+    password_file: PasswordOption = NO_FILE,
+) -> None:
+    """Add one signature to what is staged, after saying what it changes; works on a copy of the repository."""
+    from ground.fleet.key_files import load_signer
+    from ground.fleet.repository import Repository
+    from ground.fleet.signing import add_signature
+
+    with Repository.opened(repo) as opened:
+        tell_changes(opened, role)
+        add_signature(opened, role, load_signer(key, PasswordSource(password_file)))
+        tell_standing(opened, role)
+
+
+@repo_app.command()
+def collect(
+    files: Annotated[list[Path], typer.Argument(help="Signed copies of files of staged/.")], repo: RepoOption = Path()
+) -> None:
+    """Take over signatures that others have made on a copy."""
+    from ground.fleet.repository import Repository
+    from ground.fleet.signing import collect as collect_signatures
+
+    with Repository.opened(repo) as opened:
+        for path in files:
+            role, names = collect_signatures(opened, path)
+            say([f"{role}: signature of {', '.join(names)}"])
+            tell_staged(opened, [role])
+
+
+@repo_app.command()
+def commit(
+    online: OnlineFolder, repo: RepoOption = Path(), online_password_file: OnlinePasswordOption = NO_FILE
+) -> None:
+    """Publish what is staged and signed enough, in one step."""
+    from ground.fleet.repository import Repository
+
+    with Repository.opened(repo) as opened:
+        publish_staged(opened, online, online_password_file)
+
+
+@repo_app.command()
+def refresh(
+    online: OnlineFolder, repo: RepoOption = Path(), online_password_file: OnlinePasswordOption = NO_FILE
+) -> None:
+    """Sign snapshot and timestamp anew, and publish nothing else: for cron."""
+    from ground.fleet.online import OnlineKeys
+    from ground.fleet.publication import refresh as refresh_online
+    from ground.fleet.repository import Repository
+
+    with Repository.opened(repo) as opened:
+        tell_published(refresh_online(opened, OnlineKeys(online, PasswordSource(online_password_file))))
+
+
+@repo_app.command()
+def discard(role: RoleOption, repo: RepoOption = Path()) -> None:
+    """Give up what is staged of a role."""
+    from ground.fleet.repository import Repository
+    from ground.fleet.signing import staged
+
+    with Repository.opened(repo) as opened:
+        staged(opened, role)
+        opened.discard(role)
+    say([f"{role}: discarded what was staged"])
+
+
+@repo_app.command()
+def show(
+    repo: RepoOption = Path(),
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show roles, keys, expiries, offers, and what waits for signatures."""
+    from ground.fleet.repository import Repository
+    from ground.fleet.state_report import state_document, state_tables
+
+    document = state_document(Repository(repo))
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
+        return
+    console = Console()
+    (console if console.is_terminal else Console(width=_WIDE_COLUMNS)).print(state_tables(document))

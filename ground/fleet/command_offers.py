@@ -1,0 +1,111 @@
+"""``ground repo publish | rollout | withdraw``: offers of bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edge_agent.offer import ACTIVE, LAST_WAVE, WHOLE
+from ground.errors import RepositoryError
+from ground.fleet.options import (
+    FleetOption,
+    KeyOption,
+    OnlineOption,
+    OnlinePasswordOption,
+    PasswordOption,
+    RepoOption,
+    say,
+    sign_and_publish,
+)
+from ground.password import NO_FILE
+
+DigestArgument = Annotated[str, typer.Argument(help="Digest of the bundle, or its first 8 digits or more.")]
+
+
+def publish(
+    bundle: Annotated[Path, typer.Argument(help="A .bundle file; verified first as an agent does.")],
+    *,
+    repo: RepoOption = Path(),
+    fleet: FleetOption = "",
+    role: Annotated[str, typer.Option("--role", help="active or shadow.")] = ACTIVE,
+    wave: Annotated[int, typer.Option("--wave", help="Agents up to this wave take it.")] = LAST_WAVE,
+    percent: Annotated[int, typer.Option("--percent", help="Share of that last wave, 0 to 100.")] = int(WHOLE),
+    key: KeyOption = None,
+    password_file: PasswordOption = NO_FILE,
+    online: OnlineOption = None,
+    online_password_file: OnlinePasswordOption = NO_FILE,
+    allow_development: Annotated[
+        bool, typer.Option("--allow-development", help="Offer a development bundle, for test benches.")
+    ] = False,
+) -> None:
+    """Offer a bundle to its fleet."""
+    from edge_agent.offer import Rollout
+    from ground.fleet.offers import Proposal, propose
+    from ground.fleet.repository import Repository
+
+    proposal = Proposal(
+        bundle=bundle,
+        fleet=fleet,
+        role=role,
+        rollout=Rollout(wave=wave, percent=float(percent)),
+        allow_development=allow_development,
+    )
+    with Repository.opened(repo) as opened:
+        signing_role, doubts = propose(opened, proposal)
+        say(doubts)
+        sign_and_publish(
+            opened, signing_role, key=key, password=password_file, online=online, online_password=online_password_file
+        )
+
+
+def rollout(
+    digest: DigestArgument,
+    *,
+    fleet: FleetOption,
+    repo: RepoOption = Path(),
+    wave: Annotated[int | None, typer.Option("--wave", help="Agents up to this wave take it.")] = None,
+    percent: Annotated[int | None, typer.Option("--percent", help="Share of that last wave, 0 to 100.")] = None,
+    key: KeyOption = None,
+    password_file: PasswordOption = NO_FILE,
+    online: OnlineOption = None,
+    online_password_file: OnlinePasswordOption = NO_FILE,
+    halt: Annotated[bool, typer.Option("--halt", help="Nobody else takes it.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was halted.")] = False,
+) -> None:
+    """Widen the rollout of a bundle, halt it, or go on."""
+    from ground.fleet.offers import change_rollout
+    from ground.fleet.repository import Repository
+
+    if halt and resume:
+        raise RepositoryError("--halt, --resume: expected one of them, got both; leave one out")
+    share = None if percent is None else float(percent)
+    given: dict[str, Any] = {"wave": wave, "percent": share, "halted": halt if halt or resume else None}
+    changed = {name: value for name, value in given.items() if value is not None}
+    with Repository.opened(repo) as opened:
+        role, _ = change_rollout(opened, fleet, digest, **changed)
+        sign_and_publish(
+            opened, role, key=key, password=password_file, online=online, online_password=online_password_file
+        )
+
+
+def withdraw(
+    digest: DigestArgument,
+    *,
+    fleet: FleetOption,
+    repo: RepoOption = Path(),
+    key: KeyOption = None,
+    password_file: PasswordOption = NO_FILE,
+    online: OnlineOption = None,
+    online_password_file: OnlinePasswordOption = NO_FILE,
+) -> None:
+    """Take a bundle off offer; agents that run it keep it."""
+    from ground.fleet.offers import withdraw as withdraw_offer
+    from ground.fleet.repository import Repository
+
+    with Repository.opened(repo) as opened:
+        role = withdraw_offer(opened, fleet, digest)
+        sign_and_publish(
+            opened, role, key=key, password=password_file, online=online, online_password=online_password_file
+        )

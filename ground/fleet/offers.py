@@ -1,0 +1,198 @@
+"""Offers of bundles to a fleet: made, widened, halted, withdrawn."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from tuf.api.metadata import Metadata, TargetFile, Targets
+
+from edge_agent.bundle import Bundle, open_bundle
+from edge_agent.bundle_files import read_bundle_file
+from edge_agent.load import prove_model
+from edge_agent.offer import OFFER_FIELD, Offer, Rollout
+from edge_agent.policy import Policy
+from edge_agent.startup import today
+from edge_agent.trust import TrustedKeys
+from edge_agent.version import AGENT_VERSION
+from ground.errors import RepositoryError
+from ground.fleet.bundle_keys import trusted_keys
+from ground.fleet.repository import Repository
+from ground.fleet.roles import bundle_path, role_of
+from ground.fleet.rotation import epoch_of
+
+_HASH: Final = "sha256"
+_LEAST_DIGITS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A bundle to offer.
+
+    Attributes:
+        bundle: The ``.bundle`` file.
+        fleet: The fleet it must be for; empty for the one that its manifest names.
+        role: ``active`` or ``shadow``.
+        rollout: How far it goes at first.
+        allow_development: Whether a development bundle may be offered, to agents that allow it.
+    """
+
+    bundle: Path
+    fleet: str
+    role: str
+    rollout: Rollout
+    allow_development: bool
+
+
+def propose(repo: Repository, proposal: Proposal) -> tuple[str, list[str]]:
+    """Verify a bundle as an agent does, golden vectors included, and stage its offer.
+
+    Returns:
+        The role that must sign, and notes for people.
+
+    Raises:
+        BundleError: No agent would run it, or no bundle key of the repository has signed it.
+        RepositoryError: The fleet is not there, or the bundle is on offer already.
+    """
+    data = read_bundle_file(proposal.bundle)
+    bundle = _verified(data, proposal, trusted_keys(repo))
+    _check_epoch(bundle.manifest.epoch, epoch_of(repo.root))
+    fleet = bundle.manifest.fleet
+    role = role_of(fleet)
+    path = bundle_path(fleet, hashlib.sha256(data).hexdigest())
+    offers = offers_of(repo.signed(role))
+    if path in offers:
+        raise RepositoryError(
+            f"{proposal.bundle}: expected a bundle that is not on offer, got one that is; change it with "
+            f"`ground repo rollout {bundle.digest[:_LEAST_DIGITS]} --fleet {fleet}`"
+        )
+    offer = Offer(
+        fleets=(fleet,),
+        role=proposal.role,
+        bundle_id=bundle.manifest.bundle_id,
+        sequence=bundle.manifest.sequence,
+        epoch=bundle.manifest.epoch,
+        part_number=bundle.manifest.part_number,
+        rollout=proposal.rollout,
+    )
+    target = TargetFile.from_data(path, data, [_HASH])
+    metadata: Metadata[Targets] = repo.draft(role)
+    metadata.signed.targets[path] = _with(target, offer)
+    repo.stage_target(path, data)
+    repo.stage(role, metadata)
+    return role, _doubts(offer, offers)
+
+
+def change_rollout(repo: Repository, fleet: str, digest: str, **changes: Any) -> tuple[str, Offer]:
+    """Stage another rollout of an offer.
+
+    Args:
+        repo: The repository.
+        fleet: The fleet.
+        digest: The bundle's digest, or how it begins.
+        changes: Fields of ``Rollout``.
+
+    Returns:
+        The role that must sign, and the offer as it will be.
+
+    Raises:
+        RepositoryError: No such offer, or nothing would change.
+        SpecError: An impossible rollout.
+    """
+    role = role_of(fleet)
+    metadata: Metadata[Targets] = repo.draft(role)
+    path = find_offer(metadata.signed, fleet, digest)
+    offer = offers_of(metadata.signed)[path]
+    changed = replace(offer, rollout=replace(offer.rollout, **changes))
+    if changed == offer:
+        raise RepositoryError(
+            f"{path}: expected another rollout, got the one it has (wave {offer.rollout.wave}, "
+            f"{offer.rollout.percent:g} %); give --wave, --percent, --halt or --resume"
+        )
+    metadata.signed.targets[path] = _with(metadata.signed.targets[path], changed)
+    repo.stage(role, metadata)
+    return role, changed
+
+
+def withdraw(repo: Repository, fleet: str, digest: str) -> str:
+    """Stage that a bundle is no longer on offer; agents that run it keep it.
+
+    Returns:
+        The role that must sign.
+
+    Raises:
+        RepositoryError: No such offer.
+    """
+    role = role_of(fleet)
+    metadata: Metadata[Targets] = repo.draft(role)
+    del metadata.signed.targets[find_offer(metadata.signed, fleet, digest)]
+    repo.stage(role, metadata)
+    return role
+
+
+def offers_of(targets: Targets) -> dict[str, Offer]:
+    """The offers of a fleet by target path.
+
+    Raises:
+        UpdateError: ``offer_malformed``.
+    """
+    return {
+        path: Offer.from_document((target.custom or {}).get(OFFER_FIELD)) for path, target in targets.targets.items()
+    }
+
+
+def find_offer(targets: Targets, fleet: str, digest: str) -> str:
+    """The target path of the one offer whose digest begins so.
+
+    Raises:
+        RepositoryError: None or several do.
+    """
+    found = [path for path in targets.targets if path.startswith(bundle_path(fleet, digest).removesuffix(".bundle"))]
+    if len(found) != 1 or len(digest) < _LEAST_DIGITS:
+        known = ", ".join(Path(path).stem[:_LEAST_DIGITS] for path in targets.targets) or "none"
+        raise RepositoryError(
+            f"bundle: expected {_LEAST_DIGITS} or more digits that begin one digest on offer to {fleet} ({known}), got "
+            f"{digest!r}; `ground repo show` lists them"
+        )
+    return found[0]
+
+
+def _verified(data: bytes, proposal: Proposal, keys: TrustedKeys) -> Bundle:
+    bundle = open_bundle(
+        data,
+        keys=keys,
+        policy=Policy(
+            fleet=proposal.fleet,
+            agent_version=AGENT_VERSION,
+            allow_development=proposal.allow_development,
+            today=today(),
+        ),
+    )
+    prove_model(bundle)
+    return bundle
+
+
+def _with(target: TargetFile, offer: Offer) -> TargetFile:
+    return TargetFile(target.length, target.hashes, target.path, {"custom": {OFFER_FIELD: offer.document()}})
+
+
+def _check_epoch(epoch: int, opened: int) -> None:
+    if epoch > opened:
+        raise RepositoryError(
+            f"bundle.epoch: expected {opened} at most, which the root has opened, got {epoch}; `ground repo epoch "
+            "raise` first, or export the bundle with that epoch"
+        )
+
+
+def _doubts(offer: Offer, others: Mapping[str, Offer]) -> list[str]:
+    higher = [other.bundle_id for other in others.values() if other.rank >= offer.rank]
+    if not higher:
+        return []
+    text = (
+        f"its epoch and sequence {offer.epoch}, {offer.sequence} are not above those of {', '.join(higher)}: agents "
+        "that have proven one of those refuse it"
+    )
+    return [text]

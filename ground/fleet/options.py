@@ -1,0 +1,100 @@
+"""Options that commands of ``ground repo`` share, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ground.password import PasswordSource
+
+if TYPE_CHECKING:
+    from ground.fleet.publication import Publication
+    from ground.fleet.repository import Repository
+
+RepoOption = Annotated[Path, typer.Option("--repo", envvar="GROUND_REPO", help="Folder of the repository.")]
+KeyOption = Annotated[
+    Path | None, typer.Option("--key", help="Private key (.pem) to sign with at once; without it, sign later.")
+]
+PasswordOption = Annotated[
+    Path, typer.Option("--password-file", help="File with the key's password; else GROUND_KEY_PASSWORD, else asked.")
+]
+OnlineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--online", envvar="GROUND_REPO_ONLINE", help="Folder with the keys of snapshot and timestamp: publish at once."
+    ),
+]
+OnlinePasswordOption = Annotated[
+    Path,
+    typer.Option(
+        "--online-password-file",
+        envvar="GROUND_REPO_ONLINE_PASSWORD",
+        help="File with the password of the online keys.",
+    ),
+]
+FleetOption = Annotated[str, typer.Option("--fleet", help="Name of the fleet.")]
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines as they are: paths hold no markup, and are not wrapped."""
+    console = Console(stderr=True)
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def tell_staged(repo: Repository, roles: Iterable[str]) -> None:
+    """Say what waits of some roles, and for whose signatures."""
+    for role in roles:
+        tell_changes(repo, role)
+        tell_standing(repo, role)
+
+
+def tell_changes(repo: Repository, role: str) -> None:
+    """Say what staged metadata changes."""
+    from ground.fleet.changes import changes
+
+    say([f"{role}:", *(f"  {line}" for line in changes(repo, role))])
+
+
+def tell_standing(repo: Repository, role: str) -> None:
+    """Say how far staged metadata is signed, and what comes next."""
+    from ground.fleet.signing import quorums
+
+    standing = quorums(repo, role)
+    say(f"  {each}" for each in standing)
+    done = all(each.met for each in standing)
+    say([f"  next: `ground repo {'commit' if done else f'sign --role {role}'}`"])
+
+
+def tell_published(publication: Publication) -> None:
+    """Say what was published, and what was not."""
+    say(["published: " + ", ".join(f"{role} {version}" for role, version in publication.versions.items())])
+    say(f"not published: {role}: {why}" for role, why in publication.held.items())
+    say(publication.notes)
+
+
+def sign_and_publish(
+    repo: Repository, role: str, *, key: Path | None, password: Path, online: Path | None, online_password: Path
+) -> None:
+    """Sign a role where a key is given, and publish where the online keys are given."""
+    from ground.fleet.key_files import load_signer
+    from ground.fleet.signing import add_signature
+
+    tell_changes(repo, role)
+    if key is not None:
+        add_signature(repo, role, load_signer(key, PasswordSource(password)))
+    tell_standing(repo, role)
+    if online is not None:
+        publish_staged(repo, online, online_password)
+
+
+def publish_staged(repo: Repository, online: Path, online_password: Path) -> None:
+    """Publish what is signed enough."""
+    from ground.fleet.online import OnlineKeys
+    from ground.fleet.publication import commit
+
+    tell_published(commit(repo, OnlineKeys(online, PasswordSource(online_password))))
