@@ -35,7 +35,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-journal bench-peers bench-shadow bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
+.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -118,6 +118,9 @@ bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks
 
 bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, damage (root counts at the device)
 	$(BIN)/python -m benchmarks.journal $(BENCH)
+
+bench-collector: $(VENV)/.dev ## Results a second that a collector takes with one core; BENCH= for 200,000
+	$(BIN)/python -m benchmarks.collector $(BENCH)
 
 bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
 	$(BIN)/python -m benchmarks.latency $(LONG)

@@ -120,7 +120,12 @@ class Agent:
         self._units = UnitStore(
             units_folder(config.agent.state_dir), limit=_UNITS_PER_STREAM * config.limits.max_streams
         )
-        watch = UnitWatch(self._units, TopicTemplate(config.topics.unit), model.scaler.names)
+        watch = UnitWatch(
+            self._units,
+            TopicTemplate(config.topics.unit),
+            model.scaler.names,
+            expiry_s=config.broker.message_expiry_s,
+        )
         self._onlookers = Onlookers(config, model, shadow, self._health)
         self._probation = Probation(config, model.bundle_digest, self._health.counters)
         observers = (heard, self._reports, watch, self._probation, *self._onlookers.observers)
@@ -289,6 +294,7 @@ class Agent:
             **{f"inbox_dropped.{reason}": n for reason, n in sorted(self._inbox.dropped_by_reason.items())},
             **self._outbox.gauges(),
             **self._journal.gauges(),
+            "unit_write_errors": self._units.write_errors,
             **self._onlookers.gauges(),
         }
 
@@ -308,3 +314,4 @@ def _freeze_garbage() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()

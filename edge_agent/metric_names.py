@@ -98,6 +98,7 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "journal_torn": _counter("journal_torn", "Ends of the journal's files that a kill or a power cut has torn."),
         "journal_unreadable": _counter("journal_unreadable", "Records of the journal that could not be read."),
         "journal_write_errors": _counter("journal_write_errors", "Times the disk refused the journal."),
+        "unit_write_errors": _counter("unit_write_errors", "Times the disk refused what is known of a unit."),
         "journal_internal_errors": _counter("journal_internal_errors", "Times the journal's own code failed."),
         "load_rung": _gauge("load_rung", "How far up the ladder of overload it is, 0 to 3."),
         "shed": _counter("shed", "Windows on which something was left out for want of time.", "what"),

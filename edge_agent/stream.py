@@ -113,7 +113,7 @@ class WindowStream:
         return windows
 
     def _mismatch(self, frame: Frame) -> str:
-        if not set(self._names) <= set(frame.channels):
+        if frame.channels != self._names and not set(self._names) <= set(frame.channels):
             return CHANNEL_MISMATCH
         if frame.rate_hz != self._spec.sampling_rate_hz:
             return RATE_MISMATCH

@@ -28,13 +28,15 @@ class UnitWatch:
     Args:
         store: Keeps the states.
         topic: Of the events.
+        expiry_s: How long a broker keeps an event for those who are away.
         names: Features, in the order of the vector.
     """
 
-    def __init__(self, store: UnitStore, topic: TopicTemplate, names: tuple[str, ...]) -> None:
+    def __init__(self, store: UnitStore, topic: TopicTemplate, names: tuple[str, ...], *, expiry_s: int) -> None:
         self._store = store
         self._topic = topic
         self._names = names
+        self._expiry_s = expiry_s
 
     def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
         """See ``Observer``."""
@@ -56,6 +58,7 @@ class UnitWatch:
             topic=self._topic.fill(aircraft=frame.aircraft, engine=frame.engine),
             payload=json.dumps(document).encode(),
             content_type=JSON,
+            expiry_s=self._expiry_s,
             grade=Grade.TELEMETRY,
         )
 

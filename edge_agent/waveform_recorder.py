@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from edge_agent.commissioning import Commissioning
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from edge_agent.health import Counters
 
 _MOST_PENDING = 8
+_RING_BYTES = attrgetter("ring.n_byte")
 
 
 @dataclass(slots=True)
@@ -69,11 +71,12 @@ class WaveformRecorder:
         self._save = save
         self._now_ns = now_ns
         self._engines: OrderedDict[str, _Engine] = OrderedDict()
+        self._n_byte = 0
 
     @property
     def n_byte(self) -> int:
         """Bytes that all rings hold."""
-        return sum(engine.ring.n_byte for engine in self._engines.values())
+        return self._n_byte
 
     def reconfigure(self, config: AgentConfig) -> None:
         """Go on by another config, between two frames."""
@@ -83,11 +86,13 @@ class WaveformRecorder:
         """Keep the frame; where an alert's time is over, have its snapshot saved."""
         engine = self._engine_of(frame)
         engine.heard_ns = self._now_ns()
+        before_n = engine.ring.n_byte
         if frame.flight != engine.flight:
             self._take_due(engine, everything=True)
             engine.ring.clear()
             engine.flight = frame.flight
         engine.ring.add(frame, judgements)
+        self._n_byte += engine.ring.n_byte - before_n
         for each in judgements:
             if each.assessment.event == RAISED and len(engine.pending) < _MOST_PENDING:
                 engine.pending.append((engine.ring.heard_s + self._after_s, each.assessment))
@@ -113,6 +118,7 @@ class WaveformRecorder:
             return self._engines[name]
         while len(self._engines) >= self._most_engines:
             _, gone = self._engines.popitem(last=False)
+            self._n_byte -= gone.ring.n_byte
             self._take_due(gone, everything=True)
         keep_s = self._before_s + self._after_s + self._longest_frame_s
         ring = WaveformRing(keep_s=keep_s, memory_n=self._memory_n, window_s=self._window_s)
@@ -136,6 +142,9 @@ class WaveformRecorder:
         return (alert.unit, alert.unit_shift) == (fresh.state.stage, fresh.state.shift_digest)
 
     def _trim(self) -> None:
-        while self.n_byte > self._most_bytes:
+        while self._n_byte > self._most_bytes:
             # The one that takes most gives first: a talkative engine must not cost the others their past.
-            max(self._engines.values(), key=lambda engine: engine.ring.n_byte).ring.drop_oldest()
+            ring = max(self._engines.values(), key=_RING_BYTES).ring
+            self._n_byte -= ring.n_byte
+            ring.drop_oldest()
+            self._n_byte += ring.n_byte

@@ -149,7 +149,8 @@ class WaveformRing:
 
 def bytes_of(frame: Frame) -> int:
     """What a frame takes in memory, bytes."""
-    return int(frame.samples.nbytes) + sum(int(each.nbytes) for each in frame.tach.values()) + FRAME_OVERHEAD_BYTES
+    tach_bytes = sum(int(each.nbytes) for each in frame.tach.values()) if frame.tach else 0
+    return int(frame.samples.nbytes) + tach_bytes + FRAME_OVERHEAD_BYTES
 
 
 def _cut(frame: Frame, offset_n: int, start_ns: int) -> Frame:

@@ -18,6 +18,9 @@ from ground.adapt import adapt
 from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
+from ground.fleet.collect.command import collect_app
+from ground.fleet.command_drift import drift
+from ground.fleet.command_shadow import shadow_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
 from ground.keys import PRIVATE_KEY, default_public_key, load_private_key
@@ -45,11 +48,14 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(features_app, name="features")
+app.add_typer(collect_app, name="collect")
+app.add_typer(shadow_app, name="shadow")
 app.command()(init)
 app.command()(flights_needed)
 app.command()(adapt)
 app.command()(tune)
 app.command()(sign)
+app.command()(drift)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
@@ -282,10 +288,8 @@ def _progress() -> Iterator[Progress]:
 
 
 def _say_made(report: ExportReport) -> None:
-    if report.is_signed:
-        _say(f"{report.release_class} bundle: {report.bundle}")
-    else:
-        _say(f"{report.release_class}, not signed, for there is no key: ground sign {report.folder}")
+    unsigned = f", not signed, for there is no key: ground sign {report.folder}"
+    _say(f"{report.release_class}{f' bundle: {report.bundle}' if report.is_signed else unsigned}")
 
 
 def _key(key: Path | None, workspace: Path, password_file: Path) -> EllipticCurvePrivateKey | None:

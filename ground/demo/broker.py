@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,12 +56,13 @@ def check_broker(kind: str) -> None:
 
 
 @contextmanager
-def running_broker(kind: str, folder: Path) -> Iterator[Broker]:
+def running_broker(kind: str, folder: Path, *, settings: Sequence[str] = ()) -> Iterator[Broker]:
     """Run a broker on a free loopback port while the block runs.
 
     Args:
         kind: ``iotcore`` or ``mosquitto``.
         folder: Receives the broker's config.
+        settings: Further lines of mosquitto's.
 
     Raises:
         ConfigError: Another kind, or mosquitto is not installed.
@@ -69,7 +70,7 @@ def running_broker(kind: str, folder: Path) -> Iterator[Broker]:
     """
     check_broker(kind)
     port = free_port()
-    yield from (_iotcore if kind == IOTCORE else _mosquitto)(folder, port)
+    yield from _iotcore(folder, port) if kind == IOTCORE else _mosquitto(folder, port, settings)
 
 
 def free_port() -> int:
@@ -94,10 +95,11 @@ def _iotcore(folder: Path, port: int) -> Iterator[Broker]:
         embedded.stop()
 
 
-def _mosquitto(folder: Path, port: int) -> Iterator[Broker]:
+def _mosquitto(folder: Path, port: int, settings: Sequence[str]) -> Iterator[Broker]:
     program = _mosquitto_program()
     config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} {LOOPBACK}\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n")
+    lines = (f"listener {port} {LOOPBACK}", "allow_anonymous true", "persistence false", "set_tcp_nodelay true")
+    config.write_text("\n".join((*lines, *settings, "")))
     process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for_port(port, process)

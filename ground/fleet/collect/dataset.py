@@ -1,0 +1,138 @@
+"""The dataset that collectors write: reading it, each message once, and making few files of many."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edge_agent.folder_lock import FolderLock
+from ground.errors import DataError
+from ground.fleet.collect.kinds import Kind
+from ground.fleet.collect.parts import SUFFIX, path_name, write_table
+from ground.fleet.collect.rows import DOCUMENT_KEY, DOCUMENT_SCHEMA, WINDOW_KEY, WINDOW_SCHEMA, distinct
+
+COMPACTED: Final = "all"
+"""Files that were made of others begin so."""
+_NAME_DIGITS = 20
+_DATE = "date="
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read.
+
+    Attributes:
+        table: The rows, each message once.
+        skipped: Files that could not be read, and why.
+    """
+
+    table: pa.Table
+    skipped: tuple[str, ...]
+
+
+def read_dataset(
+    root: Path, kind: Kind, *, source: str = "", since: str = "", until: str = "", columns: Sequence[str] = ()
+) -> Reading:
+    """Read messages of one kind.
+
+    A message that came twice, because an agent or the broker sent it again, counts once, in whichever files it lies. A
+    file that is damaged or of another schema is told of, and the others are read.
+
+    Args:
+        root: The dataset.
+        kind: What to read.
+        source: Name of the aircraft (of the agent, for what agents say of themselves); empty for all.
+        since: First day, ``YYYY-MM-DD``; empty for all.
+        until: Last day; empty for all.
+        columns: What to keep; empty for all columns.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    schema, key = schema_of(kind)
+    if not root.is_dir():
+        raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect --out` makes one")
+    wanted = [name for name in schema.names if not columns or name in (*key, *columns)]
+    tables, skipped = [pa.schema([schema.field(name) for name in wanted]).empty_table()], []
+    for path in _files(root, kind, source, since, until):
+        try:
+            tables.append(_read(path, schema, wanted))
+        except DataError as error:
+            skipped.append(str(error))
+    table = distinct(pa.concat_tables(tables), key)
+    return Reading(table.select(list(columns)) if columns else table, tuple(skipped))
+
+
+def compact(root: Path, *, before: str) -> int:
+    """Make one file of the files of each partition that is older than a day, each message once.
+
+    A kill leaves the old files, the new one, or both, which read the same.
+
+    Args:
+        root: The dataset.
+        before: Partitions of this day and later ones are left alone: collectors write to them.
+
+    Returns:
+        Files that are gone.
+
+    Raises:
+        ConfigError: Another process does the same.
+        DataError: A file cannot be read; its partition is as it was.
+        OSError: The disk refuses.
+    """
+    lock = FolderLock(root)
+    try:
+        return sum(_compact(folder) for folder in sorted(root.glob(f"*/*/{_DATE}*")) if _day(folder) < before)
+    finally:
+        lock.close()
+
+
+def schema_of(kind: Kind) -> tuple[pa.Schema, tuple[str, ...]]:
+    """Columns of a kind's files, and those that name a message."""
+    return (WINDOW_SCHEMA, WINDOW_KEY) if kind.holds_windows else (DOCUMENT_SCHEMA, DOCUMENT_KEY)
+
+
+def _compact(folder: Path) -> int:
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    if len(files) < 2:  # noqa: PLR2004 - one is few enough
+        return 0
+    kind = Kind(folder.parent.parent.name)
+    schema, key = schema_of(kind)
+    table = distinct(pa.concat_tables([_read(path, schema, schema.names) for path in files]), key)
+    name = hashlib.sha256("\n".join(path.name for path in files).encode()).hexdigest()[:_NAME_DIGITS]
+    made = folder / f"{COMPACTED}-{name}{SUFFIX}"
+    write_table(made, table)
+    gone = [path for path in files if path != made]
+    for path in gone:
+        path.unlink()
+    return len(gone)
+
+
+def _read(path: Path, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
+    try:
+        # Not as a dataset: the names of the folders are not to become columns.
+        file = pq.ParquetFile(path)
+        if not file.schema_arrow.equals(schema):
+            raise DataError(
+                f"{path}: expected the columns of this version, got others; read it with the one that wrote it"
+            )
+        return file.read(columns=list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: expected a Parquet file, got {error!s:.100}; move it away") from error
+
+
+def _files(root: Path, kind: Kind, source: str, since: str, until: str) -> Iterator[Path]:
+    named = f"*={path_name(source)}" if source else "*"
+    for folder in sorted((root / kind.value).glob(f"{named}/{_DATE}*")):
+        if since <= _day(folder) <= (until or _day(folder)):
+            yield from sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def _day(folder: Path) -> str:
+    return folder.name.removeprefix(_DATE)

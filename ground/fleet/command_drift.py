@@ -1,0 +1,147 @@
+"""``ground drift``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ground.errors import DataError
+
+if TYPE_CHECKING:
+    from ground.drift_reading import DriftMessage
+    from ground.fleet.drift import BlockTest, FlightMeans
+
+EXIT_DRIFT = 3
+SCHEMA = 1
+_NS_PER_S = 1_000_000_000
+_SEED = 20_261_128
+_SHORT = 16
+
+console = Console(highlight=False, soft_wrap=True, markup=False)
+
+
+def drift(
+    data: Annotated[Path, typer.Option("--data", help="Dataset that `ground collect` writes.")],
+    *,
+    bundle: Annotated[str, typer.Option("--bundle", help="Id of the bundle, or the beginning of its digest.")] = "",
+    reference: Annotated[int, typer.Option("--reference", min=8, help="Its first flights: what is usual.")] = 60,
+    block: Annotated[int, typer.Option("--block", min=8, max=200, help="Flights that are tested together.")] = 30,
+    model: Annotated[Path | None, typer.Option("--model", help="Its folder, for the names of features.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File for the event, written where there is drift.")] = None,
+) -> None:
+    """Test whether flights of late differ from the first ones of a bundle; exit code 3 where they do.
+
+    Each block of flights is tested once, at a level that gives one false trigger in a thousand flights.
+    """
+    from ground.fleet.drift import Outcome, check_block, flights_of
+    from ground.workspace import write_atomic
+
+    messages = _of_one_bundle(_read(data), bundle)
+    names = _names(model)
+    flights = flights_of(messages)
+    usual, late = flights[:reference], flights[reference:]
+    blocks = [late[begin : begin + block] for begin in range(0, len(late) - block + 1, block)]
+    if not blocks:
+        console.print(
+            f"{len(flights)} flights so far: expected {reference} of the reference and {block} after them; "
+            "ask again later"
+        )
+        return
+    tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
+    _print(tests, blocks, names)
+    console.print(f"{len(late) % block} flights wait for their block to be full")
+    found = [(test, flown) for test, flown in zip(tests, blocks, strict=True) if test.outcome is Outcome.DRIFT]
+    if found:
+        if out is not None:
+            event = _event(messages[0], *found[-1], names)
+            write_atomic(out, f"{json.dumps(event, indent=1, sort_keys=True)}\n".encode())
+        raise typer.Exit(EXIT_DRIFT)
+
+
+def _read(data: Path) -> list[DriftMessage]:
+    from ground.drift_reading import read_drift
+    from ground.fleet.collect.dataset import read_dataset
+    from ground.fleet.collect.kinds import Kind
+
+    reading = read_dataset(data, Kind.DRIFT)
+    for fault in reading.skipped:
+        console.print(f"left out: {fault}")
+    messages, faults = [], 0
+    for payload in reading.table["payload"].to_pylist():
+        try:
+            messages.append(read_drift(payload))
+        except DataError as error:
+            faults += 1
+            if faults == 1:
+                console.print(f"left out: {error}")
+    if faults:
+        console.print(f"{faults} messages left out, which are none of drift")
+    return messages
+
+
+def _of_one_bundle(messages: list[DriftMessage], bundle: str) -> list[DriftMessage]:
+    chosen = [
+        each for each in messages if not bundle or each.bundle_id == bundle or each.bundle_digest.startswith(bundle)
+    ]
+    found = sorted({(each.bundle_id, each.bundle_digest[:_SHORT]) for each in chosen})
+    if len(found) != 1:
+        names = ", ".join(f"{name} {digest}" for name, digest in found) or "none"
+        raise DataError(f"drift: expected messages of one bundle, got {names}; choose one with --bundle")
+    widths = {len(each.sketch.sums) for each in chosen}
+    if len(widths) != 1:
+        raise DataError(f"drift: expected as many features in each message of {found[0][0]}, got {sorted(widths)}")
+    return chosen
+
+
+def _names(model: Path | None) -> tuple[str, ...]:
+    if model is None:
+        return ()
+    path = model / "scaler.json"
+    try:
+        return tuple(map(str, json.loads(path.read_text(encoding="utf-8"))["names"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"--model: expected a folder with scaler.json, got {model}: {error!r:.100}; give models/D/VERSION"
+        ) from error
+
+
+def _name_of(feature: int, names: tuple[str, ...]) -> str:
+    return names[feature] if feature < len(names) else f"feature {feature}"
+
+
+def _print(tests: list[BlockTest], blocks: list[list[FlightMeans]], names: tuple[str, ...]) -> None:
+    table = Table("flights", "from", "until", "p", "level", "says", "moved most (spreads of the scaler)")
+    for test, flown in zip(tests, blocks, strict=True):
+        moved = ", ".join(
+            f"{_name_of(each.feature, names)} in {each.phase} {each.spreads:+.2f}" for each in test.shifts[:3]
+        )
+        table.add_row(
+            str(test.flights), _day(flown[0].from_ns), _day(flown[-1].from_ns), f"{test.p:.4f}", f"{test.level:.3f}",
+            test.outcome.value, moved,
+        )  # fmt: skip
+    Console().print(table)
+
+
+def _day(t_ns: int) -> str:
+    return datetime.fromtimestamp(t_ns / _NS_PER_S, UTC).date().isoformat()
+
+
+def _event(message: DriftMessage, test: BlockTest, flown: list[FlightMeans], names: tuple[str, ...]) -> dict[str, Any]:
+    """What starts a retraining, and says why."""
+    return {
+        "schema": SCHEMA,
+        "event": "drift",
+        "bundle_id": message.bundle_id,
+        "bundle_digest": message.bundle_digest,
+        **asdict(test),
+        "outcome": test.outcome.value,
+        "shifts": [{**asdict(each), "name": _name_of(each.feature, names)} for each in test.shifts],
+        "flown": [{"engine": each.engine, "flight": each.flight} for each in flown],
+    }

@@ -1,0 +1,209 @@
+"""Drift of a fleet: the level is kept, shifts are found and named, engines and phases are not mixed up."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+
+import msgpack
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from edge_agent.drift import SCHEMA, pack
+from edge_agent.publication import Publication
+from edge_agent.sketch import Sketch
+from edge_agent.topics_section import TopicsSection
+from ground.cli import main
+from ground.fleet.collect.parts import write_parts
+from ground.fleet.drift import FlightMeans, Outcome, check_block, flights_of, level_of
+
+N_FEATURE = 30
+PHASES = ("climb", "cruise")
+
+
+def fleet(rng, n, *, engines=4, shift=0.0, feature=7, phase="cruise", begin=0, spread=0.3):
+    """Flights in turns of engines that differ from each other, with features that go together."""
+    own = np.random.default_rng(5).standard_normal((engines, N_FEATURE))
+    mixing = np.random.default_rng(6).standard_normal((N_FEATURE, N_FEATURE)) / np.sqrt(N_FEATURE)
+    flights = []
+    for number in range(begin, begin + n):
+        means = {name: own[number % engines] + spread * mixing @ rng.standard_normal(N_FEATURE) for name in PHASES}
+        means[phase][feature] += shift
+        flights.append(FlightMeans(engine=f"A/{number % engines}", flight=f"F{number}", from_ns=number, means=means))
+    return flights
+
+
+def test_the_level_is_kept():
+    """120 fleets without drift: no more triggers than the level allows, with 60 features that go together."""
+    rng = np.random.default_rng(20_261_128)
+    triggers = 0
+    for number in range(120):
+        test = check_block(fleet(rng, 40), fleet(rng, 24, begin=40), seed=number, permutations=99)
+        triggers += test.p <= 0.05
+    assert triggers <= binom.ppf(0.999, 120, 0.05)
+
+
+def test_a_shift_is_found_and_named():
+    """One feature in one phase, by 1.5 times what flights differ by."""
+    rng = np.random.default_rng(1)
+    test = check_block(fleet(rng, 60), fleet(rng, 30, begin=60, shift=0.45), seed=0)
+    assert test.outcome is Outcome.DRIFT
+    first = test.shifts[0]
+    assert (first.phase, first.feature) == ("cruise", 7)
+    assert first.spreads == pytest.approx(0.45, abs=0.15)
+    assert (test.reference, test.flights, test.left_out) == (60, 30, 0)
+
+
+def test_quieter_is_drift_as_well():
+    """Either way."""
+    rng = np.random.default_rng(2)
+    test = check_block(fleet(rng, 60), fleet(rng, 30, begin=60, shift=-0.6), seed=0)
+    assert test.outcome is Outcome.DRIFT
+    assert test.shifts[0].spreads < 0.0
+
+
+def test_other_engines_are_no_drift():
+    """The fleet flies other engines of late: they differ from each other, and none of them has changed."""
+    rng = np.random.default_rng(3)
+    before = [each for each in fleet(rng, 80) if each.engine in ("A/0", "A/1")]
+    late = [each for each in fleet(rng, 80, begin=80) if each.engine in ("A/1", "A/2", "A/3")]
+    test = check_block(before, late, seed=0)
+    assert test.outcome is Outcome.STEADY
+    assert (test.flights, test.left_out, test.reference) == (20, 40, 20)
+
+
+@pytest.mark.parametrize("reason", ["few flights", "other engines", "no common phase"])
+def test_too_little_is_said(reason):
+    """No verdict of few flights, of engines that were never known, nor of phases that hardly occur."""
+    rng = np.random.default_rng(4)
+    before, late = fleet(rng, 60), fleet(rng, 30, begin=60)
+    if reason == "few flights":
+        late = late[:5]
+    elif reason == "other engines":
+        late = [FlightMeans(engine="B/1", flight=e.flight, from_ns=e.from_ns, means=e.means) for e in late]
+    else:
+        before = [
+            FlightMeans(engine=e.engine, flight=e.flight, from_ns=e.from_ns, means={f"phase {n}": e.means["cruise"]})
+            for n, e in enumerate(before)
+        ]
+        late = [FlightMeans(engine=e.engine, flight=e.flight, from_ns=e.from_ns, means={}) for e in late]
+    test = check_block(before, late, seed=0)
+    assert (test.outcome, test.p) == (Outcome.INSUFFICIENT, 1.0)
+
+
+def test_flights_that_lack_a_phase_take_part_in_the_others():
+    """And a constant feature, which says nothing, disturbs nothing."""
+    rng = np.random.default_rng(5)
+    before, late = fleet(rng, 60), fleet(rng, 30, begin=60, shift=0.6)
+    for each in [*before, *late][::3]:
+        del each.means["climb"]
+    for each in (*before, *late):
+        for means in each.means.values():
+            means[0] = 1e15
+    test = check_block(before, late, seed=0)
+    assert test.outcome is Outcome.DRIFT
+    assert (test.shifts[0].phase, test.shifts[0].feature) == ("cruise", 7)
+
+
+def test_one_false_trigger_in_a_thousand_flights():
+    """The level of a block is its share of a thousand flights."""
+    assert [level_of(n) for n in (20, 50, 2_000)] == [0.02, 0.05, 1.0]
+
+
+def test_the_same_seed_gives_the_same_p():
+    """A report is asked for again."""
+    rng = np.random.default_rng(6)
+    before, late = fleet(rng, 40), fleet(rng, 20, begin=40)
+    assert check_block(before, late, seed=3) == check_block(before, late, seed=3)
+
+
+def message(flight, engine="1", *, shift=0.0, n=20, seed=0, bundle="d/1.0.0", digest="ab", phase="cruise", at_ns=0):
+    """A drift message as an agent sends it."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch.empty(4)
+    level = 0.3 * rng.standard_normal(4)
+    for _ in range(n):
+        sketch.add(level + rng.standard_normal(4) * 0.5 + np.array([0.0, shift, 0.0, 0.0]), 0.5)
+    document = {
+        "schema": SCHEMA, "aircraft": "A", "engine": engine, "flight": flight, "from_ns": at_ns, "to_ns": at_ns + 9,
+        "phase": phase, "cause": "flight", "agent": "a1", "run": "r1", "bundle_id": bundle, "bundle_digest": digest,
+        "n": sketch.n, "not_assessed": dict(Counter()), "shed": 0, "n_feature": 4, "arrays": pack(sketch),
+    }  # fmt: skip
+    return Publication(topic=f"aircraft/A/engine/{engine}/drift", payload=bytes(msgpack.packb(document)))
+
+
+@pytest.fixture
+def ask(monkeypatch, capsys, tmp_path):
+    """Writes a dataset of messages, asks for drift; gives exit code, output and errors."""
+
+    def run(messages, *options):
+        write_parts(messages, tmp_path / "data", name=f"c-{len(messages)}", date="2026-01-02", topics=TopicsSection())
+        monkeypatch.setattr(sys, "argv", ["ground", "drift", "--data", str(tmp_path / "data"), *map(str, options)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+def flown(n, *, begin=0, shift=0.0):
+    """Messages of flights of two engines."""
+    return [message(f"F{at}", str(at % 2), shift=shift, seed=at, at_ns=at) for at in range(begin, begin + n)]
+
+
+def test_from_a_dataset_to_an_event(ask, tmp_path):
+    """Steady flights exit with 0; a shift exits with 3 and leaves an event that names the feature."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "scaler.json").write_text(json.dumps({"names": ["rms", "crest", "std", "mean"]}))
+    code, said, _ = ask(flown(60), "--reference", 30, "--block", 20, "--out", tmp_path / "event.json")
+    assert (code, "steady" in said, (tmp_path / "event.json").exists()) == (0, True, False)
+    assert "10 flights wait" in said
+    code, said, _ = ask(
+        flown(20, begin=60, shift=2.0), "--reference", 30, "--block", 20, "--model", model,
+        "--out", tmp_path / "event.json",
+    )  # fmt: skip
+    assert (code, "drift" in said) == (3, True)
+    event = json.loads((tmp_path / "event.json").read_text())
+    assert (event["event"], event["bundle_id"], event["shifts"][0]["name"]) == ("drift", "d/1.0.0", "crest")
+    assert event["p"] <= event["level"]
+    assert len(event["flown"]) == 20
+
+
+def test_messages_that_are_none_are_told_of(ask):
+    """And cost the others nothing."""
+    bad = Publication(topic="aircraft/A/engine/1/drift", payload=b"nonsense")
+    code, said, _ = ask([*flown(40), bad], "--reference", 20, "--block", 20)
+    assert (code, "1 messages left out" in said) == (0, True)
+
+
+def test_too_few_flights_so_far(ask):
+    """It says how many it needs."""
+    code, said, _ = ask(flown(20))
+    assert (code, "20 flights so far: expected 60 of the reference and 30 after them" in said) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "said"),
+    [
+        ([], (), "expected messages of one bundle, got none"),
+        ([message("F1"), message("F2", bundle="d/2.0.0", digest="cd")], (), "got d/1.0.0 ab, d/2.0.0 cd; choose one"),
+        ([message("F1")], ("--model", "nowhere"), "--model: expected a folder with scaler.json, got nowhere"),
+    ],
+    ids=["nothing", "two bundles", "no model"],
+)
+def test_bad_input_is_named(ask, messages, options, said):
+    """With exit code 2."""
+    code, _, errors = ask([*messages, Publication(topic="aircraft/A/engine/1/unit", payload=b"")], *options)
+    assert (code, said in errors) == (2, True)
+
+
+def test_a_flight_counts_where_it_has_windows():
+    """Its periods are added up; one with hardly a window in a phase says nothing of it."""
+    from ground.drift_reading import read_drift
+
+    parts = [message("F1", n=8, at_ns=5), message("F1", n=8, at_ns=20), message("F2", n=3, at_ns=1)]
+    (only,) = flights_of([read_drift(each.payload) for each in parts])
+    assert (only.flight, only.from_ns, sorted(only.means)) == ("F1", 5, ["cruise"])

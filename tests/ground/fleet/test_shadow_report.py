@@ -1,0 +1,170 @@
+"""Shadow reports: which flights differ, what follows, and from the files of a collector to an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pyarrow as pa
+import pytest
+
+from edge_agent.decision import ALARM, NORMAL, NOT_ASSESSED
+from edge_agent.publication import Publication
+from edge_agent.topics_section import TopicsSection
+from ground.cli import main
+from ground.errors import DataError
+from ground.fleet.collect.parts import write_parts
+from ground.fleet.shadow_report import COLUMNS, Rule, Verdict, compare
+from tests.ground.collect.conftest import message  # noqa: F401 - a fixture
+
+RULE = Rule(limit=0.1, confidence=0.9)
+N = NORMAL
+A = ALARM
+O = NOT_ASSESSED  # noqa: E741 - a column of states reads as a picture
+
+
+def table(flights, bundle=("d/1.0.0", "aa"), phase="cruise"):
+    """Windows of flights, by name: a state each; ``None`` for one that is missing."""
+    rows = [
+        {
+            "run": "r", "aircraft": "A", "engine": "1", "flight": flight, "end_ns": 10 * index, "phase": phase,
+            "state": state, "score": {N: 0.5, A: 2.0, O: 0.0}[state], "threshold": 0.0 if state == O else 1.0,
+            "bundle_id": bundle[0], "bundle_digest": bundle[1],
+        }
+        for flight, states in flights.items()
+        for index, state in enumerate(states)
+        if state is not None
+    ]  # fmt: skip
+    types = {name: pa.string() for name in COLUMNS} | {
+        "end_ns": pa.int64(),
+        "score": pa.float64(),
+        "threshold": pa.float64(),
+    }
+    return pa.Table.from_pylist(rows, schema=pa.schema([(name, types[name]) for name in COLUMNS]))
+
+
+def report(active, shadow, rule=RULE):
+    """Of flights as above."""
+    return compare(table(active), table(shadow, ("d/2.0.0", "bb")), rule)
+
+
+def test_flights_that_differ_are_named():
+    """With the window in which the alarm begins, and how strange the flight was to each."""
+    found = report(
+        {"F1": [N, N, N], "F2": [N, A, A], "F3": [N, N, N], "F4": [A, A, A]},
+        {"F1": [N, N, N], "F2": [N, N, N], "F3": [N, A, A], "F4": [N, N, A]},
+    )
+    assert [(each.flight, each.end_ns, each.ratio_shadow, each.ratio_active) for each in found.gained] == [
+        ("F3", 10, 2.0, 0.5)
+    ]
+    assert [(each.flight, each.end_ns) for each in found.lost] == [("F2", 10)]
+    assert (found.flights, found.both, found.flights_left_out) == (4, 1, 0)
+    assert found.by_phase == {"cruise": {"both_alarm": 1, "both_normal": 5, "only_active": 4, "only_shadow": 2}}
+    assert found.shadow == ("d/2.0.0", "bb")
+    assert found.active == (("d/1.0.0", "aa"),)
+
+
+def test_a_shadow_that_saw_too_little_does_not_count():
+    """Half of what the active detector assessed must have been assessed by both; silence is no agreement."""
+    found = report(
+        {"F1": [N, N, N, N], "F2": [N, N, N, N], "F3": [O, O, O, O], "F4": [N, N, N, N]},
+        {"F1": [N, None, None, None], "F2": [N, N, None, None], "F3": [N, N, N, N], "F4": [O, O, N, O]},
+    )
+    assert (found.flights, found.flights_left_out) == (1, 3)
+    assert found.by_phase == {"cruise": {"assessed_by_one": 12, "both_normal": 4}}
+
+
+def many(n, alarms=0):
+    """So many flights, the first of which alarm."""
+    return {f"F{number:04d}": [A if number < alarms else N] for number in range(n)}
+
+
+@pytest.mark.parametrize(
+    ("n", "extra", "verdict"),
+    [
+        (3, 0, Verdict.GO_ON),
+        (500, 0, Verdict.READY),
+        (500, 10, Verdict.READY),
+        (500, 45, Verdict.GO_ON),
+        (500, 120, Verdict.WORSE),
+        (8, 8, Verdict.WORSE),
+    ],
+)
+def test_verdicts(n, extra, verdict):
+    """Ready and worse are said only where the bounds allow no other answer."""
+    found = report(many(n), many(n, extra))
+    assert found.verdict is verdict
+    low, high = found.gained_bounds
+    assert low <= extra / n <= high
+    assert bool(found.flights_needed) == (verdict is Verdict.GO_ON)
+
+
+def test_flights_needed_are_enough():
+    """Should extra alarms stay as rare."""
+    needed = report(many(3), many(3)).flights_needed
+    assert report(many(needed), many(needed)).verdict is Verdict.READY
+    assert report(many(needed - 1), many(needed - 1)).verdict is Verdict.GO_ON
+
+
+def test_as_frequent_as_may_be_needs_no_number():
+    """No number of flights would show it."""
+    found = report(many(20), many(20, 2))
+    assert (found.verdict, found.flights_needed) == (Verdict.GO_ON, 0)
+
+
+def test_results_of_several_shadows_are_refused():
+    """One at a time: they are named."""
+    both = pa.concat_tables([table(many(2), ("d/2.0.0", "bb")), table(many(2), ("d/3.0.0", "cc"))])
+    with pytest.raises(DataError, match=r"expected those of one bundle, got d/2\.0\.0 bb, d/3\.0\.0 cc; choose"):
+        compare(table(many(2)), both, RULE)
+    with pytest.raises(DataError, match="got none"):
+        compare(table(many(2)), table({}), RULE)
+
+
+@pytest.fixture
+def ask(monkeypatch, capsys, tmp_path, message):  # noqa: F811 - the fixture
+    """Writes a dataset of flights, asks for the report; gives exit code, output and errors."""
+
+    def run(flights, *options):
+        batch = []
+        for seq in range(flights):
+            window = message(seq, flight=f"F{seq}")
+            batch.append(window)
+            other = message(seq, flight=f"F{seq}", bundle_id="d/2.0.0", bundle_digest="bb")
+            batch.append(Publication(topic=window.topic.replace("result", "shadow"), payload=other.payload))
+        write_parts(batch, tmp_path / "data", name="c-1", date="2026-01-02", topics=TopicsSection())
+        monkeypatch.setattr(
+            sys, "argv", ["ground", "shadow", "report", "--data", str(tmp_path / "data"), *map(str, options)]
+        )
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+def test_from_a_dataset_to_an_exit_code(ask, tmp_path):
+    """0 when it is ready, 3 when not; the JSON holds what was printed."""
+    code, said, _ = ask(5, "--out", tmp_path / "report.json")
+    assert code == 3
+    assert "5 flights seen by both" in said
+    assert "verdict: go_on" in said
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert (document["verdict"], document["flights"], document["schema"]) == ("go_on", 5, 1)
+    code, said, _ = ask(400, "--bundle", "bb")
+    assert code == 0
+    assert "verdict: ready" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--bundle", "d/9.0.0"), "expected those of one bundle, got none"),
+        (("--since", "yesterday"), "--since: expected YYYY-MM-DD, got 'yesterday'"),
+        (("--data", "nowhere"), "nowhere: expected the folder of a dataset"),
+    ],
+)
+def test_bad_input_is_named(ask, options, said):
+    """And exits with 2."""
+    code, _, errors = ask(2, *options)
+    assert (code, said in errors) == (2, True)
