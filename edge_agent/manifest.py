@@ -92,7 +92,7 @@ class Manifest:
             BundleFormatError: Not strict JSON, another schema, unknown, missing or impossible fields.
         """
         document = parse_json(data, where=MANIFEST)
-        if not isinstance(document, dict) or document.get("schema") not in (FIRST_SCHEMA, SCHEMA):
+        if not isinstance(document, dict) or not _is_known(document.get("schema")):
             raise BundleFormatError(
                 "manifest_schema",
                 f"{MANIFEST}.schema: expected {SCHEMA}, got another one; update the agent or export again",
@@ -101,6 +101,11 @@ class Manifest:
         if document.get("bundle_id") != manifest.bundle_id:
             raise _refused("bundle_id", f"{manifest.bundle_id}, as detector and version say", document.get("bundle_id"))
         return manifest
+
+
+def _is_known(schema: Any) -> bool:
+    # true and 1.0 equal 1, and are other bytes.
+    return type(schema) is int and schema in (FIRST_SCHEMA, SCHEMA)
 
 
 def _build(document: dict[str, Any]) -> Manifest:

@@ -131,7 +131,9 @@ class SlotsState:
         Raises:
             ValueError: Not a state of this schema.
         """
-        if not isinstance(document, dict) or document.get("schema") not in (_BEFORE_EPOCHS, SCHEMA):
+        if not isinstance(document, dict) or type(document.get("schema")) is not int:
+            raise ValueError(f"state: expected schema {SCHEMA}, got none; do not use this file")
+        if document["schema"] not in (_BEFORE_EPOCHS, SCHEMA):
             raise ValueError(f"state: expected schema {SCHEMA}, got another one; do not use this file")
         fields = {key: value for key, value in document.items() if key != "schema"}
         fields = _with_epochs(fields) if document["schema"] == _BEFORE_EPOCHS else fields

@@ -290,10 +290,8 @@ def _progress() -> Iterator[Progress]:
 
 
 def _say_made(report: ExportReport) -> None:
-    if report.is_signed:
-        _say(f"{report.release_class} bundle: {report.bundle}")
-    else:
-        _say(f"{report.release_class}, not signed, for there is no key: ground sign {report.folder}")
+    unsigned = f", not signed, for there is no key: ground sign {report.folder}"
+    _say(f"{report.release_class}{f' bundle: {report.bundle}' if report.is_signed else unsigned}")
 
 
 def _key(key: Path | None, workspace: Path, password_file: Path) -> EllipticCurvePrivateKey | None:

@@ -183,6 +183,8 @@ DAMAGED = [
     {"generation": "1"},
     {"extra": 1},
     {"schema": 3},
+    {"schema": True},
+    {"schema": 2.0},
     {"epoch": -1},
     {"mark_epoch": "0"},
     {"active": {"digest": "a"}},

@@ -124,6 +124,8 @@ def test_versions_of_other_forms_are_refused(text: str) -> None:
 
 # name: (changed fields, reason)
 BAD_MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
+    "schema as truth": ({"schema": True}, "manifest_schema"),
+    "schema as a fraction": ({"schema": 2.0}, "manifest_schema"),
     "other schema": ({"schema": 3}, "manifest_schema"),
     "epoch before there were any": ({"schema": 1}, "manifest_fields"),
     "epoch as text": ({"epoch": "0"}, "manifest_fields"),
