@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.errors import ConfigError, SlotRefused
+from edge_agent.journal_segment import sync_folder
 from edge_agent.slots_disk import locked, make_folder, read_state, write_state
 from edge_agent.slots_state import SlotsState
 from edge_agent.status_file import prepare_folder
@@ -71,6 +72,8 @@ class SlotLedger:
         with self.disk_told():
             make_folder(self.folder)
             with locked(self.folder):
+                # A process that was killed between its rename and its sync has left what is seen, but not yet on disk.
+                sync_folder(self.folder)
                 yield read_state(self.folder)
 
     @contextmanager
