@@ -99,6 +99,16 @@ def read_state(folder: Path) -> SlotsState:
     return max(whole, key=lambda state: state.generation, default=SlotsState())
 
 
+def damaged_copies(folder: Path) -> tuple[str, ...]:
+    """Names of the state files that are there and not whole.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    contents = [(index, _read(folder / name)) for index, name in enumerate(STATE_FILES)]
+    return tuple(STATE_FILES[index] for index, content in contents if content and not _parse(content, index))
+
+
 def write_state(folder: Path, state: SlotsState) -> None:
     """Write a state over the older one of the two.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -72,9 +72,15 @@ class SlotLedger:
         with self.disk_told():
             make_folder(self.folder)
             with locked(self.folder):
-                # A process that was killed between its rename and its sync has left what is seen, but not yet on disk.
-                sync_folder(self.folder)
+                self._sync()
                 yield read_state(self.folder)
+
+    def _sync(self) -> None:
+        """Get on disk what is seen: who made it may have been killed before it synced it."""
+        sync_folder(self.folder)
+        # In whose folder the state folder lies is the machine's business; under systemd the agent may not look there.
+        with suppress(PermissionError):
+            sync_folder(self.folder.parent.parent)
 
     @contextmanager
     def disk_told(self) -> Iterator[None]:

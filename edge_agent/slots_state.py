@@ -193,6 +193,8 @@ def mark_good(state: SlotsState, digest: str) -> SlotsState:
 def give_up(state: SlotsState, reason: str, *, reject: bool) -> SlotsState:
     """Return to the previous bundle, whatever its sequence.
 
+    A bundle that was proven stays known, as the previous one: once its slot is mended, it may be activated again.
+
     Args:
         state: Before; it has a previous bundle.
         reason: A short label of what went wrong.
@@ -208,7 +210,7 @@ def give_up(state: SlotsState, reason: str, *, reject: bool) -> SlotsState:
         state,
         stage=ROLLED_BACK,
         active=state.previous,
-        previous=NO_SLOT,
+        previous=NO_SLOT if state.is_unproven else state.active,
         boots_left=0,
         rejected=rejected,
         reason=reason,
@@ -221,8 +223,7 @@ def roll_back(state: SlotsState) -> SlotsState:
     Raises:
         SlotRefused: ``no_previous``.
     """
-    after = give_up(state, BY_HAND, reject=False)
-    return after if state.is_unproven else replace(after, previous=state.active)
+    return give_up(state, BY_HAND, reject=False)
 
 
 def _is(stage: str, state: SlotsState, digest: str) -> bool:
