@@ -165,11 +165,11 @@ class Reader:
 
     def __init__(self, folder: Path, releases: Sequence[Any]) -> None:
         self._folder, self._releases = folder, releases
-        self._known: dict[str, Reading] = {}
+        self._known: dict[frozenset[tuple[str, bytes]], Reading] = {}
 
     def read(self, tree: Tree) -> Reading:
         """The slots in a tree."""
-        key = hashlib.sha256(repr(sorted(tree.items())).encode()).hexdigest()
+        key = frozenset((name, hashlib.sha256(content).digest()) for name, content in tree.items())
         if key not in self._known:
             lay_out(tree, self._folder)
             self._known[key] = self._look(Slots(self._folder, self._releases))
@@ -211,8 +211,12 @@ class Tally:
 def tally(run: Run, reader: Reader, crashes: Iterable[Crash]) -> Tally:
     """Look at crashes; those with the same disk and the same promises count once."""
     found, seen = Tally(), set()
+    readings: dict[frozenset[Any], Reading] = {}
     for crash in crashes:
-        reading = reader.read(tree_after(run.recorder.calls, crash))
+        applied = frozenset(crash.applied.items())
+        if applied not in readings:
+            readings[applied] = reader.read(tree_after(run.recorder.calls, crash))
+        reading = readings[applied]
         promised = run.promised(crash.at)
         key = (reading, frozenset(promised[0]), promised[1])
         if key in seen:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from edge_agent.slots_state import NO_SLOT, SlotsState
 from tests.faults.power_cut import PowerCuts, power  # noqa: F401 - a fixture
 from tests.faults.slot_crashes import BOOT, FIRST, LIFE, Slots, activate, install
@@ -34,6 +36,7 @@ class Promises:
             assert slots.store.open(digest).digest == digest
 
 
+@pytest.mark.timeout(1_800)
 def test_row_61_power_cut_on_ext4(power: PowerCuts, releases: Any, full: bool) -> None:  # noqa: F811, FBT001 - fixtures
     """61, 67: old or new at every moment of install, activation, boots, mark, and both kinds of return; never torn."""
     promises, slots = Promises(releases), Slots(power.disk, releases)

@@ -71,7 +71,7 @@ def test_row_61_power_cut_at_every_step(
     assert found.n > 50
 
 
-def test_row_67_power_cut_during_rollback(tmp_path: Path, releases: Any, reader: Reader) -> None:
+def test_row_67_power_cut_during_rollback(tmp_path: Path, releases: Any, reader: Reader, full: bool) -> None:  # noqa: FBT001
     """67: each state on the way back names whole slots, and the way back can be gone on with."""
     run = Run(tmp_path / "run", releases)
     run.do(UPDATE)
@@ -79,11 +79,12 @@ def test_row_67_power_cut_during_rollback(tmp_path: Path, releases: Any, reader:
     run.do([ROLLBACK])
     cuts = range(before, len(run.recorder.calls) + 1)
     for reordered in (False, True):
-        found = tally(run, reader, crashes_of(run, reordered=reordered, samples=64, at=cuts))
+        found = tally(run, reader, crashes_of(run, reordered=reordered, samples=64 if full else 4, at=cuts))
         assert found.bad == []
         assert found.n >= 3
 
 
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("left_out", LEFT_OUT)
 def test_simulator_sees_what_is_left_out(
     tmp_path: Path,
@@ -117,7 +118,7 @@ def killed(folder: Path, releases: Any, reader: Reader, steps: tuple[Step, ...],
 
 def test_row_62_killed_then_cut(tmp_path: Path, releases: Any, reader: Reader, full: bool) -> None:  # noqa: FBT001
     """62: what a killed process left unsynced is not built on before it is on disk."""
-    assert list(killed(tmp_path, releases, reader, AGAIN, 1 if full else 4)) == []
+    assert list(killed(tmp_path, releases, reader, AGAIN, 1 if full else 6)) == []
 
 
 def test_without_the_sync_before_reading(
