@@ -6,16 +6,17 @@ A bundle lies there as ``<digest>.bundle``, the very bytes that were verified. d
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from edge_agent.archive import read_archive, write_archive
-from edge_agent.bundle import Bundle, open_bundle, open_members
+from edge_agent.bundle import Bundle, open_members
 from edge_agent.bundle_files import BUNDLE_SUFFIX, read_bundle_file, read_folder
 from edge_agent.errors import SlotRefused
 from edge_agent.policy import CLOCK_UNKNOWN, Policy
-from edge_agent.prove_child import prove_in_child
+from edge_agent.prove_child import START_WALL_S, prove_in_child
 from edge_agent.slots_disk import TEMPORARY, write_durably
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import EMPTY, Slot, SlotsState, activate, check_offer
@@ -70,8 +71,9 @@ class SlotStore:
         prove_in_child(members)
         with self._ledger.held() as state:
             _check_place(state, slot)
-            write_durably(self._path(slot.digest), write_archive(members))
-            self._prune({slot.digest, state.active.digest, state.previous.digest})
+            kept = {state.active.digest, state.previous.digest}
+            write_durably(self._path(slot.digest), write_archive(members), take_back=slot.digest not in kept)
+            self._prune({slot.digest, *kept})
         self._ledger.audit.note(
             TrustEvent(
                 kind=INSTALLED,
@@ -107,11 +109,17 @@ class SlotStore:
             SlotRefused: ``slot_damaged``: it is not what was put there.
             BundleError: Refused; ``reason`` names the check.
         """
-        bundle = open_bundle(read_bundle_file(self._path(digest)), keys=self._keys, policy=self._policy)
-        if bundle.digest != digest:
-            raise SlotRefused(
-                "slot_damaged", f"{self._path(digest)}: expected its digest, got {bundle.digest}; install it again"
-            )
+        return self._verified(digest, self._members(digest))
+
+    def open_on_trial(self, digest: str) -> Bundle:
+        """Verify as ``open``, then prove those very bytes in a limited child: they have not run in this process yet.
+
+        Raises:
+            BundleError: As ``open``, and as ``prove_in_child``.
+        """
+        members = self._members(digest)
+        bundle = self._verified(digest, members)
+        prove_in_child(members, wall_s=START_WALL_S)
         return bundle
 
     def open_for_start(self, state: SlotsState, digest: str) -> Bundle:
@@ -152,6 +160,17 @@ class SlotStore:
                 f"{len(found)}; see `edge-agent bundle list`",
             )
         return found[0]
+
+    def _members(self, digest: str) -> Mapping[str, bytes]:
+        return read_archive(read_bundle_file(self._path(digest)))
+
+    def _verified(self, digest: str, members: Mapping[str, bytes]) -> Bundle:
+        bundle = open_members(members, keys=self._keys, policy=self._policy)
+        if bundle.digest != digest:
+            raise SlotRefused(
+                "slot_damaged", f"{self._path(digest)}: expected its digest, got {bundle.digest}; install it again"
+            )
+        return bundle
 
     def _path(self, digest: str) -> Path:
         return self._folder / f"{digest}{BUNDLE_SUFFIX}"

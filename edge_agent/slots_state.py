@@ -239,6 +239,8 @@ def raise_epoch(state: SlotsState, epoch: int) -> SlotsState:
 def give_up(state: SlotsState, reason: str, *, reject: bool) -> SlotsState:
     """Return to the previous bundle, whatever its sequence.
 
+    A bundle that was proven stays known, as the previous one: once its slot is mended, it may be activated again.
+
     Args:
         state: Before; it has a previous bundle.
         reason: A short label of what went wrong.
@@ -254,7 +256,7 @@ def give_up(state: SlotsState, reason: str, *, reject: bool) -> SlotsState:
         state,
         stage=ROLLED_BACK,
         active=state.previous,
-        previous=NO_SLOT,
+        previous=NO_SLOT if state.is_unproven else state.active,
         boots_left=0,
         rejected=rejected,
         reason=reason,
@@ -267,8 +269,7 @@ def roll_back(state: SlotsState) -> SlotsState:
     Raises:
         SlotRefused: ``no_previous``.
     """
-    after = give_up(state, BY_HAND, reject=False)
-    return after if state.is_unproven else replace(after, previous=state.active)
+    return give_up(state, BY_HAND, reject=False)
 
 
 def _with_epochs(fields: dict[str, Any]) -> dict[str, Any]:
