@@ -34,8 +34,8 @@ def run(config_path: Path) -> ExitCode:
     configure_logs(config.agent.log_level, LogWriter(_STANDARD_ERROR))
     notifier = Notifier.from_environment(os.environ)
     notifier.loading(f"loading {'the active slot' if config.bundle.slots else config.bundle.path}")
-    model, shadow = start_configured(config), load_shadow(config)
-    agent = Agent(config, model, notifier, lambda: load_config(config_path), shadow)
+    # No name here for the bundle: it would stay in memory when another one has taken its place.
+    agent = Agent(config, start_configured(config), notifier, lambda: load_config(config_path), load_shadow(config))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     signal.signal(signal.SIGHUP, lambda *_: agent.reload())

@@ -97,11 +97,27 @@ class SlotStore:
             SlotRefused: ``slot_damaged``: it is not what was put there.
             BundleError: Refused; ``reason`` names the check.
         """
-        bundle = open_bundle(read_bundle_file(self._path(digest)), keys=self._keys, policy=self._policy)
+        return self._checked(
+            open_bundle(read_bundle_file(self._path(digest)), keys=self._keys, policy=self._policy), digest
+        )
+
+    def _checked(self, bundle: Bundle, digest: str) -> Bundle:
         if bundle.digest != digest:
             raise SlotRefused(
                 "slot_damaged", f"{self._path(digest)}: expected its digest, got {bundle.digest}; install it again"
             )
+        return bundle
+
+    def open_proven(self, digest: str) -> Bundle:
+        """Verify the bundle in a slot and prove it in a limited child.
+
+        Raises:
+            SlotRefused: As ``open``.
+            BundleError: Refused; ``reason`` names the check.
+        """
+        members = read_archive(read_bundle_file(self._path(digest)))
+        bundle = self._checked(open_members(members, keys=self._keys, policy=self._policy), digest)
+        prove_in_child(members)
         return bundle
 
     def open_active(self) -> Bundle:

@@ -21,6 +21,7 @@ STAGES: Final = (EMPTY, TRIAL, PROBATION, GOOD, ROLLED_BACK)
 
 BY_HAND: Final = "by_hand"
 BOOTS_USED_UP: Final = "boots_used_up"
+FAULTS: Final = "faults"
 SCHEMA: Final = 1
 NO_MARK: Final = -1
 REJECTED_KEPT: Final = 64
@@ -188,6 +189,13 @@ def mark_good(state: SlotsState, digest: str) -> SlotsState:
     if not _is(PROBATION, state, digest):
         return state
     return replace(state, stage=GOOD, boots_left=0, mark=max(state.mark, state.active.sequence))
+
+
+def fail_probation(state: SlotsState, digest: str, reason: str) -> SlotsState:
+    """A run of that digest does not work: back to the previous bundle, where there is one. It may be tried again."""
+    if not _is(PROBATION, state, digest) or not state.can_return:
+        return state
+    return give_up(state, reason, reject=False)
 
 
 def give_up(state: SlotsState, reason: str, *, reject: bool) -> SlotsState:
