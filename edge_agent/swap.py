@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, SlotRefused
+from edge_agent.heap import give_back
 from edge_agent.load import load_beside
 from edge_agent.slots_disk import STATE_FILES
 from edge_agent.slots_ledger import SlotLedger
@@ -72,7 +73,8 @@ class Swapper:
         self._stopping = threading.Event()
         self._seen: tuple[object, ...] = _NOTHING
         self._looks_left = 0
-        self._is_settled = True
+        self._refused = ""
+        self._is_settled = self._is_tidy = True
         self._thread = threading.Thread(target=self._run, name="swap", daemon=True)
 
     def start(self) -> None:
@@ -82,7 +84,7 @@ class Swapper:
 
     def look(self) -> None:
         """Look at once, and anew at what could not be done; may be called from any thread."""
-        self._seen = _NOTHING
+        self._seen, self._refused = _NOTHING, ""
         self._wake.set()
 
     def stop(self) -> None:
@@ -119,8 +121,9 @@ class Swapper:
             self._seen = stamp
             return
         self._seen = stamp
-        if state.stage == EMPTY:
+        if state.stage == EMPTY or state.active.digest == self._refused:
             return
+        self._refused = ""
         if state.active.digest == self._parts.digest:
             # Activated again before it had made way: it has been loaded and proven by this very run.
             self._note(lambda now: loaded(now, self._parts.digest))
@@ -151,6 +154,8 @@ class Swapper:
             _log.error("returned to the bundle that decides", reason=state.reason, bundle=state.active.bundle_id)
             return
         _log.info("swap begins", bundle=state.active.bundle_id, stage=state.stage)
+        # Of the swap before, where this one follows at once.
+        give_back()
         try:
             model = self._prepared(digest)
             if self._is_wanted(digest) and self._swap(model):
@@ -191,7 +196,7 @@ class Swapper:
                 return False
         for fault in faults:
             raise fault
-        self._is_settled = False
+        self._is_settled = self._is_tidy = False
         return True
 
     def _tell(self, model: LoadedModel) -> None:
@@ -203,6 +208,9 @@ class Swapper:
         """Bring over engines that are not heard: as long as one is left, the former bundle stays in memory."""
         if not self._is_settled:
             self._between_turns(lambda: self._guarded(self._settle_now))
+        elif not self._is_tidy:
+            self._is_tidy = True
+            give_back()
 
     def _settle_now(self) -> None:
         self._is_settled = self._parts.pipeline.streams.settle() == 0
@@ -217,7 +225,9 @@ class Swapper:
                 return now
             return give_up(now, reason, reject=reject and state.is_unproven)
 
-        self._note(event)
+        if self._note(event).active == state.active:
+            # There is nothing to return to: it is not tried at every look, but when somebody asks, or at a start.
+            self._refused = state.active.digest
 
     def _note(self, event: Callable[[SlotsState], SlotsState]) -> SlotsState:
         """The state after an event; a disk that refuses must not end the watch over an engine."""
