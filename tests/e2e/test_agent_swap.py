@@ -24,7 +24,7 @@ from ground.pack import pack_bundle
 from tests.conftest import make_small_bundle, small_members, small_spec, wait_until
 
 ENGINE = "aircraft/OO-ABC/engine/1"
-PACE_S = 0.01
+PACE_S = 0.005
 FRAMES_A_HOP = 10
 
 
@@ -49,6 +49,10 @@ class Rig:
         digest = self.store.install(bundle.path).digest
         self.store.activate(digest, boots=3)
         return digest
+
+    def reload(self) -> None:
+        """As `systemctl reload`: the agent looks at once."""
+        self.agent.process.send_signal(signal.SIGHUP)
 
     def start(self) -> None:
         """Start the agent, and listen to it."""
@@ -125,8 +129,9 @@ class Rig:
 
 
 @pytest.fixture
-def rig(broker: Any, peer: Any, make_agent: Any, releases: Any) -> Rig:
-    """See ``Rig``."""
+def rig(broker: Any, peer: Any, make_agent: Any, releases: Any, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """See ``Rig``. What the test installs is not proven: the agent proves it, as if this machine had changed since."""
+    monkeypatch.setattr("edge_agent.slots.prove_in_child", lambda _members: None)
     return Rig(make_agent(broker.port, bundle=releases[0]), peer, releases[0])
 
 
@@ -143,6 +148,7 @@ def test_swaps_of_one_spec(rig: Rig, releases: Any) -> None:
     digests = [rig.first]
     for bundle in releases[1:]:
         digests.append(rig.activate(bundle))
+        rig.reload()
         rig.send_until_decides(digests[-1])
         assert rig.state().stage == PROBATION
     rig.ledger.change(roll_back)
@@ -165,8 +171,8 @@ def test_swap_to_another_spec_and_back(rig: Rig, tmp_path: Path) -> None:
     second = rig.activate(release(tmp_path / "longer", 2, longer))
     rig.send_until_decides(second)
     rig.send(50)
-    rig.agent.process.send_signal(signal.SIGHUP)
     rig.ledger.change(roll_back)
+    rig.reload()
     rig.send_until_decides(rig.first)
     rig.finish()
     rig.check_nothing_lost()
@@ -175,7 +181,7 @@ def test_swap_to_another_spec_and_back(rig: Rig, tmp_path: Path) -> None:
     assert specs == {rig.first: small_spec().digest, second: longer.digest}
 
 
-def test_wrong_golden_vectors(rig: Rig, tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_golden_vectors(rig: Rig, tmp_path: Path, releases: Any) -> None:
     """Refused in the child: the old one goes on, the slots return to it, and the digest is never taken again."""
     members = small_members(small_spec(), version="2.0.0", sequence=2)
     samples = bytearray(members["golden/samples.npy"])
@@ -184,15 +190,13 @@ def test_wrong_golden_vectors(rig: Rig, tmp_path: Path, releases: Any, monkeypat
     path.write_bytes(pack_bundle({**members, "golden/samples.npy": bytes(samples)}, signing_key()))
     rig.start()
     rig.send(30)
-    with monkeypatch.context() as patch:
-        # As if it had been proven when it was installed, and this machine had changed since.
-        patch.setattr("edge_agent.slots.prove_in_child", lambda _members: None)
-        wrong = rig.activate(dataclasses.replace(releases[0], path=path))
+    wrong = rig.activate(dataclasses.replace(releases[0], path=path))
     rig.send_until(lambda: rig.state().stage == ROLLED_BACK, "the return")
     rig.send(20)
     assert [(each.digest, each.reason) for each in rig.state().rejected] == [(wrong, "golden_features")]
     assert rig.state().active.digest == rig.first
     good = rig.activate(releases[2])
+    rig.reload()
     rig.send_until_decides(good)
     rig.finish()
     assert rig.bundles() == [rig.first, good]
@@ -213,6 +217,7 @@ def test_activation_while_a_swap_is_under_way(rig: Rig, releases: Any) -> None:
     rig.start()
     rig.send(30)
     rig.activate(releases[1])
+    rig.reload()
     rig.send_until(lambda: rig.state().boots_left < 3, "the count of the trial")
     third = rig.activate(releases[2])
     rig.send_until_decides(third)
