@@ -44,7 +44,7 @@ _SWAP_TIMEOUT_S = 60.0
 _POLL_S = 0.05
 _CALM_S = 1.5
 """From one swap to the next: each bundle decides about some windows of every engine."""
-_REST_S = 4.0
+_REST_S = 6.0
 """Before memory is judged: the former bundle is gone, and its pages are given back, a look or two after a swap."""
 _LAST_RESULT_TIMEOUT_S = 10.0
 
@@ -129,12 +129,14 @@ class _Activator:
     slots: Slots
     agent: Program
     n: int
+    warm_s: float
     swap_s: list[float] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     failure: str = ""
 
     def run(self) -> None:
         pid = self.agent.process.pid
+        time.sleep(self.warm_s)
         self.uses.append(use_of(pid))
         for _ in range(self.n):
             begin_s = time.monotonic()
@@ -150,15 +152,26 @@ class _Activator:
             self.uses.append(use_of(pid))
 
 
-def run_swaps(pair: MqttPair, agent: Program, slots: Slots, bundle: BenchBundle, *, streams: int, n: int) -> SwapRun:
+def run_swaps(
+    pair: MqttPair, agent: Program, slots: Slots, bundle: BenchBundle, *, streams: int, n: int, warm_s: float
+) -> SwapRun:
     """Swap ``n`` times under the load of ``streams`` engines, and hold results against windows.
+
+    Args:
+        pair: The connections.
+        agent: The agent.
+        slots: Its slots.
+        bundle: Whose spec the frames fit.
+        streams: How many engines.
+        n: How often.
+        warm_s: From the first windows to the first swap: the heap grows for a while, swaps or not.
 
     Raises:
         BenchmarkError: The agent ended, or did not take a bundle.
     """
     pair.serve_until(due_in(_SWAP_TIMEOUT_S), lambda: pair.agent_online)
     agent.check_alive()
-    activator = _Activator(slots, agent, n)
+    activator = _Activator(slots, agent, n, warm_s)
     thread = threading.Thread(target=activator.run, name="activator")
     with collector_off():
         sent = _send(pair, bundle, streams, thread)

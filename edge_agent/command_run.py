@@ -11,6 +11,7 @@ import structlog
 from edge_agent.agent import Agent
 from edge_agent.config import load_config
 from edge_agent.exit_code import ExitCode
+from edge_agent.heap import use_one_heap
 from edge_agent.log_writer import LogWriter
 from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
@@ -28,6 +29,7 @@ def run(config_path: Path) -> ExitCode:
         ConfigError: The config, a key file or the state folder is wrong.
         BundleError: The bundle is refused.
     """
+    use_one_heap()
     # Until there is an agent to reload, SIGHUP must not end the process either.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = load_config(config_path)
