@@ -61,7 +61,7 @@ def _read(config: AgentConfig) -> tuple[dict[str, UnitState], list[str]]:
     folder = units_folder(config.agent.state_dir)
     try:
         states, faults = read_units(folder)
-        awaited = reset_requests(folder)
+        awaited = list(reset_requests(folder).values())
     except OSError as error:
         raise ConfigError(
             f"agent.state_dir: expected a folder that can be read, got {folder}: {error.strerror}; "

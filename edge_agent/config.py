@@ -151,9 +151,9 @@ class LimitsSection:
     """
 
     max_payload_bytes: int = number(MAX_PAYLOAD_BYTES, low=KIB, high=64 * MIB)
-    inbox_frames: int = number(256, low=1, high=65_536)
+    inbox_frames: int = number(256, low=1, high=16_384)
     inbox_bytes: int = number(16 * MIB, low=KIB, high=1024 * MIB)
-    outbox_messages: int = number(1_000, low=1, high=1_000_000)
+    outbox_messages: int = number(1_000, low=1, high=10_000)
     max_streams: int = number(64, low=1, high=4_096)
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import structlog
+
 from edge_agent.evidence_desk import EvidenceDesk
 from edge_agent.flight_recorder import FlightRecorder
 from edge_agent.waveform_recorder import WaveformRecorder
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from edge_agent.publication import Publication
 
 _TICK_NS = 1_000_000_000
+
+_log = structlog.get_logger(__name__)
 
 
 class EngineReports:
@@ -60,6 +64,11 @@ class EngineReports:
             self._flights.reconfigure(config)
             self._desk.reconfigure(config)
 
+    def swap(self, model: LoadedModel) -> None:
+        """Another bundle decides, from the next turn of the worker on."""
+        with self._lock:
+            self._waveforms.swap(model)
+
     def start(self) -> None:
         """Begin to write and to ship."""
         self._desk.start()
@@ -84,10 +93,19 @@ class EngineReports:
         return True
 
     def finish(self, timeout_s: float) -> list[Publication]:
-        """Write the snapshots that wait, and end; gives the summaries of flights that were not over."""
-        with self._lock:
-            self._waveforms.finish()
-            publications = self._flights.finish()
+        """Write the snapshots that wait, and end; gives the summaries of flights that were not over.
+
+        A worker that hangs keeps the lock for good: then there are none, and the agent ends nevertheless.
+        """
+        publications: list[Publication] = []
+        if self._lock.acquire(timeout=timeout_s):
+            try:
+                self._waveforms.finish()
+                publications = self._flights.finish()
+            finally:
+                self._lock.release()
+        else:
+            _log.error("flights not summed up", waited_s=timeout_s)
         self._desk.stop(timeout_s)
         return publications
 

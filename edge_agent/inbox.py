@@ -9,7 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from queue import Empty
 from typing import Final
 
@@ -70,15 +72,20 @@ class Inbox:
         self._arrivals: deque[Arrival] = deque()
         self._bytes = 0
         self._dropped: Counter[str] = Counter()
+        self._dropped_n = 0
         self._dropped_of: Counter[str] = Counter()
         self._silenced_until_ns: dict[str, int] = {}
         self._closed = False
         self._changed = threading.Condition()
 
+    def silence_for(self, silence_ns: int) -> None:
+        """Silence a source that makes room for so long, from the next one on."""
+        self._silence_ns = silence_ns
+
     @property
     def dropped(self) -> int:
         """Arrivals dropped, for whatever reason."""
-        return sum(self.dropped_by_reason.values())
+        return self._dropped_n
 
     @property
     def dropped_by_reason(self) -> dict[str, int]:
@@ -95,7 +102,7 @@ class Inbox:
     @property
     def fullness(self) -> float:
         """The share of the room that is taken, 0 to 1, by frames or by bytes, whichever is more."""
-        return max(len(self._arrivals) / self._max_frames, self._bytes / self._max_bytes)
+        return self._fullness(len(self._arrivals), self._bytes)
 
     @property
     def age_ms(self) -> int:
@@ -144,8 +151,11 @@ class Inbox:
         """Drop what waits, take no more, and wake the worker."""
         with self._changed:
             self._closed = True
-            self._drop(list(self._arrivals), CLOSED)
+            self._drop(lambda _: True, CLOSED)
             self._changed.notify_all()
+
+    def _fullness(self, n_frame: int, n_byte: int) -> float:
+        return max(n_frame / self._max_frames, n_byte / self._max_bytes)
 
     def _is_over(self) -> str:
         """Which limit is passed; empty when none is."""
@@ -154,38 +164,51 @@ class Inbox:
         return FULL_BYTES if self._bytes > self._max_bytes else ""
 
     def _make_room(self, newest: Arrival, reason: str) -> None:
-        while self.fullness > 1.0 - _FREE_SHARE and len(self._arrivals) > 1:
-            waiting = self._waiting(reason)
-            if len(waiting) == 1:
-                self._drop([each for each in self._arrivals if each is not newest], reason)
-                return
-            chosen = self._least_hurt(waiting)
-            self._silence(chosen, newest.received_ns)
-            self._drop([each for each in self._arrivals if each.topic == chosen], reason)
+        frames, sizes = self._waiting()
+        chosen: set[str] = set()
+        n_frame, n_byte = len(self._arrivals), self._bytes
+        for topic in self._in_order(frames if reason == FULL_FRAMES else sizes):
+            if self._fullness(n_frame, n_byte) <= 1.0 - _FREE_SHARE or len(chosen) == len(frames) - 1:
+                break
+            chosen.add(topic)
+            n_frame -= frames[topic]
+            n_byte -= sizes[topic]
+        self._silence(chosen, newest.received_ns)
+        self._drop(lambda each: each.topic in chosen, reason)
+        if self._fullness(n_frame, n_byte) > 1.0 - _FREE_SHARE:
+            # One source is left, and too much by itself.
+            last = self._arrivals[-1]
+            self._drop(lambda each: each is not last, reason)
 
-    def _waiting(self, reason: str) -> Counter[str]:
-        """What waits by source, in frames or in bytes, whichever there are too many of."""
-        waiting: Counter[str] = Counter()
+    def _waiting(self) -> tuple[Counter[str], Counter[str]]:
+        """What waits by source, in frames and in bytes."""
+        frames: Counter[str] = Counter()
+        sizes: Counter[str] = Counter()
         for each in self._arrivals:
-            waiting[each.topic] += 1 if reason == FULL_FRAMES else len(each.payload)
-        return waiting
+            frames[each.topic] += 1
+            sizes[each.topic] += len(each.payload)
+        return frames, sizes
 
-    def _least_hurt(self, waiting: Counter[str]) -> str:
-        least = _BUSY_SHARE * max(waiting.values())
-        busiest = [topic for topic, n in waiting.items() if n >= least]
+    def _in_order(self, waiting: Counter[str]) -> Iterator[str]:
+        """All sources, busiest first; of those about as busy, the one comes first of which least was dropped."""
+        left = dict(waiting)
         # One that has no name here has shared the fate of the others, not been spared.
         others = self._dropped_of[OTHER_SOURCES]
-        return min(busiest, key=lambda topic: self._dropped_of.get(topic, others))
+        while left:
+            least = _BUSY_SHARE * max(left.values())
+            busiest = [topic for topic, n in left.items() if n >= least]
+            yield from sorted(busiest, key=lambda topic: self._dropped_of.get(topic, others))
+            left = {topic: n for topic, n in left.items() if n < least}
 
-    def _silence(self, topic: str, now_ns: int) -> None:
+    def _silence(self, topics: Iterable[str], now_ns: int) -> None:
         self._silenced_until_ns = {name: until for name, until in self._silenced_until_ns.items() if until > now_ns}
-        if len(self._silenced_until_ns) < _MOST_SOURCES:
-            self._silenced_until_ns[topic] = now_ns + self._silence_ns
+        room = max(0, _MOST_SOURCES - len(self._silenced_until_ns))
+        self._silenced_until_ns |= dict.fromkeys(islice(topics, room), now_ns + self._silence_ns)
 
-    def _drop(self, arrivals: list[Arrival], reason: str) -> None:
-        gone = set(map(id, arrivals))
-        self._arrivals = deque(each for each in self._arrivals if id(each) not in gone)
-        for each in arrivals:
+    def _drop(self, goes: Callable[[Arrival], bool], reason: str) -> None:
+        gone = [each for each in self._arrivals if goes(each)]
+        self._arrivals = deque(each for each in self._arrivals if not goes(each))
+        for each in gone:
             self._bytes -= len(each.payload)
             self._count(each, reason)
 
@@ -193,3 +216,4 @@ class Inbox:
         known = arrival.topic in self._dropped_of or len(self._dropped_of) < _MOST_SOURCES
         self._dropped_of[arrival.topic if known else OTHER_SOURCES] += 1
         self._dropped[reason] += 1
+        self._dropped_n += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ LOG_FLOOR = 1e-12
 """Smallest value whose logarithm is taken: below any sensor's noise, above the smallest normal float32."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scaler:
     """Per feature: take the logarithm where ``scales`` says ``log``, subtract ``mean``, divide by ``std``.
 
@@ -55,9 +56,8 @@ class Scaler:
             (..., n_feature) float64, zero mean and unit variance on healthy data.
         """
         physical = values.astype(np.float64)
-        is_log = np.array([scale == LOG for scale in self.scales])
         logarithm = np.log(np.maximum(physical, LOG_FLOOR))
-        z: NDArray[np.float64] = (np.where(is_log, logarithm, physical) - np.array(self.mean)) / np.array(self.std)
+        z: NDArray[np.float64] = (np.where(self._is_log, logarithm, physical) - self._mean) / self._std
         return z
 
     def without(self, values: NDArray[np.float32], shift: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -73,12 +73,24 @@ class Scaler:
         Returns:
             (..., n_feature) float32, of the shape of ``values``.
         """
-        constant = shift * np.array(self.std)
-        is_log = np.array([scale == LOG for scale in self.scales])
+        constant = shift * self._std
+        is_log = self._is_log
         physical = values.astype(np.float64)
         louder = np.exp(np.where(is_log, constant, 0.0))
         moved = np.where(is_log, np.maximum(physical, LOG_FLOOR) / louder, physical - constant).astype(np.float32)
         return np.where(shift == 0.0, values, moved)
+
+    @cached_property
+    def _is_log(self) -> NDArray[np.bool_]:
+        return np.array([scale == LOG for scale in self.scales])
+
+    @cached_property
+    def _mean(self) -> NDArray[np.float64]:
+        return np.array(self.mean)
+
+    @cached_property
+    def _std(self) -> NDArray[np.float64]:
+        return np.array(self.std)
 
     def to_json(self) -> bytes:
         """Canonical JSON of the scaler."""

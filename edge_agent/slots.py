@@ -131,10 +131,20 @@ class SlotStore:
         Raises:
             BundleError: As ``open``.
         """
+        return self._as_at_start(state, digest).open(digest)
+
+    def open_beside(self, state: SlotsState, digest: str) -> Bundle:
+        """Verify as ``open_for_start``, and prove in a limited child: another bundle decides in this process meanwhile.
+
+        Raises:
+            BundleError: As ``open_on_trial``.
+        """
+        return self._as_at_start(state, digest).open_on_trial(digest)
+
+    def _as_at_start(self, state: SlotsState, digest: str) -> SlotStore:
         if state.is_unproven and digest == state.active.digest:
-            return self.open(digest)
-        ageless = replace(self._policy, today=CLOCK_UNKNOWN)
-        return SlotStore(self._ledger, keys=self._keys, policy=ageless).open(digest)
+            return self
+        return SlotStore(self._ledger, keys=self._keys, policy=replace(self._policy, today=CLOCK_UNKNOWN))
 
     def open_active(self) -> Bundle:
         """Verify the active bundle, as ``open_for_start``.

@@ -21,6 +21,7 @@ STAGES: Final = (EMPTY, TRIAL, PROBATION, GOOD, ROLLED_BACK)
 
 BY_HAND: Final = "by_hand"
 BOOTS_USED_UP: Final = "boots_used_up"
+FAULTS: Final = "faults"
 SCHEMA: Final = 2
 _BEFORE_EPOCHS = 1
 _SLOTS = ("active", "previous")
@@ -234,6 +235,13 @@ def raise_epoch(state: SlotsState, epoch: int) -> SlotsState:
             "epoch_range", f"epoch: expected 0 to {LARGEST_EXACT_INTEGER}, got {epoch}; publish a root with a lower one"
         )
     return replace(state, epoch=max(state.epoch, epoch))
+
+
+def fail_probation(state: SlotsState, digest: str, reason: str) -> SlotsState:
+    """A run of that digest does not work: back to the previous bundle, where there is one. It may be tried again."""
+    if not _is(PROBATION, state, digest) or not state.can_return:
+        return state
+    return give_up(state, reason, reject=False)
 
 
 def give_up(state: SlotsState, reason: str, *, reject: bool) -> SlotsState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edge_agent.errors import ConfigError
 
@@ -14,6 +15,8 @@ ANY_REST = "#"
 _TOPIC_BYTES = 65_535
 """Longest topic that MQTT can carry."""
 _PLACE = re.compile(r"\{([a-z]+)\}")
+_TOPICS_KEPT = 1_024
+"""Topics whose identities are remembered: a source names the same one in every frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,15 @@ class TopicTemplate:
 
     def identities(self, topic: str) -> dict[str, str]:
         """What ``topic`` says about identities; empty when it is not of this template or names none."""
-        if not self.matches(topic):
-            return {}
-        places = ((_PLACE.fullmatch(level), value) for level, value in zip(self.levels, topic.split("/"), strict=False))
-        return {place.group(1): value for place, value in places if place}
+        return dict(_identities(self, topic))
+
+
+@lru_cache(maxsize=_TOPICS_KEPT)
+def _identities(template: TopicTemplate, topic: str) -> tuple[tuple[str, str], ...]:
+    if not template.matches(topic):
+        return ()
+    places = ((_PLACE.fullmatch(level), value) for level, value in zip(template.levels, topic.split("/"), strict=False))
+    return tuple((place.group(1), value) for place, value in places if place)
 
 
 def check_template(text: str, *, where: str, places: Collection[str], wildcards: bool) -> TopicTemplate:

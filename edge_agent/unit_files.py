@@ -71,22 +71,13 @@ def request_reset(folder: Path, engine: str) -> None:
         ) from error
 
 
-def reset_requests(folder: Path) -> list[str]:
-    """The engines that are to be forgotten.
+def reset_requests(folder: Path) -> dict[Path, str]:
+    """The engines that are to be forgotten, by the file that asks for it: remove it once that is done.
 
     Raises:
         OSError: A request cannot be read.
     """
-    return [path.read_bytes().decode("utf-8", "replace") for path in _files(folder, _RESET)]
-
-
-def forget_request(folder: Path, engine: str) -> None:
-    """The reset is done and kept: take the request away.
-
-    Raises:
-        OSError: The disk refuses.
-    """
-    (folder / (_stem(engine) + _RESET)).unlink(missing_ok=True)
+    return {path: path.read_bytes().decode("utf-8", "replace") for path in _files(folder, _RESET)}
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:

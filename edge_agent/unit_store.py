@@ -12,11 +12,13 @@ import structlog
 
 from edge_agent.commissioning import ANY_BUNDLE
 from edge_agent.errors import ConfigError
-from edge_agent.unit_files import forget_request, read_units, remove_unit, reset_requests, write_unit
+from edge_agent.unit_files import read_units, remove_unit, reset_requests, write_unit
 from edge_agent.unit_state import COMMISSIONING, UnitState, new_unit
 
 LONGEST_WAIT_S: Final = 1.0
 """A request to forget a unit is seen after this."""
+_REST_S: Final = 0.5
+"""Between two rounds of writing: a source that names another flight in every frame must not wear the disk out."""
 
 _log = structlog.get_logger(__name__)
 
@@ -76,9 +78,15 @@ class UnitStore:
         self._reset: set[str] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
+        self._write_errors = 0
         self._take_requests()
         self._thread = threading.Thread(target=self._run, name="units", daemon=True)
+
+    @property
+    def write_errors(self) -> int:
+        """Times the disk refused a unit's state."""
+        return self._write_errors
 
     def bound(self, limit: int) -> None:
         """Keep at most so many from the next new unit on."""
@@ -90,7 +98,7 @@ class UnitStore:
 
     def stop(self, timeout_s: float) -> None:
         """Write what is not written yet, and end."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         self._thread.join(timeout_s)
 
@@ -138,8 +146,8 @@ class UnitStore:
         return bool(idle)
 
     def _run(self) -> None:
-        while not self._stopping:
-            self._wake.wait(LONGEST_WAIT_S)
+        while not self._stopping.wait(_REST_S):
+            self._wake.wait(LONGEST_WAIT_S - _REST_S)
             self._wake.clear()
             self._write()
             self._take_requests()
@@ -153,6 +161,7 @@ class UnitStore:
             try:
                 remove_unit(self._folder, engine)
             except OSError as error:
+                self._write_errors += 1
                 _log.error("unit state not removed", engine=engine, error=str(error))
         for state in changed.values():
             try:
@@ -160,14 +169,15 @@ class UnitStore:
             except (OSError, ValueError) as error:
                 # A full disk must not end the watch, nor a number that JSON does not know the keeping of other units;
                 # the state is tried again when it changes next.
+                self._write_errors += 1
                 _log.error("unit state not written", engine=state.engine, error=str(error))
 
     def _take_requests(self) -> None:
         try:
-            for engine in reset_requests(self._folder):
+            for path, engine in reset_requests(self._folder).items():
                 state = new_unit(engine, ANY_BUNDLE, COMMISSIONING)
                 write_unit(self._folder, state)
-                forget_request(self._folder, engine)
+                path.unlink(missing_ok=True)
                 with self._lock:
                     self._states[engine] = state
                     self._changed.pop(engine, None)
@@ -175,4 +185,5 @@ class UnitStore:
                     self._resets += (engine,)
                 _log.info("unit reset", engine=engine)
         except OSError as error:
+            self._write_errors += 1
             _log.error("unit not reset", error=str(error), folder=str(self._folder))

@@ -185,6 +185,12 @@ RULES: Final[tuple[Rule, ...]] = (
         lambda signs: _grew(signs, *_JOURNAL_FAULTS),
         "see `dmesg`; should it go on, replace the disk",
     ),
+    Rule(
+        "units_failing",
+        DEGRADED,
+        lambda signs: _grew(signs, "unit_write_errors"),
+        "as journal_failing; what is learned of units is lost at the next start",
+    ),
     Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed"), "as frames_dropped, should it last"),
     Rule(
         "evidence_failing",

@@ -10,6 +10,7 @@ import binascii
 import json
 import reprlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgpack
@@ -34,6 +35,8 @@ MAX_UNIT_TEXT = 1024
 _TEXTS = ("aircraft", "engine", "flight", "phase", "unit")
 _REQUIRED = ("schema", *_TEXTS, "t_ns", "seq", "rate_hz", "channels", "encoding", "samples")
 _OPTIONAL = ("scale", "speed_hz", "tach")
+_NEEDED = frozenset(_REQUIRED)
+_KNOWN = _NEEDED.union(_OPTIONAL)
 _MAX_CONTAINERS = 32
 _MAX_EXT_BYTES = 12
 _SEPARATORS = frozenset("/+#\x00")
@@ -45,6 +48,8 @@ _RATES_HZ = (1e-3, 1e9)
 _SCALES = (1e-30, 1e30)
 _MAX_SPEED_HZ = 1e6
 _PULSE = np.dtype("<f8")
+_TEXTS_KEPT = 1_024
+"""Texts that are known to be plain: a source says the same in every frame."""
 _NUMERIC = frozenset("iuf")
 """numpy's kinds of whole and real numbers; texts, truth values and nothing are others."""
 
@@ -144,11 +149,11 @@ def _check_fields(document: Any) -> None:
     schema = document.get("schema")
     if type(schema) is not int or schema != SCHEMA:
         raise WireError("schema", f"schema: expected {SCHEMA}, got {_shown(schema)}; update the sender")
-    missing = [name for name in _REQUIRED if name not in document]
-    if missing:
+    if not document.keys() >= _NEEDED:
+        missing = [name for name in _REQUIRED if name not in document]
         raise WireError("missing_field", f"payload: expected {', '.join(missing)}, got nothing; add the fields")
-    unknown = sorted(set(document) - set(_REQUIRED) - set(_OPTIONAL))
-    if unknown:
+    if not document.keys() <= _KNOWN:
+        unknown = sorted(document.keys() - _KNOWN)
         raise WireError("unknown_field", f"payload: expected known fields, got {', '.join(unknown)[:80]}; remove them")
 
 
@@ -163,6 +168,7 @@ def _text(document: Mapping[str, Any], name: str) -> str:
     return value
 
 
+@lru_cache(maxsize=_TEXTS_KEPT)
 def _is_plain(value: str, name: str) -> bool:
     return value.isprintable() and (name == "unit" or not _SEPARATORS.intersection(value))
 

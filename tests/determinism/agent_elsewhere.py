@@ -12,16 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.bench_bundle import FLEET, make_bundle
-from edge_agent.version import AGENT_VERSION
 from tests.determinism.configurations import ROOT
-
-# The agent asks for the version of its distribution, which is not installed there: its source is.
-_PROGRAM = f"""
-import importlib.metadata, sys
-importlib.metadata.version = lambda name: {AGENT_VERSION!r}
-from edge_agent.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 def main(python: str) -> int:
@@ -30,7 +21,7 @@ def main(python: str) -> int:
         bundle = make_bundle(Path(folder), n_channel=1)
         command = ["verify", str(bundle.path), "--key", str(bundle.public_key), "--fleet", FLEET]
         verified = subprocess.run(
-            [str(Path(python).absolute()), "-c", _PROGRAM, *command],
+            [str(Path(python).absolute()), "-m", "edge_agent", *command],
             check=False,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},

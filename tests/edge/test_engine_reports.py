@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -40,3 +41,25 @@ def test_a_reload_reaches_flights_and_evidence(
     assert {each.expiry_s for each in (*evicted, *left)} == {77}
     assert told[-1].topic == "aircraft/OO-ABC/engine/4/evidence"
     assert told[-1].expiry_s == 77
+
+
+def test_an_observer_that_hangs_does_not_keep_the_agent_from_ending(
+    make_config: Callable[..., AgentConfig], make_health: Callable[[AgentConfig], Health], small_model: LoadedModel
+) -> None:
+    """The lock is never given back: the summaries are lost, the end comes."""
+    config = make_config()
+    reports = EngineReports(config, small_model, make_health(config), publish=lambda _: None, is_connected=lambda: True)
+    reports.start()
+    hangs, over = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        with reports._lock:
+            hangs.set()
+            over.wait(60.0)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    hangs.wait(10.0)
+    assert reports.finish(0.1) == []
+    over.set()
+    thread.join()

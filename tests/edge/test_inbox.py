@@ -127,6 +127,27 @@ def test_invented_sources_fill_no_memory() -> None:
     assert inbox.dropped == sum(dropped.values()) == 3_000 - len(inbox)
 
 
+def test_room_among_as_many_sources_as_frames() -> None:
+    """A sender that names another topic in every frame: an eighth goes, in one look at what waits."""
+    inbox = inbox_of(16_384, 10**6)
+    for number in range(16_385):
+        inbox.put(arrival(number, source=str(number)))
+    assert len(inbox) == 16_384 * 7 // 8
+    assert numbers_in(inbox)[-1] == 16_384
+
+
+def test_the_last_source_keeps_its_newest() -> None:
+    """Where the last source is still too much by itself, one arrival of it stays."""
+    inbox = inbox_of(100, 10)
+    for number in range(2):
+        inbox.put(arrival(number, 4, source="a"))
+    inbox.put(arrival(2, 17, source="b"))
+    assert numbers_in(inbox) == [0, 1]
+    inbox.put(arrival(3 + SILENCE_NS, 9, source="a"))
+    inbox.put(arrival(4 + SILENCE_NS, 9, source="a"))
+    assert numbers_in(inbox) == [4 + SILENCE_NS]
+
+
 def test_a_source_beyond_those_remembered_is_not_silenced_for_it() -> None:
     """Invented sources fill the list of names: one that came after them is not always the one that goes."""
     inbox = inbox_of(1, 1_000)

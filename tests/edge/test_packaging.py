@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edge_agent.version import AGENT_VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGING = ROOT / "packaging"
 LOCKED = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", (PACKAGING / "edge.lock").read_text(), re.MULTILINE))
 
 
 def test_changelog_and_code_agree_on_the_version() -> None:
-    """What dpkg calls the package is what the agent calls itself."""
+    """What dpkg and pip call the package is what the agent calls itself."""
     project = tomllib.loads((ROOT / "edge_agent" / "pyproject.toml").read_text())["project"]
+    assert project["version"] == AGENT_VERSION
     assert re.match(rf"enginear-edge-agent \({re.escape(project['version'])}-\d+\) ", _deb("changelog"))
 
 

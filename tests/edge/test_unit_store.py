@@ -17,6 +17,7 @@ from edge_agent.inbox import Arrival
 from edge_agent.layout import COMMISSIONING_POLICY
 from edge_agent.pipeline import Pipeline
 from edge_agent.publication import Grade
+from edge_agent.recent_scalers import RecentScalers
 from edge_agent.topics import TopicTemplate
 from edge_agent.unit_files import read_units, request_reset, reset_requests, units_folder, write_unit
 from edge_agent.unit_state import COMMISSIONING, KNOWN, LearnedFlight, UnitState, new_unit
@@ -65,14 +66,14 @@ def test_no_more_units_than_the_limit_are_kept(store, tmp_path):
     """Engines are named by frames: invented ones must neither fill the disk nor keep the next new unit out of it."""
     learned = LearnedFlight(flight="F1", windows=9, level=(0.0,), low=(), high=())
     store.put(replace(new_unit("real/0", "d1", COMMISSIONING), flights=(learned,)))
-    for number in range(5):
+    for number in range(4):
         store.put(new_unit(f"invented/{number}", "d1", COMMISSIONING))
         wait_until(lambda: not store._changed, "it to be written")
     store.put(new_unit("real/1", "d1", COMMISSIONING))
     store.put(replace(new_unit("real/0", "d1", COMMISSIONING), flights=(learned,), refused=1))
     store.stop(10.0)
     states, _ = read_units(tmp_path / "units")
-    assert sorted(states) == ["invented/4", "real/0", "real/1"]
+    assert sorted(states) == ["invented/3", "real/0", "real/1"]
     assert states["real/0"].refused == 1
 
 
@@ -119,7 +120,28 @@ def test_a_reset_reaches_a_running_store(store, tmp_path):
     assert store.take_resets() == (ENGINE,)
     assert store.take_resets() == ()
     assert store.state_of(ENGINE).bundle_digest == ANY_BUNDLE
-    assert reset_requests(tmp_path / "units") == []
+    assert reset_requests(tmp_path / "units") == {}
+
+
+def test_a_request_under_any_name_is_done_once(store, tmp_path):
+    """The file that asked goes, whatever it is called: nothing is reset again and again."""
+    (tmp_path / "units").mkdir(exist_ok=True)
+    (tmp_path / "units" / "by-hand.reset").write_text(ENGINE)
+    wait_until(lambda: ENGINE in store._resets, "the request to be seen")
+    wait_until(lambda: reset_requests(tmp_path / "units") == {}, "the request to be gone")
+    assert store.take_resets() == (ENGINE,)
+
+
+def test_a_disk_that_refuses_is_counted(tmp_path):
+    """Each time, for the metrics and the verdict."""
+    (tmp_path / "units").mkdir()
+    store = UnitStore(tmp_path / "units", limit=3)
+    (tmp_path / "units").rmdir()
+    (tmp_path / "units").write_bytes(b"")
+    store.start()
+    store.put(new_unit(ENGINE, "d1", COMMISSIONING))
+    wait_until(lambda: store.write_errors > 0, "the refusal")
+    store.stop(10.0)
 
 
 def test_a_judgement_of_before_does_not_undo_a_reset(store, tmp_path):
@@ -152,7 +174,7 @@ def test_the_pipeline_keeps_and_tells_of_each_step(store, make_config, make_heal
     """Three events: commissioning begins, a flight is learned, the unit is known; of the lowest grade."""
     config = make_config()
     model = replace(small_model, commissioning=POLICY)
-    watch = UnitWatch(store, TopicTemplate(config.topics.unit), model.scaler.names)
+    watch = UnitWatch(store, TopicTemplate(config.topics.unit), RecentScalers(model), expiry_s=7)
     pipeline = Pipeline(config, model, make_health(config), observers=(watch,), units=store)
     told = []
     for frame in flights(small_bundle, 3):
@@ -160,7 +182,8 @@ def test_the_pipeline_keeps_and_tells_of_each_step(store, make_config, make_heal
         pipeline.handle(Arrival(topic=topic, payload=encode_frame(frame), retained=False, received_ns=0))
         told += pipeline.follow_up()
     events = [json.loads(each.payload) for each in told]
-    assert {(each.topic, each.grade) for each in told} == {("aircraft/OO-ABC/engine/1/unit", Grade.TELEMETRY)}
+    kinds = {(each.topic, each.grade, each.expiry_s) for each in told}
+    assert kinds == {("aircraft/OO-ABC/engine/1/unit", Grade.TELEMETRY, 7)}
     assert [(event["stage"], len(event["flights"])) for event in events] == [
         (COMMISSIONING, 0), (COMMISSIONING, 1), (KNOWN, 2),
     ]  # fmt: skip

@@ -73,6 +73,7 @@ TABLE: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("journal drops results", {"grown": {"journal_dropped.result": 1}}, FAILING, ("results_lost", "journal_full")),
     ("journal drops the least", {"grown": {"journal_dropped.telemetry": 1}}, DEGRADED, ("journal_full",)),
     ("journal fails", {"grown": {"journal_write_errors": 1}}, DEGRADED, ("journal_failing",)),
+    ("units are not kept", {"grown": {"unit_write_errors": 1}}, DEGRADED, ("units_failing",)),
     ("results refused", {"grown": {"messages_refused.result": 1}}, FAILING, ("results_lost", "messages_refused")),
     ("telemetry refused", {"grown": {"messages_refused.telemetry": 1}}, DEGRADED, ("messages_refused",)),
     ("work left out", {"grown": {"shed.shadow": 1}}, DEGRADED, ("shedding",)),
