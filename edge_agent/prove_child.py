@@ -25,8 +25,8 @@ WALL_S: Final = 300.0
 START_WALL_S: Final = 30.0
 """At a start: half of what systemd gives the agent to be ready."""
 _MIB = 1024 * 1024
+_NICE = 10
 _GOLDEN = "golden"
-_OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 
 def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB, wall_s: float = WALL_S) -> None:
@@ -66,9 +66,7 @@ def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB
 
 def main(memory_mib: int) -> None:
     """The child: limits itself before it reads anything."""
-    # Where the agent's unit has less memory than the limit here, the kernel must take this process and not the agent.
-    with suppress(OSError):
-        _OOM_SCORE.write_text("1000")
+    _give_way()
     limits = (
         (resource.RLIMIT_DATA, memory_mib * _MIB),
         (resource.RLIMIT_CPU, CPU_S),
@@ -85,6 +83,14 @@ def main(memory_mib: int) -> None:
     except BundleError as error:
         verdict = {"reason": error.reason, "error": str(error)}
     sys.stdout.write(json.dumps(verdict))
+
+
+def _give_way() -> None:
+    """Behind an agent that decides meanwhile: on the processor, and where memory runs out."""
+    with suppress(OSError):
+        os.nice(_NICE)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _prove(members: Mapping[str, bytes]) -> None:
