@@ -6,17 +6,16 @@ A bundle lies there as ``<digest>.bundle``, the very bytes that were verified. d
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from edge_agent.archive import read_archive, write_archive
-from edge_agent.bundle import Bundle, open_members
+from edge_agent.bundle import Bundle, open_bundle, open_members
 from edge_agent.bundle_files import BUNDLE_SUFFIX, read_bundle_file, read_folder
 from edge_agent.errors import SlotRefused
 from edge_agent.policy import CLOCK_UNKNOWN, Policy
-from edge_agent.prove_child import START_WALL_S, prove_in_child
+from edge_agent.prove_child import WALL_S, prove_in_child
 from edge_agent.slots_disk import TEMPORARY, write_durably
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import EMPTY, Slot, SlotsState, activate, check_offer
@@ -109,17 +108,27 @@ class SlotStore:
             SlotRefused: ``slot_damaged``: it is not what was put there.
             BundleError: Refused; ``reason`` names the check.
         """
-        return self._verified(digest, self._members(digest))
+        return self._checked(
+            open_bundle(read_bundle_file(self._path(digest)), keys=self._keys, policy=self._policy), digest
+        )
 
-    def open_on_trial(self, digest: str) -> Bundle:
-        """Verify as ``open``, then prove those very bytes in a limited child: they have not run in this process yet.
+    def _checked(self, bundle: Bundle, digest: str) -> Bundle:
+        if bundle.digest != digest:
+            raise SlotRefused(
+                "slot_damaged", f"{self._path(digest)}: expected its digest, got {bundle.digest}; install it again"
+            )
+        return bundle
+
+    def open_proven(self, digest: str, *, wall_s: float = WALL_S) -> Bundle:
+        """Verify the bundle in a slot and prove it in a limited child, those very bytes.
 
         Raises:
-            BundleError: As ``open``, and as ``prove_in_child``.
+            SlotRefused: As ``open``, and as ``prove_in_child``.
+            BundleError: Refused; ``reason`` names the check.
         """
-        members = self._members(digest)
-        bundle = self._verified(digest, members)
-        prove_in_child(members, wall_s=START_WALL_S)
+        members = read_archive(read_bundle_file(self._path(digest)))
+        bundle = self._checked(open_members(members, keys=self._keys, policy=self._policy), digest)
+        prove_in_child(members, wall_s=wall_s)
         return bundle
 
     def open_for_start(self, state: SlotsState, digest: str) -> Bundle:
@@ -137,9 +146,9 @@ class SlotStore:
         """Verify as ``open_for_start``, and prove in a limited child: another bundle decides in this process meanwhile.
 
         Raises:
-            BundleError: As ``open_on_trial``.
+            BundleError: As ``open_proven``.
         """
-        return self._as_at_start(state, digest).open_on_trial(digest)
+        return self._as_at_start(state, digest).open_proven(digest)
 
     def _as_at_start(self, state: SlotsState, digest: str) -> SlotStore:
         if state.is_unproven and digest == state.active.digest:
@@ -170,17 +179,6 @@ class SlotStore:
                 f"{len(found)}; see `edge-agent bundle list`",
             )
         return found[0]
-
-    def _members(self, digest: str) -> Mapping[str, bytes]:
-        return read_archive(read_bundle_file(self._path(digest)))
-
-    def _verified(self, digest: str, members: Mapping[str, bytes]) -> Bundle:
-        bundle = open_members(members, keys=self._keys, policy=self._policy)
-        if bundle.digest != digest:
-            raise SlotRefused(
-                "slot_damaged", f"{self._path(digest)}: expected its digest, got {bundle.digest}; install it again"
-            )
-        return bundle
 
     def _path(self, digest: str) -> Path:
         return self._folder / f"{digest}{BUNDLE_SUFFIX}"

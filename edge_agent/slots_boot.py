@@ -8,6 +8,7 @@ import structlog
 
 from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, SlotRefused
 from edge_agent.load import prove_model
+from edge_agent.prove_child import START_WALL_S
 from edge_agent.slots import SlotStore, active_of
 from edge_agent.slots_state import TRIAL, SlotsState, begin_boot, give_up, loaded
 from edge_agent.trust_event import refused
@@ -38,8 +39,11 @@ def load_from_slots(ledger: SlotLedger, store: SlotStore) -> LoadedModel:
         return prove_model(store.open_for_start(state, state.previous.digest))
     try:
         # What is not proven meets a limited child first: what eats the machine must not eat the agent with it.
+        is_new = state.stage == TRIAL
         bundle = (
-            store.open_on_trial(active.digest) if state.stage == TRIAL else store.open_for_start(state, active.digest)
+            store.open_proven(active.digest, wall_s=START_WALL_S)
+            if is_new
+            else store.open_for_start(state, active.digest)
         )
         model = prove_model(bundle)
     except BundleError as error:

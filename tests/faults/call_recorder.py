@@ -24,6 +24,7 @@ class CallRecorder:
     Attributes:
         calls: What was done.
         failing_sync: Number of the fsync, counted from 0, that fails; -1 for none.
+        failed_path: Of what that fsync was.
         killing_call: Number of the call before which the process is killed; -1 for none.
     """
 
@@ -32,6 +33,7 @@ class CallRecorder:
         self.calls: list[Call] = []
         self.failing_sync = self.killing_call = -1
         self.n_sync = self.n_call = 0
+        self.failed_path = ""
         self._is_left_out = is_left_out
         self._nodes: dict[str, int] = {"": ROOT}
         self._open: dict[int, str] = {}
@@ -109,6 +111,7 @@ class CallRecorder:
         is_done = self.n_sync - 1 != self.failing_sync
         self.calls.append(Sync(self._nodes[path], is_done))
         if not is_done:
+            self.failed_path = path
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     def _on_mkdir(self, plain: Any, path: Any, *rest: Any, **options: Any) -> None:

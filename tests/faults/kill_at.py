@@ -1,5 +1,6 @@
-"""Kills a process just before one of its file operations in a folder: `kill_at.py NUMBER FOLDER -m MODULE ARGUMENT...`.
+"""Kills a process just before one of its file operations in a folder.
 
+``python -m tests.faults.kill_at NUMBER FOLDER -m MODULE ARGUMENT...``. By -m, so that MODULE is the one of this tree.
 Operations are what Python's audit events tell (open, rename, remove, mkdir, rmdir, chmod, chown), writes and syncs,
 counted from 1 in the order of the process.
 """

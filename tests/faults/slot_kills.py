@@ -113,8 +113,8 @@ class Rig:
         return code != 0
 
     def _run(self, step: Step, number: int) -> int:
-        program = Path(__file__).with_name("kill_at.py")
-        command = [sys.executable, str(program), str(number), str(self.state_dir), "-m", "edge_agent", "bundle"]
+        trap = ("-m", "tests.faults.kill_at", str(number), str(self.state_dir))
+        command = [sys.executable, *trap, "-m", "edge_agent", "bundle"]
         with subprocess.Popen(
             [*command, *step.arguments, "--config", str(self._path)], stdout=subprocess.DEVNULL
         ) as process:

@@ -19,7 +19,6 @@ from edge_agent.trust import TrustedKeys
 from tests.conftest import ROOT, wait_until
 
 BOOTS = 2
-KILL = ROOT / "tests" / "faults" / "kill_at.py"
 
 
 class Rig:
@@ -72,7 +71,7 @@ class Rig:
         """A real agent, ended in order once it runs, or killed as it opens a file: its exit code and what it said."""
         status = self.config.agent.state_dir / "status.json"
         status.unlink(missing_ok=True)
-        trap = (str(KILL), "1", str(trapped)) if trapped else ()
+        trap = ("-m", "tests.faults.kill_at", "1", str(trapped)) if trapped else ()
         command = [sys.executable, *trap, "-m", "edge_agent", "run", "--config", str(self.path)]
         with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
             wait_until(lambda: process.poll() is not None or status.exists(), "the agent to run or to end")

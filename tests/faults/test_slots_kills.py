@@ -85,8 +85,8 @@ class Daemon:
 
     def live(self, number: int, is_done: Callable[[], bool]) -> bool:
         """Whether it was killed."""
-        trap = ROOT / "tests" / "faults" / "kill_at.py"
-        self._agent.start(sys.executable, str(trap), str(number), str(self._agent.state_dir / "bundles"))
+        trap = ("-m", "tests.faults.kill_at", str(number), str(self._agent.state_dir / "bundles"))
+        self._agent.start(sys.executable, *trap)
         process = self._agent.process
         assert process is not None
         deadline_s = time.monotonic() + 60.0

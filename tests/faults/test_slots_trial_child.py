@@ -73,7 +73,7 @@ def test_trial_that_takes_too_long(rig: Rig, releases: Any, monkeypatch: pytest.
     """36 at a start: a child that is not done in time is ended, before systemd loses patience with the agent."""
     new = rig.install(releases[1].path)
     rig.activate(new)
-    monkeypatch.setattr(slots, "START_WALL_S", 0.01)
+    monkeypatch.setattr(slots_boot, "START_WALL_S", 0.01)
     proven = proven_here(monkeypatch)
     assert (rig.start(), proven) == (rig.old, [rig.old])
     assert (rig.state.stage, rig.state.reason) == (ROLLED_BACK, "model_limits")
