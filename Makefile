@@ -35,7 +35,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
+.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -137,6 +137,9 @@ soak: .venv-edge/.made ## Half an hour at 20 windows/s: growth of memory, thread
 
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)
+
+bench-swap: $(VENV)/.dev ## Hot swaps under load: windows lost, latency, memory, install (BENCH= for 100 of 2 MB and 10 of 40 MB)
+	$(BIN)/python -m benchmarks.swap $(BENCH)
 
 bench-shadow: $(VENV)/.dev ## Gate: a shadow adds less than 1 ms to the 99th percentile; BENCH= for 10,000 windows
 	$(BIN)/python -m benchmarks.shadow_turns $(BENCH)

@@ -95,15 +95,15 @@ def _members(config: Config) -> Mapping[str, bytes]:
     spec = config.feature_spec()
     samples = vibration(spec, _FIT_S)
     features = np.stack([window.values for window in extract_windows(spec, samples, _NO_CONDITIONS)])
-    scaler = _fit_scaler(spec, features)
+    scaler = fit_scaler(spec, features)
     model = _fit_model(config, scaler, features)
     scorer = Scorer(model, len(scaler.names))
     return {
-        MANIFEST: _manifest(config).to_json(),
+        MANIFEST: bench_manifest(config).to_json(),
         MODEL: model,
         FEATURE_SPEC: spec.to_json(),
         SCALER: scaler.to_json(),
-        THRESHOLDS: _thresholds(config, scorer.score_many(features)).to_json(),
+        THRESHOLDS: thresholds_over(config, scorer.score_many(features)).to_json(),
         IO_SCHEMA: IoSchema.of(len(scaler.names)).to_json(),
         METRICS: b"{}",
         MODEL_CARD: b"# Bench detector\n\nFitted to synthetic vibration to measure speed. It detects nothing.\n",
@@ -111,7 +111,8 @@ def _members(config: Config) -> Mapping[str, bytes]:
     }
 
 
-def _fit_scaler(spec: FeatureSpec, features: NDArray[np.float32]) -> Scaler:
+def fit_scaler(spec: FeatureSpec, features: NDArray[np.float32]) -> Scaler:
+    """The scaler of (n, n_feature) healthy features."""
     columns = columns_of(spec)
     scales = tuple(column.scale for column in columns)
     is_log = np.array([scale == LOG for scale in scales])
@@ -132,7 +133,8 @@ def _fit_model(config: Config, scaler: Scaler, features: NDArray[np.float32]) ->
     return export_onnx(DetectorModule(scaler, core, Conditioner(data.n_feature, 0)), data.n_feature)
 
 
-def _thresholds(config: Config, scores: NDArray[np.float32]) -> Thresholds:
+def thresholds_over(config: Config, scores: NDArray[np.float32]) -> Thresholds:
+    """Thresholds that no healthy score comes near to."""
     decision = config.decision
     return Thresholds(
         pooled=_THRESHOLD_OVER_HIGHEST * float(scores.max()),
@@ -145,7 +147,8 @@ def _thresholds(config: Config, scores: NDArray[np.float32]) -> Thresholds:
     )
 
 
-def _manifest(config: Config) -> Manifest:
+def bench_manifest(config: Config) -> Manifest:
+    """The manifest of the first release."""
     return Manifest(
         detector=config.detector,
         version="1.0.0",

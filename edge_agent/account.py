@@ -19,6 +19,7 @@ LONGEST_NS: Final = 3_600 * NS_PER_S
 FLIGHT_ENDS: Final = "flight"
 HOUR_FULL: Final = "hour"
 AGENT_STOPS: Final = "stop"
+BUNDLE_CHANGES: Final = "bundle"
 EVICTED: Final = "evicted"
 
 Content = TypeVar("Content")
@@ -34,6 +35,8 @@ class Period:
         flight: Identity of the flight; empty before the first window.
         from_ns: Source time of the first window's first sample.
         to_ns: Source time just after the last window's last sample.
+        bundle_id: The bundle that decided; empty before the first window.
+        bundle_digest: Its sha256.
     """
 
     aircraft: str = ""
@@ -41,8 +44,10 @@ class Period:
     flight: str = ""
     from_ns: int = 0
     to_ns: int = 0
+    bundle_id: str = ""
+    bundle_digest: str = ""
 
-    def end_before(self, window: Assessment) -> str:
+    def end_before(self, window: Assessment, bundle_digest: str) -> str:
         """Why this period ends before ``window``; empty where it takes the window in.
 
         A clock that jumps ends it, too: of a period that ended before it began nobody could make anything.
@@ -51,13 +56,16 @@ class Period:
             return ""
         if window.flight != self.flight:
             return FLIGHT_ENDS
+        if bundle_digest != self.bundle_digest:
+            return BUNDLE_CHANGES
         return "" if self.from_ns <= window.end_ns <= self.from_ns + LONGEST_NS else HOUR_FULL
 
-    def take(self, window: Assessment) -> None:
-        """Take ``window`` in."""
+    def take(self, window: Assessment, bundle: tuple[str, str]) -> None:
+        """Take ``window`` in, of which ``bundle`` (its id and digest) has decided."""
         if not self.flight:
             self.aircraft, self.engine, self.flight = window.aircraft, window.engine, window.flight
             self.from_ns = window.start_ns
+            self.bundle_id, self.bundle_digest = bundle
         self.to_ns = window.end_ns
 
     def to_document(self) -> dict[str, Any]:
@@ -72,7 +80,7 @@ class _Account(Generic[Content]):
 
 
 class Accounts(Generic[Content]):
-    """One account an engine, told when its flight ends, its hour is full, it is evicted, or the agent stops.
+    """One account an engine, told when its flight ends, its hour is full, its bundle changes, or the agent stops.
 
     Args:
         make: Makes an empty content.
@@ -91,8 +99,12 @@ class Accounts(Generic[Content]):
         self._tell = tell
         self._accounts: PerEngine[_Account[Content]] = PerEngine(lambda: _Account(make()), limit=limit)
 
-    def enter(self, window: Assessment) -> tuple[Content, list[Publication]]:
+    def enter(self, window: Assessment, bundle: tuple[str, str]) -> tuple[Content, list[Publication]]:
         """Enter a window.
+
+        Args:
+            window: The window.
+            bundle: Id and digest of the bundle that decided about it.
 
         Returns:
             The content of its engine's account, to be changed by the caller, and what is to be told of accounts that
@@ -100,11 +112,11 @@ class Accounts(Generic[Content]):
         """
         account = self._accounts.of(f"{window.aircraft}/{window.engine}")
         told = [each for gone in self._accounts.surplus() for each in self._told(gone, EVICTED)]
-        cause = account.period.end_before(window)
+        cause = account.period.end_before(window, bundle[1])
         if cause:
             told += self._told(account, cause)
             account.content, account.period = self._make(), Period()
-        account.period.take(window)
+        account.period.take(window, bundle)
         return account.content, told
 
     def keep(self, limit: int) -> None:

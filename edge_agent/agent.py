@@ -16,7 +16,6 @@ from edge_agent.config_reload import ConfigState, changed_keys, check_reload
 from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
 from edge_agent.folder_lock import FolderLock
-from edge_agent.frame import NS_PER_S
 from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
 from edge_agent.heard import Heard
 from edge_agent.inbox import LONGEST_TOPIC, TOPIC_TOO_LONG, Arrival, Inbox
@@ -29,10 +28,13 @@ from edge_agent.onlookers import Onlookers
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
 from edge_agent.probation import Probation
+from edge_agent.recent_scalers import RecentScalers
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.startup import LoadedShadow
 from edge_agent.status_file import StatusFile, prepare_folder
 from edge_agent.status_messages import status_message, status_messages
+from edge_agent.swap import Swapper
+from edge_agent.swap_parts import SwapParts, silence_ns_of
 from edge_agent.topics import TopicTemplate
 from edge_agent.trust_desk import TrustDesk
 from edge_agent.unit_files import units_folder
@@ -56,9 +58,6 @@ JOURNAL_TIMEOUT_S = 5.0
 _UNITS_PER_STREAM = 4
 
 _WITHOUT_SHADOW = LoadedShadow()
-SILENCED_WINDOWS = 3
-"""A source that must make room is silenced for so many windows: a gap costs it one more window, however long it is."""
-
 _log = structlog.get_logger(__name__)
 
 
@@ -68,6 +67,7 @@ class Event(Enum):
     STOP = auto()
     RELOAD = auto()
     LINK_CHANGED = auto()
+    SWAPPED = auto()
     WORKER_ENDED = auto()
 
 
@@ -103,7 +103,7 @@ class Agent:
         self._inbox = Inbox(
             max_frames=config.limits.inbox_frames,
             max_bytes=config.limits.inbox_bytes,
-            silence_ns=round(SILENCED_WINDOWS * model.spec.window_s * NS_PER_S),
+            silence_ns=silence_ns_of(model),
         )
         self._outbox = Outbox(config.limits.outbox_messages, backlog_per_s=config.journal.backlog_per_s)
         self._journal = Journal(config.journal, config.agent.state_dir, self._outbox)
@@ -125,7 +125,7 @@ class Agent:
         watch = UnitWatch(
             self._units,
             TopicTemplate(config.topics.unit),
-            model.scaler.names,
+            RecentScalers(model),
             expiry_s=config.broker.message_expiry_s,
         )
         self._onlookers = Onlookers(config, model, shadow, self._health)
@@ -142,6 +142,15 @@ class Agent:
             on_fault=lambda: self._health.counters.add("internal_errors"),
             on_end=lambda: self._events.put(Event.WORKER_ENDED),
         )
+        parts = SwapParts(
+            self._pipeline, self._inbox, self._health, (self._onlookers, self._reports, watch), self._probation
+        )
+        self._swapper = Swapper(
+            config,
+            parts,
+            self._worker.between_turns,
+            on_swap=lambda: self._events.put(Event.SWAPPED),
+        )
 
     def stop(self) -> None:
         """Ask the agent to end; may be called from a signal handler and from any thread."""
@@ -149,7 +158,7 @@ class Agent:
         self._events.put(Event.STOP)
 
     def reload(self) -> None:
-        """Ask the agent to read its config again; as ``stop``, from anywhere."""
+        """Ask the agent to read its config again, and to look at its slots; as ``stop``, from anywhere."""
         self._events.put(Event.RELOAD)
 
     def run(self) -> bool:
@@ -173,6 +182,7 @@ class Agent:
         self._reports.start()
         self._units.start()
         self._worker.start()
+        self._swapper.start()
         self._journal.start()
         self._link.publish(*self._trust.tick())
         self._link.start()
@@ -190,7 +200,7 @@ class Agent:
                 event = Event.LINK_CHANGED
             if event is Event.RELOAD:
                 self._reload()
-            elif event is not Event.LINK_CHANGED:
+            elif event not in (Event.LINK_CHANGED, Event.SWAPPED):
                 return event
             self._health.link = self._link.state
             self._probation.tick()
@@ -204,6 +214,7 @@ class Agent:
     def _reload(self) -> None:
         """Change to the config as it is now, or keep the one in force and say why."""
         self._notifier.reloading()
+        self._swapper.look()
         try:
             config = self._read_config()
             check_reload(self._config, config)
@@ -221,7 +232,7 @@ class Agent:
     def _apply(self, config: AgentConfig) -> None:
         before, self._config = self._config, config
         interval_s = config.agent.status_interval_s
-        self._health.identity = replace(self._health.identity, status_interval_s=interval_s)
+        self._health.rename(status_interval_s=interval_s)
         set_level(config.agent.log_level)
         self._checkup.reconfigure(config)
         self._metrics.reconfigure(config.metrics)
@@ -236,6 +247,7 @@ class Agent:
     def _end(self) -> None:
         self._health.state = STOPPING
         self._notifier.stopping()
+        self._swapper.stop()
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
         else:

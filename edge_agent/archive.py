@@ -7,7 +7,9 @@ Nothing is extracted to a disk; members stay in memory, and the bytes that were 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
 
 from edge_agent.errors import BundleFormatError
 from edge_agent.layout import BUNDLE_CAP, MEMBER_CAPS, OPTIONAL_MEMBERS
@@ -21,6 +23,8 @@ _SIZE = slice(124, 136)
 _CHECKSUM = slice(148, 156)
 _TYPE = slice(156, 157)
 _MAGIC = slice(257, 265)
+_SLICE_BYTES = 1024 * 1024
+"""Copied at once: the interpreter is held meanwhile, and the agent answers while a bundle is read beside it."""
 _USTAR = b"ustar\x0000"
 _REGULAR = b"0"
 _TYPES = {
@@ -46,11 +50,22 @@ def write_archive(members: Mapping[str, bytes]) -> bytes:
     Returns:
         The archive; equal members give equal bytes.
     """
-    blocks: list[bytes] = []
+    return b"".join(_blocks(members))
+
+
+def archive_digest(members: Mapping[str, bytes]) -> str:
+    """Lower-case hex sha256 of what ``write_archive`` gives, without a second copy of it in memory."""
+    digest = hashlib.sha256()
+    for block in _blocks(members):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(members: Mapping[str, bytes]) -> Iterator[bytes]:
     for name in sorted(members):
         content = members[name]
-        blocks += [_header(name, len(content)), content, bytes(-len(content) % BLOCK)]
-    return b"".join([*blocks, END])
+        yield from (_header(name, len(content)), content, bytes(-len(content) % BLOCK))
+    yield END
 
 
 def read_archive(data: bytes) -> dict[str, bytes]:
@@ -179,7 +194,17 @@ def _read_content(data: bytes, offset: int, size: int, name: str) -> bytes:
         raise BundleFormatError(
             "padding", f"{name}: expected zeros up to the next block, got other bytes; pack with ground"
         )
-    return data[offset : offset + size]
+    return _copy(data, offset, offset + size)
+
+
+def _copy(data: bytes, start: int, end: int) -> bytes:
+    """``data[start:end]``, so that other threads take their turns between the slices."""
+    if end - start <= _SLICE_BYTES:
+        return data[start:end]
+    copy, view = io.BytesIO(), memoryview(data)
+    for begin in range(start, end, _SLICE_BYTES):
+        copy.write(view[begin : min(begin + _SLICE_BYTES, end)])
+    return copy.getvalue()
 
 
 def _header(name: str, size: int) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.archive import check_names, read_archive, write_archive
+from edge_agent.archive import archive_digest, check_names, read_archive
 from edge_agent.bundle_files import read_bundle_file, read_folder
 from edge_agent.commissioning_policy import CommissioningPolicy
 from edge_agent.errors import BundleFormatError, DigestMismatch
@@ -104,7 +104,7 @@ def open_members(members: Mapping[str, bytes], *, keys: TrustedKeys, policy: Pol
     policy.check(manifest)
     statement.check_members(set(members) - {SIGNATURE})
     verified = {name: statement.authentic(members, name) for name in sorted(statement.digests)}
-    bundle = _read(verified, manifest, digest=hashlib.sha256(write_archive(members)).hexdigest())
+    bundle = _read(verified, manifest, digest=archive_digest(members))
     _check_fit(bundle, IoSchema.from_json(verified[IO_SCHEMA]))
     return bundle
 

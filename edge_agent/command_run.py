@@ -11,6 +11,7 @@ import structlog
 from edge_agent.agent import Agent
 from edge_agent.config import load_config
 from edge_agent.exit_code import ExitCode
+from edge_agent.heap import use_one_heap
 from edge_agent.log_writer import LogWriter
 from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
@@ -28,14 +29,15 @@ def run(config_path: Path) -> ExitCode:
         ConfigError: The config, a key file or the state folder is wrong.
         BundleError: The bundle is refused.
     """
+    use_one_heap()
     # Until there is an agent to reload, SIGHUP must not end the process either.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = load_config(config_path)
     configure_logs(config.agent.log_level, LogWriter(_STANDARD_ERROR))
     notifier = Notifier.from_environment(os.environ)
     notifier.loading(f"loading {'the active slot' if config.bundle.slots else config.bundle.path}")
-    model, shadow = start_configured(config), load_shadow(config)
-    agent = Agent(config, model, notifier, lambda: load_config(config_path), shadow)
+    # No name here for the bundle: it would stay in memory when another one has taken its place.
+    agent = Agent(config, start_configured(config), notifier, lambda: load_config(config_path), load_shadow(config))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     signal.signal(signal.SIGHUP, lambda *_: agent.reload())

@@ -11,6 +11,7 @@ from edge_agent.assessment import Assessment, Contribution
 from edge_agent.commissioning import Commissioning
 from edge_agent.decision import NO_EVENT, NOT_ASSESSED, Decider
 from edge_agent.errors import ScorerError
+from edge_agent.handover import Handover
 from edge_agent.manifest import NEVER
 from edge_agent.reasons import contributions, located_features
 from edge_agent.stream import WindowStream
@@ -85,6 +86,16 @@ class Assessor:
     def reset_unit(self) -> None:
         """Commission the engine anew, from its next flight on."""
         self._commissioning.reset()
+
+    def follow(self, before: Assessor) -> None:
+        """Go on where an assessor of another bundle stops: in its flight and with its count.
+
+        What it remembers of scores is worth nothing here: persistence begins anew, and a standing alarm is dropped
+        without ``cleared``.
+        """
+        if before._flight:
+            self._begin_flight(before.unit.engine, before._flight)
+            self._seq = before._seq
 
     def skip(self, frame: Frame, window: Window) -> None:
         """Pass over a window that is not assessed for want of time: it keeps its number."""
@@ -195,11 +206,25 @@ class Detector:
     def __init__(self, model: LoadedModel, makers: Makers | None = None, unit: UnitState = NOBODY) -> None:
         self._stream = WindowStream(model.spec, makers)
         self._assessor = Assessor(model, unit)
+        self._spec_digest = model.spec.digest
+        self._bundle_digest = model.bundle_digest
+        self._handovers: tuple[Handover, ...] = ()
+        self._late_before = 0
 
     @property
     def late_frames(self) -> int:
         """Frames dropped because they overlap the past."""
-        return self._stream.late_frames
+        return self._late_before + self._stream.late_frames
+
+    @property
+    def bundle_digest(self) -> str:
+        """The bundle that it goes over to; where ``is_settled``, the one that decides."""
+        return self._bundle_digest
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no handover is under way."""
+        return not self._handovers
 
     def push(self, frame: Frame) -> list[Assessment]:
         """Take the next frame and assess the windows it completes, oldest first."""
@@ -207,11 +232,56 @@ class Detector:
 
     def judge(self, frame: Frame) -> list[Judgement]:
         """Like ``push``, each assessment together with its window."""
-        return [self._judge(frame, window) for window in self._stream.push(frame)]
+        for handover in self._handovers:
+            if handover.begins_with(frame):
+                self._take_over(handover)
+        late_before = self._stream.late_frames
+        judgements = [self._judge(frame, window) for window in self._stream.push(frame)]
+        if self._stream.late_frames == late_before:
+            for handover in self._handovers:
+                judgements += self._hand_over(handover, frame)
+        return judgements
+
+    def swap(self, model: LoadedModel, makers: Makers, unit: UnitState = NOBODY) -> None:
+        """Go over to another bundle, between two frames.
+
+        Of the same feature spec, it decides from the next window on; of another one, see ``Handover``.
+
+        Args:
+            model: The bundle.
+            makers: Of its spec.
+            unit: As for a new detector.
+        """
+        assessor = Assessor(model, unit)
+        self._bundle_digest = model.bundle_digest
+        if model.spec.digest == self._spec_digest:
+            assessor.follow(self._assessor)
+            self._assessor, self._handovers = assessor, ()
+        else:
+            self._handovers = (Handover(model.spec, makers, assessor, self._stream.flight),)
+
+    def settle(self) -> None:
+        """End a handover whose engine has fallen silent; to be called once a second or less often."""
+        for handover in self._handovers:
+            if handover.is_unheard():
+                self._take_over(handover)
 
     def reset_unit(self) -> None:
         """Commission the engine anew, from its next flight on."""
-        self._assessor.reset_unit()
+        for assessor in (self._assessor, *(each.assessor for each in self._handovers)):
+            assessor.reset_unit()
+
+    def _hand_over(self, handover: Handover, frame: Frame) -> list[Judgement]:
+        windows = handover.warm(frame, self._stream.uncovered_ns)
+        if windows:
+            self._take_over(handover)
+        return [self._judge(frame, window) for window in windows]
+
+    def _take_over(self, handover: Handover) -> None:
+        handover.assessor.follow(self._assessor)
+        self._late_before += self._stream.late_frames
+        self._stream, self._assessor, self._handovers = handover.stream, handover.assessor, ()
+        self._spec_digest = handover.spec_digest
 
     def _judge(self, frame: Frame, window: Window) -> Judgement:
         assessment = self._assessor.assess(frame, window)

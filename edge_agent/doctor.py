@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_agent.config import AgentConfig, load_config
 from edge_agent.doctor_audit import check_audit
 from edge_agent.doctor_machine import check_clock, check_processor, check_telemetry, check_versions
+from edge_agent.doctor_slots import check_slots
 from edge_agent.doctor_state import check_agent, check_journal, check_metrics, check_state_dir
 from edge_agent.doctor_systemd import check_unit
 from edge_agent.doctor_update import check_update
@@ -34,6 +35,7 @@ def examine(config_path: Path) -> Iterator[Finding]:
     yield from _of("journal", lambda: [check_journal(config)])
     yield from _of("metrics", lambda: check_metrics(config))
     yield from _of("audit log", lambda: check_audit(config))
+    yield from _of("slots", lambda: check_slots(config))
     yield from _of("bundle", lambda: _check_bundle(config))
     yield from _of("shadow", lambda: _check_shadow(config))
     yield from _of("update", lambda: check_update(config))

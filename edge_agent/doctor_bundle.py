@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from edge_agent.bundle import Bundle
 from edge_agent.command_selftest import score_noise
 from edge_agent.detector import Detector
+from edge_agent.doctor_slots import advice_on
 from edge_agent.errors import AgentError, BundleError, ConfigError
 from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.load import prove_model
@@ -49,7 +50,8 @@ def check_bundle(config: AgentConfig) -> Iterator[Finding]:
         yield _verified(bundle)
         model = prove_model(bundle)
     except BundleError as error:
-        yield fail("bundle", f"{error.reason}: {error}", "install a bundle that `edge-agent verify` accepts")
+        advice = advice_on(error.reason, "install a bundle that `edge-agent verify` accepts")
+        yield fail("bundle", f"{error.reason}: {error}", advice)
         return
     yield fine("golden vectors", f"{len(bundle.golden.scores)} windows reproduced on this machine")
     tally = score_noise(Detector(model), model, WINDOWS)

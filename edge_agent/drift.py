@@ -15,6 +15,7 @@ from edge_agent.account import Accounts
 from edge_agent.decision import NOT_ASSESSED
 from edge_agent.overload import Rung
 from edge_agent.publication import Grade, Publication
+from edge_agent.recent_scalers import RecentScalers
 from edge_agent.sketch import Sketch
 from edge_agent.topics import TopicTemplate
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from edge_agent.frame import Frame
     from edge_agent.health import Health
     from edge_agent.overload import Ladder
+    from edge_agent.scaler import Scaler
 
 SCHEMA: Final = 1
 OTHER_PHASES: Final = ""
@@ -45,7 +47,7 @@ class Drift:
     """
 
     def __init__(self, config: AgentConfig, model: LoadedModel, health: Health, ladder: Ladder) -> None:
-        self._model = model
+        self._scalers = RecentScalers(model)
         self._health = health
         self._ladder = ladder
         self._accounts: Accounts[dict[str, Sketch]] = Accounts(dict, self._tell, limit=config.limits.max_streams)
@@ -57,26 +59,26 @@ class Drift:
         self._topic = TopicTemplate(config.topics.drift)
         self._accounts.keep(config.limits.max_streams)
 
+    def swap(self, model: LoadedModel) -> None:
+        """Another bundle decides from the next frame on."""
+        self._scalers.follow(model)
+
     def observe(self, _frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
         """Sketch the windows; gives the messages of periods that have ended."""
         told: list[Publication] = []
         for judgement in judgements:
-            sketches, ended = self._accounts.enter(judgement.assessment)
+            window = judgement.assessment
+            sketches, ended = self._accounts.enter(window, (window.bundle_id, window.bundle_digest))
             told += ended
-            self._add(self._sketch_of(sketches, judgement.window.phase), judgement)
+            scaler = self._scalers.of(window.bundle_digest)
+            self._add(_sketch_of(sketches, judgement.window.phase, len(scaler.names)), judgement, scaler)
         return told
 
     def close(self) -> list[Publication]:
         """What is left to say when the agent stops."""
         return self._accounts.close()
 
-    def _sketch_of(self, sketches: dict[str, Sketch], phase: str) -> Sketch:
-        name = phase if phase in sketches or len(sketches) < _MOST_PHASES else OTHER_PHASES
-        if name not in sketches:
-            sketches[name] = Sketch.empty(len(self._model.scaler.names))
-        return sketches[name]
-
-    def _add(self, sketch: Sketch, judgement: Judgement) -> None:
+    def _add(self, sketch: Sketch, judgement: Judgement, scaler: Scaler) -> None:
         assessment = judgement.assessment
         if self._ladder.sheds(Rung.DRIFT):
             self._health.counters.add("shed.drift")
@@ -84,7 +86,7 @@ class Drift:
         elif assessment.state == NOT_ASSESSED:
             sketch.not_assessed[assessment.reason] += 1
         else:
-            scaled = self._model.scaler.transform(judgement.window.values)
+            scaled = scaler.transform(judgement.window.values)
             sketch.add(scaled, assessment.score / assessment.threshold)
 
     def _tell(self, period: Period, sketches: dict[str, Sketch], cause: str) -> list[Publication]:
@@ -106,8 +108,6 @@ class Drift:
             "cause": cause,
             "agent": self._health.identity.agent,
             "run": self._health.identity.run,
-            "bundle_id": self._model.bundle_id,
-            "bundle_digest": self._model.bundle_digest,
             "n": sketch.n,
             "not_assessed": dict(sorted(sketch.not_assessed.items())),
             "shed": sketch.shed,
@@ -115,6 +115,13 @@ class Drift:
             "arrays": pack(sketch),
         }
         return bytes(msgpack.packb(document))
+
+
+def _sketch_of(sketches: dict[str, Sketch], phase: str, n_feature: int) -> Sketch:
+    name = phase if phase in sketches or len(sketches) < _MOST_PHASES else OTHER_PHASES
+    if name not in sketches:
+        sketches[name] = Sketch.empty(n_feature)
+    return sketches[name]
 
 
 def pack(sketch: Sketch) -> bytes:

@@ -64,6 +64,11 @@ class EngineReports:
             self._flights.reconfigure(config)
             self._desk.reconfigure(config)
 
+    def swap(self, model: LoadedModel) -> None:
+        """Another bundle decides, from the next turn of the worker on."""
+        with self._lock:
+            self._waveforms.swap(model)
+
     def start(self) -> None:
         """Begin to write and to ship."""
         self._desk.start()

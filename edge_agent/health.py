@@ -8,7 +8,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,7 +83,7 @@ class LatencyHistogram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What stays the same during one run of the agent.
+    """Who runs; during one run of the agent it stays the same, but for the bundle and the interval.
 
     Attributes:
         agent: Name of the agent.
@@ -161,6 +161,12 @@ class Health:
     verdict: Verdict = field(default_factory=Verdict)
     heard_s: Mapping[str, float] = field(default_factory=dict)
     trust: TrustView = field(default_factory=TrustView)
+    _renaming: threading.Lock = field(default_factory=threading.Lock)
+
+    def rename(self, **changes: Any) -> None:
+        """Change fields of the identity; safe to use from any thread."""
+        with self._renaming:
+            self.identity = replace(self.identity, **changes)
 
     def document(self, gauges: Mapping[str, int]) -> dict[str, Any]:
         """The status document of this moment; ``gauges`` are further counts, read from their owners."""

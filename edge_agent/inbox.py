@@ -78,6 +78,10 @@ class Inbox:
         self._closed = False
         self._changed = threading.Condition()
 
+    def silence_for(self, silence_ns: int) -> None:
+        """Silence a source that makes room for so long, from the next one on."""
+        self._silence_ns = silence_ns
+
     @property
     def dropped(self) -> int:
         """Arrivals dropped, for whatever reason."""

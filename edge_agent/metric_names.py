@@ -106,6 +106,8 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "shadow_refused": _gauge("shadow_refused", "Whether the shadow's bundle was refused."),
         "reloads": _counter("reloads", "Times the config was read again and taken."),
         "reloads_rejected": _counter("reloads_rejected", "Times the config was read again and refused."),
+        "swaps": _counter("swaps", "Times another bundle took over in the running agent."),
+        "swaps_refused": _counter("swaps_refused", "Times one was to take over and could not.", "reason"),
         "evidence_written": _counter("evidence_written", "Waveforms of alerts that were kept."),
         "evidence_not_written": _counter("evidence_not_written", "Times the disk refused a waveform."),
         "evidence_not_read": _counter("evidence_not_read", "Waveforms on disk that could not be read."),

@@ -44,6 +44,11 @@ class Onlookers:
         for observer in self.observers:
             observer.reconfigure(config)
 
+    def swap(self, model: LoadedModel) -> None:
+        """Another bundle decides, from the next turn of the worker on."""
+        for observer in self.observers:
+            observer.swap(model)
+
     def close(self) -> list[Publication]:
         """What is left to say when the agent stops; to be called when the worker has ended."""
         return [publication for observer in self.observers for publication in observer.close()]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edge_agent.inbox import Arrival
     from edge_agent.observer import Observer
     from edge_agent.unit_store import Units
+    from shared_features.makers import Makers
 
 RETAINED = "retained"
 TOPIC_MISMATCH = "topic_mismatch"
@@ -109,6 +110,10 @@ class Pipeline:
         """Go on by another config, between two arrivals; engines that stay keep their past."""
         self._streams.follow(engines=config.agent.engines, limit=config.limits.max_streams)
         self._take(config)
+
+    def swap(self, model: LoadedModel, makers: Makers) -> None:
+        """Go on by another bundle, between two arrivals; see ``Streams.swap``."""
+        self._streams.swap(model, makers)
 
     def _take(self, config: AgentConfig) -> None:
         self._config = config

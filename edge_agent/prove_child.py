@@ -12,16 +12,20 @@ import resource
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from edge_agent.archive import read_archive, write_archive
-from edge_agent.errors import BundleError, GoldenMismatch, ModelRejected, ScorerError
+from edge_agent.errors import BundleError, GoldenMismatch, ModelRejected, ScorerError, SlotRefused
 
 MEMORY_MIB: Final = 1_024
 CPU_S: Final = 120
 WALL_S: Final = 300.0
+START_WALL_S: Final = 30.0
+"""At a start: half of what systemd gives the agent to be ready."""
 _MIB = 1024 * 1024
+_NICE = 10
 _GOLDEN = "golden"
 
 
@@ -36,6 +40,7 @@ def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB
     Raises:
         ModelRejected: ``model_interface``, or ``model_limits``: it was ended before it was done.
         GoldenMismatch: As ``replay_golden``.
+        SlotRefused: ``no_child``: the machine has no room for another process, which is not the bundle's fault.
     """
     # -P: nothing in the working folder takes the place of a module; the agent's own folder is named instead.
     command = [sys.executable, "-P", "-m", "edge_agent.prove_child", str(memory_mib)]
@@ -45,10 +50,14 @@ def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB
             command, input=write_archive(members), capture_output=True, timeout=wall_s, env=environment, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise _ended(f"still running after {wall_s:g} s") from error
+        raise _ended(f"still running after {wall_s:g} s", memory_mib, wall_s) from error
+    except OSError as error:
+        raise SlotRefused(
+            "no_child", f"golden vectors: expected a process to prove them in, got {error.strerror}; make room for one"
+        ) from error
     if child.returncode:
         lines = child.stderr.decode("utf-8", "replace").splitlines() or [""]
-        raise _ended(f"ended with {child.returncode} {lines[-1][:200]}".strip())
+        raise _ended(f"ended with {child.returncode} {lines[-1][:200]}".strip(), memory_mib, wall_s)
     verdict = json.loads(child.stdout)
     if verdict["reason"]:
         kind = GoldenMismatch if verdict["reason"].startswith(_GOLDEN) else ModelRejected
@@ -57,6 +66,7 @@ def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB
 
 def main(memory_mib: int) -> None:
     """The child: limits itself before it reads anything."""
+    _give_way()
     limits = (
         (resource.RLIMIT_DATA, memory_mib * _MIB),
         (resource.RLIMIT_CPU, CPU_S),
@@ -75,6 +85,14 @@ def main(memory_mib: int) -> None:
     sys.stdout.write(json.dumps(verdict))
 
 
+def _give_way() -> None:
+    """Behind an agent that decides meanwhile: on the processor, and where memory runs out."""
+    with suppress(OSError):
+        os.nice(_NICE)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
 def _prove(members: Mapping[str, bytes]) -> None:
     from edge_agent.golden import replay_golden
     from edge_agent.golden_vectors import GoldenVectors
@@ -87,10 +105,10 @@ def _prove(members: Mapping[str, bytes]) -> None:
     replay_golden(GoldenVectors.from_members(members), spec, Scorer(members[MODEL], len(columns_of(spec))))
 
 
-def _ended(how: str) -> ModelRejected:
+def _ended(how: str, memory_mib: int, wall_s: float) -> ModelRejected:
     return ModelRejected(
         "model_limits",
-        f"model: expected golden vectors within {MEMORY_MIB} MiB, {CPU_S} s of processor and {WALL_S:g} s, got a "
+        f"model: expected golden vectors within {memory_mib} MiB, {CPU_S} s of processor and {wall_s:g} s, got a "
         f"process that {how}; make the model smaller",
     )
 

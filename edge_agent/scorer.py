@@ -1,6 +1,6 @@
 """The one onnxruntime session: features in, score and reconstruction out.
 
-The session is made from bytes that were verified, never from a path, with one thread and no spinning.
+The session is made from bytes that were verified, never from a path on a disk, with one thread and no spinning.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import onnxruntime as ort
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge_agent.sealed_file import SealedPath
+
 OUTPUTS = (RECONSTRUCTION, SCORE)
 _FATAL_ONLY = 4
 
@@ -38,14 +40,14 @@ class Scorer:
     """Scores feature vectors with one ONNX model.
 
     Args:
-        model: The ONNX file's bytes.
+        model: The ONNX file's bytes, or where ``sealed`` has put them.
         n_feature: Length of the feature vector.
 
     Raises:
         ScorerError: onnxruntime refuses the model, or its inputs and outputs are not the promised ones.
     """
 
-    def __init__(self, model: bytes, n_feature: int) -> None:
+    def __init__(self, model: bytes | SealedPath, n_feature: int) -> None:
         self._n_feature = n_feature
         self._session = _session(model)
         _check_interface(self._session, n_feature)
@@ -89,7 +91,7 @@ class Scorer:
         return binding
 
 
-def _session(model: bytes) -> Any:
+def _session(model: bytes | SealedPath) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -43,7 +43,9 @@ class _SameWindows:
         self._assessor = Assessor(model)
 
     def assess(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Assessment]:
-        return [self._assess(frame, judgement) for judgement in judgements]
+        # Just before or after a swap, others are judged: they hold other features.
+        fitting = [each for each in judgements if each.assessment.spec_digest == self._model.spec.digest]
+        return [self._assess(frame, judgement) for judgement in fitting]
 
     def skip(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
         for judgement in judgements:
@@ -90,10 +92,10 @@ class Shadow:
         self._model = model
         self._health = health
         self._ladder = ladder
-        makers = Makers(model.spec)
-        kind = _SameWindows if active.spec.digest == model.spec.digest else _OwnWindows
+        self._makers = Makers(model.spec)
+        self._is_same = active.spec.digest == model.spec.digest
         self._engines: PerEngine[_SameWindows | _OwnWindows] = PerEngine(
-            lambda: kind(model, makers), limit=config.limits.max_streams
+            self._follower, limit=config.limits.max_streams
         )
         self._agreements: Accounts[Counter[str]] = Accounts(Counter, self._tell, limit=config.limits.max_streams)
         self.reconfigure(config)
@@ -105,6 +107,18 @@ class Shadow:
         self._agreement_topic = TopicTemplate(config.topics.agreement)
         self._engines.limit = config.limits.max_streams
         self._agreements.keep(config.limits.max_streams)
+
+    def swap(self, active: LoadedModel) -> None:
+        """Another bundle decides from the next frame on.
+
+        Where that takes the shadow's features and the one before did not, or the other way round, the shadow begins
+        anew for every engine: its windows come from elsewhere now.
+        """
+        self._active = active
+        is_same = active.spec.digest == self._model.spec.digest
+        if is_same != self._is_same:
+            self._is_same = is_same
+            self._engines = PerEngine(self._follower, limit=self._engines.limit)
 
     def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
         """Assess what the frame completed; a frame for which there is no time is counted, and not looked at."""
@@ -130,12 +144,17 @@ class Shadow:
         """What is left to say when the agent stops."""
         return self._agreements.close()
 
+    def _follower(self) -> _SameWindows | _OwnWindows:
+        return (_SameWindows if self._is_same else _OwnWindows)(self._model, self._makers)
+
     def _compare(self, judgements: Sequence[Judgement], shadow: Sequence[Assessment]) -> list[Publication]:
         """Note how far the two agree; gives what is to be told of periods that have ended."""
         active = [judgement.assessment for judgement in judgements]
         told: list[Publication] = []
+        deciding = active[-1] if active else self._active
+        bundle = (deciding.bundle_id, deciding.bundle_digest)
         for window, kind in compare(active, shadow):
-            agreements, ended = self._agreements.enter(window)
+            agreements, ended = self._agreements.enter(window, bundle)
             agreements[kind] += 1
             self._health.counters.add(f"shadow.{kind}")
             told += ended
@@ -165,8 +184,6 @@ class Shadow:
             "cause": cause,
             "agent": self._health.identity.agent,
             "run": self._health.identity.run,
-            "bundle_id": self._active.bundle_id,
-            "bundle_digest": self._active.bundle_digest,
             "shadow_id": self._model.bundle_id,
             "shadow_digest": self._model.bundle_digest,
             "counts": dict(sorted(counts.items())),

@@ -15,7 +15,7 @@ from edge_agent.bundle import Bundle, open_bundle, open_members
 from edge_agent.bundle_files import BUNDLE_SUFFIX, read_bundle_file, read_folder
 from edge_agent.errors import SlotRefused
 from edge_agent.policy import CLOCK_UNKNOWN, Policy
-from edge_agent.prove_child import prove_in_child
+from edge_agent.prove_child import WALL_S, prove_in_child
 from edge_agent.slots_disk import TEMPORARY, write_durably
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import EMPTY, Slot, SlotsState, activate, check_offer
@@ -70,8 +70,9 @@ class SlotStore:
         prove_in_child(members)
         with self._ledger.held() as state:
             _check_place(state, slot)
-            write_durably(self._path(slot.digest), write_archive(members))
-            self._prune({slot.digest, state.active.digest, state.previous.digest})
+            kept = {state.active.digest, state.previous.digest}
+            write_durably(self._path(slot.digest), write_archive(members), take_back=slot.digest not in kept)
+            self._prune({slot.digest, *kept})
         self._ledger.audit.note(
             TrustEvent(
                 kind=INSTALLED,
@@ -107,11 +108,27 @@ class SlotStore:
             SlotRefused: ``slot_damaged``: it is not what was put there.
             BundleError: Refused; ``reason`` names the check.
         """
-        bundle = open_bundle(read_bundle_file(self._path(digest)), keys=self._keys, policy=self._policy)
+        return self._checked(
+            open_bundle(read_bundle_file(self._path(digest)), keys=self._keys, policy=self._policy), digest
+        )
+
+    def _checked(self, bundle: Bundle, digest: str) -> Bundle:
         if bundle.digest != digest:
             raise SlotRefused(
                 "slot_damaged", f"{self._path(digest)}: expected its digest, got {bundle.digest}; install it again"
             )
+        return bundle
+
+    def open_proven(self, digest: str, *, wall_s: float = WALL_S) -> Bundle:
+        """Verify the bundle in a slot and prove it in a limited child, those very bytes.
+
+        Raises:
+            SlotRefused: As ``open``, and as ``prove_in_child``.
+            BundleError: Refused; ``reason`` names the check.
+        """
+        members = read_archive(read_bundle_file(self._path(digest)))
+        bundle = self._checked(open_members(members, keys=self._keys, policy=self._policy), digest)
+        prove_in_child(members, wall_s=wall_s)
         return bundle
 
     def open_for_start(self, state: SlotsState, digest: str) -> Bundle:
@@ -123,10 +140,20 @@ class SlotStore:
         Raises:
             BundleError: As ``open``.
         """
+        return self._as_at_start(state, digest).open(digest)
+
+    def open_beside(self, state: SlotsState, digest: str) -> Bundle:
+        """Verify as ``open_for_start``, and prove in a limited child: another bundle decides in this process meanwhile.
+
+        Raises:
+            BundleError: As ``open_proven``.
+        """
+        return self._as_at_start(state, digest).open_proven(digest)
+
+    def _as_at_start(self, state: SlotsState, digest: str) -> SlotStore:
         if state.is_unproven and digest == state.active.digest:
-            return self.open(digest)
-        ageless = replace(self._policy, today=CLOCK_UNKNOWN)
-        return SlotStore(self._ledger, keys=self._keys, policy=ageless).open(digest)
+            return self
+        return SlotStore(self._ledger, keys=self._keys, policy=replace(self._policy, today=CLOCK_UNKNOWN))
 
     def open_active(self) -> Bundle:
         """Verify the active bundle, as ``open_for_start``.

@@ -8,8 +8,9 @@ import structlog
 
 from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, SlotRefused
 from edge_agent.load import prove_model
+from edge_agent.prove_child import START_WALL_S
 from edge_agent.slots import SlotStore, active_of
-from edge_agent.slots_state import SlotsState, begin_boot, give_up, loaded
+from edge_agent.slots_state import TRIAL, SlotsState, begin_boot, give_up, loaded
 from edge_agent.trust_event import refused
 
 if TYPE_CHECKING:
@@ -37,7 +38,14 @@ def load_from_slots(ledger: SlotLedger, store: SlotStore) -> LoadedModel:
         # A trial that cannot be counted could go on for ever; so it is put off.
         return prove_model(store.open_for_start(state, state.previous.digest))
     try:
-        model = prove_model(store.open_for_start(state, active.digest))
+        # What is not proven meets a limited child first: what eats the machine must not eat the agent with it.
+        is_new = state.stage == TRIAL
+        bundle = (
+            store.open_proven(active.digest, wall_s=START_WALL_S)
+            if is_new
+            else store.open_for_start(state, active.digest)
+        )
+        model = prove_model(bundle)
     except BundleError as error:
         return _load_previous(ledger, store, state, error)
     _note(ledger, lambda now: loaded(now, active.digest))

@@ -36,19 +36,31 @@ def make_folder(folder: Path) -> None:
     Raises:
         OSError: The disk refuses, or something else has its name.
     """
-    if not folder.is_dir():
+    is_new = not folder.is_dir()
+    if is_new:
         folder.mkdir(mode=0o750)
         give_to_owner(folder, folder.parent)
-        sync_folder(folder.parent)
     if folder.is_symlink():
         raise NotADirectoryError(errno.ENOTDIR, "a symbolic link", str(folder))
+    try:
+        # Also where it was there: whoever made it may have been killed before it was on disk.
+        sync_folder(folder.parent)
+    except OSError:
+        if is_new:
+            folder.rmdir()
+        raise
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes, *, take_back: bool = False) -> None:
     """Replace a file and wait until both it and its name are on disk.
 
+    Args:
+        path: The file.
+        content: All of it.
+        take_back: Remove the file where its name cannot be synced: nobody may build on a name that a power cut undoes.
+
     Raises:
-        OSError: The disk refuses; the old content stands.
+        OSError: The disk refuses; up to the rename, the old content stands.
     """
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     temporary.unlink(missing_ok=True)
@@ -59,7 +71,14 @@ def write_durably(path: Path, content: bytes) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    try:
+        sync_folder(path.parent)
+    except OSError:
+        # A sync that failed is not tried again: the kernel may call clean what it has dropped.
+        if take_back:
+            with suppress(OSError):
+                path.unlink()
+        raise
 
 
 def read_state(folder: Path) -> SlotsState:
@@ -80,13 +99,23 @@ def read_state(folder: Path) -> SlotsState:
     return max(whole, key=lambda state: state.generation, default=SlotsState())
 
 
+def damaged_copies(folder: Path) -> tuple[str, ...]:
+    """Names of the state files that are there and not whole.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    contents = [(index, _read(folder / name)) for index, name in enumerate(STATE_FILES)]
+    return tuple(STATE_FILES[index] for index, content in contents if content and not _parse(content, index))
+
+
 def write_state(folder: Path, state: SlotsState) -> None:
     """Write a state over the older one of the two.
 
     Raises:
         OSError: The disk refuses.
     """
-    write_durably(folder / STATE_FILES[state.generation % len(STATE_FILES)], encode_state(state))
+    write_durably(folder / STATE_FILES[state.generation % len(STATE_FILES)], encode_state(state), take_back=True)
 
 
 def encode_state(state: SlotsState) -> bytes:

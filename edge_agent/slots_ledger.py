@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from edge_agent.audit import AuditLog
 from edge_agent.errors import ConfigError, SlotRefused
+from edge_agent.journal_segment import sync_folder
 from edge_agent.slots_disk import locked, make_folder, read_state, write_state
 from edge_agent.slots_state import SlotsState
 from edge_agent.status_file import prepare_folder
@@ -75,7 +76,15 @@ class SlotLedger:
         with self.disk_told():
             make_folder(self.folder)
             with locked(self.folder):
+                self._sync()
                 yield read_state(self.folder)
+
+    def _sync(self) -> None:
+        """Get on disk what is seen: who made it may have been killed before it synced it."""
+        sync_folder(self.folder)
+        # In whose folder the state folder lies is the machine's business; under systemd the agent may not look there.
+        with suppress(PermissionError):
+            sync_folder(self.folder.parent.parent)
 
     @contextmanager
     def disk_told(self) -> Iterator[None]:

@@ -21,6 +21,7 @@ STAGES: Final = (EMPTY, TRIAL, PROBATION, GOOD, ROLLED_BACK)
 
 BY_HAND: Final = "by_hand"
 BOOTS_USED_UP: Final = "boots_used_up"
+FAULTS: Final = "faults"
 SCHEMA: Final = 2
 _BEFORE_EPOCHS = 1
 _SLOTS = ("active", "previous")
@@ -238,8 +239,17 @@ def raise_epoch(state: SlotsState, epoch: int) -> SlotsState:
     return replace(state, epoch=max(state.epoch, epoch))
 
 
+def fail_probation(state: SlotsState, digest: str, reason: str) -> SlotsState:
+    """A run of that digest does not work: back to the previous bundle, where there is one. It may be tried again."""
+    if not _is(PROBATION, state, digest) or not state.can_return:
+        return state
+    return give_up(state, reason, reject=False)
+
+
 def give_up(state: SlotsState, reason: str, *, reject: bool) -> SlotsState:
     """Return to the previous bundle, whatever its sequence.
+
+    A bundle that was proven stays known, as the previous one: once its slot is mended, it may be activated again.
 
     Args:
         state: Before; it has a previous bundle.
@@ -256,7 +266,7 @@ def give_up(state: SlotsState, reason: str, *, reject: bool) -> SlotsState:
         state,
         stage=ROLLED_BACK,
         active=state.previous,
-        previous=NO_SLOT,
+        previous=NO_SLOT if state.is_unproven else state.active,
         boots_left=0,
         rejected=rejected,
         reason=reason,
@@ -269,8 +279,7 @@ def roll_back(state: SlotsState) -> SlotsState:
     Raises:
         SlotRefused: ``no_previous``.
     """
-    after = give_up(state, BY_HAND, reject=False)
-    return after if state.is_unproven else replace(after, previous=state.active)
+    return give_up(state, BY_HAND, reject=False)
 
 
 def _with_epochs(fields: dict[str, Any]) -> dict[str, Any]:

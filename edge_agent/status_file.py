@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import structlog
 from edge_agent.errors import ConfigError
 from edge_agent.frame import NS_PER_S
 from edge_agent.health import OFFLINE, SCHEMA, Counters
+from edge_agent.journal_segment import sync_folder
 from edge_agent.replace_file import replace_file
 
 STATUS_FILE = "status.json"
@@ -35,9 +37,16 @@ def prepare_folder(folder: Path) -> None:
     Raises:
         ConfigError: It cannot.
     """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        for made in missing:
+            with suppress(PermissionError):
+                sync_folder(made.parent)
     except OSError as error:
+        for made in missing:
+            with suppress(OSError):
+                made.rmdir()
         raise _not_writable(folder, str(error.strerror)) from error
     is_read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
     if not is_read_only and not os.access(folder, os.W_OK | os.X_OK):

@@ -96,6 +96,16 @@ class WindowStream:
         self._stamps = array("q", [-1]) * _STAMPS_N
         self.late_frames = 0
 
+    @property
+    def flight(self) -> str:
+        """The flight of the last frame; empty before the first one."""
+        return self._previous[0]
+
+    @property
+    def uncovered_ns(self) -> int:
+        """Source time of the first sample that no window has covered; where there is none, of the next one."""
+        return self._time_ns(self._seen_n - self._extractor.uncovered_n)
+
     def push(self, frame: Frame) -> list[Window]:
         """Take the next frame and give the windows it completes, oldest first."""
         reason = self._mismatch(frame)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 UNKNOWN_ENGINE = "unknown_engine"
 
+_SETTLED_AT_ONCE = 8
+"""Engines that are not heard, brought over to another bundle between two frames."""
+
 
 class Streams:
     """Detectors by engine, made when an engine is first heard.
@@ -69,6 +72,7 @@ class Streams:
         known = self._detectors.get(name)
         if known is not None:
             self._detectors.move_to_end(name)
+            self._bring_over(name, known)
             return known
         if self._allowed and name not in self._allowed:
             raise WireError(
@@ -87,6 +91,35 @@ class Streams:
             self._drop(name)
         while len(self._detectors) > limit:
             self._evict(next(iter(self._detectors)))
+
+    def swap(self, model: LoadedModel, makers: Makers) -> None:
+        """Go over to another bundle: each engine at its next frame, so that no frame waits for all of them.
+
+        Args:
+            model: The bundle.
+            makers: Of its spec.
+        """
+        self._model, self._makers = model, makers
+
+    def settle(self) -> int:
+        """Bring over some engines that are not heard; to be called once a second until none is left.
+
+        Returns:
+            Engines that a former bundle still decides about.
+        """
+        behind = [each for each in self._detectors.items() if each[1].bundle_digest != self._model.bundle_digest]
+        for name, detector in behind[:_SETTLED_AT_ONCE]:
+            self._bring_over(name, detector)
+        for detector in self._detectors.values():
+            detector.settle()
+        return sum(not self._is_settled(detector) for detector in self._detectors.values())
+
+    def _bring_over(self, name: str, detector: Detector) -> None:
+        if detector.bundle_digest != self._model.bundle_digest:
+            detector.swap(self._model, self._makers, self._units.state_of(name))
+
+    def _is_settled(self, detector: Detector) -> bool:
+        return detector.is_settled and detector.bundle_digest == self._model.bundle_digest
 
     def forget(self, frame: Frame) -> None:
         """Drop the detector of the frame's engine: it failed half-way, and its memory cannot be trusted."""

@@ -47,6 +47,7 @@ class TrustDesk:
         self._feed = AuditFeed(config.agent.state_dir, health.counters)
         self._flying: list[Publication] = []
         self._is_failing = False
+        self._expired = ""
 
     def tick(self) -> list[Publication]:
         """Look at everything; gives what is new in the audit log."""
@@ -71,7 +72,8 @@ class TrustDesk:
     def _look(self) -> None:
         identity = self._health.identity
         is_expired = identity.expires != NEVER and today() > date.fromisoformat(identity.expires)
-        if is_expired and not self._health.trust.bundle_expired:
+        if is_expired and self._expired != identity.bundle_digest:
+            self._expired = identity.bundle_digest
             _log.warning("bundle has expired and runs on", bundle=identity.bundle_id, last_day=identity.expires)
             AuditLog(self._config.agent.state_dir).note_expired(
                 identity.bundle_digest, identity.bundle_id, identity.expires

@@ -12,8 +12,9 @@ from edge_agent.publication import JSON, Grade, Publication
 from edge_agent.unit_state import POOLED, UnitState
 
 if TYPE_CHECKING:
-    from edge_agent.detector import Judgement
+    from edge_agent.detector import Judgement, LoadedModel
     from edge_agent.frame import Frame
+    from edge_agent.recent_scalers import RecentScalers
     from edge_agent.topics import TopicTemplate
     from edge_agent.unit_store import UnitStore
 
@@ -29,14 +30,18 @@ class UnitWatch:
         store: Keeps the states.
         topic: Of the events.
         expiry_s: How long a broker keeps an event for those who are away.
-        names: Features, in the order of the vector.
+        scalers: Name the features, in the order of the vector.
     """
 
-    def __init__(self, store: UnitStore, topic: TopicTemplate, names: tuple[str, ...], *, expiry_s: int) -> None:
+    def __init__(self, store: UnitStore, topic: TopicTemplate, scalers: RecentScalers, *, expiry_s: int) -> None:
         self._store = store
         self._topic = topic
-        self._names = names
+        self._scalers = scalers
         self._expiry_s = expiry_s
+
+    def swap(self, model: LoadedModel) -> None:
+        """Another bundle decides from the next frame on."""
+        self._scalers.follow(model)
 
     def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
         """See ``Observer``."""
@@ -52,7 +57,7 @@ class UnitWatch:
         return told
 
     def _event(self, frame: Frame, unit: UnitState) -> Publication:
-        document = unit_document(unit, self._names)
+        document = unit_document(unit, self._scalers.of(unit.bundle_digest).names)
         _log.info("unit", engine=unit.engine, stage=unit.stage, flights=len(unit.flights), refused=unit.refused)
         return Publication(
             topic=self._topic.fill(aircraft=frame.aircraft, engine=frame.engine),

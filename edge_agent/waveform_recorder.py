@@ -58,13 +58,9 @@ class WaveformRecorder:
         *,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        spec, self._memory_n = model.spec, model.thresholds.n
-        self._model = model
-        self._window_s = spec.window_s
+        self._wanted_s = config.evidence.before_s
         self._after_s = config.evidence.after_s
-        # The alert's window, those that its decision remembers, and one ahead of them: see waveform_ring.
-        self._before_s = max(config.evidence.before_s, self._window_s + self._memory_n * spec.hop_s)
-        self._longest_frame_s = spec.window_s
+        self._take(model)
         self._most_bytes = config.evidence.memory_mib * MIB
         self.reconfigure(config)
         self._counters = counters
@@ -81,6 +77,16 @@ class WaveformRecorder:
     def reconfigure(self, config: AgentConfig) -> None:
         """Go on by another config, between two frames."""
         self._most_engines = config.limits.max_streams
+
+    def swap(self, model: LoadedModel) -> None:
+        """Another bundle decides, from the next frame on: alerts whose time after is not over are kept as they are."""
+        before = (self._memory_n, self._window_s)
+        self._take(model)
+        if (self._memory_n, self._window_s) == before:
+            return
+        for engine in self._engines.values():
+            self._take_due(engine, everything=True)
+            engine.ring.resize(keep_s=self._keep_s, memory_n=self._memory_n, window_s=self._window_s)
 
     def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
         """Keep the frame; where an alert's time is over, have its snapshot saved."""
@@ -111,6 +117,15 @@ class WaveformRecorder:
         for engine in self._engines.values():
             self._take_due(engine, everything=True)
 
+    def _take(self, model: LoadedModel) -> None:
+        spec, self._memory_n = model.spec, model.thresholds.n
+        self._model = model
+        self._window_s = spec.window_s
+        # The alert's window, those that its decision remembers, and one ahead of them: see waveform_ring.
+        self._before_s = max(self._wanted_s, self._window_s + self._memory_n * spec.hop_s)
+        # And the longest frame.
+        self._keep_s = self._before_s + self._after_s + spec.window_s
+
     def _engine_of(self, frame: Frame) -> _Engine:
         name = name_of(frame)
         if name in self._engines:
@@ -120,8 +135,7 @@ class WaveformRecorder:
             _, gone = self._engines.popitem(last=False)
             self._n_byte -= gone.ring.n_byte
             self._take_due(gone, everything=True)
-        keep_s = self._before_s + self._after_s + self._longest_frame_s
-        ring = WaveformRing(keep_s=keep_s, memory_n=self._memory_n, window_s=self._window_s)
+        ring = WaveformRing(keep_s=self._keep_s, memory_n=self._memory_n, window_s=self._window_s)
         return self._engines.setdefault(name, _Engine(ring, frame.flight, self._now_ns()))
 
     def _take_due(self, engine: _Engine, *, everything: bool = False) -> None:
@@ -137,6 +151,9 @@ class WaveformRecorder:
     def _follows_from_the_bundle(self, alert: Assessment) -> bool:
         """Whether an agent that was never aboard holds the engine against the same as the alert was."""
         model = self._model
+        if alert.bundle_digest != model.bundle_digest:
+            # How much a bundle remembers that has gone is not known any more.
+            return False
         fresh = Commissioning(model.commissioning, model.scaler, model.bundle_digest, NOBODY)
         fresh.begin(f"{alert.aircraft}/{alert.engine}", alert.flight)
         return (alert.unit, alert.unit_shift) == (fresh.state.stage, fresh.state.shift_digest)

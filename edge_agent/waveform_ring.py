@@ -71,6 +71,10 @@ class WaveformRing:
         self.heard_s = 0.0
         self.n_byte = 0
 
+    def resize(self, *, keep_s: float, memory_n: int, window_s: float) -> None:
+        """Go on for a bundle of other windows, or of a longer memory."""
+        self._keep_s, self._memory_n, self._window_s = keep_s, memory_n, window_s
+
     @property
     def n_windows(self) -> int:
         """Windows whose place is known."""
@@ -118,8 +122,10 @@ class WaveformRing:
         marks: list[_Mark] = []
         for mark in reversed(self._marks):
             wanted = marks[-1].assessment.seq - 1 if marks else alert.seq
-            # A detector that failed, or was evicted, counts from 0 again: what it knew before is lost to a replay.
-            if mark.assessment.seq == wanted and (marks or mark.assessment is alert):
+            # A detector that failed, or was evicted, counts from 0 again: what it knew before is lost to a replay. So
+            # is what a bundle has seen that came before.
+            is_of_one = mark.assessment.bundle_digest == alert.bundle_digest
+            if mark.assessment.seq == wanted and is_of_one and (marks or mark.assessment is alert):
                 marks.append(mark)
             elif marks:
                 break

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edge_agent.agent import SILENCED_WINDOWS
 from edge_agent.detector import Detector
 from edge_agent.load import load_model
 from edge_agent.policy import Policy
 from edge_agent.result import decode_result
+from edge_agent.swap_parts import SILENCED_WINDOWS
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 from edge_agent.wire import encode_frame

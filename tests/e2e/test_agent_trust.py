@@ -48,7 +48,7 @@ class Ground:
 @pytest.fixture
 def agent(broker: Any, releases: Any, make_agent: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     """An agent with slots, in which a bundle is soon proven; golden vectors are reproduced here, without a child."""
-    monkeypatch.setattr(slots, "prove_in_child", prove_child._prove)
+    monkeypatch.setattr(slots, "prove_in_child", lambda members, **_: prove_child._prove(members))
     made = make_agent(broker.port, bundle=releases[0])
     text = made.config.read_text()
     text = text.replace(f"path = '{releases[0].path}'", "slots = true\nprobation_windows = 1\nprobation_minutes = 0.0")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from edge_agent.io_schema import INPUT, RECONSTRUCTION, SCORE
 from edge_agent.layout import GOLDEN_FEATURES, GOLDEN_SCORES, MODEL
 from edge_agent.prove_child import prove_in_child
 from shared_features.vector import columns_of
+from tests.conftest import ROOT, wait_until
 
 
 @pytest.fixture
@@ -85,3 +88,12 @@ def test_model_that_eats_memory(members: dict[str, bytes], small_bundle: Any) ->
 def test_limits(members: dict[str, bytes], limits: dict[str, Any]) -> None:
     """36: a child that takes too long, or too much, is ended."""
     assert refusal(members, **limits) == "model_limits"
+
+
+def test_kernel_takes_the_child_first() -> None:
+    """Where a unit has less memory than the child's limit, the agent must not be what is ended."""
+    command = [sys.executable, "-m", "edge_agent.prove_child", "512"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as child:
+        score = Path(f"/proc/{child.pid}/oom_score_adj")
+        wait_until(lambda: score.read_text().strip() == "1000", "the child to make itself the first to go")
+        child.kill()

@@ -233,13 +233,16 @@ class Watch:
     """A probation with a clock and a counter of faults."""
 
     def __init__(self, rig: Rig) -> None:
+        self.rig = rig
         self.now_s = 0.0
         self.counters = Counters()
         self.probation = Probation(rig.config, rig.new, self.counters, now_s=lambda: self.now_s)
 
     def see(self, *states: str) -> None:
         """Let windows be judged."""
-        judgements: Any = [SimpleNamespace(assessment=SimpleNamespace(state=state)) for state in states]
+        judgements: Any = [
+            SimpleNamespace(assessment=SimpleNamespace(state=state, bundle_digest=self.rig.new)) for state in states
+        ]
         frame: Any = None
         assert self.probation.observe(frame, judgements) == []
         self.probation.tick()

@@ -17,6 +17,7 @@ from edge_agent.inbox import Arrival
 from edge_agent.layout import COMMISSIONING_POLICY
 from edge_agent.pipeline import Pipeline
 from edge_agent.publication import Grade
+from edge_agent.recent_scalers import RecentScalers
 from edge_agent.topics import TopicTemplate
 from edge_agent.unit_files import read_units, request_reset, reset_requests, units_folder, write_unit
 from edge_agent.unit_state import COMMISSIONING, KNOWN, LearnedFlight, UnitState, new_unit
@@ -173,7 +174,7 @@ def test_the_pipeline_keeps_and_tells_of_each_step(store, make_config, make_heal
     """Three events: commissioning begins, a flight is learned, the unit is known; of the lowest grade."""
     config = make_config()
     model = replace(small_model, commissioning=POLICY)
-    watch = UnitWatch(store, TopicTemplate(config.topics.unit), model.scaler.names, expiry_s=7)
+    watch = UnitWatch(store, TopicTemplate(config.topics.unit), RecentScalers(model), expiry_s=7)
     pipeline = Pipeline(config, model, make_health(config), observers=(watch,), units=store)
     told = []
     for frame in flights(small_bundle, 3):

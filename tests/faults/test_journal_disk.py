@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,54 +16,17 @@ from edge_agent.outbox import Outbox
 from edge_agent.publication import Publication
 from edge_agent.wire import encode_frame
 from tests.e2e.conftest import RunningAgent
+from tests.faults.small_disk import Disk, disk  # noqa: F401 - a fixture
 
 WAIT_S = 30.0
-SIZE_BYTES = 1024 * 1024
 LIMIT = 500
 RESULT = "aircraft/OO-ABC/engine/1/result"
 INPUT = "aircraft/OO-ABC/engine/1/vibration"
 SAID = "journal not written; results are kept in memory"
 
 
-class Disk:
-    """A file system of one MiB of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._ballast = folder / "ballast"
-
-    def fill(self) -> None:
-        """Leave no room."""
-        with pytest.raises(OSError, match="No space left"):
-            self._ballast.write_bytes(bytes(2 * SIZE_BYTES))
-
-    def make_room(self) -> None:
-        """Undo ``fill``."""
-        self._ballast.unlink()
-
-    def remount(self, option: str) -> None:
-        """``ro`` or ``rw``."""
-        subprocess.run(["mount", "-o", f"remount,{option}", self.folder], check=True)
-
-
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A small disk; only root may mount one."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE_BYTES}", "tmpfs", folder], check=False, capture_output=True
-    )
-    if done.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
-    yield Disk(folder)
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
-@pytest.fixture
-def outbox(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Outbox, Journal]]:
+def outbox(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Outbox, Journal]]:  # noqa: F811 - a fixture
     """An outbox whose journal is on the small disk, at ten times the pace."""
     monkeypatch.setattr(journal_module, "INTERVAL_S", 0.05)
     monkeypatch.setattr(journal_module, "MIN_AGE_S", 0.0)
@@ -108,7 +69,7 @@ def drained(outbox: Outbox, n: int) -> list[str]:
 
 
 @pytest.mark.parametrize("fault", ["full", "read-only"])
-def test_journal_falls_back_and_recovers(disk: Disk, outbox: Any, fault: str, log_lines: list[Any]) -> None:
+def test_journal_falls_back_and_recovers(disk: Disk, outbox: Any, fault: str, log_lines: list[Any]) -> None:  # noqa: F811 - a fixture
     """What is on disk stays and is sent; what comes then waits in memory, and is written as soon as it can be."""
     box, journal = outbox
     gauges = journal.gauges
@@ -126,7 +87,7 @@ def test_journal_falls_back_and_recovers(disk: Disk, outbox: Any, fault: str, lo
     assert [line["event"] for line in log_lines if line["event"].endswith("again")] == ["journal written again"]
 
 
-def test_backlog_is_sent_from_a_full_disk(disk: Disk, outbox: Any) -> None:
+def test_backlog_is_sent_from_a_full_disk(disk: Disk, outbox: Any) -> None:  # noqa: F811 - a fixture
     """A disk without room for a single byte hands out what it holds, and memory is bounded as ever."""
     box, journal = outbox
     box.add(*messages(0, 300))
@@ -140,7 +101,7 @@ def test_backlog_is_sent_from_a_full_disk(disk: Disk, outbox: Any) -> None:
 
 
 @pytest.fixture
-def agent(disk: Disk, broker: Any, small_bundle: Any, tmp_path: Path) -> Iterator[RunningAgent]:
+def agent(disk: Disk, broker: Any, small_bundle: Any, tmp_path: Path) -> Iterator[RunningAgent]:  # noqa: F811 - a fixture
     """An agent with its state on the small disk."""
     agent = RunningAgent(tmp_path, small_bundle, broker.port)
     agent.config.write_text(agent.config.read_text().replace("'state'", f"'{disk.folder}'"))
@@ -149,7 +110,7 @@ def agent(disk: Disk, broker: Any, small_bundle: Any, tmp_path: Path) -> Iterato
 
 
 @pytest.mark.parametrize("fault", ["full", "read-only"])
-def test_agent_on_a_disk_that_fails(disk: Disk, agent: Any, peer: Any, small_bundle: Any, fault: str) -> None:
+def test_agent_on_a_disk_that_fails(disk: Disk, agent: Any, peer: Any, small_bundle: Any, fault: str) -> None:  # noqa: F811 - a fixture
     """An agent whose disk is full or read-only from the start is ready, assesses and publishes, and ends in order."""
     disk.fill() if fault == "full" else disk.remount("ro")
     agent.start()
