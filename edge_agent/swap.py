@@ -20,7 +20,7 @@ from edge_agent.heap import give_back
 from edge_agent.load import load_beside
 from edge_agent.slots_disk import STATE_FILES
 from edge_agent.slots_ledger import SlotLedger
-from edge_agent.slots_state import EMPTY, SlotsState, begin_boot, give_up, loaded
+from edge_agent.slots_state import EMPTY, SlotsState, begin_boot, end_cleanly, give_up, loaded
 from edge_agent.startup import keys_of_config, slots_of_config
 from edge_agent.trust_event import refused
 from shared_features.makers import Makers
@@ -41,7 +41,8 @@ INTERNAL_ERROR: Final = "internal_error"
 CONFIG: Final = "config"
 
 _FAULTS_OF_THE_BUNDLE = (GoldenMismatch, ModelRejected)
-_STOP_TIMEOUT_S = 2.0
+_STOP_TIMEOUT_S = 0.2
+_NOTHING_ON_TRIAL = ""
 _NOTHING = ()
 
 _log = structlog.get_logger(__name__)
@@ -74,6 +75,7 @@ class Swapper:
         self._seen: tuple[object, ...] = _NOTHING
         self._looks_left = 0
         self._refused = ""
+        self._on_trial = _NOTHING_ON_TRIAL
         self._is_settled = self._is_tidy = True
         self._thread = threading.Thread(target=self._run, name="swap", daemon=True)
 
@@ -88,11 +90,13 @@ class Swapper:
         self._wake.set()
 
     def stop(self) -> None:
-        """Begin no further swap. One whose bundle is still in its child is given up with the process."""
+        """Begin no further swap. One that is still under way is given up, and its trial is not held against it."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_TIMEOUT_S)
+        if self._on_trial not in (_NOTHING_ON_TRIAL, self._parts.digest):
+            self._note(lambda now: end_cleanly(now, self._on_trial))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -149,7 +153,7 @@ class Swapper:
                 self._looks_left = AGAIN_LOOKS
                 return
             state = before
-        digest = state.active.digest
+        self._on_trial = digest = state.active.digest
         if digest == self._parts.digest:
             _log.error("returned to the bundle that decides", reason=state.reason, bundle=state.active.bundle_id)
             return

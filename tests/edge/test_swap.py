@@ -387,6 +387,25 @@ def test_a_trial_that_cannot_be_counted_is_put_off(rig: Rig, monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("proved_here")
+def test_an_end_in_the_middle_costs_no_start(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked to end while a bundle is prepared, the agent gives its trial back; one that was swapped keeps its own."""
+    swapper, parts = swapper_of(rig)
+
+    def stopped(bundle: Any) -> LoadedModel:
+        swapper.stop()
+        return load_beside(bundle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(swap, "load_beside", stopped)
+        swapper._look()
+    assert (parts.digest, rig.ledger.state().boots_left) == (rig.old, 2)
+    swapper, parts = swapper_of(rig)
+    swapper._look()
+    swapper.stop()
+    assert (parts.digest, rig.ledger.state().boots_left) == (rig.new, 1)
+
+
+@pytest.mark.usefixtures("proved_here")
 def test_damaged_slot(rig: Rig) -> None:
     """What lies in the slot is verified anew."""
     path = rig.ledger.folder / f"{rig.new}.bundle"
