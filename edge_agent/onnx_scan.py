@@ -71,6 +71,9 @@ def _scan_graph(graph: Message, schema: IoSchema) -> None:
         expansions[tensor.text("name")] = largest_expansion(tensor)
     for node in nodes:
         _scan_node(node, expansions)
+    # Only now: onnxruntime sorts the nodes, so a Constant may stand after the Expand that it is for.
+    for node in nodes:
+        _check_expansion(node, expansions)
 
 
 def _check_domain(domain: str) -> None:
@@ -124,8 +127,12 @@ def _scan_node(node: Message, expansions: dict[str, int]) -> None:
         expansion = _scan_attribute(attribute)
         if operator == "Constant":
             expansions |= dict.fromkeys(node.texts("output"), expansion)
-    shapes = node.texts("input")[1:]
-    if operator == "Expand" and max((expansions.get(name, 0) for name in shapes), default=0) > EXPANSION_CAP_N:
+
+
+def _check_expansion(node: Message, expansions: dict[str, int]) -> None:
+    if node.text("op_type") != "Expand":
+        return
+    if max((expansions.get(name, 0) for name in node.texts("input")[1:]), default=0) > EXPANSION_CAP_N:
         raise refused("onnx_expansion", f"expansions to at most {EXPANSION_CAP_N} elements", "a larger one")
 
 
