@@ -95,7 +95,9 @@ _CODE: Final = b"__import__('os').abort()"
 FILE_ATTACKS: Final = (
     Attack(15, "extra file", partial(Forge.with_entry, name="extra.txt"), "unexpected_member"),
     Attack(15, "extra file in the folder", partial(_beside, "extra.txt"), "unexpected_member"),
-    Attack(15, "extra file among the golden vectors", partial(_beside, "golden/extra.npy"), "unexpected_member"),
+    Attack(
+        15, "extra file in the folder of the golden vectors", partial(_beside, "golden/extra.npy"), "unexpected_member"
+    ),
     Attack(15, "hidden file in the folder", partial(_beside, ".git"), "unexpected_member"),
     Attack(16, "missing model", partial(_without, MODEL), "missing_member"),
     Attack(16, "missing manifest in the folder", partial(_folder_without, MANIFEST), "missing_member"),
