@@ -7,11 +7,9 @@ bounds stored tensors and direct expansions, but not every product that a graph 
 
 from __future__ import annotations
 
-import math
-
 from edge_agent import onnx_format as onnx
 from edge_agent.io_schema import BATCH, FLOAT32, IoSchema, TensorSchema
-from edge_agent.onnx_tensor import check_tensor, largest_expansion, refused
+from edge_agent.onnx_tensor import check_tensor, largest_expansion, refused, shape_size
 from edge_agent.protobuf import Message, decode, malformed
 
 NODES_CAP = 4096
@@ -146,5 +144,5 @@ def _scan_attribute(attribute: Message) -> int:
     tensors = attribute.messages("t", onnx.TENSOR) + attribute.messages("tensors", onnx.TENSOR)
     for tensor in tensors:
         check_tensor(tensor)
-    listed = math.prod(map(abs, attribute.numbers("ints") or [attribute.number("i")]))
+    listed = shape_size(attribute.numbers("ints") or [attribute.number("i")])
     return max([listed, *map(largest_expansion, tensors)])

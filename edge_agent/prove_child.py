@@ -49,10 +49,13 @@ def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB
     if child.returncode:
         lines = child.stderr.decode("utf-8", "replace").splitlines() or [""]
         raise _ended(f"ended with {child.returncode} {lines[-1][:200]}".strip())
-    verdict = json.loads(child.stdout)
-    if verdict["reason"]:
-        kind = GoldenMismatch if verdict["reason"].startswith(_GOLDEN) else ModelRejected
-        raise kind(verdict["reason"], verdict["error"])
+    try:
+        reason, text = json.loads(child.stdout)
+        kind = GoldenMismatch if reason.startswith(_GOLDEN) else ModelRejected
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _ended("gave no verdict") from error
+    if reason:
+        raise kind(reason, text)
 
 
 def main(memory_mib: int) -> None:
@@ -65,13 +68,13 @@ def main(memory_mib: int) -> None:
     )
     for which, limit in limits:
         resource.setrlimit(which, (limit, limit))
-    verdict = {"reason": "", "error": ""}
+    verdict = ("", "")
     try:
         _prove(read_archive(sys.stdin.buffer.read()))
     except ScorerError as error:
-        verdict = {"reason": "model_interface", "error": str(error)}
+        verdict = ("model_interface", str(error))
     except BundleError as error:
-        verdict = {"reason": error.reason, "error": str(error)}
+        verdict = (error.reason, str(error))
     sys.stdout.write(json.dumps(verdict))
 
 

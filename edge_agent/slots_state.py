@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from edge_agent.errors import PolicyRejected, SlotRefused
-from edge_agent.strict_json import LARGEST_EXACT_INTEGER
+from edge_agent.strict_json import LARGEST_EXACT_INTEGER, is_schema
 from shared_features.parse import from_mapping
 
 EMPTY: Final = "empty"
@@ -112,7 +112,7 @@ class SlotsState:
         Raises:
             ValueError: Not a state of this schema.
         """
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        if not isinstance(document, dict) or not is_schema(document.get("schema"), SCHEMA):
             raise ValueError(f"state: expected schema {SCHEMA}, got another one; do not use this file")
         return from_mapping(cls, {key: value for key, value in document.items() if key != "schema"}, where="state")
 
