@@ -85,8 +85,9 @@ class SlotsState:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        counts = (self.generation, self.boots_left, self.mark + 1)
-        if not all(0 <= count <= LARGEST_EXACT_INTEGER for count in counts):
+        # A signed bundle may have the largest sequence there is, and once it is good the mark is that.
+        counts, lowest = (self.generation, self.boots_left, self.mark), (0, 0, NO_MARK)
+        if not all(low <= count <= LARGEST_EXACT_INTEGER for low, count in zip(lowest, counts, strict=True)):
             raise ValueError(f"state: expected counts of 0 or more, got {counts}; do not use this file")
         if self.stage not in STAGES or (self.stage == EMPTY) != (self.active == NO_SLOT):
             raise ValueError(f"state: expected a stage that fits its slot, got {self.stage!r}; do not use this file")

@@ -38,8 +38,8 @@ from edge_agent.layout import (
 from edge_agent.npy import write_npy
 from edge_agent.onnx_scan import scan_onnx
 from edge_agent.slots_disk import STATE_FILES, read_state, write_state
-from edge_agent.slots_state import SlotsState
-from edge_agent.strict_json import canonical_json, parse_json
+from edge_agent.slots_state import NO_SLOT, PROBATION, Slot, SlotsState, check_offer, mark_good
+from edge_agent.strict_json import LARGEST_EXACT_INTEGER, canonical_json, parse_json
 from ground.sign import sign_members, sign_payload
 from tests.security.conftest import N_FEATURE
 from tests.security.forge import npy_with_header
@@ -167,6 +167,17 @@ def test_a_folder_in_the_place_of_a_state_file(tmp_path: Path) -> None:
     assert read_state(tmp_path).generation == 1
     (tmp_path / STATE_FILES[1]).unlink()
     assert refusal(lambda: read_state(tmp_path)).reason == "state_corrupt"
+
+
+def test_the_largest_sequence_can_be_proven() -> None:
+    """44: it is legal, so the agent that runs it must survive its probation (a fuzzer found that it did not)."""
+    slot = Slot("ab" * 32, "small/9.0.0", LARGEST_EXACT_INTEGER)
+    state = SlotsState(stage=PROBATION, active=slot, previous=NO_SLOT)
+    good = mark_good(state, slot.digest)
+    assert good.mark == LARGEST_EXACT_INTEGER
+    assert SlotsState.from_document(json.loads(canonical_json(good.document()))) == good
+    other = Slot("cd" * 32, "small/9.0.1", LARGEST_EXACT_INTEGER)
+    assert refusal(lambda: check_offer(good, other)).reason == "old_sequence"
 
 
 @pytest.mark.parametrize("answer", [b"", b"{", b"[]", b'{"reason":""}', b"[0,0]"])
