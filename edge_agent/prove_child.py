@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.archive import read_archive, write_archive
+from edge_agent.confine import shut_in
 from edge_agent.errors import BundleError, GoldenMismatch, ModelRejected, ScorerError
 
 MEMORY_MIB: Final = 1_024
@@ -59,7 +60,7 @@ def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB
 
 
 def main(memory_mib: int) -> None:
-    """The child: limits itself before it reads anything."""
+    """The child: limits itself before it reads anything, and shuts itself in before it runs a model."""
     limits = (
         (resource.RLIMIT_DATA, memory_mib * _MIB),
         (resource.RLIMIT_CPU, CPU_S),
@@ -69,8 +70,12 @@ def main(memory_mib: int) -> None:
     for which, limit in limits:
         resource.setrlimit(which, (limit, limit))
     verdict = ("", "")
+    archive = sys.stdin.buffer.read()
+    from edge_agent import golden, golden_vectors, scorer  # noqa: F401 - no module can be read any more once it is shut in
+
+    shut_in()
     try:
-        _prove(read_archive(sys.stdin.buffer.read()))
+        _prove(read_archive(archive))
     except ScorerError as error:
         verdict = ("model_interface", str(error))
     except BundleError as error:
