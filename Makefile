@@ -25,7 +25,7 @@ DETECTION ?=
 # bench-latency and bench-footprint run at full length; LONG=--quick shortens them.
 LONG ?=
 
-# Seconds of each fuzzer of `make fuzz`; there are fourteen.
+# Seconds of each fuzzer of `make fuzz`; there are fifteen.
 FUZZ ?= 45
 
 # Seconds of the soak; nights are longer.

@@ -18,7 +18,7 @@ from edge_agent.layout import BUNDLE_CAP, GOLDEN_SCORES, MANIFEST, MODEL, SIGNAT
 from tests.security.attack import Attack
 from tests.security.forge import HEADER_MODE, Forge, npy_saved, npy_with_header
 
-_MANY: Final = 100_000
+_MANY: Final = 20_000
 
 
 def _beside(name: str, forge: Forge) -> Path:
@@ -64,12 +64,12 @@ def _twice(forge: Forge) -> bytes:
 
 
 def _crowd(forge: Forge) -> bytes:
-    """The same empty member a hundred thousand times, each with the header that it should have."""
+    """The same empty member twenty thousand times, each with the header that it should have."""
     return write_archive({min(forge.members): b""})[:512] * _MANY + forge.seal()
 
 
 def _npz(forge: Forge) -> bytes:
-    return forge.seal({GOLDEN_SCORES: npy_saved(np.zeros(10_000_000, dtype=np.float32), save=np.savez_compressed)})
+    return forge.seal({GOLDEN_SCORES: npy_saved(np.zeros(2_000_000, dtype=np.float32), save=np.savez_compressed)})
 
 
 def _pickle(forge: Forge) -> bytes:

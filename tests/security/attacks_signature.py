@@ -104,7 +104,7 @@ def _threshold(text: bytes, forge: Forge) -> bytes:
 
 
 _FLIPPED = sorted(SIGNED_MEMBERS)
-_PLACES = {"first": 0.0, "middle": 0.5, "last": 1.0}
+_PLACES = {"first": 0.0, "last": 1.0}
 _LEGACY = at("predicateType", value="https://model_signing/Digests/v0.1")
 _IGNORING = at("predicate", "serialization", "ignore_paths", value=["model.onnx"])
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.security.fuzz.mutation import changed_json, damaged
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = 14
-EXAMPLES = 60
+TARGETS = 15
+EXAMPLES = 40
 
 
 def test_a_short_campaign() -> None:

@@ -36,7 +36,7 @@ from tests.security.forge import Forge
 
 ATTACKS = SIGNATURE_ATTACKS + FILE_ATTACKS + MODEL_ATTACKS + POLICY_ATTACKS
 PROVEN, OFFERED = 2, 3
-WALL_S = 2.0
+WALL_S = 1.0
 """Instead of five minutes, for what would take hours."""
 
 

@@ -5,6 +5,7 @@ Each is held against the second verifier where that one has an opinion: if they 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from edge_agent.archive import read_archive, write_archive
 from edge_agent.bundle import Bundle, open_bundle
+from edge_agent.dsse import Envelope
 from edge_agent.errors import BundleError, BundleFormatError, ModelRejected, SignatureRejected
 from edge_agent.io_schema import IoSchema
 from edge_agent.layout import (
@@ -55,6 +57,7 @@ MEMBERS: Final = {**honest_members(), COMMISSIONING_POLICY: honest_policy()}
 SIGNED: Final = sign_members("fuzz", MEMBERS, KEY)
 BUNDLE: Final = write_archive({**MEMBERS, SIGNATURE: SIGNED})
 PAYLOAD: Final = Statement.of("fuzz", MEMBERS).to_json()
+ENVELOPE: Final = Envelope.from_json(SIGNED)
 JSON: Final = sorted(name for name in MEMBERS if name.endswith(".json"))
 ARRAYS: Final = sorted(name for name in MEMBERS if name.endswith(".npy"))
 BEYOND: Final = frozenset({"feature_spec", "scaler", "thresholds", "commissioning", "golden_shape", "golden_pulses"})
@@ -195,10 +198,23 @@ def _pair(name: str) -> st.SearchStrategy[tuple[str, bytes]]:
     return st.tuples(st.just(name), changed_json(seeds) if name in JSON else damaged(seeds))
 
 
+def _envelope(payload: bytes, signature: bytes) -> bytes:
+    """In the one form: so that damage gets to the signature itself, and to what it is over."""
+    return dataclasses.replace(ENVELOPE, payload=payload, signature=signature).to_json()
+
+
 BUNDLE_TARGETS: Final = {
     "json": Target(either([MEMBERS[name] for name in JSON] + [PAYLOAD]), check_json, (BundleFormatError,)),
     "archive": Target(damaged([BUNDLE]), check_archive, (BundleFormatError,)),
     "envelope": Target(either([SIGNED]), check_envelope, (SignatureRejected, BundleFormatError)),
+    "signature": Target(
+        st.one_of(
+            st.builds(_envelope, st.just(PAYLOAD), damaged([ENVELOPE.signature])),
+            st.builds(_envelope, either([PAYLOAD]), st.just(ENVELOPE.signature)),
+        ),
+        check_envelope,
+        (SignatureRejected,),
+    ),
     "statement": Target(either([PAYLOAD]), check_statement, (SignatureRejected, BundleFormatError)),
     "manifest": Target(either([MEMBERS[MANIFEST]]), check_manifest, (BundleFormatError,)),
     "array": Target(damaged([MEMBERS[GOLDEN_FEATURES], MEMBERS[GOLDEN_SCORES]]), check_array, (BundleFormatError,)),

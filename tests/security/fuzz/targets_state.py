@@ -39,6 +39,7 @@ CONFIG: Final = (
     b"[agent]\nid = 'a1'\nfleet = 'test'\nstate_dir = 'state'\n[bundle]\nslots = true\nkeys = ['public.pem']\n"
     b"[broker]\nhost = 'localhost'\nport = 1883\n[limits]\ninbox_frames = 100\n"
 )
+PACKAGED: Final = (Path(__file__).parents[3] / "packaging" / "agent.toml").read_bytes()
 OFFER: Final = canonical_json(
     Offer(
         fleets=("north",), role="active", bundle_id="small/1.0.0", sequence=3, rollout=Rollout(percent=50.0)
@@ -98,6 +99,6 @@ STATE_TARGETS: Final = {
     ),
     "summed_state": Target(either(_BODIES), check_summed_state, (SlotRefused,)),
     "unit": Target(either([UNIT]), check_unit, (UnitStateError,)),
-    "config": Target(damaged([CONFIG]), check_config, (ConfigError,)),
+    "config": Target(damaged([CONFIG, PACKAGED]), check_config, (ConfigError,)),
     "offer": Target(changed_json([OFFER]), check_offer, (BundleFormatError,)),
 }
