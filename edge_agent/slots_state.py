@@ -99,6 +99,7 @@ class SlotsState:
     reason: str = ""
 
     def __post_init__(self) -> None:
+        # A signed bundle may have the largest sequence there is, and once it is good the mark is that.
         counts = (self.generation, self.boots_left, self.mark, self.mark_epoch, self.epoch)
         lowest = (0, 0, NO_MARK, 0, 0)
         if not all(low <= count <= LARGEST_EXACT_INTEGER for low, count in zip(lowest, counts, strict=True)):
