@@ -1,7 +1,7 @@
 """The red-team table: every attack by number and name, and the files of tests that carries it out.
 
-A test carries out a row when its docstring begins with the row's number and a colon ("35: ..."), or with several of
-them ("61, 67: ...").
+A test carries out a row when it is named after it (``test_46_rollback``, ``test_row_62_killed``), or when its docstring
+begins with the row's number and a colon ("35: ..."), or with several of them ("61, 67: ...").
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ NAMES: Final = tuple(name for names, _ in _PLACES for name in names)
 AWAITED: Final = frozenset({*range(46, 61), 62})
 """Rows whose tests are being written on other branches; empty when they are merged."""
 
+_NAMED = re.compile(r"test_(?:row_)?([0-9]{2})_")
 _NUMBERED = re.compile(r"([0-9]{1,2}(?:(?:, | and |-)[0-9]{1,2})*): ")
 
 
@@ -66,18 +67,18 @@ def files_of(number: int) -> list[Path]:
 
 def numbers_in(*files: Path) -> frozenset[int]:
     """Rows that the tests of some files say they carry out."""
-    return frozenset(number for file in files for doc in _docstrings(file) for number in _leading_numbers(doc))
+    return frozenset(number for file in files for test in _tests(file) for number in _numbers_of(test))
 
 
-def _docstrings(file: Path) -> list[str]:
+def _tests(file: Path) -> list[ast.FunctionDef]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    tests = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
-    return [ast.get_docstring(test) or "" for test in tests]
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
 
 
-def _leading_numbers(doc: str) -> set[int]:
-    match = _NUMBERED.match(doc)
+def _numbers_of(test: ast.FunctionDef) -> set[int]:
+    named = {int(match[1]) for match in [_NAMED.match(test.name)] if match}
+    match = _NUMBERED.match(ast.get_docstring(test) or "")
     if match is None:
-        return set()
+        return named
     spans = [part.split("-") for part in re.split(r", | and ", match[1])]
-    return {number for span in spans for number in range(int(span[0]), int(span[-1]) + 1)}
+    return named | {number for span in spans for number in range(int(span[0]), int(span[-1]) + 1)}
