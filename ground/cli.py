@@ -19,9 +19,9 @@ from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
 from ground.fleet.collect.command import collect_app
-from ground.fleet.command import repo_app
 from ground.fleet.command_drift import drift
 from ground.fleet.command_shadow import shadow_app
+from ground.fleet.repo.command import repo_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
 from ground.keys import PRIVATE_KEY, default_public_key, load_private_key

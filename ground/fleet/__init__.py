@@ -1,1 +1,1 @@
-"""The update repository: bundles on their way to the fleet, signed roles after The Update Framework (TUF)."""
+"""What a fleet takes beyond one detector: its update repository, what its agents say, shadows and drift."""

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from edge_agent.offer import Rollout
-from ground.fleet.offers import Proposal, change_rollout, propose
-from ground.fleet.publication import commit
-from ground.fleet.repository import Repository
-from ground.fleet.rotation import rotate_key
+from ground.fleet.repo.offers import Proposal, change_rollout, propose
+from ground.fleet.repo.publication import commit
+from ground.fleet.repo.repository import Repository
+from ground.fleet.repo.rotation import rotate_key
 from tests.conftest import SignedBundle
 from tests.ground.repo_ceremony import FLEET, Ceremony, Client, begin_public
 

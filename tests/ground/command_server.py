@@ -21,10 +21,10 @@ from tests.ground.repo_ceremony import run_ground
 LOADED = (
     "edge_agent.command_update",
     "edge_agent.update_run",
-    "ground.fleet.founding",
-    "ground.fleet.offers",
-    "ground.fleet.publication",
-    "ground.fleet.state_report",
+    "ground.fleet.repo.founding",
+    "ground.fleet.repo.offers",
+    "ground.fleet.repo.publication",
+    "ground.fleet.repo.state_report",
 )
 """What commands import when they run: loaded once for all."""
 CLIENT = """#!{python} -SE

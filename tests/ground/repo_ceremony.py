@@ -20,15 +20,15 @@ from tuf.ngclient import Updater
 
 from edge_agent.offer import EPOCH_FIELD, OFFER_FIELD, Offer
 from ground.cli import main
-from ground.fleet.bundle_keys import trust_key
-from ground.fleet.founding import Holders, add_fleet, found
-from ground.fleet.key_files import load_public_key, load_signer, new_role_key
-from ground.fleet.online import OnlineKeys
-from ground.fleet.publication import commit
-from ground.fleet.rehearsal import FolderFetcher
-from ground.fleet.repository import Repository
-from ground.fleet.settings import Lifetimes
-from ground.fleet.signing import add_signature
+from ground.fleet.repo.bundle_keys import trust_key
+from ground.fleet.repo.founding import Holders, add_fleet, found
+from ground.fleet.repo.key_files import load_public_key, load_signer, new_role_key
+from ground.fleet.repo.online import OnlineKeys
+from ground.fleet.repo.publication import commit
+from ground.fleet.repo.rehearsal import FolderFetcher
+from ground.fleet.repo.repository import Repository
+from ground.fleet.repo.settings import Lifetimes
+from ground.fleet.repo.signing import add_signature
 from ground.password import PasswordSource
 from tests.conftest import SignedBundle
 

@@ -16,7 +16,7 @@ import pytest
 from edge_agent.layout import METRICS
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import loaded, mark_good
-from ground.fleet.repository import Repository
+from ground.fleet.repo.repository import Repository
 from ground.keys import load_private_key, new_key_pair
 from ground.pack import pack_bundle
 from ground.workspace import write_atomic

@@ -12,7 +12,7 @@ from edge_agent.config import AgentConfig, parse_config
 from edge_agent.errors import BundleError
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import SlotsState
-from ground.fleet.bundle_keys import kinds_of
+from ground.fleet.repo.bundle_keys import kinds_of
 from ground.keys import new_key_pair
 from tests.conftest import SignedBundle, make_small_bundle, small_spec
 from tests.ground.repo_ceremony import FLEET, Ceremony, begin_public

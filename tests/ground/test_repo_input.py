@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from edge_agent.slots_disk import locked
 from ground.errors import SigningError
-from ground.fleet import repository
-from ground.fleet.key_files import load_public_key, load_signer, new_role_key
+from ground.fleet.repo import repository
+from ground.fleet.repo.key_files import load_public_key, load_signer, new_role_key
 from ground.password import PasswordSource
 from tests.conftest import SignedBundle
 from tests.ground.repo_ceremony import FLEET, Ceremony, begin_public, run_ground

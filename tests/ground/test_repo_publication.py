@@ -16,8 +16,8 @@ from tuf.api.metadata import Metadata
 
 from edge_agent.offer import Rollout
 from ground.errors import RepositoryError
-from ground.fleet import repository
-from ground.fleet.publication import refresh
+from ground.fleet.repo import repository
+from ground.fleet.repo.publication import refresh
 from tests.conftest import ROOT, SignedBundle
 from tests.ground.repo_ceremony import FLEET, Ceremony, Client, begin_public, served, show
 
@@ -161,7 +161,7 @@ def test_expired(ceremony: Ceremony, monkeypatch: pytest.MonkeyPatch) -> None:
     lifetimes = ceremony.repo.lifetimes
     later = repository.now() + lifetimes.of("targets")
     for module in ("repository", "publication"):
-        monkeypatch.setattr(f"ground.fleet.{module}.now", lambda: later)
+        monkeypatch.setattr(f"ground.fleet.repo.{module}.now", lambda: later)
     with pytest.raises(RepositoryError, match=r"targets: expired on .*; `ground repo renew targets`"):
         refresh(ceremony.repo, ceremony.online)
 
@@ -170,9 +170,9 @@ def test_expired_root(ceremony: Ceremony, monkeypatch: pytest.MonkeyPatch, tmp_p
     """Nobody kept the repository for three years: clients refuse it, and take the renewed root."""
     past = repository.now().replace(year=2023)
     with monkeypatch.context() as then:
-        then.setattr("ground.fleet.repository.now", lambda: past)
-        then.setattr("ground.fleet.publication.now", lambda: past)
-        then.setattr("ground.fleet.publication.rehearse", lambda *_, **__: None)
+        then.setattr("ground.fleet.repo.repository.now", lambda: past)
+        then.setattr("ground.fleet.repo.publication.now", lambda: past)
+        then.setattr("ground.fleet.repo.publication.rehearse", lambda *_, **__: None)
         old = Ceremony(ceremony.keys, tmp_path / "old")
         old.found()
         old.sign("root", "alice", "bob")

@@ -10,9 +10,9 @@ import pytest
 from tuf.api.exceptions import RepositoryError as ClientRefusal
 
 from ground.errors import GroundError, RepositoryError, SigningError
-from ground.fleet.publication import refresh
-from ground.fleet.rotation import renew, rotate_key
-from ground.fleet.selection import select
+from ground.fleet.repo.publication import refresh
+from ground.fleet.repo.rotation import renew, rotate_key
+from ground.fleet.repo.selection import select
 from tests.conftest import SignedBundle
 from tests.ground.repo_ceremony import Ceremony, Client, begin_public
 

@@ -16,8 +16,8 @@ from edge_agent.layout import SIGNATURE
 from edge_agent.offer import OFFER_FIELD
 from edge_agent.trust import TrustedKeys
 from ground.errors import RepositoryError
-from ground.fleet.repository import TARGET_FILES, Repository
-from ground.fleet.roles import TARGETS, delegations_of, key_path
+from ground.fleet.repo.repository import TARGET_FILES, Repository
+from ground.fleet.repo.roles import TARGETS, delegations_of, key_path
 
 SCHEMA: Final = 1
 BUNDLE_KEY: Final = "bundle-key"

@@ -19,10 +19,10 @@ from edge_agent.startup import today
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 from ground.errors import RepositoryError
-from ground.fleet.bundle_keys import trusted_keys
-from ground.fleet.repository import Repository
-from ground.fleet.roles import bundle_path, role_of
-from ground.fleet.rotation import epoch_of
+from ground.fleet.repo.bundle_keys import trusted_keys
+from ground.fleet.repo.repository import Repository
+from ground.fleet.repo.roles import bundle_path, role_of
+from ground.fleet.repo.rotation import epoch_of
 
 _HASH: Final = "sha256"
 _LEAST_DIGITS: Final = 8

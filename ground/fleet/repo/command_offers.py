@@ -9,7 +9,7 @@ import typer
 
 from edge_agent.offer import ACTIVE, LAST_WAVE, WHOLE
 from ground.errors import RepositoryError
-from ground.fleet.options import (
+from ground.fleet.repo.options import (
     FleetOption,
     KeyOption,
     OnlineOption,
@@ -42,8 +42,8 @@ def publish(
 ) -> None:
     """Offer a bundle to its fleet."""
     from edge_agent.offer import Rollout
-    from ground.fleet.offers import Proposal, propose
-    from ground.fleet.repository import Repository
+    from ground.fleet.repo.offers import Proposal, propose
+    from ground.fleet.repo.repository import Repository
 
     proposal = Proposal(
         bundle=bundle,
@@ -75,8 +75,8 @@ def rollout(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it was halted.")] = False,
 ) -> None:
     """Widen the rollout of a bundle, halt it, or go on."""
-    from ground.fleet.offers import change_rollout
-    from ground.fleet.repository import Repository
+    from ground.fleet.repo.offers import change_rollout
+    from ground.fleet.repo.repository import Repository
 
     if halt and resume:
         raise RepositoryError("--halt, --resume: expected one of them, got both; leave one out")
@@ -101,8 +101,8 @@ def withdraw(
     online_password_file: OnlinePasswordOption = NO_FILE,
 ) -> None:
     """Take a bundle off offer; agents that run it keep it."""
-    from ground.fleet.offers import withdraw as withdraw_offer
-    from ground.fleet.repository import Repository
+    from ground.fleet.repo.offers import withdraw as withdraw_offer
+    from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
         role = withdraw_offer(opened, fleet, digest)

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ground.fleet.command_offers import publish, rollout, withdraw
-from ground.fleet.command_trust import add, distrust_key, epoch_app, init, new_key, renew, rotate_key, trust_key
-from ground.fleet.options import (
+from ground.fleet.repo.command_offers import publish, rollout, withdraw
+from ground.fleet.repo.command_trust import add, distrust_key, epoch_app, init, new_key, renew, rotate_key, trust_key
+from ground.fleet.repo.options import (
     OnlinePasswordOption,
     PasswordOption,
     RepoOption,
@@ -45,9 +45,9 @@ def sign(
     password_file: PasswordOption = NO_FILE,
 ) -> None:
     """Add one signature to what is staged, after saying what it changes; works on a copy of the repository."""
-    from ground.fleet.key_files import load_signer
-    from ground.fleet.repository import Repository
-    from ground.fleet.signing import add_signature
+    from ground.fleet.repo.key_files import load_signer
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.signing import add_signature
 
     with Repository.opened(repo) as opened:
         tell_changes(opened, role)
@@ -60,8 +60,8 @@ def collect(
     files: Annotated[list[Path], typer.Argument(help="Signed copies of files of staged/.")], repo: RepoOption = Path()
 ) -> None:
     """Take over signatures that others have made on a copy."""
-    from ground.fleet.repository import Repository
-    from ground.fleet.signing import collect as collect_signatures
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.signing import collect as collect_signatures
 
     with Repository.opened(repo) as opened:
         for path in files:
@@ -75,7 +75,7 @@ def commit(
     online: OnlineFolder, repo: RepoOption = Path(), online_password_file: OnlinePasswordOption = NO_FILE
 ) -> None:
     """Publish what is staged and signed enough, in one step."""
-    from ground.fleet.repository import Repository
+    from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
         publish_staged(opened, online, online_password_file)
@@ -86,9 +86,9 @@ def refresh(
     online: OnlineFolder, repo: RepoOption = Path(), online_password_file: OnlinePasswordOption = NO_FILE
 ) -> None:
     """Sign snapshot and timestamp anew, and publish nothing else: for cron."""
-    from ground.fleet.online import OnlineKeys
-    from ground.fleet.publication import refresh as refresh_online
-    from ground.fleet.repository import Repository
+    from ground.fleet.repo.online import OnlineKeys
+    from ground.fleet.repo.publication import refresh as refresh_online
+    from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
         tell_published(refresh_online(opened, OnlineKeys(online, PasswordSource(online_password_file))))
@@ -97,8 +97,8 @@ def refresh(
 @repo_app.command()
 def discard(role: RoleOption, repo: RepoOption = Path()) -> None:
     """Give up what is staged of a role."""
-    from ground.fleet.repository import Repository
-    from ground.fleet.signing import staged
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.signing import staged
 
     with Repository.opened(repo) as opened:
         staged(opened, role)
@@ -113,8 +113,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show roles, keys, expiries, offers, and what waits for signatures."""
-    from ground.fleet.repository import Repository
-    from ground.fleet.state_report import state_document, state_tables
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.state_report import state_document, state_tables
 
     document = state_document(Repository(repo))
     if as_json:

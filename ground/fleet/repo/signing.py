@@ -13,10 +13,10 @@ from securesystemslib.signer import CryptoSigner, Key, Signature
 from tuf.api.metadata import Metadata, VerificationResult
 
 from ground.errors import RepositoryError, SigningError
-from ground.fleet.key_files import name_of
-from ground.fleet.metadata_file import read_metadata
-from ground.fleet.repository import Repository
-from ground.fleet.roles import DELEGATION, ROOT, TARGETS
+from ground.fleet.repo.key_files import name_of
+from ground.fleet.repo.metadata_file import read_metadata
+from ground.fleet.repo.repository import Repository
+from ground.fleet.repo.roles import DELEGATION, ROOT, TARGETS
 
 
 @dataclass(frozen=True, slots=True)

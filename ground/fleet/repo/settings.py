@@ -10,7 +10,7 @@ from typing import Final
 from edge_agent.errors import BundleFormatError
 from edge_agent.strict_json import parse_json
 from ground.errors import RepositoryError
-from ground.fleet.roles import DELEGATION
+from ground.fleet.repo.roles import DELEGATION
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Timestamp
 
 from ground.errors import RepositoryError
-from ground.fleet.online import OnlineKeys
-from ground.fleet.rehearsal import rehearse
-from ground.fleet.repository import METADATA, TARGET_FILES, Repository, now
-from ground.fleet.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, delegations_of
-from ground.fleet.selection import Selection, select, select_published
-from ground.fleet.signing import quorum
+from ground.fleet.repo.online import OnlineKeys
+from ground.fleet.repo.rehearsal import rehearse
+from ground.fleet.repo.repository import METADATA, TARGET_FILES, Repository, now
+from ground.fleet.repo.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, delegations_of
+from ground.fleet.repo.selection import Selection, select, select_published
+from ground.fleet.repo.signing import quorum
 
 _HASH: Final = "sha256"
 _TIMESTAMP_FILE: Final = f"{METADATA}/{TIMESTAMP}.json"

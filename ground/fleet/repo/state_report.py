@@ -10,14 +10,14 @@ from rich.table import Table
 from tuf.api.metadata import Metadata, Root, Targets
 
 from edge_agent.offer import Offer
-from ground.fleet.bundle_keys import kinds_of
-from ground.fleet.changes import changes
-from ground.fleet.key_files import name_of
-from ground.fleet.offers import offers_of
-from ground.fleet.repository import Repository, now
-from ground.fleet.roles import DELEGATION, ONLINE, ROOT, TARGETS, delegations_of
-from ground.fleet.rotation import epoch_of
-from ground.fleet.signing import quorums
+from ground.fleet.repo.bundle_keys import kinds_of
+from ground.fleet.repo.changes import changes
+from ground.fleet.repo.key_files import name_of
+from ground.fleet.repo.offers import offers_of
+from ground.fleet.repo.repository import Repository, now
+from ground.fleet.repo.roles import DELEGATION, ONLINE, ROOT, TARGETS, delegations_of
+from ground.fleet.repo.rotation import epoch_of
+from ground.fleet.repo.signing import quorums
 
 SCHEMA = 1
 

@@ -7,9 +7,9 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from edge_agent.offer import EPOCH_FIELD
 from ground.errors import RepositoryError
-from ground.fleet.key_files import name_of
-from ground.fleet.repository import Repository
-from ground.fleet.roles import DELEGATION, ONLINE, ROOT, TARGETS, check_fresh, keys_in_use
+from ground.fleet.repo.key_files import name_of
+from ground.fleet.repo.repository import Repository
+from ground.fleet.repo.roles import DELEGATION, ONLINE, ROOT, TARGETS, check_fresh, keys_in_use
 
 
 def rotate_key(repo: Repository, role: str, *, old: str, new: Key) -> list[str]:

@@ -12,8 +12,8 @@ from rich.console import Console
 from ground.password import PasswordSource
 
 if TYPE_CHECKING:
-    from ground.fleet.publication import Publication
-    from ground.fleet.repository import Repository
+    from ground.fleet.repo.publication import Publication
+    from ground.fleet.repo.repository import Repository
 
 RepoOption = Annotated[Path, typer.Option("--repo", envvar="GROUND_REPO", help="Folder of the repository.")]
 KeyOption = Annotated[
@@ -55,14 +55,14 @@ def tell_staged(repo: Repository, roles: Iterable[str]) -> None:
 
 def tell_changes(repo: Repository, role: str) -> None:
     """Say what staged metadata changes."""
-    from ground.fleet.changes import changes
+    from ground.fleet.repo.changes import changes
 
     say([f"{role}:", *(f"  {line}" for line in changes(repo, role))])
 
 
 def tell_standing(repo: Repository, role: str) -> None:
     """Say how far staged metadata is signed, and what comes next."""
-    from ground.fleet.signing import quorums
+    from ground.fleet.repo.signing import quorums
 
     standing = quorums(repo, role)
     say(f"  {each}" for each in standing)
@@ -81,8 +81,8 @@ def sign_and_publish(
     repo: Repository, role: str, *, key: Path | None, password: Path, online: Path | None, online_password: Path
 ) -> None:
     """Sign a role where a key is given, and publish where the online keys are given."""
-    from ground.fleet.key_files import load_signer
-    from ground.fleet.signing import add_signature
+    from ground.fleet.repo.key_files import load_signer
+    from ground.fleet.repo.signing import add_signature
 
     tell_changes(repo, role)
     if key is not None:
@@ -94,7 +94,7 @@ def sign_and_publish(
 
 def publish_staged(repo: Repository, online: Path, online_password: Path) -> None:
     """Publish what is signed enough."""
-    from ground.fleet.online import OnlineKeys
-    from ground.fleet.publication import commit
+    from ground.fleet.repo.online import OnlineKeys
+    from ground.fleet.repo.publication import commit
 
     tell_published(commit(repo, OnlineKeys(online, PasswordSource(online_password))))

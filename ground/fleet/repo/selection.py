@@ -10,9 +10,9 @@ from typing import Any
 from tuf.api.metadata import Metadata
 
 from ground.errors import RepositoryError
-from ground.fleet.repository import Repository
-from ground.fleet.roles import ROOT, TARGETS, delegations_of
-from ground.fleet.signing import quorum, quorums
+from ground.fleet.repo.repository import Repository
+from ground.fleet.repo.roles import ROOT, TARGETS, delegations_of
+from ground.fleet.repo.signing import quorum, quorums
 
 
 @dataclass(frozen=True, slots=True)

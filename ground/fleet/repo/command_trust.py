@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ground.fleet.options import PasswordOption, RepoOption, say, tell_staged
+from ground.fleet.repo.options import PasswordOption, RepoOption, say, tell_staged
 from ground.password import NO_FILE, PasswordSource
 
 epoch_app = typer.Typer(no_args_is_help=True, help="The epoch: agents count sequences anew in each.")
@@ -21,7 +21,7 @@ def new_key(
     password_file: PasswordOption = NO_FILE,
 ) -> None:
     """Make a key pair for a role of the repository (ed25519); the private key is encrypted."""
-    from ground.fleet.key_files import name_of, new_role_key
+    from ground.fleet.repo.key_files import name_of, new_role_key
 
     key = new_role_key(private, PasswordSource(password_file))
     say([f"{name_of(key)}: keep {private}, give {private.with_suffix('.pub')} to who keeps the repository"])
@@ -41,9 +41,9 @@ def init(
     timestamp_days: DaysOption = None,
 ) -> None:
     """Make a repository; its root and targets wait for two signatures each."""
-    from ground.fleet.founding import Holders, found
-    from ground.fleet.key_files import load_public_key
-    from ground.fleet.settings import Lifetimes
+    from ground.fleet.repo.founding import Holders, found
+    from ground.fleet.repo.key_files import load_public_key
+    from ground.fleet.repo.settings import Lifetimes
 
     days = {
         "root": root_days,
@@ -68,9 +68,9 @@ def add(
     repo: RepoOption = Path(),
 ) -> None:
     """Let engineers offer bundles to a fleet; targets and the new role wait for signatures."""
-    from ground.fleet.founding import add_fleet
-    from ground.fleet.key_files import load_public_key
-    from ground.fleet.repository import Repository
+    from ground.fleet.repo.founding import add_fleet
+    from ground.fleet.repo.key_files import load_public_key
+    from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
         role = add_fleet(opened, fleet, [load_public_key(path) for path in key])
@@ -81,8 +81,8 @@ def trust_key(
     public: Annotated[Path, typer.Argument(help="public.pem of a key that signs bundles.")], repo: RepoOption = Path()
 ) -> None:
     """Let agents take bundles signed by a key; the targets wait for signatures."""
-    from ground.fleet.bundle_keys import trust_key as trust
-    from ground.fleet.repository import Repository
+    from ground.fleet.repo.bundle_keys import trust_key as trust
+    from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
         trust(opened, public)
@@ -94,8 +94,8 @@ def distrust_key(
     repo: RepoOption = Path(),
 ) -> None:
     """Revoke a key that signs bundles, also where agents pin it; the targets wait for signatures."""
-    from ground.fleet.bundle_keys import distrust_key as distrust
-    from ground.fleet.repository import Repository
+    from ground.fleet.repo.bundle_keys import distrust_key as distrust
+    from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
         _, lost = distrust(opened, key)
@@ -110,9 +110,9 @@ def rotate_key(
     repo: RepoOption = Path(),
 ) -> None:
     """Replace a key of a role; a root is signed by a threshold of its old keys and of its new ones."""
-    from ground.fleet.key_files import load_public_key
-    from ground.fleet.repository import Repository
-    from ground.fleet.rotation import rotate_key as rotate
+    from ground.fleet.repo.key_files import load_public_key
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.rotation import rotate_key as rotate
 
     with Repository.opened(repo) as opened:
         tell_staged(opened, rotate(opened, role, old=old, new=load_public_key(new)))
@@ -120,8 +120,8 @@ def rotate_key(
 
 def renew(role: RoleArgument, repo: RepoOption = Path()) -> None:
     """Stage a role as it is, with a new expiry."""
-    from ground.fleet.repository import Repository
-    from ground.fleet.rotation import renew as renew_role
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.rotation import renew as renew_role
 
     with Repository.opened(repo) as opened:
         renew_role(opened, role)
@@ -131,8 +131,8 @@ def renew(role: RoleArgument, repo: RepoOption = Path()) -> None:
 @epoch_app.command("raise")
 def raise_(repo: RepoOption = Path()) -> None:
     """Begin another epoch; the root waits for signatures."""
-    from ground.fleet.repository import Repository
-    from ground.fleet.rotation import raise_epoch
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.rotation import raise_epoch
 
     with Repository.opened(repo) as opened:
         epoch = raise_epoch(opened)

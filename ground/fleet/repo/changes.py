@@ -8,10 +8,10 @@ from typing import Any
 from tuf.api.metadata import Root, TargetFile, Targets
 
 from edge_agent.offer import OFFER_FIELD
-from ground.fleet.key_files import name_of
-from ground.fleet.repository import Repository
-from ground.fleet.rotation import epoch_of
-from ground.fleet.signing import staged
+from ground.fleet.repo.key_files import name_of
+from ground.fleet.repo.repository import Repository
+from ground.fleet.repo.rotation import epoch_of
+from ground.fleet.repo.signing import staged
 
 
 def changes(repo: Repository, role: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from securesystemslib.signer import CryptoSigner
 
 from ground.errors import SigningError
-from ground.fleet.key_files import PRIVATE_SUFFIX, PUBLIC_SUFFIX, SHORT_ID_N, load_public_key, load_signer
+from ground.fleet.repo.key_files import PRIVATE_SUFFIX, PUBLIC_SUFFIX, SHORT_ID_N, load_public_key, load_signer
 from ground.password import PasswordSource
 
 

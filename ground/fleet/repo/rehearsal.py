@@ -13,8 +13,8 @@ from tuf.api.exceptions import RepositoryError as ClientRefusal
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from ground.errors import RepositoryError
-from ground.fleet.repository import METADATA, TARGET_FILES
-from ground.fleet.roles import DELEGATION, bundle_path
+from ground.fleet.repo.repository import METADATA, TARGET_FILES
+from ground.fleet.repo.roles import DELEGATION, bundle_path
 
 ROOT_CAP: Final = 256 * 1024
 TARGETS_CAP: Final = 1024 * 1024

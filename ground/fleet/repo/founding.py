@@ -13,8 +13,8 @@ from edge_agent.offer import EPOCH_FIELD
 from edge_agent.slots_disk import make_folder, write_durably
 from edge_agent.strict_json import canonical_json
 from ground.errors import RepositoryError
-from ground.fleet.repository import STAGED, Repository
-from ground.fleet.roles import (
+from ground.fleet.repo.repository import STAGED, Repository
+from ground.fleet.repo.roles import (
     LEAST_ENGINEERS,
     LEAST_HOLDERS,
     ROOT,
@@ -27,8 +27,8 @@ from ground.fleet.roles import (
     keys_in_use,
     role_of,
 )
-from ground.fleet.settings import SETTINGS, Lifetimes
-from ground.fleet.tree import TREES
+from ground.fleet.repo.settings import SETTINGS, Lifetimes
+from ground.fleet.repo.tree import TREES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from ground.errors import RepositoryError
-from ground.fleet.key_files import name_of
+from ground.fleet.repo.key_files import name_of
 
 ROOT: Final = Root.type
 TARGETS: Final = Targets.type

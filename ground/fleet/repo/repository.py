@@ -15,10 +15,10 @@ from tuf.api.metadata import Metadata, Root, Signed, Snapshot, Targets
 from edge_agent.offer import SIGNED_FIELD
 from edge_agent.slots_disk import locked, make_folder, write_durably
 from ground.errors import RepositoryError
-from ground.fleet.metadata_file import legible, read_metadata
-from ground.fleet.roles import ONLINE, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from ground.fleet.settings import read_lifetimes
-from ground.fleet.tree import Trees
+from ground.fleet.repo.metadata_file import legible, read_metadata
+from ground.fleet.repo.roles import ONLINE, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from ground.fleet.repo.settings import read_lifetimes
+from ground.fleet.repo.tree import Trees
 
 STAGED: Final = "staged"
 METADATA: Final = "metadata"

@@ -1,0 +1,1 @@
+"""The update repository: bundles on their way to the fleet, signed roles after The Update Framework (TUF)."""
