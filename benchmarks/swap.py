@@ -127,6 +127,7 @@ def _rows(scenario: Scenario, run: SwapRun, install_s: Sequence[float], megabyte
                 **_memory(run.uses),
             },
         ),
+        Row(name=f"{scenario.name}: publish to result before the first swap", summary=summarise(run.calm_s)),
         Row(name=f"{scenario.name}: activate to probation", summary=summarise(run.swap_s), figures={"MB": megabytes}),
         Row(name=f"{scenario.name}: verify and install", summary=install, targets=targets),
     ]

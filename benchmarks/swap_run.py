@@ -54,7 +54,9 @@ class SwapRun:
     """What came of the swaps.
 
     Attributes:
-        total_s: (n_window,) from the publishing of the frame that completes a window to the receipt of its result.
+        total_s: (n_window,) from the publishing of the frame that completes a window to the receipt of its result, from
+            the first swap on.
+        calm_s: The same before it.
         lost: Windows without an assessed result.
         twice: Results of a window that had one.
         jumps: Times that ``seq`` of an engine did not go on by one.
@@ -64,6 +66,7 @@ class SwapRun:
     """
 
     total_s: NDArray[np.float64]
+    calm_s: NDArray[np.float64]
     lost: int
     twice: int
     jumps: int
@@ -132,12 +135,14 @@ class _Activator:
     warm_s: float
     swap_s: list[float] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
+    begun_ns: int = 0
     failure: str = ""
 
     def run(self) -> None:
         pid = self.agent.process.pid
         time.sleep(self.warm_s)
         self.uses.append(use_of(pid))
+        self.begun_ns = time.monotonic_ns()
         for _ in range(self.n):
             begin_s = time.monotonic()
             self.slots.swap()
@@ -220,10 +225,13 @@ def _outcome(sent: dict[tuple[str, int], int], receipts: Sequence[Receipt], acti
         twice += (found.engine, found.end_ns) in answers
         if found.state != NOT_ASSESSED:
             answers.setdefault((found.engine, found.end_ns), receipt)
-    total_s = [(answers[key].received_ns - at_ns) / NS_PER_S for key, at_ns in sent.items() if key in answers]
+    total_s: dict[bool, list[float]] = {False: [], True: []}
+    for key in sent.keys() & answers.keys():
+        total_s[sent[key] >= activator.begun_ns].append((answers[key].received_ns - sent[key]) / NS_PER_S)
     return SwapRun(
-        total_s=np.array(total_s),
-        lost=len(sent) - len(total_s),
+        total_s=np.array(total_s[True]),
+        calm_s=np.array(total_s[False]),
+        lost=len(sent.keys() - answers.keys()),
         twice=twice,
         jumps=jumps,
         bundles=bundles,

@@ -33,7 +33,7 @@ def result(end_ns: int, seq: int, digest: str = "a", state: str = "normal") -> R
 
 def outcome(*receipts: Receipt) -> SwapRun:
     """Of four windows that were sent."""
-    activator: Any = SimpleNamespace(swap_s=[0.5], uses=[])
+    activator: Any = SimpleNamespace(swap_s=[0.5], uses=[], begun_ns=2)
     return _outcome({("1", end_ns): end_ns for end_ns in (1, 2, 3, 4)}, receipts, activator)
 
 
@@ -51,7 +51,8 @@ def test_ledger(expected: tuple[int, ...], receipts: list[Receipt]) -> None:
     """Windows lost and twice, jumps of `seq`, changes of the bundle."""
     run = outcome(*receipts)
     assert (run.lost, run.twice, run.jumps, run.bundles) == expected
-    assert run.total_s.tolist() == [0.001] * (4 - run.lost)
+    assert run.calm_s.tolist() == [0.001]
+    assert run.total_s.tolist() == [0.001] * (3 - run.lost)
 
 
 def test_bundles_are_of_the_wanted_size(tmp_path: Path) -> None:
