@@ -78,5 +78,6 @@ class LevelGuard(nn.Module):
         """
         residual = soft_unlimit(torch.clamp(z.double(), -_FARTHEST, _FARTHEST))
         log_ratio = residual @ self.weights - self.log_level
-        counted = torch.clamp(torch.minimum(log_ratio, POWER * log_ratio), max=_FARTHEST)
+        log_ratio = torch.clamp(log_ratio, -_FARTHEST, _FARTHEST)
+        counted = log_ratio + (POWER - 1.0) * torch.clamp(log_ratio, -_FARTHEST, 0.0)
         return torch.maximum(score, self.score * torch.exp(counted))
