@@ -69,6 +69,6 @@ def learn(
     healthy = healthy_rows(spec, scaler, *z)
     rows = healthy.rows
     if family in GUARDED:
-        rows = replace(rows, level_limit=learn_level_limit(spec, scaler, fit, units, settings))
+        rows = replace(rows, level_limit=learn_level_limit(spec, scaler, z[0], units, settings))
     fitted = fit_core(family, rows, settings, run)
     return Learned(scaler, DetectorModule(scaler, fitted.core, Conditioner.of(healthy.baseline, scaler)), fitted)

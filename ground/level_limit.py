@@ -22,6 +22,7 @@ from ground.prediction import prediction_bound
 from ground.reproducible import reproducible
 from ground.scaling import fit_scaler
 from ground.window_table import feature_names
+from shared_features.feature import LOG
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,8 @@ NO_UNITS: Final[NDArray[np.str_]] = np.zeros(0, dtype=str)
 """Where a detector will be asked about none but the units that it knows."""
 FEWEST_UNITS = 3
 """Of fewer, a detector that is rehearsed without one of them has no unit left to leave out."""
+MOST_UNITS = 30
+"""Of more, the distance knows by itself how units differ: there the limit found nothing more, and loud units alarmed."""
 SHARE = 0.01
 """Of units beyond the limit. A unit that is loud by nature alarms for a whole flight, not for a fifth of one."""
 QUANTILE = 0.99
@@ -52,23 +55,23 @@ class _Extremes(NamedTuple):
 def learn_level_limit(
     spec: FeatureSpec,
     scaler: Scaler,
-    values: NDArray[np.float32],
+    z: NDArray[np.float32],
     units: NDArray[np.str_],
     settings: ModelConfig,
 ) -> LevelLimit:
-    """Learn the limit; none where there are too few units, or where no channel has a level (``rms``).
+    """Learn the limit; none of too few or many units, nor where no channel has a level (``rms``).
 
     Args:
         spec: The features.
-        scaler: Normalises them in the detector that the limit is for.
-        values: (n, n_feature) healthy windows in physical units.
+        scaler: What normalised them, in the detector that the limit is for.
+        z: (n, n_feature) normalised healthy windows.
         units: (n,) their units; ``NO_UNITS`` for no limit.
         settings: How the distance is trained.
     """
     columns = _level_columns(spec)
-    if not columns or len(np.unique(units)) < FEWEST_UNITS:
+    if not columns or not FEWEST_UNITS <= len(np.unique(units)) <= MOST_UNITS:
         return LevelLimit()
-    extremes = list(_left_out(spec, values, units, settings, columns))
+    extremes = list(_left_out(spec, _physical(scaler, z), units, settings, columns))
     if len(extremes) < FEWEST_UNITS:
         return LevelLimit()
     log_levels, scores = (np.array(each) for each in zip(*extremes, strict=True))
@@ -77,6 +80,14 @@ def learn_level_limit(
         log_level=float(np.log(prediction_bound(np.exp(log_levels), SHARE))),
         score=prediction_bound(scores, SHARE),
     )
+
+
+def _physical(scaler: Scaler, z: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Back to physical units, to the rounding of float32: without a unit, its kind has another scaler."""
+    scaled = z * np.array(scaler.std) + np.array(scaler.mean)
+    is_log = np.array([scale == LOG for scale in scaler.scales])
+    physical: NDArray[np.float32] = np.exp(scaled, where=is_log, out=scaled.copy()).astype(np.float32)
+    return physical
 
 
 def _level_columns(spec: FeatureSpec) -> list[int]:

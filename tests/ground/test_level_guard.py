@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ground.config import DecisionConfig, ModelConfig
-from ground.level_limit import FEWEST_UNITS, NO_UNITS, SHARE, learn_level_limit
+from ground.level_limit import MOST_UNITS, NO_UNITS, SHARE, learn_level_limit
 from ground.models.level_guard import POWER, LevelGuard, LevelLimit
 from ground.models.limiter import SOFT_LIMIT
 from ground.prediction import prediction_bound
@@ -63,7 +63,8 @@ def limit_of(log_levels, spec=SPEC):
     """Learned from ``windows`` of these levels."""
     values, units = windows(log_levels)
     values = values[:, np.isin(NAMES, feature_names(spec))]
-    return learn_level_limit(spec, fit_scaler(spec, values), values, units, ModelConfig())
+    scaler = fit_scaler(spec, values)
+    return learn_level_limit(spec, scaler, scaler.transform(values).astype(np.float32), units, ModelConfig())
 
 
 @pytest.mark.parametrize(
@@ -117,22 +118,23 @@ def test_limit_is_the_bound_over_units_left_out():
     ("levels", "spec"),
     [
         ((0.1, -0.1), SPEC),
+        ((0.0,) * (MOST_UNITS + 1), SPEC),
         ((0.1, 0.0, -0.1), FeatureSpec(**{name: getattr(SPEC, name) for name in (
             "sampling_rate_hz", "record_s", "window_s", "hop_s", "channels", "spectrum",
         )}, time=TimeGroup(enabled=False))),
     ],
-    ids=["too few units", "no level among the features"],
+    ids=["too few units", "units enough for a distance", "no level among the features"],
 )  # fmt: skip
 def test_no_limit(levels, spec):
-    """Where nobody can tell how loud units get."""
-    assert len(levels) < FEWEST_UNITS or not any(name.endswith(".rms") for name in feature_names(spec))
+    """Where nobody can tell how loud units get, or nobody needs to."""
     assert not limit_of(levels, spec).is_set
 
 
 def test_no_limit_where_no_other_units_are_met():
     """No units are named."""
     values, _ = windows((0.1, 0.0, -0.1))
-    assert not learn_level_limit(SPEC, fit_scaler(SPEC, values), values, NO_UNITS, ModelConfig()).is_set
+    z = fit_scaler(SPEC, values).transform(values).astype(np.float32)
+    assert not learn_level_limit(SPEC, fit_scaler(SPEC, values), z, NO_UNITS, ModelConfig()).is_set
 
 
 def table_of(values, units):
