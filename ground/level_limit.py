@@ -36,7 +36,7 @@ NO_UNITS: Final[NDArray[np.str_]] = np.zeros(0, dtype=str)
 FEWEST_UNITS = 3
 """Of fewer, a detector that is rehearsed without one of them has no unit left to leave out."""
 MOST_UNITS = 30
-"""Of more, the distance knows by itself how units differ: there the limit found nothing more, and loud units alarmed."""
+"""Of more, the distance knows by itself how units differ: the limit found nothing there, and loud units alarmed."""
 SHARE = 0.01
 """Of units beyond the limit. A unit that is loud by nature alarms for a whole flight, not for a fifth of one."""
 QUANTILE = 0.99
