@@ -15,6 +15,7 @@ from ground.domain import outside_reasons
 from ground.errors import CalibrationError, DataError, SplitError, TrainingError
 from ground.judge import rehearse, set_thresholds
 from ground.learning import learn
+from ground.level_limit import NO_UNITS
 from ground.models.detector_module import DetectorModule
 from ground.progress import Progress
 from ground.replay import replay
@@ -140,13 +141,16 @@ def _fold(number: int, train: WindowTable, test: WindowTable, config: Config) ->
 
 def _fitted(number: int, train: WindowTable, config: Config) -> DetectorModule:
     run = LoopRun(name=f"fold {number}", seed=config.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
+    of_fit = _healthy(train.rows, FIT)
+    by_time = config.split.strategy == BY_TIME
     return learn(
         config.feature_spec(),
-        train.values[_healthy(train.rows, FIT)],
+        train.values[of_fit],
         train.values[_healthy(train.rows, VALIDATION)],
         family=config.model.family,
         settings=config.model,
         run=run,
+        units=NO_UNITS if by_time else train.rows["unit_id"].to_numpy(dtype=str)[of_fit],
     ).module
 
 

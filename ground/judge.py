@@ -78,7 +78,9 @@ def rehearse(table: WindowTable, config: Config, family: str) -> tuple[Rehearsal
     """
     healthy = _learned_from(table)
     chosen = WindowTable(table.rows[healthy].reset_index(drop=True), table.values[healthy])
-    recipe = Recipe(config.feature_spec(), family, config.model, config.seed)
+    recipe = Recipe(
+        config.feature_spec(), family, config.model, config.seed, units_differ=config.split.strategy != BY_TIME
+    )
     conditions = left_out_conditions(chosen, recipe)
     if config.split.strategy != BY_TIME:
         return (conditions,)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from ground.baseline import Baseline, fit_baseline, healthy_residuals
+from ground.healthy_rows import healthy_rows
+from ground.level_limit import NO_UNITS, learn_level_limit
 from ground.models.conditioner import Conditioner
 from ground.models.detector_module import DetectorModule
-from ground.models.families import fit_core
-from ground.models.family import FitData, Fitted
-from ground.models.limiter import soft_limit
-from ground.scaling import condition_columns, fit_scaler
-from ground.window_table import feature_names
+from ground.models.families import GUARDED, fit_core
+from ground.models.family import Fitted
+from ground.scaling import fit_scaler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,14 +22,6 @@ if TYPE_CHECKING:
     from ground.config import ModelConfig
     from ground.training_loop import LoopRun
     from shared_features.spec import FeatureSpec
-
-
-@dataclass(frozen=True, slots=True)
-class HealthyRows:
-    """What a core is fitted to, and the baseline that was taken away."""
-
-    baseline: Baseline
-    rows: FitData
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +39,6 @@ class Learned:
     fitted: Fitted
 
 
-def healthy_rows(
-    spec: FeatureSpec, scaler: Scaler, fit: NDArray[np.float32], validation: NDArray[np.float32]
-) -> HealthyRows:
-    """Soft-limited residuals about the baseline.
-
-    Args:
-        spec: The features.
-        scaler: What normalised them.
-        fit: (n, n_feature) normalised healthy windows; they make the baseline.
-        validation: (m, n_feature) normalised healthy windows of other recordings or other time.
-
-    Raises:
-        TrainingError: Too few rows, or a value that is not finite; see ``FitData``.
-    """
-    FitData(names=feature_names(spec), fit=fit, validation=validation)
-    conditions = condition_columns(spec)
-    mean, std = np.array(scaler.mean), np.array(scaler.std)
-    scaled = fit * std + mean
-    baseline = fit_baseline(scaled, conditions)
-    rows = FitData(
-        names=feature_names(spec),
-        fit=_limited(healthy_residuals(scaled, conditions) / std),
-        validation=_limited(baseline.residual(validation * std + mean) / std),
-    )
-    return HealthyRows(baseline, rows)
-
-
 def learn(
     spec: FeatureSpec,
     fit: NDArray[np.float32],
@@ -84,6 +47,7 @@ def learn(
     family: str,
     settings: ModelConfig,
     run: LoopRun,
+    units: NDArray[np.str_] = NO_UNITS,
 ) -> Learned:
     """Learn what is healthy.
 
@@ -94,6 +58,7 @@ def learn(
         family: Name of the model family.
         settings: How it is trained.
         run: Seed, checkpoints and progress.
+        units: (n,) the unit of each window of ``fit``, where the detector will be asked about units it does not know.
 
     Raises:
         DataError: No window, or a value that is not finite.
@@ -102,10 +67,8 @@ def learn(
     scaler = fit_scaler(spec, fit)
     z = [scaler.transform(values).astype(np.float32) for values in (fit, validation)]
     healthy = healthy_rows(spec, scaler, *z)
-    fitted = fit_core(family, healthy.rows, settings, run)
+    rows = healthy.rows
+    if family in GUARDED:
+        rows = replace(rows, level_limit=learn_level_limit(spec, scaler, z[0], units, settings))
+    fitted = fit_core(family, rows, settings, run)
     return Learned(scaler, DetectorModule(scaler, fitted.core, Conditioner.of(healthy.baseline, scaler)), fitted)
-
-
-def _limited(residuals: NDArray[np.float64]) -> NDArray[np.float32]:
-    limited: NDArray[np.float32] = soft_limit(torch.from_numpy(residuals)).float().numpy()
-    return limited

@@ -22,6 +22,7 @@ from ground.config import ModelConfig
 from ground.domain import learn_domain, outside_reasons
 from ground.flights import FlightScores
 from ground.learning import learn
+from ground.level_limit import NO_UNITS
 from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
 from ground.scaling import condition_columns
 from ground.training_loop import LoopRun
@@ -45,12 +46,21 @@ _VALIDATION_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a detector is made: the same way whatever was left out."""
+    """How a detector is made: the same way whatever was left out.
+
+    Attributes:
+        spec: The features.
+        family: Name of the model family.
+        settings: How it is trained.
+        seed: Of everything random.
+        units_differ: Whether the detector will be asked about units that it does not know.
+    """
 
     spec: FeatureSpec
     family: str
     settings: ModelConfig
     seed: int
+    units_differ: bool = False
 
 
 def later_time(table: WindowTable, recipe: Recipe) -> Rehearsal:
@@ -180,9 +190,20 @@ def _module_scores(
     values = table.values[known]
     run = LoopRun(name="rehearsal", seed=recipe.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
     learned = learn(
-        recipe.spec, values[fit], values[validation], family=recipe.family, settings=recipe.settings, run=run
+        recipe.spec,
+        values[fit],
+        values[validation],
+        family=recipe.family,
+        settings=recipe.settings,
+        run=run,
+        units=units_of(table.rows[known][fit], recipe),
     )
     return learned.module.outputs(table.values[asked]).score.astype(np.float64)
+
+
+def units_of(rows: pd.DataFrame, recipe: Recipe) -> NDArray[np.str_]:
+    """(n,) the units of windows to fit to, for ``learn``; none where the detector meets no others."""
+    return rows["unit_id"].to_numpy(dtype=str) if recipe.units_differ else NO_UNITS
 
 
 def fit_and_validation(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

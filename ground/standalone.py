@@ -31,6 +31,7 @@ from ground.rehearsal import (
     left_out_recordings,
     left_out_time,
     left_out_units,
+    units_of,
 )
 from ground.replay import Replay, joined, replay
 from ground.training_loop import LoopRun
@@ -136,6 +137,7 @@ def learn_alone(
         TrainingError: Too few windows.
         CalibrationError: No stretch is long enough for an alarm.
     """
+    recipe = replace(recipe, units_differ=units_differ)
     run = LoopRun(name="detector", seed=recipe.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
     fit, validation = fit_and_validation(table.rows)
     learned = learn(
@@ -145,6 +147,7 @@ def learn_alone(
         family=recipe.family,
         settings=recipe.settings,
         run=run,
+        units=units_of(table.rows[fit], recipe),
     )
     own = flights_of(table.rows, _scores(learned.module, table, np.ones(len(table.rows), dtype=bool)))
     own = _persistent(own, decision)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,10 @@ from edge_agent.scaler import Scaler
 from ground.baseline import Baseline
 from ground.errors import DataError
 from ground.feature_spec import frozen_spec
-from ground.learning import healthy_rows
+from ground.healthy_rows import healthy_rows
+from ground.level_limit import NO_UNITS, learn_level_limit
 from ground.models.family import FitData
-from ground.splits import FIT, HEALTHY, VALIDATION
+from ground.splits import BY_TIME, FIT, HEALTHY, VALIDATION
 from ground.window_table import WINDOWS, WindowTable, feature_names, read_table
 
 if TYPE_CHECKING:
@@ -66,11 +67,14 @@ def read_training_data(config: Config, workspace: Workspace) -> TrainingData:
     scaler_json = _read(scaler_path)
     scaler = _scaler(scaler_path, scaler_json, spec)
     table = _read_table(workspace.processed / WINDOWS, spec)
-    fit, validation = _rows(table, FIT), _rows(table, VALIDATION)
+    of_fit = _is_used(table, FIT)
+    fit, validation = (np.ascontiguousarray(table.values[chosen]) for chosen in (of_fit, _is_used(table, VALIDATION)))
     healthy = healthy_rows(spec, scaler, fit, validation)
+    # Of a split by time nothing is known about other units, and nobody asks.
+    units = NO_UNITS if config.split.strategy == BY_TIME else table.rows["unit_id"].to_numpy(dtype=str)[of_fit]
     return TrainingData(
         baseline=healthy.baseline,
-        rows=healthy.rows,
+        rows=replace(healthy.rows, level_limit=learn_level_limit(spec, scaler, fit, units, config.model)),
         scaler=scaler,
         spec_digest=spec.digest,
         scaler_digest=hashlib.sha256(scaler_json).hexdigest(),
@@ -117,8 +121,8 @@ def _read_table(path: Path, spec: FeatureSpec) -> WindowTable:
     return table
 
 
-def _rows(table: WindowTable, role: str) -> NDArray[np.float32]:
-    """(n, n_feature) float32 of the healthy, assessable windows of ``role`` that are no outliers."""
+def _is_used(table: WindowTable, role: str) -> NDArray[np.bool_]:
+    """(n,) the healthy, assessable windows of ``role`` that are no outliers."""
     rows = table.rows
     chosen = (rows["role"] == role) & (rows["label"] == HEALTHY) & (rows["reason"] == "") & ~rows["outlier"]
-    return np.ascontiguousarray(table.values[chosen.to_numpy()])
+    return chosen.to_numpy(dtype=bool)

@@ -5,6 +5,7 @@ Source: Aggarwal, C. and Sathe, S. (2017), Outlier Ensembles, chapter 5: average
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from ground.models.family import VARIANCE_FLOOR, Core, FitData, Fitted, WeightArrays, usual_score
 from ground.models.knn import build_knn, fit_knn
+from ground.models.level_guard import LevelLimit
 from ground.models.mahalanobis import build_mahalanobis, fit_mahalanobis
 from ground.models.outcome import closed_form
 from ground.models.pca import build_pca, fit_pca
@@ -71,7 +73,9 @@ def fit_ensemble(data: FitData, settings: ModelConfig, run: LoopRun) -> Fitted:
     Raises:
         TrainingError: A member cannot be fitted.
     """
-    fitted = {name: fit(data, settings, run) for name, (_, fit) in MEMBERS.items()}
+    # A mean of verdicts: a limit that one member knows would be a third of a verdict.
+    unlimited = replace(data, level_limit=LevelLimit())
+    fitted = {name: fit(unlimited, settings, run) for name, (_, fit) in MEMBERS.items()}
     core = Ensemble({name: member.core for name, member in fitted.items()}).eval()
     with torch.no_grad():
         scores = [member(torch.tensor(data.validation))[1] for member in core.members.values()]

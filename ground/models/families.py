@@ -36,6 +36,8 @@ FAMILIES: Mapping[str, Family] = {
 }
 SUPERVISED = frozenset({"mlp"})
 """Families that need ``FitData.faulty``."""
+GUARDED = frozenset({"mahalanobis"})
+"""Families that ask for ``FitData.level_limit``."""
 
 
 def fit_core(name: str, data: FitData, settings: ModelConfig, run: LoopRun) -> Fitted:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ground.errors import TrainingError
+from ground.models.level_guard import LevelLimit
 
 if TYPE_CHECKING:
     from ground.config import ModelConfig
@@ -58,6 +59,7 @@ class FitData:
         validation: (n_validation, n_feature) float32, of other recordings or other time than ``fit``.
         faulty: (n_faulty, n_feature) float32, windows of known faults for the families that learn from labels; of the
             recordings of ``fit`` or others that nothing is examined on. None by default.
+        level_limit: How loud healthy units get; none by default. Families that do not ask for it ignore it.
 
     Raises:
         TrainingError: Too few rows, another number of columns, or a value that is not finite.
@@ -67,6 +69,7 @@ class FitData:
     fit: NDArray[np.float32]
     validation: NDArray[np.float32]
     faulty: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    level_limit: LevelLimit = field(default_factory=LevelLimit)
 
     def __post_init__(self) -> None:
         _check_rows("fit", self.fit, self.names, FEWEST_FIT_ROWS)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ground.models.family import FitData, Fitted, WeightArrays
 from ground.models.gaussian import GaussianCore, fit_gaussian
+from ground.models.level_guard import LevelGuard
 from ground.models.outcome import closed_form
 from ground.reproducible import reproducible
 
@@ -24,14 +25,22 @@ class Mahalanobis(GaussianCore):
     """Score ``sqrt(d^2 / n_feature)``: the root mean square of the whitened features.
 
     On healthy windows it is about 1, and less the more shrinkage takes from correlations between features. The
-    reconstruction is each feature's conditional expectation given all the others.
+    reconstruction is each feature's conditional expectation given all the others. Where ``FitData.level_limit`` is set,
+    a window near that level or above it scores more.
+
+    Attributes:
+        guard: The limit.
     """
+
+    def __init__(self, n_feature: int) -> None:
+        super().__init__(n_feature)
+        self.guard = LevelGuard(n_feature)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """See ``Core.forward``."""
         # Not centred * (P centred): rounding can take that difference of large terms below zero.
         score = torch.sqrt(torch.mean(torch.square(self.whitened(z)), dim=1))
-        return self.expected(z), score.float()
+        return self.expected(z), self.guard(z, score).float()
 
 
 def build_mahalanobis(n_feature: int, settings: ModelConfig, arrays: WeightArrays) -> Mahalanobis:
@@ -50,4 +59,5 @@ def fit_mahalanobis(data: FitData, settings: ModelConfig, run: LoopRun) -> Fitte
     with reproducible(run.seed):
         gaussian = fit_gaussian(data, settings)
         core.take(gaussian.mean, gaussian.whitening())
+    core.guard.take(data.level_limit)
     return closed_form(core, data, settings)

@@ -25,6 +25,7 @@ from ground.models.conditioner import Conditioner
 from ground.models.detector_module import DetectorModule
 from ground.models.families import fit_core
 from ground.models.family import FitData
+from ground.models.level_guard import LevelLimit
 from ground.onnx_export import LARGEST_RELATIVE_ERROR, OPSET, check_equal, export_onnx
 from ground.training_loop import LoopRun
 
@@ -59,7 +60,8 @@ def _healthy(n: int, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 def _module(family: str) -> DetectorModule:
     faulty = _healthy(60, 6) + np.float32(3.0)
-    data = FitData(names=NAMES, fit=_healthy(800, 2), validation=_healthy(200, 3), faulty=faulty)
+    limit = LevelLimit(weights=np.full(N_FEATURE, 0.3 / N_FEATURE), log_level=0.1, score=1.5)
+    data = FitData(names=NAMES, fit=_healthy(800, 2), validation=_healthy(200, 3), faulty=faulty, level_limit=limit)
     run = LoopRun(name="test", seed=5, store=MemoryStore(), resume=False, progress=lambda *_: None)
     return DetectorModule(
         _scaler(), fit_core(family, data, ModelConfig(max_epochs=15), run).core, Conditioner(len(NAMES), 0)

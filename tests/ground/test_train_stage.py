@@ -23,6 +23,7 @@ from ground.models.candidate import CHECKPOINT, RECORD, WEIGHTS, TrainingRecord,
 from ground.models.families import FAMILIES as EVERY_FAMILY
 from ground.models.families import SUPERVISED
 from ground.train import families_of, train
+from ground.training_data import read_training_data
 from ground.window_table import ROLE_COLUMNS, SPEC_DIGEST, WINDOW_COLUMNS, WINDOWS
 from ground.workspace import Workspace
 from shared_features.vector import columns_of
@@ -339,3 +340,18 @@ def test_each_family_is_trained_once() -> None:
     """The family that ships comes first and is not repeated among the baselines."""
     assert families_of(_config(family="autoencoder")) == ("autoencoder", "mahalanobis")
     assert families_of(_config(family="autoencoder", baselines=[])) == ("autoencoder",)
+
+
+def test_level_limit_is_learned_in_physical_units(workspace: Workspace) -> None:
+    """Four fit units whose levels spread by a quarter in the logarithm: within e^2, though the table holds z."""
+    _write(workspace, _columns() | {"unit_id": [f"u{index // 60}" for index in range(N_ROW)]})
+    limit = read_training_data(CONFIG, workspace).rows.level_limit
+    assert limit.is_set
+    assert 0.0 < limit.log_level < 2.0
+
+
+def test_split_by_time_has_no_level_limit(workspace: Workspace) -> None:
+    """It says nothing of other units."""
+    _write(workspace, _columns() | {"unit_id": [f"u{index // 60}" for index in range(N_ROW)]})
+    by_time = Config.model_validate({**CONFIG.model_dump(mode="json", by_alias=True), "split": {"strategy": "by_time"}})
+    assert not read_training_data(by_time, workspace).rows.level_limit.is_set
