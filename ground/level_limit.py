@@ -2,7 +2,7 @@
 
 Each unit is held against the others: how loud its loudest healthy windows are, and how far from their kind its
 strangest. What the next unit will not exceed, up to a small share, is the limit of each (``ground.prediction``). At its
-limit the level counts as much as the distance does at its own, so neither hides behind the other (docs/adr/0028).
+limit the level counts as much as the distance does at its own, so neither hides behind the other (docs/adr/0024).
 """
 
 from __future__ import annotations

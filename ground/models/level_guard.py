@@ -2,7 +2,7 @@
 
 A distance from a kind measures how far a unit is from others as well as how far it is from healthy; where units differ
 much, the first hides the second. The plain level is the coarsest of features and the one whose spread between units a
-few of them tell. So it has a say of its own, but only near a limit that no healthy unit should reach (docs/adr/0028).
+few of them tell. So it has a say of its own, but only near a limit that no healthy unit should reach (docs/adr/0024).
 """
 
 from __future__ import annotations
