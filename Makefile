@@ -25,6 +25,9 @@ DETECTION ?=
 # bench-latency and bench-footprint run at full length; LONG=--quick shortens them.
 LONG ?=
 
+# Seconds of each fuzzer of `make fuzz`; there are fifteen.
+FUZZ ?= 45
+
 # Seconds of the soak; nights are longer.
 SOAK ?= 1800
 
@@ -35,7 +38,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
+.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -82,6 +85,10 @@ test-systemd: $(VENV)/.dev $(TREE) ## The package by its page on a booted Debian
 
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
+
+fuzz: $(VENV)/.dev ## Every byte of a bundle flipped; every reader fuzzed beside a second verifier (FUZZ=seconds each)
+	FLIPS=every $(BIN)/python -m pytest tests/security/test_bundle_members.py -k flips_anywhere
+	$(BIN)/python -m tests.security.fuzz.campaign all --seconds $(FUZZ)
 
 .venv-numpy-%/.made: $(VENV)/.made
 	$(BIN)/python -m venv .venv-numpy-$*
@@ -149,7 +156,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults test-systemd ## What takes too long for every change
+nightly: bench-false-alarms test-faults fuzz test-systemd ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots

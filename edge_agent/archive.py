@@ -110,6 +110,8 @@ def check_names(members: Mapping[str, bytes]) -> None:
         raise BundleFormatError(
             "missing_member", f"bundle: expected {', '.join(missing)}, got nothing; export the bundle again"
         )
+    # Unpacked members may be within their caps, and their archive above its own: no slot could hold it.
+    _check_cap(sum(BLOCK + len(content) + -len(content) % BLOCK for content in members.values()) + len(END))
 
 
 def check_member(name: str, size: int) -> None:
@@ -133,10 +135,7 @@ def check_member(name: str, size: int) -> None:
 
 
 def _check_size(data: bytes) -> None:
-    if len(data) > BUNDLE_CAP:
-        raise BundleFormatError(
-            "bundle_size", f"bundle: expected at most {BUNDLE_CAP} bytes, got {len(data)}; make it smaller"
-        )
+    _check_cap(len(data))
     if data.startswith(_COMPRESSED):
         raise BundleFormatError(
             "compressed", "bundle: expected an uncompressed USTAR file, got a compressed one; unpack it"
@@ -144,6 +143,13 @@ def _check_size(data: bytes) -> None:
     if len(data) < len(END) or len(data) % BLOCK:
         raise BundleFormatError(
             "truncated", f"bundle: expected whole blocks of {BLOCK} bytes, got {len(data)} bytes; copy the file again"
+        )
+
+
+def _check_cap(size: int) -> None:
+    if size > BUNDLE_CAP:
+        raise BundleFormatError(
+            "bundle_size", f"bundle: expected at most {BUNDLE_CAP} bytes, got {size}; make it smaller"
         )
 
 
@@ -159,7 +165,7 @@ def _read_header(header: bytes, *, after: str) -> tuple[str, int]:
     name = header[_NAME].rstrip(b"\x00").decode("ascii", "backslashreplace")
     if header[_TYPE] != _REGULAR:
         kind = _TYPES.get(header[_TYPE], "another kind of entry")
-        raise BundleFormatError("member_type", f"{name}: expected a regular file, got {kind}; do not use this file")
+        raise BundleFormatError("member_type", f"{name!r}: expected a regular file, got {kind}; do not use this file")
     size = _read_size(header[_SIZE], name)
     check_member(name, size)
     if header != _header(name, size):
@@ -179,7 +185,7 @@ def _read_size(field: bytes, name: str) -> int:
     digits = field[:-1]
     if field[-1:] != b"\x00" or not digits.isdigit() or b"8" in digits or b"9" in digits:
         raise BundleFormatError(
-            "header_form", f"{name}: expected a size of eleven octal digits, got {field!r}; pack with ground"
+            "header_form", f"{name!r}: expected a size of eleven octal digits, got {field!r}; pack with ground"
         )
     return int(digits, 8)
 

@@ -19,7 +19,7 @@ from edge_agent.errors import (
     UpdateError,
 )
 from edge_agent.exit_code import ExitCode
-from edge_agent.output import complain, finish, say_json
+from edge_agent.output import complain, finish, printable, say_json
 from edge_agent.version import AGENT_VERSION
 
 _SELFTEST_WINDOWS = 200
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tell(error: str, options: argparse.Namespace, code: ExitCode) -> None:
     """Say what went wrong, where people look and where a script does."""
+    error = printable(error)
     complain(error)
     if getattr(options, "json", False):
         say_json({"error": error, "exit_code": code})

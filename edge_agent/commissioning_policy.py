@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from edge_agent.errors import BundleFormatError
+from edge_agent.strict_json import is_schema
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
@@ -168,7 +169,8 @@ class CommissioningPolicy:
             BundleFormatError: Fields are missing, unknown, of another type or out of range.
         """
         expected = {_SCHEMA_FIELD, *(field.name for field in fields(cls))}
-        if not isinstance(document, dict) or set(document) != expected or document[_SCHEMA_FIELD] != SCHEMA:
+        is_ours = isinstance(document, dict) and set(document) == expected
+        if not is_ours or not is_schema(document[_SCHEMA_FIELD], SCHEMA):
             raise _bad(f"expected schema {SCHEMA} with the fields {', '.join(sorted(expected))}, got another document")
         try:
             return from_mapping(

@@ -80,8 +80,9 @@ class GoldenVectors:
         Raises:
             BundleFormatError: ``golden_shape`` or ``golden_pulses``.
         """
-        got = (self.samples.shape[1:], self.speeds.shape[1:], self.pulses.shape[1:2], self.features.shape[1:])
-        expected = ((window_n, n_channel), (n_speed,), (n_tach,), (n_feature,))
+        pulses = self.pulses.shape[1:] if n_tach == 0 else self.pulses.shape[1:2]
+        got = (self.samples.shape[1:], self.speeds.shape[1:], pulses, self.features.shape[1:])
+        expected = ((window_n, n_channel), (n_speed,), (n_tach,) if n_tach else (0, 0), (n_feature,))
         if got != expected:
             raise BundleFormatError(
                 "golden_shape",

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from edge_agent.errors import BundleFormatError, ModelRejected
 from edge_agent.layout import IO_SCHEMA
-from edge_agent.strict_json import canonical_json, parse_json
+from edge_agent.strict_json import canonical_json, is_schema, parse_json
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
@@ -59,7 +59,7 @@ class IoSchema:
             BundleFormatError: Not strict JSON, another schema, or unknown or missing fields.
         """
         document = parse_json(data, where=IO_SCHEMA)
-        if not isinstance(document, dict) or document.pop("schema", SCHEMA + 1) != SCHEMA:
+        if not isinstance(document, dict) or not is_schema(document.pop("schema", 0), SCHEMA):
             raise BundleFormatError(
                 "io_schema", f"{IO_SCHEMA}.schema: expected {SCHEMA}, got another one; export it again"
             )

@@ -18,7 +18,8 @@ from edge_agent.errors import BundleFormatError
 _MAGIC = b"\x93NUMPY\x01\x00"
 _LENGTH_END = len(_MAGIC) + 2
 _ALIGNMENT = 64
-_SHAPE = rb"[0-9]{1,9}(?:, [0-9]{1,9}){1,3}|[0-9]{1,9},"
+_SIZE = rb"(?:0|[1-9][0-9]{0,8})"
+_SHAPE = rb"%s(?:, %s){1,3}|%s," % (_SIZE, _SIZE, _SIZE)
 _HEADER = re.compile(rb"\{'descr': '(<f4|<f8)', 'fortran_order': False, 'shape': \((%s)\), \} *\n" % _SHAPE)
 
 

@@ -7,11 +7,9 @@ bounds stored tensors and direct expansions, but not every product that a graph 
 
 from __future__ import annotations
 
-import math
-
 from edge_agent import onnx_format as onnx
 from edge_agent.io_schema import BATCH, FLOAT32, IoSchema, TensorSchema
-from edge_agent.onnx_tensor import check_tensor, largest_expansion, refused
+from edge_agent.onnx_tensor import check_tensor, largest_expansion, refused, shape_size
 from edge_agent.protobuf import Message, decode, malformed
 
 NODES_CAP = 4096
@@ -71,6 +69,9 @@ def _scan_graph(graph: Message, schema: IoSchema) -> None:
         expansions[tensor.text("name")] = largest_expansion(tensor)
     for node in nodes:
         _scan_node(node, expansions)
+    # Only now: onnxruntime sorts the nodes, so a Constant may stand after the Expand that it is for.
+    for node in nodes:
+        _check_expansion(node, expansions)
 
 
 def _check_domain(domain: str) -> None:
@@ -124,8 +125,12 @@ def _scan_node(node: Message, expansions: dict[str, int]) -> None:
         expansion = _scan_attribute(attribute)
         if operator == "Constant":
             expansions |= dict.fromkeys(node.texts("output"), expansion)
-    shapes = node.texts("input")[1:]
-    if operator == "Expand" and max((expansions.get(name, 0) for name in shapes), default=0) > EXPANSION_CAP_N:
+
+
+def _check_expansion(node: Message, expansions: dict[str, int]) -> None:
+    if node.text("op_type") != "Expand":
+        return
+    if max((expansions.get(name, 0) for name in node.texts("input")[1:]), default=0) > EXPANSION_CAP_N:
         raise refused("onnx_expansion", f"expansions to at most {EXPANSION_CAP_N} elements", "a larger one")
 
 
@@ -139,5 +144,5 @@ def _scan_attribute(attribute: Message) -> int:
     tensors = attribute.messages("t", onnx.TENSOR) + attribute.messages("tensors", onnx.TENSOR)
     for tensor in tensors:
         check_tensor(tensor)
-    listed = math.prod(map(abs, attribute.numbers("ints") or [attribute.number("i")]))
+    listed = shape_size(attribute.numbers("ints") or [attribute.number("i")])
     return max([listed, *map(largest_expansion, tensors)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,6 +16,8 @@ _TYPED |= {onnx.INT32: "int32_data", onnx.BOOL: "int32_data"}
 _FIXED_SIZES = {"float_data": 4, "double_data": 8}
 _DATA_FIELDS = ("raw_data", *sorted(set(_TYPED.values())))
 _VARINT_CONTINUES = 0x80
+RANK_CAP = 64
+"""Most dimensions of a tensor; onnxruntime's Expand takes no more than a few."""
 
 
 def check_tensor(tensor: Message) -> None:
@@ -32,18 +34,28 @@ def check_tensor(tensor: Message) -> None:
     if data_type not in onnx.ITEM_SIZES:
         raise refused("onnx_tensor_type", f"tensor data types {sorted(onnx.ITEM_SIZES)}", f"{data_type} in {name!r}")
     dims = tensor.numbers("dims")
+    if len(dims) > RANK_CAP:
+        raise refused("onnx_tensor_size", f"at most {RANK_CAP} dimensions", f"{len(dims)} in {name!r}")
     if min(dims, default=0) < 0 or _stored_n(tensor, data_type) != math.prod(dims):
         raise refused("onnx_tensor_size", f"data that fill the shape {dims}", f"another amount in {name!r}")
 
 
 def largest_expansion(tensor: Message) -> int:
-    """Number of elements of a tensor of the shape that an int64 ``tensor`` holds; 0 for any other tensor."""
+    """Number of elements of a tensor of the shape that an int64 ``tensor`` holds; 0 for one that is no shape."""
     if tensor.number("data_type") != onnx.INT64:
         return 0
-    values: Iterable[int] = tensor.numbers("int64_data")
+    values: Sequence[int] = tensor.numbers("int64_data")
     for raw in tensor.blobs("raw_data"):
-        values = np.frombuffer(raw, dtype="<i8").tolist()
-    return math.prod(map(abs, values))
+        values = np.frombuffer(raw, dtype="<i8")[: RANK_CAP + 1].tolist()
+    return shape_size(values)
+
+
+def shape_size(dims: Sequence[int]) -> int:
+    """Number of elements of a tensor of shape ``dims``; 0 where there are more of them than a shape can have.
+
+    The product of a million numbers would keep a processor busy for hours.
+    """
+    return math.prod(map(abs, dims)) if len(dims) <= RANK_CAP else 0
 
 
 def refused(reason: str, expected: str, got: str) -> ModelRejected:

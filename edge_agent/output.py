@@ -34,6 +34,11 @@ def complain(line: str) -> None:
     sys.stderr.write(f"edge-agent: {line}\n")
 
 
+def printable(text: str) -> str:
+    """``text`` on one line, without what a terminal would obey: names and values in it may be an attacker's."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def _fall_silent() -> None:
     # Whoever read us has read enough. The command ends with its own code, and the interpreter does not complain either.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.archive import read_archive, write_archive
+from edge_agent.confine import shut_in
 from edge_agent.errors import BundleError, GoldenMismatch, ModelRejected, ScorerError, SlotRefused
 
 MEMORY_MIB: Final = 1_024
@@ -58,14 +59,17 @@ def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB
     if child.returncode:
         lines = child.stderr.decode("utf-8", "replace").splitlines() or [""]
         raise _ended(f"ended with {child.returncode} {lines[-1][:200]}".strip(), memory_mib, wall_s)
-    verdict = json.loads(child.stdout)
-    if verdict["reason"]:
-        kind = GoldenMismatch if verdict["reason"].startswith(_GOLDEN) else ModelRejected
-        raise kind(verdict["reason"], verdict["error"])
+    try:
+        reason, text = json.loads(child.stdout)
+        kind = GoldenMismatch if reason.startswith(_GOLDEN) else ModelRejected
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _ended("gave no verdict", memory_mib, wall_s) from error
+    if reason:
+        raise kind(reason, text)
 
 
 def main(memory_mib: int) -> None:
-    """The child: limits itself before it reads anything."""
+    """The child: limits itself before it reads anything, and shuts itself in before it runs a model."""
     _give_way()
     limits = (
         (resource.RLIMIT_DATA, memory_mib * _MIB),
@@ -75,13 +79,17 @@ def main(memory_mib: int) -> None:
     )
     for which, limit in limits:
         resource.setrlimit(which, (limit, limit))
-    verdict = {"reason": "", "error": ""}
+    verdict = ("", "")
+    archive = sys.stdin.buffer.read()
+    from edge_agent import golden, golden_vectors, scorer  # noqa: F401 - no module can be read any more once it is shut in
+
+    shut_in()
     try:
-        _prove(read_archive(sys.stdin.buffer.read()))
+        _prove(read_archive(archive))
     except ScorerError as error:
-        verdict = {"reason": "model_interface", "error": str(error)}
+        verdict = ("model_interface", str(error))
     except BundleError as error:
-        verdict = {"reason": error.reason, "error": str(error)}
+        verdict = (error.reason, str(error))
     sys.stdout.write(json.dumps(verdict))
 
 

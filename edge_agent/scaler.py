@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_agent.errors import BundleFormatError
+from edge_agent.strict_json import is_schema
 from shared_features.feature import LINEAR, LOG
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class Scaler:
             BundleFormatError: Fields are missing, of another type or of another length.
         """
         expected = {"schema", "names", "scales", "mean", "std"}
-        if not isinstance(document, dict) or set(document) != expected or document["schema"] != SCHEMA:
+        is_ours = isinstance(document, dict) and set(document) == expected and is_schema(document["schema"], SCHEMA)
+        if not is_ours:
             raise _bad(f"expected schema {SCHEMA} with the fields {', '.join(sorted(expected))}, got another document")
         texts = [document["names"], document["scales"]]
         numbers = [document["mean"], document["std"]]

@@ -180,8 +180,12 @@ def _read(path: Path) -> bytes:
     except OSError:
         # A link, or what else stands there, is damage and not the absence of a state.
         return _DAMAGED
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read(_STATE_CAP) or _DAMAGED
+    try:
+        with os.fdopen(descriptor, "rb") as stream:
+            return stream.read(_STATE_CAP) or _DAMAGED
+    except IsADirectoryError:
+        os.close(descriptor)
+        return _DAMAGED
 
 
 def _parse(content: bytes, index: int) -> list[SlotsState]:

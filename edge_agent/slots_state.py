@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from edge_agent.errors import PolicyRejected, SlotRefused
-from edge_agent.strict_json import LARGEST_EXACT_INTEGER
+from edge_agent.strict_json import LARGEST_EXACT_INTEGER, is_schema
 from shared_features.parse import from_mapping
 
 EMPTY: Final = "empty"
@@ -99,6 +99,7 @@ class SlotsState:
     reason: str = ""
 
     def __post_init__(self) -> None:
+        # A signed bundle may have the largest sequence there is, and once it is good the mark is that.
         counts = (self.generation, self.boots_left, self.mark, self.mark_epoch, self.epoch)
         lowest = (0, 0, NO_MARK, 0, 0)
         if not all(low <= count <= LARGEST_EXACT_INTEGER for low, count in zip(lowest, counts, strict=True)):
@@ -132,7 +133,7 @@ class SlotsState:
         Raises:
             ValueError: Not a state of this schema.
         """
-        if not isinstance(document, dict) or document.get("schema") not in (_BEFORE_EPOCHS, SCHEMA):
+        if not isinstance(document, dict) or not is_schema(document.get("schema"), _BEFORE_EPOCHS, SCHEMA):
             raise ValueError(f"state: expected schema {SCHEMA}, got another one; do not use this file")
         fields = {key: value for key, value in document.items() if key != "schema"}
         fields = _with_epochs(fields) if document["schema"] == _BEFORE_EPOCHS else fields

@@ -114,14 +114,17 @@ def _read(document: Any) -> Statement:
     predicate = document["predicate"]
     if "ignore_paths" in predicate["serialization"]:
         raise _refused("ignore_paths", "no ignored paths, got some: files could hide from the signature")
-    resources = [(resource["name"], _digest(resource["digest"])) for resource in predicate["resources"]]
+    resources = [(_text(resource["name"]), _digest(resource["digest"])) for resource in predicate["resources"]]
     digests = MappingProxyType(dict(resources))
     if document["subject"][0]["digest"][_ALGORITHM] != _root(digests):
         raise _refused("root_digest", "a subject digest that sums up the listed ones, got another one")
-    name = document["subject"][0]["name"]
-    if not isinstance(name, str):
-        raise TypeError(name)
-    return Statement(name, digests)
+    return Statement(_text(document["subject"][0]["name"]), digests)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _digest(value: Any) -> str:

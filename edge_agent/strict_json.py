@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any, NoReturn
 
 from edge_agent.errors import BundleFormatError
@@ -46,6 +47,11 @@ def parse_json(data: bytes, *, where: str) -> Any:
     return document
 
 
+def is_schema(value: Any, *schemas: int) -> bool:
+    """Whether ``value`` names such a version: an integer, not ``true`` or ``1.0``, which equal 1 as well."""
+    return type(value) is int and value in schemas
+
+
 def canonical_json(document: Any) -> bytes:
     """The one form of ``document``: sorted keys, no spaces, UTF-8, no escapes that UTF-8 does not need.
 
@@ -59,10 +65,9 @@ def canonical_json(document: Any) -> bytes:
 def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = sorted({key for key in keys if keys.count(key) > 1})
+        repeated = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
         raise BundleFormatError(
-            "json_duplicate_key", f"{where}: expected each key once, got {', '.join(repeated)} again; export it again"
+            "json_duplicate_key", f"{where}: expected each key once, got {repeated[:64]!r} again; export it again"
         )
     return document
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_agent.domain import OperatingDomain
 from edge_agent.errors import BundleFormatError
+from edge_agent.strict_json import is_schema
 
 SCHEMA = 2
 _NUMBERS = ("pooled", "release_ratio", "false_alarm_rate", "confidence")
@@ -73,7 +74,8 @@ class Thresholds:
             BundleFormatError: Fields are missing, unknown, of another type or out of range.
         """
         expected = {"schema", "phases", "k", "n", "domain", *_NUMBERS}
-        if not isinstance(document, dict) or set(document) != expected or document["schema"] != SCHEMA:
+        is_ours = isinstance(document, dict) and set(document) == expected and is_schema(document["schema"], SCHEMA)
+        if not is_ours:
             raise _bad(f"expected schema {SCHEMA} with the fields {', '.join(sorted(expected))}, got another document")
         if not all(isinstance(document[name], int) and not isinstance(document[name], bool) for name in ("k", "n")):
             raise _bad("expected whole numbers k and n, got other types")

@@ -89,7 +89,7 @@ def verify_signature(signature: bytes, keys: TrustedKeys) -> bytes:
     if key is None:
         raise SignatureRejected(
             "unknown_key",
-            f"{SIGNATURE}: expected one of {len(keys.by_hint)} pinned keys, got key {envelope.hint[:16]}; "
+            f"{SIGNATURE}: expected one of {len(keys.by_hint)} pinned keys, got key {envelope.hint[:16]!r}; "
             "add its public key to the agent's config if you trust it",
         )
     _check_low_s(envelope.signature)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from edge_agent.errors import BundleFormatError, UnitStateError
-from edge_agent.strict_json import parse_json
+from edge_agent.strict_json import is_schema, parse_json
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
@@ -111,7 +111,7 @@ class UnitState:
             state = from_mapping(cls, document, where=where)
         except (BundleFormatError, SpecError) as error:
             raise UnitStateError(f"{where}: expected the state of a unit, got {error}; remove the file") from error
-        if schema != SCHEMA or state.stage not in (POOLED, COMMISSIONING, KNOWN):
+        if not is_schema(schema, SCHEMA) or state.stage not in (POOLED, COMMISSIONING, KNOWN):
             raise UnitStateError(
                 f"{where}: expected schema {SCHEMA} and a known stage, got {schema!r}, {state.stage!r}; remove the file"
             )
