@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent import slots, startup
-from edge_agent.audit import AUDIT_FILE
 from edge_agent.bundle import open_members
 from edge_agent.cli import main
 from edge_agent.config import load_config
@@ -35,6 +34,7 @@ from tests.security.attacks_signature import SIGNATURE_ATTACKS, low_order_pem
 from tests.security.forge import Forge
 
 ATTACKS = SIGNATURE_ATTACKS + FILE_ATTACKS + MODEL_ATTACKS + POLICY_ATTACKS
+AUDIT_FILE = "audit.log"
 PROVEN, OFFERED = 2, 3
 WALL_S = 1.0
 """Instead of five minutes, for what would take hours."""
