@@ -10,7 +10,7 @@ from typing import Any
 from edge_agent.errors import BundleFormatError
 from edge_agent.layout import MANIFEST
 from edge_agent.semver import Version
-from edge_agent.strict_json import LARGEST_EXACT_INTEGER, canonical_json, parse_json
+from edge_agent.strict_json import LARGEST_EXACT_INTEGER, canonical_json, is_schema, parse_json
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
 
@@ -92,7 +92,7 @@ class Manifest:
             BundleFormatError: Not strict JSON, another schema, unknown, missing or impossible fields.
         """
         document = parse_json(data, where=MANIFEST)
-        if not isinstance(document, dict) or not _is_known(document.get("schema")):
+        if not isinstance(document, dict) or not is_schema(document.get("schema"), FIRST_SCHEMA, SCHEMA):
             raise BundleFormatError(
                 "manifest_schema",
                 f"{MANIFEST}.schema: expected {SCHEMA}, got another one; update the agent or export again",
@@ -101,11 +101,6 @@ class Manifest:
         if document.get("bundle_id") != manifest.bundle_id:
             raise _refused("bundle_id", f"{manifest.bundle_id}, as detector and version say", document.get("bundle_id"))
         return manifest
-
-
-def _is_known(schema: Any) -> bool:
-    # true and 1.0 equal 1, and are other bytes.
-    return type(schema) is int and schema in (FIRST_SCHEMA, SCHEMA)
 
 
 def _build(document: dict[str, Any]) -> Manifest:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from edge_agent.errors import PolicyRejected, SlotRefused
-from edge_agent.strict_json import LARGEST_EXACT_INTEGER
+from edge_agent.strict_json import LARGEST_EXACT_INTEGER, is_schema
 from shared_features.parse import from_mapping
 
 EMPTY: Final = "empty"
@@ -133,9 +133,7 @@ class SlotsState:
         Raises:
             ValueError: Not a state of this schema.
         """
-        if not isinstance(document, dict) or type(document.get("schema")) is not int:
-            raise ValueError(f"state: expected schema {SCHEMA}, got none; do not use this file")
-        if document["schema"] not in (_BEFORE_EPOCHS, SCHEMA):
+        if not isinstance(document, dict) or not is_schema(document.get("schema"), _BEFORE_EPOCHS, SCHEMA):
             raise ValueError(f"state: expected schema {SCHEMA}, got another one; do not use this file")
         fields = {key: value for key, value in document.items() if key != "schema"}
         fields = _with_epochs(fields) if document["schema"] == _BEFORE_EPOCHS else fields

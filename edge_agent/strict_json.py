@@ -47,9 +47,9 @@ def parse_json(data: bytes, *, where: str) -> Any:
     return document
 
 
-def is_schema(value: Any, schema: int) -> bool:
-    """Whether ``value`` names that version: an integer, not ``true`` or ``1.0``, which equal 1 as well."""
-    return type(value) is int and value == schema
+def is_schema(value: Any, *schemas: int) -> bool:
+    """Whether ``value`` names such a version: an integer, not ``true`` or ``1.0``, which equal 1 as well."""
+    return type(value) is int and value in schemas
 
 
 def canonical_json(document: Any) -> bytes:

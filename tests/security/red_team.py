@@ -52,9 +52,6 @@ _PLACES = (
 NAMES: Final = tuple(name for names, _ in _PLACES for name in names)
 """Names of the rows; row 1 comes first."""
 
-AWAITED: Final = frozenset({*range(46, 61), 62})
-"""Rows whose tests are being written on other branches; empty when they are merged."""
-
 _NAMED = re.compile(r"test_(?:row_)?([0-9]{2})_")
 _NUMBERED = re.compile(r"([0-9]{1,2}(?:(?:, | and |-)[0-9]{1,2})*): ")
 

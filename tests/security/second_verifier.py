@@ -20,8 +20,7 @@ ARRAYS = {"samples": "f3", "speeds": "d2", "pulses": "d3", "features": "f2", "sc
 ORDER, LARGEST = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551, 2**53 - 1
 WHOLE = {"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://model_signing/signature/v1.0"}
 SERIALIZATION = {"allow_symlinks": False, "hash_type": "sha256", "method": "files"}
-TYPE = "application/vnd.in-toto+json"
-INT, WORD = "(?:0|[1-9][0-9]{0,8})", "[0-9A-Za-z-]{1,32}"
+INT, WORD, TYPE = "(?:0|[1-9][0-9]{0,8})", "[0-9A-Za-z-]{1,32}", "application/vnd.in-toto+json"
 VERSION = rf"({INT}\.{INT}\.{INT})(?:-({WORD}(?:\.{WORD})*))?"
 FORMS = {"detector": "[a-z][a-z0-9_]{0,63}", "fleet": "[a-z0-9][a-z0-9_-]{0,63}", "spec_digest": "[0-9a-f]{64}"}
 FORMS |= {"release_class": "release|development", "expires": "([0-9]{4}-[0-9]{2}-[0-9]{2})?", "version": VERSION}
@@ -46,7 +45,7 @@ def verify(data, keys, *, fleet, agent, today, lowest=0):
         _need((manifest["fleet"], manifest["release_class"]) == (fleet, "release"), "fleet or class")
         _need(_precedence(agent) >= _precedence(manifest["min_agent_version"]), "agent too old")
         _need(date.fromisoformat(manifest["expires"] or "9999-12-31") >= today, "expired")
-        _need(manifest["sequence"] >= lowest, "sequence")
+        _need((manifest.get("epoch", 0), manifest["sequence"]) >= (0, lowest), "sequence")
         _need(manifest["spec_digest"] == digests["feature_spec.json"], "another feature spec")
         members["MODEL_CARD.md"].decode("utf-8")
         lengths = {_read_array(members[f"golden/{name}.npy"], kind) for name, kind in ARRAYS.items()}
@@ -125,9 +124,10 @@ def _read_statement(payload, names):
 
 def _read_manifest(data):
     fields = _read_json(data)
-    _need(isinstance(fields, dict) and fields.keys() == FORMS.keys() | {"schema", "sequence"}, "fields")
-    _need(type(fields["schema"]) is type(fields["sequence"]) is int and fields["schema"] == 1, "integers")
-    _need(fields["sequence"] >= 0 and all(re.fullmatch(form, fields[name]) for name, form in FORMS.items()), "values")
+    numbers = ["schema", "sequence", "epoch"][: 3 if fields["schema"] == 2 else 2]
+    _need(isinstance(fields, dict) and fields.keys() == FORMS.keys() | set(numbers), "fields")
+    _need(all(type(fields[name]) is int and fields[name] >= 0 for name in numbers), "integers")
+    _need(fields["schema"] in (1, 2) and all(re.fullmatch(FORMS[name], fields[name]) for name in FORMS), "values")
     _need(fields["bundle_id"] == "{detector}/{version}".format(**fields), "bundle_id")
     _need((fields["ecr"] + fields["part_number"]).isprintable(), "texts for people")
     return fields

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_agent import slots_state
 from edge_agent.config import load_config
-from edge_agent.errors import BundleFormatError, ConfigError, SlotRefused, UnitStateError
+from edge_agent.errors import AgentError, ConfigError, SlotRefused, UnitStateError
 from edge_agent.offer import Offer, Rollout
 from edge_agent.slots_disk import STATE_FILES, encode_state, read_state
 from edge_agent.slots_state import PROBATION, Rejected, Slot, SlotsState
@@ -100,5 +100,5 @@ STATE_TARGETS: Final = {
     "summed_state": Target(either(_BODIES), check_summed_state, (SlotRefused,)),
     "unit": Target(either([UNIT]), check_unit, (UnitStateError,)),
     "config": Target(damaged([CONFIG, PACKAGED]), check_config, (ConfigError,)),
-    "offer": Target(changed_json([OFFER]), check_offer, (BundleFormatError,)),
+    "offer": Target(changed_json([OFFER]), check_offer, (AgentError,)),
 }
