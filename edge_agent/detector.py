@@ -235,12 +235,12 @@ class Detector:
         for handover in self._handovers:
             if handover.begins_with(frame):
                 self._take_over(handover)
-        late_before = self._stream.late_frames
-        judgements = [self._judge(frame, window) for window in self._stream.push(frame)]
+        late_before, before_ns = self._stream.late_frames, self._stream.uncovered_ns
+        windows = self._stream.push(frame)
         if self._stream.late_frames == late_before:
             for handover in self._handovers:
-                judgements += self._hand_over(handover, frame)
-        return judgements
+                return self._hand_over(handover, frame, windows, before_ns)
+        return [self._judge(frame, window) for window in windows]
 
     def swap(self, model: LoadedModel, makers: Makers, unit: UnitState = NOBODY) -> None:
         """Go over to another bundle, between two frames.
@@ -271,11 +271,14 @@ class Detector:
         for assessor in (self._assessor, *(each.assessor for each in self._handovers)):
             assessor.reset_unit()
 
-    def _hand_over(self, handover: Handover, frame: Frame) -> list[Judgement]:
-        windows = handover.warm(frame, self._stream.uncovered_ns)
-        if windows:
+    def _hand_over(self, handover: Handover, frame: Frame, old: list[Window], before_ns: int) -> list[Judgement]:
+        new = handover.warm(frame, before_ns, self._stream.uncovered_ns)
+        # What the new one says of the same time is said once.
+        kept = [window for window in old if not new or window.end_ns < new[0].end_ns]
+        judgements = [self._judge(frame, window) for window in kept]
+        if new:
             self._take_over(handover)
-        return [self._judge(frame, window) for window in windows]
+        return judgements + [self._judge(frame, window) for window in new]
 
     def _take_over(self, handover: Handover) -> None:
         handover.assessor.follow(self._assessor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from edge_agent.frame import NS_PER_S
 from edge_agent.stream import GAP, STEP_TOLERANCE_NS, WindowStream
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Handover:
         self.spec_digest = spec.digest
         self.stream = WindowStream(spec, makers)
         self.assessor = assessor
+        self._half_hop_ns = round(spec.hop_s * NS_PER_S / 2)
         self._flight = flight
         self._looks_unheard = 0
 
@@ -47,17 +49,21 @@ class Handover:
         """Whether another flight begins, which is judged by the new one from its first sample on."""
         return frame.flight != self._flight
 
-    def warm(self, frame: Frame, uncovered_ns: int) -> list[Window]:
+    def warm(self, frame: Frame, before_ns: int, after_ns: int) -> list[Window]:
         """Take a frame that the old one has taken; gives windows once they leave nothing out, and the new one decides.
 
         Args:
             frame: The frame.
-            uncovered_ns: Source time of the first sample that no window of the old one has covered.
+            before_ns: Source time of the first sample that no window of the old one had covered before the frame.
+            after_ns: The same after it. A window that begins in between may repeat what the old one says of the frame.
         """
         self._looks_unheard = 0
         # What a gap has cost is told by the old one.
         windows = [window for window in self.stream.push(frame) if window.reason != GAP]
-        return windows if windows and windows[0].start_ns <= uncovered_ns + STEP_TOLERANCE_NS else []
+        if windows and windows[0].start_ns <= before_ns + STEP_TOLERANCE_NS:
+            return windows
+        further = [window for window in windows if window.end_ns > after_ns + self._half_hop_ns]
+        return further if further and further[0].start_ns <= after_ns + STEP_TOLERANCE_NS else []
 
     def is_unheard(self) -> bool:
         """Whether the engine was not heard for so many looks, this one included."""

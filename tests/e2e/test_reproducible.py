@@ -98,7 +98,7 @@ def here(tmp_path_factory):
     """A workspace that went through the pipeline without an interruption."""
     site = Site(tmp_path_factory.mktemp("here"), hash_seed=1, threads=1, time_zone="UTC")
     site.run("simulate", "--out", "data/raw", *FLEET)
-    site.run("keys", "new", "--out", "keys")
+    site.run("keys", "new", "--out", "keys", "--unencrypted")
     site.pipeline()
     return site
 

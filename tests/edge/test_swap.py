@@ -115,6 +115,7 @@ def test_no_span_goes_unjudged(
         first = digests.index(new.bundle_digest)
         assert digests == [old.bundle_digest] * first + [new.bundle_digest] * (len(found) - first)
         assert {each.reason for each in found} == {""}
+        assert len({each.end_ns for each in found}) == len(found)
         covered_ns = frames[0].t_ns
         for each in found:
             assert each.start_ns <= covered_ns
