@@ -20,7 +20,7 @@ from edge_agent.heap import give_back
 from edge_agent.load import load_beside
 from edge_agent.slots_disk import STATE_FILES
 from edge_agent.slots_ledger import SlotLedger
-from edge_agent.slots_state import EMPTY, SlotsState, begin_boot, end_cleanly, give_up, loaded
+from edge_agent.slots_state import EMPTY, TRIAL, SlotsState, begin_boot, end_cleanly, give_up, loaded
 from edge_agent.startup import keys_of_config, slots_of_config
 from edge_agent.trust_event import refused
 from shared_features.makers import Makers
@@ -130,6 +130,9 @@ class Swapper:
         self._refused = ""
         if state.active.digest == self._parts.digest:
             # Activated again before it had made way: it has been loaded and proven by this very run.
+            if state.stage == TRIAL:
+                # Of which nothing may be left, where it was good before.
+                self._parts.probation.swap(self._parts.digest)
             self._note(lambda now: loaded(now, self._parts.digest))
         else:
             self._go_over(state)

@@ -27,7 +27,7 @@ from edge_agent.policy import Policy
 from edge_agent.probation import MOST_FAULTS, Probation
 from edge_agent.scorer import Scorer
 from edge_agent.sealed_file import sealed
-from edge_agent.slots_state import PROBATION, ROLLED_BACK, roll_back
+from edge_agent.slots_state import PROBATION, ROLLED_BACK, mark_good, roll_back
 from edge_agent.startup import LoadedShadow
 from edge_agent.stream import GAP
 from edge_agent.streams import Streams
@@ -286,6 +286,8 @@ class Parts:
         self.health = SimpleNamespace(counters=SimpleNamespace(add=self.counts.append))
         self.pipeline = SimpleNamespace(streams=SimpleNamespace(settle=lambda: 0))
         self.error: Exception | None = None
+        self.watched: list[str] = []
+        self.probation = SimpleNamespace(swap=self.watched.append)
 
     def swap(self, model: LoadedModel, makers: Makers) -> None:
         """Go over, or fail."""
@@ -318,6 +320,21 @@ def test_swap_follows_the_slots(rig: Rig) -> None:
     rig.ledger.change(roll_back)
     swapper._look()
     assert parts.digest == rig.old
+
+
+@pytest.mark.usefixtures("proved_here")
+def test_left_and_activated_again_between_two_looks(rig: Rig) -> None:
+    """What was good before is on probation anew, in this run, too: else it would stay so until a restart."""
+    swapper, parts = swapper_of(rig)
+    swapper._look()
+    rig.ledger.change(lambda state: mark_good(state, rig.new))
+    swapper._look()
+    rig.ledger.change(roll_back)
+    rig.store.activate(rig.new, boots=2)
+    swapper._look()
+    assert (parts.digest, rig.stage, parts.watched) == (rig.new, PROBATION, [rig.new])
+    swapper._look()
+    assert parts.watched == [rig.new]
 
 
 REFUSALS: list[tuple[Exception, str, bool]] = [
