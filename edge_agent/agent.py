@@ -209,6 +209,7 @@ class Agent:
                 return event
             self._health.link = self._link.state
             self._guard.run("probation", self._probation.tick)
+            self._guard.run("swap", self._swapper.tick)
             self._guard.run("reports", lambda: self._link.publish(*self._reports.tick()))
             self._guard.run("trust", lambda: self._link.publish(*self._trust.tick()))
             self._guard.run("report", self._report)

@@ -36,7 +36,7 @@ from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 from edge_agent.waveform_recorder import WaveformRecorder
 from shared_features.makers import Makers
-from tests.conftest import make_small_bundle, small_spec
+from tests.conftest import make_small_bundle, small_spec, wait_until
 from tests.edge.test_slots_boot import Rig
 
 S_NS = 10**9
@@ -420,6 +420,41 @@ def test_an_end_in_the_middle_costs_no_start(rig: Rig, monkeypatch: pytest.Monke
     swapper._look()
     swapper.stop()
     assert (parts.digest, rig.ledger.state().boots_left) == (rig.new, 1)
+
+
+@pytest.mark.usefixtures("proved_here")
+def test_an_end_before_the_worker_went_over(rig: Rig) -> None:
+    """What the worker had still to do is not done any more: else the trial would be given back twice."""
+    waiting: list[Callable[[], None]] = []
+    parts: Any = Parts(rig.old)
+
+    def ask(task: Callable[[], None]) -> None:
+        waiting.append(task)
+        swapper.stop()
+
+    swapper = Swapper(rig.config, parts, ask, on_swap=lambda: parts.counts.append("told"))
+    swapper._look()
+    [task] = waiting
+    task()
+    assert (parts.digest, parts.counts, rig.ledger.state().boots_left) == (rig.old, [], 2)
+
+
+@pytest.mark.usefixtures("proved_here")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_started_anew(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the main loop's next report, and counted; without slots there is no thread to miss."""
+    swapper, parts = swapper_of(rig)
+    with monkeypatch.context() as patch:
+        patch.setattr(Swapper, "_guarded", raiser(MemoryError()))
+        swapper.start()
+        swapper._thread.join()
+    swapper.tick()
+    wait_until(lambda: parts.digest == rig.new, "the swap")
+    swapper.tick()
+    assert parts.counts.count("main_loop_errors.swap") == 1
+    swapper.stop()
+    swapper.tick()
+    assert parts.counts.count("main_loop_errors.swap") == 1
 
 
 @pytest.mark.usefixtures("proved_here")
