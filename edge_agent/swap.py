@@ -22,7 +22,7 @@ from edge_agent.load import load_beside
 from edge_agent.slots_disk import STATE_FILES
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import EMPTY, TRIAL, SlotsState, begin_boot, end_cleanly, give_up, loaded
-from edge_agent.startup import keys_of_config, slots_of_config
+from edge_agent.startup import noted_keys_of, slots_of_config
 from edge_agent.trust_event import refused
 from shared_features.makers import Makers
 
@@ -190,7 +190,7 @@ class Swapper:
 
     def _prepared(self, state: SlotsState, digest: str) -> LoadedModel:
         with _taking_turns():
-            store = slots_of_config(self._config, keys_of_config(self._config))
+            store = slots_of_config(self._config, noted_keys_of(self._config))
             return load_beside(store.open_beside(state, digest))
 
     def _is_wanted(self, digest: str) -> bool:

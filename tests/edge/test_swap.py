@@ -13,10 +13,13 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent import archive, swap
 from edge_agent.archive import archive_digest, read_archive, write_archive
 from edge_agent.assessment import Assessment, encode_assessment
+from edge_agent.audit import AuditLog
+from edge_agent.command_audit import log_documents
 from edge_agent.config import AgentConfig
 from edge_agent.detector import Detector, LoadedModel
 from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, PolicyRejected
@@ -32,7 +35,7 @@ from edge_agent.startup import LoadedShadow
 from edge_agent.stream import GAP
 from edge_agent.streams import Streams
 from edge_agent.swap import Swapper
-from edge_agent.trust import TrustedKeys
+from edge_agent.trust import TrustedKeys, key_hint
 from edge_agent.version import AGENT_VERSION
 from edge_agent.waveform_recorder import WaveformRecorder
 from shared_features.makers import Makers
@@ -420,6 +423,18 @@ def test_an_end_in_the_middle_costs_no_start(rig: Rig, monkeypatch: pytest.Monke
     swapper._look()
     swapper.stop()
     assert (parts.digest, rig.ledger.state().boots_left) == (rig.new, 1)
+
+
+@pytest.mark.usefixtures("proved_here")
+def test_keys_are_noted_before_a_bundle_of_theirs_decides(rig: Rig) -> None:
+    """Key files are read anew for each swap, and the log says so where they are others than at the start."""
+    swapper, parts = swapper_of(rig)
+    stranger = ec.derive_private_key(5, ec.SECP256R1()).public_key()
+    AuditLog(rig.config.agent.state_dir).note_keys([key_hint(stranger)])
+    swapper._look()
+    assert parts.digest == rig.new
+    kinds = [each["kind"] for each in log_documents(rig.config.agent.state_dir)]
+    assert kinds[-3:] == ["keys_changed", "keys_changed", "probation_began"]
 
 
 @pytest.mark.usefixtures("proved_here")
