@@ -39,9 +39,9 @@ def make_folder(folder: Path) -> None:
     is_new = not folder.is_dir()
     if is_new:
         folder.mkdir(mode=0o750)
-        give_to_owner(folder, folder.parent)
     if folder.is_symlink():
         raise NotADirectoryError(errno.ENOTDIR, "a symbolic link", str(folder))
+    _give_away(folder)
     try:
         # Also where it was there: whoever made it may have been killed before it was on disk.
         sync_folder(folder.parent)
@@ -49,6 +49,16 @@ def make_folder(folder: Path) -> None:
         if is_new:
             folder.rmdir()
         raise
+
+
+def _give_away(folder: Path) -> None:
+    """Also where it was there: who made it may have been killed before that. By descriptor, so by no link."""
+    if os.geteuid() == 0:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            give_to_owner(descriptor, folder.parent)
+        finally:
+            os.close(descriptor)
 
 
 def write_durably(path: Path, content: bytes, *, take_back: bool = False) -> None:
