@@ -75,7 +75,7 @@ def write_durably(path: Path, content: bytes, *, take_back: bool = False) -> Non
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     temporary.unlink(missing_ok=True)
     try:
-        _write_new(temporary, content)
+        write_new(temporary, content)
         temporary.replace(path)
     except OSError:
         with suppress(OSError):
@@ -165,7 +165,12 @@ def _wait_for_lock(descriptor: int, folder: Path) -> None:
             return
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, owned as its folder, and wait until it is on disk; its name may not be.
+
+    Raises:
+        OSError: The disk refuses, or something has its name.
+    """
     # O_EXCL and O_NOFOLLOW: nothing that somebody laid there is written through.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     try:
