@@ -129,7 +129,7 @@ class Rig:
         if step.name == "start":
             return _start(self.config, {digest})
         probation = Probation(self.config, digest, Counters())
-        judged: Any = SimpleNamespace(assessment=SimpleNamespace(state="normal"))
+        judged: Any = SimpleNamespace(assessment=SimpleNamespace(state="normal", bundle_digest=digest))
         probation.observe(judged, [judged])
         probation.tick() if step.name == "mark good" else probation.close()
         return 0
