@@ -16,6 +16,7 @@ from edge_agent.config_reload import ConfigState, changed_keys, check_reload
 from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
 from edge_agent.folder_lock import FolderLock
+from edge_agent.guard import Guard
 from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
 from edge_agent.heard import Heard
 from edge_agent.inbox import LONGEST_TOPIC, TOPIC_TOO_LONG, Arrival, Inbox
@@ -100,6 +101,7 @@ class Agent:
         self._read_config = read_config
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
+        self._guard = Guard(self._health.counters)
         self._inbox = Inbox(
             max_frames=config.limits.inbox_frames,
             max_bytes=config.limits.inbox_bytes,
@@ -184,30 +186,35 @@ class Agent:
         self._worker.start()
         self._swapper.start()
         self._journal.start()
-        self._link.publish(*self._trust.tick())
+        self._guard.run("trust", lambda: self._link.publish(*self._trust.tick()))
         self._link.start()
-        self._report()
+        self._guard.run("report", self._report)
         # Ready without the link: an aircraft boots before its network does.
         self._notifier.ready(self._summary())
         _log.info("agent started", bundle=self._health.identity.bundle_id, run=self._health.identity.run)
 
     def _watch(self) -> Event:
-        """Report at every interval and change, until an end is due; returns why."""
+        """Report at every interval and change, until an end is due; returns why.
+
+        Each step is guarded, and none of them makes an event: a fault that stays comes back with the next report.
+        """
         while True:
             try:
                 event = self._events.get(timeout=self._config.agent.status_interval_s)
             except Empty:
                 event = Event.LINK_CHANGED
             if event is Event.RELOAD:
-                self._reload()
+                self._guard.run("reload", self._reload)
             elif event not in (Event.LINK_CHANGED, Event.SWAPPED):
                 return event
             self._health.link = self._link.state
-            self._probation.tick()
-            self._link.publish(*self._reports.tick(), *self._trust.tick())
-            self._report()
+            self._guard.run("probation", self._probation.tick)
+            self._guard.run("swap", self._swapper.tick)
+            self._guard.run("reports", lambda: self._link.publish(*self._reports.tick()))
+            self._guard.run("trust", lambda: self._link.publish(*self._trust.tick()))
+            self._guard.run("report", self._report)
             if self._health.link.connected:
-                self._link.publish(*status_messages(self._config, self._document()))
+                self._guard.run("status", self._publish_status)
             tell = self._notifier.ready if event is Event.RELOAD else self._notifier.status
             tell(self._summary())
 
@@ -251,20 +258,21 @@ class Agent:
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
         else:
-            self._link.publish(*self._onlookers.close())
-        self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S), *self._trust.tick())
+            self._guard.run("onlookers", lambda: self._link.publish(*self._onlookers.close()))
+        self._guard.run("reports", lambda: self._link.publish(*self._reports.finish(EVIDENCE_TIMEOUT_S)))
+        self._guard.run("trust", lambda: self._link.publish(*self._trust.tick()))
         self._outbox.hold_backlog_back()
         self._units.stop(UNITS_TIMEOUT_S)
         self._health.state, self._health.reason = OFFLINE, STOPPED
-        self._link.publish(*status_messages(self._config, self._document()))
+        self._guard.run("status", self._publish_status)
         if not self._link.stop(GOODBYE_TIMEOUT_S):
             kept = "in the journal, for the next start" if self._config.journal.enabled else "nowhere: they are lost"
             _log.warning("messages not delivered", n=len(self._outbox), kept=kept)
         if not self._journal.stop(JOURNAL_TIMEOUT_S):
             _log.error("journal not finished", waited_s=JOURNAL_TIMEOUT_S)
-        self._trust.close()
+        self._guard.run("trust", self._trust.close)
         self._health.link = self._link.state
-        self._report()
+        self._guard.run("report", self._report)
         self._metrics.close()
         _log.info("agent stopped", **self._gauges())
 
@@ -292,10 +300,13 @@ class Agent:
 
     def _report(self) -> None:
         gauges = self._gauges()
-        self._checkup.refresh(gauges)
+        self._guard.run("checkup", lambda: self._checkup.refresh(gauges))
         document = self._document()
-        self._metrics.give(document, gauges)
-        self._status_file.keep(document)
+        self._guard.run("metrics", lambda: self._metrics.give(document, gauges))
+        self._guard.run("status_file", lambda: self._status_file.keep(document))
+
+    def _publish_status(self) -> None:
+        self._link.publish(*status_messages(self._config, self._document()))
 
     def _document(self) -> dict[str, Any]:
         return {**self._health.document(self._gauges()), **self._onlookers.document(self._inbox)}

@@ -115,7 +115,7 @@ def append(folder: Path, content: bytes) -> None:
         _check_regular(descriptor, path)
         if is_new:
             os.fchmod(descriptor, PRIVATE)
-            give_to_owner(descriptor, folder)
+        give_to_owner(descriptor, folder)
         size = os.fstat(descriptor).st_size
         try:
             _write_all(descriptor, content)
@@ -183,11 +183,12 @@ def held(folder: Path) -> Iterator[None]:
         OSError: The disk refuses, or another process does not let go in time.
     """
     path = folder / LOCK_FILE
-    is_new = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE)
     try:
-        if is_new:
-            give_to_owner(descriptor, folder)
+        # Not a second name of somebody else's file, which root would give away with it.
+        _check_regular(descriptor, path)
+        # Also where it was there: who made it may have been killed before it was given away.
+        give_to_owner(descriptor, folder)
         _wait_for_lock(descriptor)
         yield
     finally:

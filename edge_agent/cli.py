@@ -300,10 +300,14 @@ def _add_bundle(bundle: argparse.ArgumentParser) -> list[argparse.ArgumentParser
     actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
     install = actions.add_parser("install", help="verify a bundle, prove it here and keep it; what runs stays")
     install.add_argument("bundle", type=Path, metavar="BUNDLE", help="a .bundle file, or a folder of its members")
-    activate = actions.add_parser("activate", help="put an installed bundle on trial, from the next start on")
+    activate = actions.add_parser(
+        "activate", help="put an installed bundle on trial; a running agent takes it within a second"
+    )
     activate.add_argument("digest", metavar="DIGEST", help="its digest, or the first eight digits or more")
     listing = actions.add_parser("list", help="print the installed bundles")
-    rollback = actions.add_parser("rollback", help="return to the previous bundle, from the next start on")
+    rollback = actions.add_parser(
+        "rollback", help="return to the previous bundle; a running agent does within a second"
+    )
     status = actions.add_parser("status", help="print which bundle is active, its stage, and what was rejected")
     return [install, activate, listing, rollback, status]
 

@@ -14,11 +14,12 @@ from edge_agent.bundle import Bundle
 from edge_agent.command_selftest import score_noise
 from edge_agent.detector import Detector
 from edge_agent.doctor_slots import advice_on
-from edge_agent.errors import AgentError, BundleError, ConfigError
+from edge_agent.errors import AgentError, BundleError, ConfigError, SignatureRejected, UpdateError
 from edge_agent.finding import Finding, fail, fine, warn
 from edge_agent.load import prove_model
 from edge_agent.manifest import DEVELOPMENT
 from edge_agent.policy import CLOCK_UNKNOWN
+from edge_agent.signers import accepted_keys
 from edge_agent.startup import keys_of_config, load_second, open_configured, today
 from edge_agent.trust import TrustedKeys
 
@@ -41,13 +42,19 @@ def check_bundle(config: AgentConfig) -> Iterator[Finding]:
     """Keys, bundle, golden vectors and speed; each only where the one before holds."""
     try:
         keys = keys_of_config(config)
+        accepted = accepted_keys(config)
     except ConfigError as error:
         yield fail("keys", str(error), "give the signer's public key to bundle.keys")
         return
-    yield _trusted(keys)
+    except UpdateError as error:
+        # Nobody knows what was revoked: what is in the slots runs on, and nothing is taken.
+        yield fail("keys", f"{error.reason}: {error}", "remove the files that it names, then update")
+        accepted = keys
+    else:
+        yield _trusted(accepted)
     try:
         bundle = open_configured(config, keys)
-        yield _verified(bundle)
+        yield _verified(bundle, _why_not_taken(config, accepted))
         model = prove_model(bundle)
     except BundleError as error:
         advice = advice_on(error.reason, "install a bundle that `edge-agent verify` accepts")
@@ -97,15 +104,29 @@ def _trusted(keys: TrustedKeys) -> Finding:
             "keys", f"{text}; all that are pinned are revoked", "give another signer's public key to bundle.keys"
         )
     if revoked:
-        return warn("keys", f"{text}; pinned, but revoked: {', '.join(revoked)}", "take them out of bundle.keys")
+        # Not before: what lies in the slots by such a key would not be started any more.
+        advice = "take them out of bundle.keys once a bundle of another key is good"
+        return warn("keys", f"{text}; pinned, but revoked: {', '.join(revoked)}", advice)
     return fine("keys", text)
 
 
-def _verified(bundle: Bundle) -> Finding:
+def _why_not_taken(config: AgentConfig, accepted: TrustedKeys) -> str:
+    """Why what runs would not be taken any more, where its key is the reason; empty otherwise."""
+    try:
+        open_configured(config, accepted)
+    except SignatureRejected as error:
+        return error.reason
+    return ""
+
+
+def _verified(bundle: Bundle, not_taken: str) -> Finding:
     manifest = bundle.manifest
     text = f"{manifest.bundle_id}, {manifest.release_class}, digest {bundle.digest[:16]}"
     if manifest.release_class == DEVELOPMENT:
         return warn("bundle", f"{text}: not all of its gates are decided", "fly a release bundle")
+    if not_taken:
+        advice = "release a bundle of another key: this one runs on, and is not taken a second time"
+        return warn("bundle", f"{text}, by a key that signs nothing new any more ({not_taken})", advice)
     left_days = _days_left(manifest.last_day)
     if left_days < 0:
         return warn("bundle", f"{text}, expired on {manifest.expires}", "install a newer one; this one runs on")

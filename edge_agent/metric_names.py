@@ -76,6 +76,9 @@ KNOWN: Final[Mapping[str, Metric]] = MappingProxyType(
         "alerts": _counter("alerts", "Alerts.", "event"),
         "deadline_missed": _counter("deadline_missed", "Results later than the deadline."),
         "internal_errors": _counter("internal_errors", "Messages on which the agent's own code failed."),
+        "main_loop_errors": _counter(
+            "main_loop_errors", "Steps of a report that the agent's own code failed in.", "step"
+        ),
         "observer_errors": _counter("observer_errors", "Frames on which an observer failed.", "observer"),
         "streams_evicted": _counter("engines_evicted", "Engines forgotten because too many were heard."),
         "status_not_written": _counter("status_not_written", "Times the status file could not be written."),

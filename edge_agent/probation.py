@@ -12,7 +12,7 @@ import structlog
 from edge_agent.decision import NOT_ASSESSED
 from edge_agent.errors import ConfigError, SlotRefused
 from edge_agent.slots_ledger import SlotLedger
-from edge_agent.slots_state import FAULTS, PROBATION, SlotsState, end_cleanly, fail_probation, mark_good
+from edge_agent.slots_state import FAULTS, PROBATION, SlotsState, end_cleanly, fail_probation, loaded, mark_good
 
 if TYPE_CHECKING:
     from edge_agent.config import AgentConfig
@@ -99,9 +99,9 @@ class Probation:
         minutes = (self._now_s() - trial.since_s) / _S_PER_MINUTE
         windows = trial.windows - trial.windows_before
         if trial.faults_in_a_row >= MOST_FAULTS:
-            trial.is_over = self._change(lambda state: fail_probation(state, trial.digest, FAULTS))
+            trial.is_over = self._change(lambda state: fail_probation(_begun(state, trial), trial.digest, FAULTS))
         elif windows >= self._section.probation_windows and minutes >= self._section.probation_minutes:
-            trial.is_over = self._change(lambda state: mark_good(state, trial.digest))
+            trial.is_over = self._change(lambda state: mark_good(_begun(state, trial), trial.digest))
 
     def close(self) -> None:
         """The agent was asked to end: this start is not held against the bundle."""
@@ -132,3 +132,8 @@ class Probation:
 
     def _faults(self) -> int:
         return self._counters.snapshot().get(_FAULTS, 0)
+
+
+def _begun(state: SlotsState, trial: _Trial) -> SlotsState:
+    """The state once the probation of what runs has begun: the disk may have refused to note that."""
+    return loaded(state, trial.digest)

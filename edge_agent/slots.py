@@ -84,7 +84,7 @@ class SlotStore:
         return slot
 
     def activate(self, digest: str, *, boots: int) -> SlotsState:
-        """Put a slot on trial, from the agent's next start on.
+        """Put a slot on trial: an agent that runs takes it within a second, another one at its start.
 
         Args:
             digest: Its digest, or the first eight digits of it or more.

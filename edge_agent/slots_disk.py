@@ -39,9 +39,9 @@ def make_folder(folder: Path) -> None:
     is_new = not folder.is_dir()
     if is_new:
         folder.mkdir(mode=0o750)
-        give_to_owner(folder, folder.parent)
     if folder.is_symlink():
         raise NotADirectoryError(errno.ENOTDIR, "a symbolic link", str(folder))
+    _give_away(folder)
     try:
         # Also where it was there: whoever made it may have been killed before it was on disk.
         sync_folder(folder.parent)
@@ -49,6 +49,16 @@ def make_folder(folder: Path) -> None:
         if is_new:
             folder.rmdir()
         raise
+
+
+def _give_away(folder: Path) -> None:
+    """Also where it was there: who made it may have been killed before that. By descriptor, so by no link."""
+    if os.geteuid() == 0:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            give_to_owner(descriptor, folder.parent)
+        finally:
+            os.close(descriptor)
 
 
 def write_durably(path: Path, content: bytes, *, take_back: bool = False) -> None:
@@ -65,7 +75,7 @@ def write_durably(path: Path, content: bytes, *, take_back: bool = False) -> Non
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     temporary.unlink(missing_ok=True)
     try:
-        _write_new(temporary, content)
+        write_new(temporary, content)
         temporary.replace(path)
     except OSError:
         with suppress(OSError):
@@ -155,7 +165,12 @@ def _wait_for_lock(descriptor: int, folder: Path) -> None:
             return
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, owned as its folder, and wait until it is on disk; its name may not be.
+
+    Raises:
+        OSError: The disk refuses, or something has its name.
+    """
     # O_EXCL and O_NOFOLLOW: nothing that somebody laid there is written through.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     try:

@@ -72,9 +72,7 @@ def start_configured(config: AgentConfig) -> LoadedModel:
         ConfigError: A key file is missing or wrong.
         BundleError: The bundle is refused, and so is the one before it.
     """
-    ledger, keys = SlotLedger(config.agent.state_dir), keys_of_config(config)
-    # Those of the repository are the updater's to note.
-    ledger.audit.note_keys(TrustedKeys.from_files(config.bundle.keys).by_hint, revoked=config.bundle.revoked_keys)
+    ledger, keys = SlotLedger(config.agent.state_dir), noted_keys_of(config)
     if config.bundle.slots:
         return load_from_slots(ledger, slots_of_config(config, keys))
     try:
@@ -110,6 +108,18 @@ def keys_of_config(config: AgentConfig) -> TrustedKeys:
         ConfigError: A key file is missing or wrong.
     """
     return start_keys(config)
+
+
+def noted_keys_of(config: AgentConfig) -> TrustedKeys:
+    """As ``keys_of_config``; the audit log is told where the config's own differ from what was last noted.
+
+    Raises:
+        ConfigError: As ``keys_of_config``.
+    """
+    keys, pinned = keys_of_config(config), TrustedKeys.from_files(config.bundle.keys)
+    # Those of the repository are the updater's to note.
+    SlotLedger(config.agent.state_dir).audit.note_keys(pinned.by_hint, revoked=config.bundle.revoked_keys)
+    return keys
 
 
 def policy_of_config(config: AgentConfig) -> Policy:

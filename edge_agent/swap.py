@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, SlotRefused
+from edge_agent.guard import MAIN_LOOP_ERRORS
 from edge_agent.heap import give_back
 from edge_agent.load import load_beside
 from edge_agent.slots_disk import STATE_FILES
 from edge_agent.slots_ledger import SlotLedger
-from edge_agent.slots_state import EMPTY, SlotsState, begin_boot, end_cleanly, give_up, loaded
-from edge_agent.startup import keys_of_config, slots_of_config
+from edge_agent.slots_state import EMPTY, TRIAL, SlotsState, begin_boot, end_cleanly, give_up, loaded
+from edge_agent.startup import noted_keys_of, slots_of_config
 from edge_agent.trust_event import refused
 from shared_features.makers import Makers
 
@@ -77,11 +78,19 @@ class Swapper:
         self._refused = ""
         self._on_trial = _NOTHING_ON_TRIAL
         self._is_settled = self._is_tidy = True
-        self._thread = threading.Thread(target=self._run, name="swap", daemon=True)
+        self._thread = self._new_thread()
 
     def start(self) -> None:
         """Begin to look; what the slots say now may be newer than what was loaded."""
         if self._config.bundle.slots:
+            self._thread.start()
+
+    def tick(self) -> None:
+        """See that the thread lives: one that has died is started anew; for the main thread, at each report."""
+        if self._config.bundle.slots and not (self._stopping.is_set() or self._thread.is_alive()):
+            self._parts.health.counters.add(f"{MAIN_LOOP_ERRORS}.swap")
+            _log.error("swap thread had ended, started anew")
+            self._thread = self._new_thread()
             self._thread.start()
 
     def look(self) -> None:
@@ -97,6 +106,9 @@ class Swapper:
             self._thread.join(_STOP_TIMEOUT_S)
         if self._on_trial not in (_NOTHING_ON_TRIAL, self._parts.digest):
             self._note(lambda now: end_cleanly(now, self._on_trial))
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="swap", daemon=True)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -130,6 +142,9 @@ class Swapper:
         self._refused = ""
         if state.active.digest == self._parts.digest:
             # Activated again before it had made way: it has been loaded and proven by this very run.
+            if state.stage == TRIAL:
+                # Of which nothing may be left, where it was good before.
+                self._parts.probation.swap(self._parts.digest)
             self._note(lambda now: loaded(now, self._parts.digest))
         else:
             self._go_over(state)
@@ -175,7 +190,7 @@ class Swapper:
 
     def _prepared(self, state: SlotsState, digest: str) -> LoadedModel:
         with _taking_turns():
-            store = slots_of_config(self._config, keys_of_config(self._config))
+            store = slots_of_config(self._config, noted_keys_of(self._config))
             return load_beside(store.open_beside(state, digest))
 
     def _is_wanted(self, digest: str) -> bool:
@@ -189,20 +204,21 @@ class Swapper:
 
         def task() -> None:
             try:
-                self._parts.swap(model, makers)
+                # Asked to end meanwhile, the trial has been given back.
+                if not self._stopping.is_set():
+                    self._parts.swap(model, makers)
             except Exception as error:  # noqa: BLE001 - raised below: the worker must not end of it
                 faults.append(error)
             finally:
                 done.set()
 
         self._between_turns(task)
-        while not done.wait(LOOK_S):
-            if self._stopping.is_set():
-                return False
+        while not done.wait(LOOK_S) and not self._stopping.is_set():
+            pass
         for fault in faults:
             raise fault
         self._is_settled = self._is_tidy = False
-        return True
+        return self._parts.digest == model.bundle_digest
 
     def _tell(self, model: LoadedModel) -> None:
         self._parts.health.counters.add("swaps")

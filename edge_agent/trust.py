@@ -82,8 +82,8 @@ def verify_signature(signature: bytes, keys: TrustedKeys) -> bytes:
     if envelope.hint in keys.revoked:
         raise SignatureRejected(
             "revoked_key",
-            f"{SIGNATURE}: expected a key that is trusted, got key {envelope.hint[:16]}, which bundle.revoked_keys "
-            "shuts out; take a bundle that another key signed",
+            f"{SIGNATURE}: expected a key that is trusted, got key {envelope.hint[:16]}, which is revoked, by "
+            "bundle.revoked_keys or by the update repository; take a bundle that another key signed",
         )
     key = keys.by_hint.get(envelope.hint)
     if key is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.errors import ConfigError, UnitStateError
+from edge_agent.slots_disk import make_folder, write_new
 from edge_agent.unit_state import UnitState
 
 UNITS: Final = "units"
@@ -92,10 +93,11 @@ def _stem(engine: str) -> str:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    # Root resets units, too: what it makes is given to the agent, and no link of the agent's user leads it elsewhere.
+    if os.geteuid() == 0 or not path.parent.is_dir():
+        path.parent.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+    temporary.unlink(missing_ok=True)
+    write_new(temporary, data)
     temporary.replace(path)

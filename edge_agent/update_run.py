@@ -95,15 +95,23 @@ class Update:
             BundleError: The bundle is refused.
             ConfigError: This user may not write.
         """
-        with tempfile.TemporaryDirectory(prefix="edge-agent-update-") as work:
-            deadline_s = time.monotonic() + self._config.update.deadline_s
-            repository = Repository(self._location, self._root, Path(work), deadline_s)
-            offers, keys = self._walk(repository)
-            self._learn_keys(repository, keys)
-            found = self._choose(offers, self._raise_epoch(repository.epoch), repository.expires)
-            if not self._dry:
-                self._take(repository, found)
-            return found
+        try:
+            with tempfile.TemporaryDirectory(prefix="edge-agent-update-") as work:
+                return self._run(Path(work))
+        except OSError as error:
+            raise UpdateError(
+                "disk_error", f"update: expected room for temporary files, got {error}; make room, or set TMPDIR"
+            ) from error
+
+    def _run(self, work: Path) -> Found:
+        deadline_s = time.monotonic() + self._config.update.deadline_s
+        repository = Repository(self._location, self._root, work, deadline_s)
+        offers, keys = self._walk(repository)
+        self._learn_keys(repository, keys)
+        found = self._choose(offers, self._raise_epoch(repository.epoch), repository.expires)
+        if not self._dry:
+            self._take(repository, found)
+        return found
 
     @property
     def _role(self) -> str:

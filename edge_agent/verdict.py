@@ -121,7 +121,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "internal_errors",
         DEGRADED,
-        lambda signs: _grew(signs, "internal_errors", "observer_errors"),
+        lambda signs: _grew(signs, "internal_errors", "observer_errors", "main_loop_errors"),
         "send us `edge-agent diag`; the log has the traceback",
     ),
     Rule("deadline_missed", DEGRADED, lambda signs: _grew(signs, _LATE), "nothing, for one; else look for other load"),

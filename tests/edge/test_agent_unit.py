@@ -75,6 +75,30 @@ def test_agrees_with_the_code() -> None:
     assert "Environment=ORT_DISABLE_TELEMETRY=1" in UNIT.read_text().splitlines()
 
 
+@pytest.mark.parametrize("unit", [UNIT, UPDATE], ids=["agent", "update"])
+def test_the_child_may_give_way(unit: Path) -> None:
+    """What it does to itself before it runs a model (nice(2) is setpriority) is not taken away by the filter."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    lines = [line.partition("=")[2] for line in unit.read_text().splitlines() if line.startswith("SystemCallFilter=")]
+    denied: set[str] = set()
+    for line in lines:
+        groups = line.lstrip("~").split()
+        calls = {call for group in groups for call in (members(group) if group.startswith("@") else {group})}
+        denied = denied | calls if line.startswith("~") else denied - calls
+    assert not denied & {"setpriority", "getpriority", "prlimit64"}
+    assert "sched_setscheduler" in denied
+
+
+def members(group: str) -> set[str]:
+    """Calls of a group of systemd's, those of the groups in it included."""
+    text = subprocess.run(
+        ["systemd-analyze", "syscall-filter", group], check=True, capture_output=True, text=True
+    ).stdout
+    names = {line.strip() for line in text.splitlines()[1:] if line.strip() and not line.strip().startswith("#")}
+    return {call for name in names for call in (members(name) if name.startswith("@") else {name})}
+
+
 def test_updates_share_the_agents_state() -> None:
     """The same dynamic user by name, group and folder; no answer is no failure, and the timer is for this service."""
     assert setting("User", UPDATE) == UNIT.stem

@@ -271,6 +271,33 @@ def test_fault_of_ours_is_no_exception(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("name", [LOCK_FILE, AUDIT_FILE])
+def test_files_of_others_are_not_given_away(tmp_path: Path, name: str) -> None:
+    """The agent's user lays a second name of a file of root's into its folder, and waits for root's command."""
+    folder, secret = tmp_path / "state", tmp_path / "secret"
+    folder.mkdir()
+    os.chown(folder, 12_345, 23_456)
+    secret.write_text("root's")
+    (folder / name).hardlink_to(secret)
+    counted = not_noted()
+    AuditLog(folder).note(EVENT)
+    assert (secret.stat().st_uid, secret.read_text(), not_noted()) == (os.getuid(), "root's", counted + 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("name", [LOCK_FILE, AUDIT_FILE])
+def test_a_kill_before_it_was_given_away(tmp_path: Path, name: str) -> None:
+    """Root's command died between making a file and giving it to the agent, which could note nothing ever after."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    os.chown(folder, 12_345, 23_456)
+    (folder / name).touch()
+    AuditLog(folder).note(EVENT)
+    owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in folder.iterdir()}
+    assert owners == dict.fromkeys((LOCK_FILE, AUDIT_FILE), (12_345, 23_456))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_owned_as_the_folder(tmp_path: Path) -> None:
     """What root writes belongs to the agent, which has to go on with it."""
     folder = tmp_path / "state"

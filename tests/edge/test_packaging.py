@@ -37,6 +37,29 @@ def test_dependencies_are_direct_and_locked() -> None:
     assert asked <= set(LOCKED)
 
 
+@pytest.mark.parametrize(
+    ("there", "starts"),
+    [("", False), ("etc/detector.bundle", True), ("state/bundles/state.0", True), ("state/bundles/state.1", True)],
+)
+def test_a_first_start_needs_a_bundle(tmp_path: Path, there: str, *, starts: bool) -> None:
+    """The file of ``bundle.path``, or the state of slots, which outlives a removal as settings do."""
+    for folder in ("etc", "state/bundles", "system", "bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    for tool in ("systemd-sysusers", "systemd-tmpfiles", "deb-systemd-helper", "systemctl", "deb-systemd-invoke"):
+        (tmp_path / "bin" / tool).write_text(f'#!/bin/sh\necho {tool} "$@"\n')
+        (tmp_path / "bin" / tool).chmod(0o755)
+    if there:
+        (tmp_path / there).touch()
+    text = _deb("postinst").replace("/etc/edge-agent", f"{tmp_path}/etc")
+    text = text.replace("/var/lib/private/edge-agent", f"{tmp_path}/state").replace("/run/systemd", str(tmp_path))
+    environment = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    run = subprocess.run(
+        ["sh", "-c", text, "postinst", "configure"], check=True, capture_output=True, text=True, env=environment
+    )
+    assert ("deb-systemd-invoke start edge-agent.service" in run.stdout) == starts
+    assert ("not started" in run.stdout) != starts
+
+
 @pytest.mark.parametrize("script", ["postinst", "prerm", "postrm"])
 def test_maintainer_scripts_are_sh(script: str) -> None:
     """Debian's sh runs them; an error in one leaves a package half installed."""

@@ -18,7 +18,7 @@ from edge_agent import slots_disk
 from edge_agent.cli import main
 from edge_agent.errors import SlotRefused
 from edge_agent.exit_code import ExitCode
-from edge_agent.slots_disk import STATE_FILES, encode_state, locked, read_state, write_state
+from edge_agent.slots_disk import STATE_FILES, encode_state, locked, make_folder, read_state, write_state
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import Slot, SlotsState, activate, give_up, loaded, mark_good, raise_epoch
 
@@ -318,3 +318,27 @@ def test_refused_bundle_is_not_kept(bundle: Bundle, development_bundle: Any, fol
     """What the checks refuse never lies in a slot."""
     refused(bundle("install", development_bundle.path), "development_not_allowed")
     assert not folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_that_a_kill_left_to_root(tmp_path: Path) -> None:
+    """Root's command died between making it and giving it to the agent, which could count no trial ever after."""
+    os.chown(tmp_path, 12_345, 23_456)
+    folder = tmp_path / "bundles"
+    folder.mkdir()
+    make_folder(folder)
+    facts = folder.stat()
+    assert (facts.st_uid, facts.st_gid) == (12_345, 23_456)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_of_others_is_not_given_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent's user, whose the state folder is, lays a link in its place as soon as root has made it."""
+    state, secret = tmp_path / "state", tmp_path / "secret"
+    state.mkdir()
+    secret.mkdir()
+    os.chown(state, 12_345, 23_456)
+    monkeypatch.setattr(Path, "mkdir", lambda self, **_: self.symlink_to(secret))
+    with pytest.raises(OSError):  # noqa: PT011 - whichever call meets the link
+        make_folder(state / "bundles")
+    assert secret.stat().st_uid == os.getuid()

@@ -264,6 +264,16 @@ def test_probation(rig: Rig) -> None:
     assert rig.stage == GOOD
 
 
+def test_probation_that_could_not_be_noted(rig: Rig) -> None:
+    """The disk did not take that it was loaded; what passes its probation then is good, and not on trial for ever."""
+    rig.start()
+    rig.ledger.change(lambda state: replace(state, stage=TRIAL))
+    watch = Watch(rig)
+    watch.now_s = 120.0
+    watch.see("normal", "normal", "normal")
+    assert (rig.stage, rig.ledger.state().mark) == (GOOD, 2)
+
+
 def test_windows_not_assessed_prove_nothing(rig: Rig) -> None:
     """A bundle that assesses nothing stays on probation."""
     rig.start()

@@ -13,10 +13,13 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent import archive, swap
 from edge_agent.archive import archive_digest, read_archive, write_archive
 from edge_agent.assessment import Assessment, encode_assessment
+from edge_agent.audit import AuditLog
+from edge_agent.command_audit import log_documents
 from edge_agent.config import AgentConfig
 from edge_agent.detector import Detector, LoadedModel
 from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, PolicyRejected
@@ -27,16 +30,16 @@ from edge_agent.policy import Policy
 from edge_agent.probation import MOST_FAULTS, Probation
 from edge_agent.scorer import Scorer
 from edge_agent.sealed_file import sealed
-from edge_agent.slots_state import PROBATION, ROLLED_BACK, roll_back
+from edge_agent.slots_state import PROBATION, ROLLED_BACK, mark_good, roll_back
 from edge_agent.startup import LoadedShadow
 from edge_agent.stream import GAP
 from edge_agent.streams import Streams
 from edge_agent.swap import Swapper
-from edge_agent.trust import TrustedKeys
+from edge_agent.trust import TrustedKeys, key_hint
 from edge_agent.version import AGENT_VERSION
 from edge_agent.waveform_recorder import WaveformRecorder
 from shared_features.makers import Makers
-from tests.conftest import make_small_bundle, small_spec
+from tests.conftest import make_small_bundle, small_spec, wait_until
 from tests.edge.test_slots_boot import Rig
 
 S_NS = 10**9
@@ -287,6 +290,8 @@ class Parts:
         self.health = SimpleNamespace(counters=SimpleNamespace(add=self.counts.append))
         self.pipeline = SimpleNamespace(streams=SimpleNamespace(settle=lambda: 0))
         self.error: Exception | None = None
+        self.watched: list[str] = []
+        self.probation = SimpleNamespace(swap=self.watched.append)
 
     def swap(self, model: LoadedModel, makers: Makers) -> None:
         """Go over, or fail."""
@@ -319,6 +324,21 @@ def test_swap_follows_the_slots(rig: Rig) -> None:
     rig.ledger.change(roll_back)
     swapper._look()
     assert parts.digest == rig.old
+
+
+@pytest.mark.usefixtures("proved_here")
+def test_left_and_activated_again_between_two_looks(rig: Rig) -> None:
+    """What was good before is on probation anew, in this run, too: else it would stay so until a restart."""
+    swapper, parts = swapper_of(rig)
+    swapper._look()
+    rig.ledger.change(lambda state: mark_good(state, rig.new))
+    swapper._look()
+    rig.ledger.change(roll_back)
+    rig.store.activate(rig.new, boots=2)
+    swapper._look()
+    assert (parts.digest, rig.stage, parts.watched) == (rig.new, PROBATION, [rig.new])
+    swapper._look()
+    assert parts.watched == [rig.new]
 
 
 REFUSALS: list[tuple[Exception, str, bool]] = [
@@ -404,6 +424,53 @@ def test_an_end_in_the_middle_costs_no_start(rig: Rig, monkeypatch: pytest.Monke
     swapper._look()
     swapper.stop()
     assert (parts.digest, rig.ledger.state().boots_left) == (rig.new, 1)
+
+
+@pytest.mark.usefixtures("proved_here")
+def test_keys_are_noted_before_a_bundle_of_theirs_decides(rig: Rig) -> None:
+    """Key files are read anew for each swap, and the log says so where they are others than at the start."""
+    swapper, parts = swapper_of(rig)
+    stranger = ec.derive_private_key(5, ec.SECP256R1()).public_key()
+    AuditLog(rig.config.agent.state_dir).note_keys([key_hint(stranger)])
+    swapper._look()
+    assert parts.digest == rig.new
+    kinds = [each["kind"] for each in log_documents(rig.config.agent.state_dir)]
+    assert kinds[-3:] == ["keys_changed", "keys_changed", "probation_began"]
+
+
+@pytest.mark.usefixtures("proved_here")
+def test_an_end_before_the_worker_went_over(rig: Rig) -> None:
+    """What the worker had still to do is not done any more: else the trial would be given back twice."""
+    waiting: list[Callable[[], None]] = []
+    parts: Any = Parts(rig.old)
+
+    def ask(task: Callable[[], None]) -> None:
+        waiting.append(task)
+        swapper.stop()
+
+    swapper = Swapper(rig.config, parts, ask, on_swap=lambda: parts.counts.append("told"))
+    swapper._look()
+    [task] = waiting
+    task()
+    assert (parts.digest, parts.counts, rig.ledger.state().boots_left) == (rig.old, [], 2)
+
+
+@pytest.mark.usefixtures("proved_here")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_started_anew(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the main loop's next report, and counted; without slots there is no thread to miss."""
+    swapper, parts = swapper_of(rig)
+    with monkeypatch.context() as patch:
+        patch.setattr(Swapper, "_guarded", raiser(MemoryError()))
+        swapper.start()
+        swapper._thread.join()
+    swapper.tick()
+    wait_until(lambda: parts.digest == rig.new, "the swap")
+    swapper.tick()
+    assert parts.counts.count("main_loop_errors.swap") == 1
+    swapper.stop()
+    swapper.tick()
+    assert parts.counts.count("main_loop_errors.swap") == 1
 
 
 @pytest.mark.usefixtures("proved_here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -295,3 +296,26 @@ def test_a_state_survives_its_file(tmp_path):
     write_unit(tmp_path / "units", state)
     assert read_units(tmp_path / "units")[0] == {state.engine: state}
     assert UnitState.from_json(state.to_json(), where="x").shift_digest == state.shift_digest
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_roots_command_leaves_is_the_agents(tmp_path):
+    """Root resets a unit before the agent ever kept one: a folder of root's would keep the agent from starting."""
+    os.chown(tmp_path, 12_345, 23_456)
+    request_reset(tmp_path / "units", ENGINE)
+    owners = {path.name: path.stat().st_uid for path in [tmp_path / "units", *(tmp_path / "units").iterdir()]}
+    assert len(owners) == 2
+    assert set(owners.values()) == {12_345}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may write to the file of another")
+def test_root_writes_through_no_link(tmp_path):
+    """Laid where the command of root writes before it renames."""
+    secret = tmp_path / "secret"
+    secret.write_text("root's")
+    request_reset(tmp_path / "units", ENGINE)
+    [asked] = (tmp_path / "units").iterdir()
+    asked.with_name(f".{asked.name}.new").symlink_to(secret)
+    request_reset(tmp_path / "units", ENGINE)
+    assert secret.read_text() == "root's"
+    assert reset_requests(tmp_path / "units") == {asked: ENGINE}

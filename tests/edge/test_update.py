@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -331,6 +332,18 @@ def test_a_pinned_root_that_is_none(rig: Rig, tmp_path: Path) -> None:
     """A file that is no root.json is told as such."""
     (tmp_path / "root.json").write_bytes(b"{}")
     rig.refuses("bad_root")
+
+
+@pytest.mark.parametrize("name", ["tempfile.mkdtemp", "tuf.ngclient.Updater._persist_file"])
+def test_no_room_for_temporary_files(rig: Rig, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A refusal as any other, noted and reported: no fault of ours, of which the doctor hears nothing."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    rig.maker.publish()
+    monkeypatch.setattr(name, full)
+    assert "No space left on device" in rig.refuses("disk_error")
 
 
 def test_another_pinned_root_begins_anew(

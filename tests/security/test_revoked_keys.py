@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge_agent import slots
 from edge_agent.bundle import open_bundle
@@ -20,6 +21,8 @@ from edge_agent.errors import ConfigError, SignatureRejected
 from edge_agent.exit_code import ExitCode
 from edge_agent.startup import keys_of_config
 from edge_agent.trust import TrustedKeys, key_hint
+from edge_agent.update_disk import update_folder, write_update_state
+from edge_agent.update_state import UpdateState
 from ground.sign import sign_members
 
 if TYPE_CHECKING:
@@ -85,6 +88,47 @@ def test_what_a_revoked_key_signed_is_left(
         assert (code, "revoked_key" in text) == (ExitCode.BUNDLE_REFUSED, True), command
     assert json.loads(run(path, "bundle", "list", "--json")[1])["slots"][0]["refused"] == "revoked_key"
     assert "all that are pinned are revoked" in run(path, "doctor")[1]
+
+
+@pytest.mark.parametrize(
+    ("other", "level", "text"), [(False, "fail", "all that are pinned"), (True, "warn", "revoked: ")]
+)
+def test_the_doctor_tells_of_what_the_repository_revoked(
+    config_file: Write,
+    releases: Any,
+    workshop: Workshop,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    other: bool,
+    level: str,
+    text: str,
+) -> None:
+    """Such a key is not called trusted, and the bundle of it that runs on is told of."""
+    monkeypatch.setattr(slots, "prove_in_child", lambda _: None)
+    second = config_file().with_name("other.pem")
+    second.write_bytes(workshop.other_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    path = config_file(keys=[releases[0].key, second][: 1 + other])
+    for command in (("install", releases[0].path), ("activate", "")):
+        digest = load_config(path).agent.state_dir.glob("bundles/*.bundle")
+        arguments = [command[0], str(command[1] or next(digest).stem)]
+        assert main(["bundle", *arguments, "--config", str(path)]) == ExitCode.OK
+    state_dir = load_config(path).agent.state_dir
+    update_folder(state_dir).mkdir()
+    [hint] = TrustedKeys.from_files([releases[0].key]).by_hint
+    write_update_state(state_dir, UpdateState(), UpdateState(revoked=(hint,)))
+    capsys.readouterr()
+    main(["doctor", "--config", str(path), "--json"])
+    findings = {each["check"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert (findings["keys"]["level"], text in findings["keys"]["text"]) == (level, True)
+    assert findings["bundle"]["level"] == "warn"
+    assert "(revoked_key)" in findings["bundle"]["text"]
+    assert "2 windows reproduced" in findings["golden vectors"]["text"]
+    [damaged] = update_folder(state_dir).glob("state.*")
+    damaged.write_bytes(b"rot")
+    main(["doctor", "--config", str(path), "--json"])
+    findings = {each["check"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert (findings["keys"]["level"], findings["bundle"]["level"]) == ("fail", "ok")
 
 
 @pytest.mark.parametrize("hint", ["", "ab" * 31, "AB" * 32, "g" * 64, "sha256:" + "ab" * 32])
