@@ -123,4 +123,5 @@ def _line(written: Written) -> str:
     rows = ", ".join(f"{n} {kind}" for kind, n in sorted(written.rows.items()))
     why = "; ".join(f"{n} {reason}" for reason, n in sorted(written.reasons.items()))
     repeated = f", {written.repeated} had come before" if written.repeated else ""
-    return f"{rows} in {written.files} files{repeated}{f' (refused: {why})' if why else ''}"
+    damaged = f", {written.damaged} DAMAGED in the spool, kept there as *.damaged" if written.damaged else ""
+    return f"{rows} in {written.files} files{repeated}{f' (refused: {why})' if why else ''}{damaged}"

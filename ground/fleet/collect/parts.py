@@ -64,12 +64,14 @@ class Written:
         rows: Rows that were written, by kind; those of ``refused`` are messages that no kind knows.
         repeated: Messages that had come before in the same batch.
         files: Files that were written.
+        damaged: Messages lost to damage of the spool.
         reasons: Why messages were refused, and how many for each reason.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     files: int = 0
+    damaged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
 
