@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from edge_agent.folder_lock import FolderLock
 from edge_agent.journal_segment import Segment, sync_folder
 from edge_agent.publication import Grade, Publication
+from ground.fleet.collect.locks import lock_alone
 
 _DONE: Final = ".done"
 _DAMAGED: Final = ".damaged"
@@ -36,10 +36,11 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FolderLock(folder)
+        self._lock = lock_alone(folder, where="--name", action="give each collector its own")
         self._folder = folder
         for path in folder.glob(f"*{_DONE}"):
             shutil.rmtree(path)
+        self._next = self._n_bytes = self._n_damaged = 0
         self._begin_batch()
 
     @property

@@ -167,7 +167,9 @@ def test_one_collector_a_name(tmp_path, refusal):
     """Two of one name would write to one spool: the second is told so."""
     (tmp_path / ".spool" / "c1").mkdir(parents=True)
     lock = FolderLock(tmp_path / ".spool" / "c1")
-    assert "which another one uses" in refusal("--out", str(tmp_path), "--name", "c1")
+    said = refusal("--out", str(tmp_path), "--name", "c1")
+    assert "--name: expected a folder of its own" in said
+    assert "which another one uses; give each collector its own" in said
     lock.close()
 
 
