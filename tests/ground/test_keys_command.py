@@ -20,7 +20,7 @@ from ground.cli import app
 from ground.errors import SigningError
 from ground.key_file import ITERATIONS
 from ground.keys import load_private_key, new_key_pair
-from ground.password import PasswordSource
+from ground.password import PASSWORD_VARIABLE, PasswordSource
 
 PASSWORD = "correct horse"  # noqa: S105 - of keys that these tests throw away
 ROOT = Path(__file__).parents[2]
@@ -241,3 +241,20 @@ def test_no_key_at_all(tmp_path: Path, command: list[Any], monkeypatch: pytest.M
     with pytest.raises(ConfigError, match=r"public\.pem: expected a public key in PEM"):
         run("keys", command[0], tmp_path, *command[1:])
     assert not (tmp_path / "new").exists()
+
+
+def test_a_password_is_bytes_wherever_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is no UTF-8 is the same in a file and in the variable; typed, it is refused in words."""
+    password = b"\xff\xfe no text"
+    (tmp_path / "password").write_bytes(password)
+    monkeypatch.setenv(PASSWORD_VARIABLE, os.fsdecode(password))
+    assert PasswordSource().ask("x") == PasswordSource(tmp_path / "password").ask("x") == password
+    monkeypatch.delenv(PASSWORD_VARIABLE)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+
+    def typed(_prompt: str) -> str:
+        return password.decode()
+
+    monkeypatch.setattr("getpass.getpass", typed)
+    with pytest.raises(SigningError, match="x: expected characters of the terminal's encoding"):
+        PasswordSource().ask("x")

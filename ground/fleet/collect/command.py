@@ -75,7 +75,7 @@ def run(
         Collector(plan, spool, intake, lambda written: console.print(_line(written))).run(stopping)
     except OSError as error:
         # A write that fails names no file.
-        raise OSError(error.errno, error.strerror, str(error.filename or out)) from error
+        raise OSError(error.errno, error.strerror or str(error), str(error.filename or out)) from error
     finally:
         spool.close()
 
