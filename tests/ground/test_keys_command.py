@@ -21,6 +21,7 @@ from ground.errors import SigningError
 from ground.key_file import ITERATIONS
 from ground.keys import load_private_key, new_key_pair
 from ground.password import PASSWORD_VARIABLE, PasswordSource
+from ground.signer_pkcs11 import TokenKey
 
 PASSWORD = "correct horse"  # noqa: S105 - of keys that these tests throw away
 ROOT = Path(__file__).parents[2]
@@ -258,3 +259,18 @@ def test_a_password_is_bytes_wherever_it_comes_from(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("getpass.getpass", typed)
     with pytest.raises(SigningError, match="x: expected characters of the terminal's encoding"):
         PasswordSource().ask("x")
+
+
+def test_a_public_key_is_no_private_one_that_others_have_read(tmp_path: Path) -> None:
+    """Whoever mixes the two up is told so, and not that the key is known to others."""
+    pair = new_key_pair(tmp_path / "keys")
+    pair.public.chmod(0o644)
+    with pytest.raises(SigningError, match=r"public\.pem: expected a private key in PEM"):
+        load_private_key(pair.public)
+
+
+def test_no_pin_is_printed() -> None:
+    """A URI with a PIN is refused without a word of it."""
+    with pytest.raises(SigningError, match="pin-value") as refused:
+        TokenKey.parse("pkcs11:token=t;object=o;pin-value=98765?module-path=/x.so")
+    assert "98765" not in str(refused.value)
