@@ -57,7 +57,7 @@ def read_dataset(
     """
     schema, key = schema_of(kind)
     if not root.is_dir():
-        raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect --out` makes one")
+        raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect run --out` makes one")
     wanted = [name for name in schema.names if not columns or name in (*key, *columns)]
     tables, skipped = [pa.schema([schema.field(name) for name in wanted]).empty_table()], []
     for folder in _folders(root, kind, source, since, until):
