@@ -53,9 +53,14 @@ def write_private_key(path: Path, key: ec.EllipticCurvePrivateKey | Ed25519Priva
     pem = _encrypted_pem(plain, password) if password else _pem("PRIVATE KEY", plain)
     # Created with its mode and never over another file: at no moment can others read it, and no key can be lost.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(pem)
-        stream.flush()
-        os.fsync(stream.fileno())
+        try:
+            stream.write(pem)
+            stream.flush()
+            os.fsync(stream.fileno())
+        except OSError:
+            # Half a key is none, and would be kept as one: nothing is ever overwritten.
+            path.unlink(missing_ok=True)
+            raise
 
 
 def read_private_key(path: Path, ask: Callable[[str], bytes]) -> ec.EllipticCurvePrivateKey:

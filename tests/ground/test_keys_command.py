@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import stat
@@ -274,3 +275,16 @@ def test_no_pin_is_printed() -> None:
     with pytest.raises(SigningError, match="pin-value") as refused:
         TokenKey.parse("pkcs11:token=t;object=o;pin-value=98765?module-path=/x.so")
     assert "98765" not in str(refused.value)
+
+
+def test_a_full_disk_leaves_no_half_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be in the way of the whole one."""
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            new_key_pair(tmp_path / "keys")
+    new_key_pair(tmp_path / "keys")
