@@ -24,6 +24,7 @@ ITERATIONS: Final = 600_000
 """Of PBKDF2 with HMAC-SHA-256 (OWASP Password Storage Cheat Sheet, 2023). ``cryptography`` writes 2048 of them and
 takes no other number, so the envelope around the ciphertext is written here; it and OpenSSL read it."""
 _ENCRYPTED_MARK = b"ENCRYPTED"
+_PRIVATE_MARK = b"PRIVATE"
 _OTHERS = stat.S_IROTH | stat.S_IWOTH
 
 _SEQUENCE, _INTEGER, _OCTETS = 0x30, 0x02, 0x04
@@ -52,9 +53,14 @@ def write_private_key(path: Path, key: ec.EllipticCurvePrivateKey | Ed25519Priva
     pem = _encrypted_pem(plain, password) if password else _pem("PRIVATE KEY", plain)
     # Created with its mode and never over another file: at no moment can others read it, and no key can be lost.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(pem)
-        stream.flush()
-        os.fsync(stream.fileno())
+        try:
+            stream.write(pem)
+            stream.flush()
+            os.fsync(stream.fileno())
+        except OSError:
+            # Half a key is none, and would be kept as one: nothing is ever overwritten.
+            path.unlink(missing_ok=True)
+            raise
 
 
 def read_private_key(path: Path, ask: Callable[[str], bytes]) -> ec.EllipticCurvePrivateKey:
@@ -98,7 +104,7 @@ def _read(path: Path) -> bytes:
         raise SigningError(
             f"{path}: expected a private key in PEM, got {error.strerror}; make one with `ground keys new`"
         ) from error
-    if mode & _OTHERS and not is_encrypted(pem):
+    if mode & _OTHERS and _PRIVATE_MARK in pem and not is_encrypted(pem):
         raise SigningError(
             f"{path}: expected a key that only its owner may read, got mode {mode:04o} and no password; take it for "
             f"known to others, or, if it cannot be: chmod 600 {path}"

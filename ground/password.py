@@ -38,7 +38,7 @@ class PasswordSource:
         Raises:
             SigningError: There is none: no file, no variable, and nobody at a terminal.
         """
-        return self._given(what) or _checked(getpass.getpass(f"Password of {what}: "), what)
+        return self._given(what) or _typed(f"Password of {what}: ", what)
 
     def choose(self, what: str) -> bytes:
         """A password for something new; a person types it twice.
@@ -48,8 +48,8 @@ class PasswordSource:
         """
         password = self._given(what)
         if not password:
-            password = _checked(getpass.getpass(f"New password of {what}: "), what)
-            if password != _checked(getpass.getpass("The same again: "), what):
+            password = _typed(f"New password of {what}: ", what)
+            if password != _typed("The same again: ", what):
                 raise SigningError(f"{what}: expected the same password twice, got two; try again")
         if len(password.decode(errors="replace")) < LEAST_LENGTH:
             raise SigningError(
@@ -83,7 +83,17 @@ def _read(path: Path) -> bytes:
     return password
 
 
+def _typed(prompt: str, what: str) -> bytes:
+    try:
+        return _checked(getpass.getpass(prompt), what)
+    except UnicodeDecodeError as error:
+        raise SigningError(
+            f"{what}: expected characters of the terminal's encoding, got other bytes; try again, or --password-file"
+        ) from error
+
+
 def _checked(text: str, where: str) -> bytes:
     if not text:
         raise SigningError(f"{where}: expected a password, got an empty text; give one")
-    return text.encode()
+    # As bytes of a file would be taken, also where they are no UTF-8.
+    return os.fsencode(text)

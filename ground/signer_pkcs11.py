@@ -52,9 +52,11 @@ class TokenKey:
         known = {field.name for field in fields(cls)}
         is_complete = "module_path" in values and {"object", "id"} & set(values)
         if not uri.startswith(_SCHEME) or set(values) - known or len(values) != len(pairs) or not is_complete:
+            # Names alone: among the values may be a PIN.
+            named = ", ".join(name for name, _, _ in pairs) or "nothing"
             raise SigningError(
-                f"--pkcs11: expected module-path, object or id, token, and nothing else, got {uri!r}; write for "
-                f"example '{_EXAMPLE}'"
+                f"--pkcs11: expected {_SCHEME} and module-path, object or id, token, and nothing else, got {named}; "
+                f"write for example '{_EXAMPLE}'"
             )
         texts = {name: unquote(text) for name, text in values.items() if name != "id"}
         return cls(**texts, id=unquote_to_bytes(values.get("id", "")))

@@ -95,7 +95,10 @@ def _print(found: ShadowReport) -> None:
     console.print(
         f"shadow {name} ({digest[:_SHORT]}) beside {', '.join(each for each, _ in found.active) or 'nothing'}"
     )
-    console.print(f"{found.flights} flights seen by both, {found.flights_left_out} by too little of one")
+    console.print(
+        f"{found.flights} flights of {found.engines} engines seen by both, "
+        f"{found.flights_left_out} by too little of one"
+    )
     console.print(
         f"alarms: {found.both} by both, {len(found.gained)} by the shadow alone "
         f"({low:.3f} to {high:.3f} of the flights), {len(found.lost)} by the active detector alone"

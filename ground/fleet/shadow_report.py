@@ -89,6 +89,7 @@ class ShadowReport:
         shadow: Id and digest of the one that looked.
         rule: When it is ready.
         flights: Flights that both looked at.
+        engines: Engines that flew them: flights of one engine resemble each other.
         flights_left_out: Flights of which one saw too little.
         gained: Flights in which the shadow alone alarms, the strangest first.
         lost: Flights in which the active detector alone alarms.
@@ -104,6 +105,7 @@ class ShadowReport:
     shadow: tuple[str, str]
     rule: Rule
     flights: int
+    engines: int
     flights_left_out: int
     gained: tuple[Difference, ...]
     lost: tuple[Difference, ...]
@@ -144,6 +146,7 @@ def compare(active: pa.Table, shadow: pa.Table, rule: Rule) -> ShadowReport:
         shadow=names[0],
         rule=rule,
         flights=n,
+        engines=len(flights.groupby(list(FLIGHT[:2])).size()),
         flights_left_out=left_out,
         gained=_differences(gained),
         lost=_differences(lost),

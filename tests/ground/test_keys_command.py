@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import stat
@@ -20,7 +21,8 @@ from ground.cli import app
 from ground.errors import SigningError
 from ground.key_file import ITERATIONS
 from ground.keys import load_private_key, new_key_pair
-from ground.password import PasswordSource
+from ground.password import PASSWORD_VARIABLE, PasswordSource
+from ground.signer_pkcs11 import TokenKey
 
 PASSWORD = "correct horse"  # noqa: S105 - of keys that these tests throw away
 ROOT = Path(__file__).parents[2]
@@ -241,3 +243,48 @@ def test_no_key_at_all(tmp_path: Path, command: list[Any], monkeypatch: pytest.M
     with pytest.raises(ConfigError, match=r"public\.pem: expected a public key in PEM"):
         run("keys", command[0], tmp_path, *command[1:])
     assert not (tmp_path / "new").exists()
+
+
+def test_a_password_is_bytes_wherever_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is no UTF-8 is the same in a file and in the variable; typed, it is refused in words."""
+    password = b"\xff\xfe no text"
+    (tmp_path / "password").write_bytes(password)
+    monkeypatch.setenv(PASSWORD_VARIABLE, os.fsdecode(password))
+    assert PasswordSource().ask("x") == PasswordSource(tmp_path / "password").ask("x") == password
+    monkeypatch.delenv(PASSWORD_VARIABLE)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+
+    def typed(_prompt: str) -> str:
+        return password.decode()
+
+    monkeypatch.setattr("getpass.getpass", typed)
+    with pytest.raises(SigningError, match="x: expected characters of the terminal's encoding"):
+        PasswordSource().ask("x")
+
+
+def test_a_public_key_is_no_private_one_that_others_have_read(tmp_path: Path) -> None:
+    """Whoever mixes the two up is told so, and not that the key is known to others."""
+    pair = new_key_pair(tmp_path / "keys")
+    pair.public.chmod(0o644)
+    with pytest.raises(SigningError, match=r"public\.pem: expected a private key in PEM"):
+        load_private_key(pair.public)
+
+
+def test_no_pin_is_printed() -> None:
+    """A URI with a PIN is refused without a word of it."""
+    with pytest.raises(SigningError, match="pin-value") as refused:
+        TokenKey.parse("pkcs11:token=t;object=o;pin-value=98765?module-path=/x.so")
+    assert "98765" not in str(refused.value)
+
+
+def test_a_full_disk_leaves_no_half_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be in the way of the whole one."""
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            new_key_pair(tmp_path / "keys")
+    new_key_pair(tmp_path / "keys")

@@ -109,6 +109,19 @@ def test_halt_does_not_wait_for_others(ceremony: Ceremony, client: Client, small
     assert set(ceremony.repo.staged) == {"root", "targets"}
 
 
+def test_halt_publishes_nothing_that_others_have_staged(
+    ceremony: Ceremony, client: Client, releases: tuple[SignedBundle, ...]
+) -> None:
+    """Another engineer's offer that waits for a signature does not get that of whoever halts."""
+    digest = publish(ceremony, releases[0])
+    assert ceremony.run("publish", releases[1].path) == 0
+    assert ceremony.run("rollout", digest[:8], "--fleet", FLEET, "--halt", *ceremony.sign_as("gina")) == 0
+    assert list(client.offers()) == [f"bundles/{FLEET}/{digest}.bundle"]
+    assert client.offers()[f"bundles/{FLEET}/{digest}.bundle"].rollout.halted
+    publish(ceremony, releases[1])
+    assert len(client.offers()) == 2
+
+
 def test_several_offers(ceremony: Ceremony, client: Client, releases: tuple[SignedBundle, ...]) -> None:
     """A shadow beside the active one; a lower sequence is offered with a note."""
     second = publish(ceremony, releases[1])

@@ -17,6 +17,8 @@ from ground.fleet.collect.rows import date_of_ns
 from ground.fleet.collect.spool import Spool
 
 BATCH_MESSAGES: Final = 50_000
+BATCH_BYTES: Final = 64 * 1024 * 1024
+"""A batch is turned into files in memory: evidence is large, and an outage leaves much of it."""
 BATCH_S: Final = 60.0
 _TURN_S = 0.05
 _FIRST_WAIT_S = 0.5
@@ -35,6 +37,7 @@ class CollectorPlan:
         name: Of the collector; its files begin with it.
         batch_s: A batch becomes files of the dataset after so long, s.
         batch_messages: Or after so many messages.
+        batch_bytes: Or after so many bytes.
         topics: Where agents publish.
     """
 
@@ -42,6 +45,7 @@ class CollectorPlan:
     name: str
     batch_s: float = BATCH_S
     batch_messages: int = BATCH_MESSAGES
+    batch_bytes: int = BATCH_BYTES
     topics: TopicsSection = field(default_factory=TopicsSection)
 
 
@@ -109,7 +113,8 @@ class Collector:
 
     def _is_due(self) -> bool:
         late = self._now_s() - self._begun_s >= self._plan.batch_s
-        return self._spool.n >= self._plan.batch_messages or (late and self._spool.n > 0)
+        full = self._spool.n >= self._plan.batch_messages or self._spool.n_bytes >= self._plan.batch_bytes
+        return full or (late and self._spool.n > 0)
 
     def _end_batch(self) -> None:
         if self._spool.n:
@@ -121,12 +126,16 @@ class Collector:
                 date=date_of_ns(int(batch)),
                 topics=self._plan.topics,
             )
+            written.damaged = self._spool.n_damaged
             self._spool.end_batch()
             self._tell(written)
         self._begun_s = self._now_s()
 
     def _reconnect(self, stopping: threading.Event) -> None:
         while not stopping.wait(self._backoff.next_s()):
+            # What has come does not wait for the broker as well.
+            if self._is_due():
+                self._end_batch()
             try:
                 self._intake.open()
             except CollectError:

@@ -73,6 +73,9 @@ def run(
     )
     try:
         Collector(plan, spool, intake, lambda written: console.print(_line(written))).run(stopping)
+    except OSError as error:
+        # A write that fails names no file.
+        raise OSError(error.errno, error.strerror or str(error), str(error.filename or out)) from error
     finally:
         spool.close()
 
@@ -123,4 +126,5 @@ def _line(written: Written) -> str:
     rows = ", ".join(f"{n} {kind}" for kind, n in sorted(written.rows.items()))
     why = "; ".join(f"{n} {reason}" for reason, n in sorted(written.reasons.items()))
     repeated = f", {written.repeated} had come before" if written.repeated else ""
-    return f"{rows} in {written.files} files{repeated}{f' (refused: {why})' if why else ''}"
+    damaged = f", {written.damaged} DAMAGED in the spool, kept there as *.damaged" if written.damaged else ""
+    return f"{rows} in {written.files} files{repeated}{f' (refused: {why})' if why else ''}{damaged}"

@@ -11,9 +11,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge_agent.folder_lock import FolderLock
 from ground.errors import DataError
 from ground.fleet.collect.kinds import Kind
+from ground.fleet.collect.locks import lock_alone, locked_partition
 from ground.fleet.collect.parts import SUFFIX, path_name, write_table
 from ground.fleet.collect.rows import DOCUMENT_KEY, DOCUMENT_SCHEMA, WINDOW_KEY, WINDOW_SCHEMA, distinct
 
@@ -57,14 +57,13 @@ def read_dataset(
     """
     schema, key = schema_of(kind)
     if not root.is_dir():
-        raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect --out` makes one")
+        raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect run --out` makes one")
     wanted = [name for name in schema.names if not columns or name in (*key, *columns)]
     tables, skipped = [pa.schema([schema.field(name) for name in wanted]).empty_table()], []
-    for path in _files(root, kind, source, since, until):
-        try:
-            tables.append(_read(path, schema, wanted))
-        except DataError as error:
-            skipped.append(str(error))
+    for folder in _folders(root, kind, source, since, until):
+        read, faults = _read_folder(folder, schema, wanted)
+        tables += read
+        skipped += faults
     table = distinct(pa.concat_tables(tables), key)
     return Reading(table.select(list(columns)) if columns else table, tuple(skipped))
 
@@ -83,14 +82,23 @@ def compact(root: Path, *, before: str) -> int:
 
     Raises:
         ConfigError: Another process does the same.
-        DataError: A file cannot be read; its partition is as it was.
+        DataError: A file cannot be read; its partition is as it was, the others are done.
         OSError: The disk refuses.
     """
-    lock = FolderLock(root)
+    lock = lock_alone(root, where="--out", action="wait until it has ended")
+    gone, faults = 0, []
     try:
-        return sum(_compact(folder) for folder in sorted(root.glob(f"*/*/{_DATE}*")) if _day(folder) < before)
+        for folder in sorted(path for kind in Kind for path in (root / kind.value).glob(f"*/{_DATE}*")):
+            if _day(folder) < before:
+                try:
+                    gone += _compact(folder)
+                except DataError as error:
+                    faults.append(str(error))
     finally:
         lock.close()
+    if faults:
+        raise DataError("\n".join(faults))
+    return gone
 
 
 def schema_of(kind: Kind) -> tuple[pa.Schema, tuple[str, ...]]:
@@ -99,6 +107,11 @@ def schema_of(kind: Kind) -> tuple[pa.Schema, tuple[str, ...]]:
 
 
 def _compact(folder: Path) -> int:
+    with locked_partition(folder, alone=True):
+        return _make_one(folder)
+
+
+def _make_one(folder: Path) -> int:
     files = sorted(folder.glob(f"*{SUFFIX}"))
     if len(files) < 2:  # noqa: PLR2004 - one is few enough
         return 0
@@ -114,7 +127,29 @@ def _compact(folder: Path) -> int:
     return len(gone)
 
 
+def _read_folder(folder: Path, schema: pa.Schema, columns: Sequence[str]) -> tuple[list[pa.Table], list[str]]:
+    """The tables of a partition, and faults of its other files."""
+    while True:
+        tables, faults = [], []
+        try:
+            for path in sorted(folder.glob(f"*{SUFFIX}")):
+                try:
+                    tables.append(_read(path, schema, columns))
+                except DataError as error:
+                    faults.append(str(error))
+        except FileNotFoundError:
+            # Compaction has put another file in the place of this one: all of them are listed again.
+            continue
+        return tables, faults
+
+
 def _read(path: Path, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
+    """The rows of a file.
+
+    Raises:
+        DataError: It is damaged, or has other columns.
+        FileNotFoundError: It is gone.
+    """
     try:
         # Not as a dataset: the names of the folders are not to become columns.
         file = pq.ParquetFile(path)
@@ -124,14 +159,16 @@ def _read(path: Path, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
             )
         return file.read(columns=list(columns))
     except (OSError, pa.ArrowException) as error:
+        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+            raise
         raise DataError(f"{path}: expected a Parquet file, got {error!s:.100}; move it away") from error
 
 
-def _files(root: Path, kind: Kind, source: str, since: str, until: str) -> Iterator[Path]:
+def _folders(root: Path, kind: Kind, source: str, since: str, until: str) -> Iterator[Path]:
     named = f"*={path_name(source)}" if source else "*"
     for folder in sorted((root / kind.value).glob(f"{named}/{_DATE}*")):
         if since <= _day(folder) <= (until or _day(folder)):
-            yield from sorted(folder.glob(f"*{SUFFIX}"))
+            yield folder
 
 
 def _day(folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from edge_agent.journal_segment import sync_folder
 from edge_agent.publication import Publication
 from edge_agent.topics_section import TopicsSection
 from ground.fleet.collect.kinds import UNKNOWN, Origin, origin_of
+from ground.fleet.collect.locks import locked_partition
 from ground.fleet.collect.rows import (
     DOCUMENT_KEY,
     DOCUMENT_SCHEMA,
@@ -64,12 +66,14 @@ class Written:
         rows: Rows that were written, by kind; those of ``refused`` are messages that no kind knows.
         repeated: Messages that had come before in the same batch.
         files: Files that were written.
+        damaged: Messages lost to damage of the spool.
         reasons: Why messages were refused, and how many for each reason.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     files: int = 0
+    damaged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
 
@@ -143,7 +147,9 @@ def _table(rows: Sequence[Row], schema: pa.Schema, written: Written) -> pa.Table
 
 def _write(partition: Partition, table: pa.Table, root: Path, name: str, written: Written) -> None:
     folder = partition.folder(root)
-    write_table(folder / f"{name}{SUFFIX}", table)
+    # Of a folder that is not there yet nothing can be made few of.
+    with locked_partition(folder, alone=False) if folder.is_dir() else nullcontext():
+        write_table(folder / f"{name}{SUFFIX}", table)
     written.files += 1
     written.rows[partition.origin.kind.value] += len(table)
 

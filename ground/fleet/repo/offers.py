@@ -89,6 +89,9 @@ def propose(repo: Repository, proposal: Proposal) -> tuple[str, list[str]]:
 def change_rollout(repo: Repository, fleet: str, digest: str, **changes: Any) -> tuple[str, Offer]:
     """Stage another rollout of an offer.
 
+    A halt is one person's, in a hurry: it must not publish what others have staged and nobody has signed, so that is
+    given up.
+
     Args:
         repo: The repository.
         fleet: The fleet.
@@ -103,7 +106,9 @@ def change_rollout(repo: Repository, fleet: str, digest: str, **changes: Any) ->
         SpecError: An impossible rollout.
     """
     role = role_of(fleet)
-    metadata: Metadata[Targets] = repo.draft(role)
+    published = repo.published[role].signed.targets if role in repo.published else {}
+    alone = changes.get("halted") is True and any(Path(each).stem.startswith(digest) for each in published)
+    metadata: Metadata[Targets] = repo.draft(role, afresh=alone)
     path = find_offer(metadata.signed, fleet, digest)
     offer = offers_of(metadata.signed)[path]
     changed = replace(offer, rollout=replace(offer.rollout, **changes))

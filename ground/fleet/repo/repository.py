@@ -90,14 +90,17 @@ class Repository:
             raise RepositoryError(f"role: expected one of {known}, got {role}; `ground repo show` lists them")
         return self.latest[role].signed
 
-    def draft(self, role: str) -> Metadata[Any]:
+    def draft(self, role: str, *, afresh: bool = False) -> Metadata[Any]:
         """Metadata to change and stage: what is staged, or the next version of what is published.
+
+        With ``afresh`` always the latter, where there is one: what is staged and not published is given up.
 
         It has no signatures, is dated today, and expires a lifetime from now.
         """
         self.signed(role)
-        metadata = copy.deepcopy(self.latest[role])
-        if role not in self.staged:
+        begins_anew = role not in self.staged or (afresh and role in self.published)
+        metadata = copy.deepcopy(self.published[role] if begins_anew else self.staged[role])
+        if begins_anew:
             metadata.signed.version += 1
         metadata.signatures.clear()
         self.date(role, metadata.signed)

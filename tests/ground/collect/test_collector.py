@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from edge_agent.folder_lock import FolderLock
 from ground.cli import main
+from ground.fleet.collect.collector import Collector
 from ground.fleet.collect.dataset import read_dataset
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.collect.spool import Spool
@@ -167,7 +169,9 @@ def test_one_collector_a_name(tmp_path, refusal):
     """Two of one name would write to one spool: the second is told so."""
     (tmp_path / ".spool" / "c1").mkdir(parents=True)
     lock = FolderLock(tmp_path / ".spool" / "c1")
-    assert "which another one uses" in refusal("--out", str(tmp_path), "--name", "c1")
+    said = refusal("--out", str(tmp_path), "--name", "c1")
+    assert "--name: expected a folder of its own" in said
+    assert "which another one uses; give each collector its own" in said
     lock.close()
 
 
@@ -186,6 +190,18 @@ def test_one_collector_a_name(tmp_path, refusal):
 def test_bad_options_are_named(tmp_path, refusal, options, said):
     """With what was expected and what to do; no traceback."""
     assert said in refusal("--out", str(tmp_path / "data"), *options)
+
+
+def test_a_full_disk_is_named(tmp_path, refusal, monkeypatch):
+    """A write that fails names no file: then the dataset is named."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Collector, "run", full)
+    assert f"{tmp_path / 'data'}: expected to read and write it, got No space" in refusal(
+        "--out", str(tmp_path / "data")
+    )
 
 
 def test_what_an_earlier_run_left_is_adopted(tmp_path, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import msgpack
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ import pytest
 from edge_agent.publication import JSON, Publication
 from edge_agent.topics_section import TopicsSection
 from ground.errors import DataError
+from ground.fleet.collect import dataset
 from ground.fleet.collect.dataset import COMPACTED, compact, read_dataset
 from ground.fleet.collect.kinds import COLLECTED, Kind, origin_of, topic_filters
 from ground.fleet.collect.parts import write_parts
@@ -211,3 +213,48 @@ def test_each_kind_is_subscribed_to():
     for kind in COLLECTED:
         topic = getattr(TOPICS, kind.value).format(aircraft="A", engine="2", agent="g7")
         assert origin_of(topic, TOPICS).kind is kind
+
+
+def test_compacting_goes_on_beside_a_damaged_file(tmp_path, message):
+    """It is named, and the other aircraft's days are made few all the same."""
+    for number in range(2):
+        write([message(number), message(number, aircraft="Z")], tmp_path, f"c-{number}")
+    folder = tmp_path / "result" / "aircraft=OO-ABC" / f"date={DATE}"
+    (folder / "c-0.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"c-0\.parquet: expected a Parquet file"):
+        compact(tmp_path, before="2100-01-01")
+    assert [len(list(path.iterdir())) for path in sorted((tmp_path / "result").glob("*/*"))] == [2, 1]
+
+
+def test_reading_while_files_are_made_few(tmp_path, message, monkeypatch):
+    """Files that were listed and are gone are in another one, which is read instead."""
+    for number in range(3):
+        write([message(number)], tmp_path, f"c-{number}")
+    read = dataset._read
+
+    def late(path, *columns):
+        monkeypatch.setattr(dataset, "_read", read)
+        compact(tmp_path, before="2100-01-01")
+        return read(path, *columns)
+
+    monkeypatch.setattr(dataset, "_read", late)
+    reading = read_dataset(tmp_path, Kind.RESULT)
+    assert (reading.table["seq"].to_pylist(), reading.skipped) == ([0, 1, 2], ())
+
+
+def test_a_batch_that_is_done_again_meanwhile_is_not_removed(tmp_path, message, monkeypatch):
+    """After a kill a batch has grown when its file is written anew: not between the reading and the removing of it."""
+    write([message(0)], tmp_path, "c-1")
+    write([message(1)], tmp_path, "c-2")
+    put = dataset.write_table
+    again = threading.Thread(target=write, args=([message(0), message(2)], tmp_path, "c-1"))
+
+    def slow(path, table):
+        again.start()
+        again.join(0.5)  # without the lock, it is through by then
+        put(path, table)
+
+    monkeypatch.setattr(dataset, "write_table", slow)
+    compact(tmp_path, before="2100-01-01")
+    again.join()
+    assert sorted(read_dataset(tmp_path, Kind.RESULT).table["seq"].to_pylist()) == [0, 1, 2]

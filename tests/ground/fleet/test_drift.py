@@ -207,3 +207,27 @@ def test_a_flight_counts_where_it_has_windows():
     parts = [message("F1", n=8, at_ns=5), message("F1", n=8, at_ns=20), message("F2", n=3, at_ns=1)]
     (only,) = flights_of([read_drift(each.payload) for each in parts])
     assert (only.flight, only.from_ns, sorted(only.means)) == ("F1", 5, ["cruise"])
+
+
+def flight(engine, late, means):
+    """A flight of an engine, before or of late."""
+    return FlightMeans(engine=engine, flight=f"{engine}-{late}", from_ns=late, means=means)
+
+
+def test_exchanges_that_give_the_same_difference_count_whatever_the_rounding():
+    """Two flights of each of 8 engines can be exchanged in 2^8 ways, and two of them give the largest difference."""
+    rng = np.random.default_rng(0)
+    usual, moved = rng.standard_normal((8, 50)), np.abs(rng.standard_normal((8, 50)))
+    before = [flight(f"A/{at}", 0, {"cruise": usual[at] - moved[at]}) for at in range(8)]
+    after = [flight(f"A/{at}", 1, {"cruise": usual[at] + moved[at]}) for at in range(8)]
+    p = [check_block(before, after, seed=seed, permutations=1999).p for seed in range(6)]
+    assert np.mean(p) == pytest.approx(2 / 256, abs=4 * np.sqrt(2 / 256 / 6 / 2000))
+
+
+def test_a_constant_feature_in_a_phase_that_comes_more_often_is_no_drift():
+    """A mean of equal numbers is not that number to the last bit: nothing is made of that."""
+    before = [flight(f"A/{at % 2}", at, {"cruise": np.zeros(1)}) for at in range(16)]
+    before += [flight(f"A/{at % 2}", at, {"cruise": np.zeros(1), "climb": np.full(1, 0.1)}) for at in range(2)]
+    after = [flight(f"A/{at % 2}", at, {"cruise": np.zeros(1), "climb": np.full(1, 0.1)}) for at in range(100, 116)]
+    test = check_block(before, after, seed=0, permutations=499)
+    assert (test.outcome, test.p) == (Outcome.STEADY, 1.0)

@@ -58,7 +58,7 @@ def test_flights_that_differ_are_named():
         ("F3", 10, 2.0, 0.5)
     ]
     assert [(each.flight, each.end_ns) for each in found.lost] == [("F2", 10)]
-    assert (found.flights, found.both, found.flights_left_out) == (4, 1, 0)
+    assert (found.flights, found.engines, found.both, found.flights_left_out) == (4, 1, 1, 0)
     assert found.by_phase == {"cruise": {"both_alarm": 1, "both_normal": 5, "only_active": 4, "only_shadow": 2}}
     assert found.shadow == ("d/2.0.0", "bb")
     assert found.active == (("d/1.0.0", "aa"),)
@@ -147,7 +147,7 @@ def test_from_a_dataset_to_an_exit_code(ask, tmp_path):
     """0 when it is ready, 3 when not; the JSON holds what was printed."""
     code, said, _ = ask(5, "--out", tmp_path / "report.json")
     assert code == 3
-    assert "5 flights seen by both" in said
+    assert "5 flights of 1 engines seen by both" in said
     assert "verdict: go_on" in said
     document = json.loads((tmp_path / "report.json").read_text())
     assert (document["verdict"], document["flights"], document["schema"]) == ("go_on", 5, 1)
