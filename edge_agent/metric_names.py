@@ -132,7 +132,7 @@ FROM_THE_START: Final = (
     "frames_received", "windows.normal", "windows.warning", "windows.alarm", "windows.not_assessed", "alerts.raised",
     "alerts.cleared", "deadline_missed", "internal_errors", "streams_evicted", "status_not_written",
     "trust.refused", "trust.rolled_back", "trust.expired", "trust.keys_changed", "audit_not_noted", "audit_damaged",
-    "audit_rewound",
+    "audit_rewound", "trust.state_set_back", "trust.update_failed", "journal_write_errors", "unit_write_errors",
 )  # fmt: skip
 """Counters that are told while they are zero: what appears with its first count has no increase for a rule to see."""
 

@@ -15,14 +15,29 @@ from benchmarks.detection.contender import DEFAULT, FAMILY, PEER
 from benchmarks.detection.document import Report
 from benchmarks.detection.examination import Outcome
 from benchmarks.detection.levels import RMS
-from benchmarks.detection.numbers import OK, POOLED, Result
+from benchmarks.detection.numbers import KEPT, OK, POOLED, Result
 from benchmarks.detection.plots import curves_plot, promise_plot, strips_plot
 from benchmarks.detection.protocols import FAULT_TYPE, LATER_TIME, RUN_TO_FAILURE
 from benchmarks.detection.run import PROMISE, RigReport
-from benchmarks.detection.tables import cells, percent, shown_rows, unmeasured_rows
+from benchmarks.detection.tables import COLUMNS, TEXT_COLUMNS, cells, percent, shown_rows, unmeasured_rows
 from benchmarks.detection.trace import Strip
 from ground.metrics import Curve
 
+_BELOW = {"95 % interval": "false alarms"}
+"""Columns that stand in another one's cells: the table must fit on a screen."""
+_PROMISE_READING = (
+    "Dot: share of assessed healthy windows in alarm. Line: its exact 95 % interval; pale band, where there are blocks "
+    "enough: that by blocks of time. Dashed: what was declared. Orange: the promise is missed. Rates below 0.1 % are "
+    "drawn at 0.1 %."
+)
+_CURVES_READING = (
+    "How many faulty windows are above a level that so many healthy ones are above, too; the nearer to the top left, "
+    "the better. The default, the best of our other families, the best peer, and plain RMS."
+)
+_STRIPS_READING = (
+    "the default's score over its threshold in time, a panel a recording. Dashed: the threshold. Green: labelled "
+    "healthy; orange: labelled faulty; red at the foot: in alarm."
+)
 _MOST_STRIPS = 16
 _WORST = 12
 
@@ -39,11 +54,27 @@ class FalseAlarmLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One row of a table: its cells and whether it is the default's."""
+class Cell:
+    """A cell: its text, and a smaller one below it."""
 
-    cells: tuple[str, ...]
+    first: str
+    second: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table: its columns' names and cells, and whether it is the default's."""
+
+    cells: tuple[tuple[str, Cell], ...]
     is_ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A plot, and how to read it."""
+
+    svg: Markup
+    reading: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +83,7 @@ class RigSection:
 
     report: RigReport
     lines: tuple[Line, ...]
-    figures: tuple[Markup, ...]
+    figures: tuple[Drawing, ...]
     worst: tuple[FalseAlarmLine, ...]
     unmeasured: tuple[str, ...]
 
@@ -67,6 +98,9 @@ def page_of(report: Report) -> str:
         promise=PROMISE,
         sections=[_section(report, rig) for rig in report.findings.rigs],
         targets=[(target, _text(target.value), _text(target.limit)) for target in report.targets],
+        kept=sum(target.verdict == KEPT for target in report.targets),
+        columns=[name for name in COLUMNS if name not in _BELOW],
+        words=TEXT_COLUMNS,
         percent=percent,
     )
 
@@ -74,20 +108,33 @@ def page_of(report: Report) -> str:
 def _section(report: Report, rig: RigReport) -> RigSection:
     rows = [row for row in report.results if row.rig == rig.rig]
     outcomes = [outcome for outcome in report.findings.outcomes if outcome.task.rig == rig.rig]
-    lines = tuple(Line(cells(row), row.kind == DEFAULT) for row in shown_rows(rows))
+    lines = tuple(Line(_cells(row), row.kind == DEFAULT) for row in shown_rows(rows))
     return RigSection(rig, lines, _figures(rows, outcomes), _worst(outcomes), tuple(unmeasured_rows(rows)))
 
 
-def _figures(rows: Sequence[Result], outcomes: Sequence[Outcome]) -> tuple[Markup, ...]:
+def _cells(row: Result) -> tuple[tuple[str, Cell], ...]:
+    """The cells with their columns; what stands below another one, to spare width, in its cell."""
+    shown = dict(zip(COLUMNS, cells(row), strict=True))
+    below = {_BELOW[name]: text for name, text in shown.items() if name in _BELOW}
+    return tuple((name, Cell(text, below.get(name, ""))) for name, text in shown.items() if name not in _BELOW)
+
+
+def _figures(rows: Sequence[Result], outcomes: Sequence[Outcome]) -> tuple[Drawing, ...]:
     ours = [row for row in rows if row.kind == DEFAULT and row.status == OK and row.protocol != FAULT_TYPE]
     figures = []
     if shown := [row for row in ours if row.case != POOLED and row.healthy_assessed]:
-        figures.append(promise_plot(shown))
+        figures.append(_drawing(promise_plot(shown), _PROMISE_READING))
     if curves := _curves(rows, outcomes):
-        figures.append(curves_plot(curves))
+        figures.append(_drawing(curves_plot(curves), _CURVES_READING))
     for protocol in (LATER_TIME, RUN_TO_FAILURE):
-        figures += [strips_plot(strips)] if (strips := _strips(outcomes, protocol)) else []
-    return tuple(Markup(figure) for figure in figures)  # noqa: S704 - SVG of ours; matplotlib escapes its text
+        if strips := _strips(outcomes, protocol):
+            name = protocol.replace("_", " ").capitalize()
+            figures.append(_drawing(strips_plot(strips), f"{name}: {_STRIPS_READING}"))
+    return tuple(figures)
+
+
+def _drawing(svg: str, reading: str) -> Drawing:
+    return Drawing(Markup(svg), reading)  # noqa: S704 - SVG of ours; matplotlib escapes its text
 
 
 def _curves(rows: Sequence[Result], outcomes: Sequence[Outcome]) -> list[tuple[str, Curve]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, PercentFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 from benchmarks.detection.numbers import Result
 from benchmarks.detection.tables import protocol_name
@@ -44,9 +44,7 @@ def promise_plot(rows: Sequence[Result]) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     axes.set_yticks(at, [protocol_name(row) for row in rows], parse_math=False)
     axes.set_ylim(-0.7, len(rows) - 0.3)
-    axes.set_xlabel(
-        "share of assessed healthy windows in alarm: measured, exact interval (line), interval by blocks (band)"
-    )
+    axes.set_xlabel("share of assessed healthy windows in alarm")
     axes.set_title("Declared (dashed) and measured false alarms")
     return figure
 
@@ -86,10 +84,13 @@ def strips_plot(strips: Sequence[Strip]) -> Figure:
         axes.plot(strip.time_s / unit.seconds, margin, color=BLUE, linewidth=0.9)
         axes.axhline(1.0, color=INK, linestyle="--", linewidth=0.8)
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=5))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_title(strip.recording_id, fontsize=8.5)
         axes.set_xlabel(unit.name, fontsize=8)
         axes.tick_params(labelsize=8)
+    figure.supylabel("score over threshold", fontsize=8.5)
     return figure
 
 

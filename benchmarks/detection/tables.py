@@ -14,15 +14,16 @@ from rich.text import Text
 from benchmarks.detection.contender import BASELINE, DEFAULT, FAMILY, PEER
 from benchmarks.detection.document import Report
 from benchmarks.detection.numbers import KEPT, MISSED, OK, POOLED, Result
-from benchmarks.detection.protocols import FAULT_TYPE, LATER_TIME
+from benchmarks.detection.protocols import FAULT_TYPE, LATER_TIME, LEFT_OUT
 from benchmarks.detection.run import PROMISE, RigReport
 
 _WIDTH = 170
 _STYLES = {KEPT: "green", MISSED: "bold red"}
-_COLUMNS = (
+COLUMNS = (
     "protocol", "contender", "false alarms", "95 % interval", "above", "promise", "coverage", "events found", "delay",
     "AUC", "pAUC", "VUS-PR", "lives",
 )  # fmt: skip
+TEXT_COLUMNS = frozenset({"protocol", "contender", "promise"})
 
 
 def print_report(report: Report) -> None:
@@ -60,7 +61,8 @@ def unmeasured_rows(rows: Sequence[Result]) -> list[str]:
     seen: dict[str, int] = {}
     for row in rows:
         if row.status != OK:
-            text = f"{row.contender or row.protocol}: {row.reason}"
+            name = row.contender or protocol_name(row)
+            text = row.reason if row.reason.startswith(f"{name}: ") else f"{name}: {row.reason}"
             seen[text] = seen.get(text, 0) + 1
     return [f"{text} ({n} cases)" if n > 1 else text for text, n in seen.items()]
 
@@ -71,7 +73,7 @@ def cells(row: Result) -> tuple[str, ...]:
         protocol_name(row),
         row.contender,
         percent(row.false_alarm_rate),
-        f"{percent(row.false_alarm_rate_low)} to {percent(row.false_alarm_rate_high)}",
+        interval(row.false_alarm_rate_low, row.false_alarm_rate_high),
         percent(row.above_rate),
         row.promise,
         f"{percent(row.coverage_healthy)} / {percent(row.coverage_faulty)}",
@@ -87,12 +89,18 @@ def cells(row: Result) -> tuple[str, ...]:
 def protocol_name(row: Result) -> str:
     """Protocol and case in words."""
     name = row.protocol.replace("_", " ")
-    return f"{name}: {row.case}" if row.case not in {"", POOLED} else f"{name} {row.position}".rstrip()
+    unit = " rpm" if row.protocol == f"{LEFT_OUT}speed" and row.case.replace(".", "", 1).isdigit() else ""
+    return f"{name}: {row.case}{unit}" if row.case not in {"", POOLED} else f"{name} {row.position}".rstrip()
 
 
 def percent(value: float) -> str:
     """A share in percent."""
     return "-" if math.isnan(value) else f"{100.0 * value:.1f} %"
+
+
+def interval(low: float, high: float) -> str:
+    """An interval of a share; one dash where nothing was assessed."""
+    return "-" if math.isnan(low) or math.isnan(high) else f"{percent(low)} to {percent(high)}"
 
 
 def number(value: float) -> str:
@@ -115,8 +123,8 @@ def _rig_table(rig: RigReport, rows: Sequence[Result]) -> Table:
     table = Table(
         title=Text(title), title_justify="left", caption=Text(caption), caption_justify="left", box=SIMPLE_HEAD
     )
-    for name in _COLUMNS:
-        is_text = name in {"protocol", "contender", "promise"}
+    for name in COLUMNS:
+        is_text = name in TEXT_COLUMNS
         table.add_column(name, justify="left" if is_text else "right", no_wrap=name not in {"protocol", "contender"})
     before = ""
     for row in shown_rows(rows):

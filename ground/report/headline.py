@@ -51,12 +51,12 @@ def tiles(evidence: Evidence, latency: Tile) -> tuple[Tile, ...]:
         Tile(
             f"{flights.detected_flights} of {flights.faulty_flights}",
             "faulty test flights found",
-            f"at least {words.share(flights.recall_bounds.lower)} with confidence",
+            f"lower bound {words.share(flights.recall_bounds.lower)}",
         ),
         Tile(
             f"{flights.alarmed_flights} of {flights.healthy_flights}",
             "healthy test flights with an alarm",
-            f"at most {words.share(flights.alarmed_bounds.upper)} with confidence"
+            f"upper bound {words.share(flights.alarmed_bounds.upper)}"
             if flights.healthy_flights
             else "no test flight is healthy throughout",
         ),
@@ -84,7 +84,9 @@ def gates_sentence(evidence: Evidence) -> str:
     unit = "the healthy or faulty part of a recording" if evidence.split_strategy == BY_TIME else "a unit (an engine)"
     return (
         f"Windows of one flight resemble each other, so {unit} counts as one observation, however many windows it has; "
-        "latency counts by window. A gate passes only when its confidence bound reaches the limit."
+        "latency counts by window. Precision, recall and the false-alarm rate are shares of the windows within it: one "
+        "alarm finds a flight, however many of its faulty windows have none. A gate passes only when its confidence "
+        "bound reaches the limit."
     )
 
 

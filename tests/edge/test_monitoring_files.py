@@ -99,6 +99,20 @@ def test_expression_names_what_is_exported(exported: dict[str, set[str]], where:
     assert expression.count("(") == expression.count(")")
 
 
+def test_rule_sees_the_first_count(
+    make_config: Callable[..., AgentConfig], make_health: Callable[[AgentConfig], Health]
+) -> None:
+    """What the rules ask for by the kind of a decision of trust, and every disk error, is exported while it is zero."""
+    document = make_health(make_config()).document({})
+    document["clock"] = "synchronised"
+    text = Page.of(document, render(document, ())).metrics(1.0).decode()
+    asked = "\n".join(rule["expr"] for rule in rules())
+    wanted = set(re.findall(r'edge_agent_trust_events_total\{kind="\w+"\}', asked))
+    wanted |= set(re.findall(r"edge_agent_(?:\w+_write_errors|status_not_written|audit_not_noted)_total", asked))
+    assert len(wanted) > 6
+    assert [name for name in sorted(wanted) if f"{name} 0" not in text] == []
+
+
 def test_rules_are_whole() -> None:
     """Each rule has a severity, says what and why, and has its place in the docs."""
     text = HOW_TO.read_text()
