@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_agent.cli_parser import parser
 from edge_agent.errors import (
     AgentError,
     BundleError,
@@ -20,9 +21,7 @@ from edge_agent.errors import (
 )
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import complain, finish, printable, say_json
-from edge_agent.version import AGENT_VERSION
 
-_SELFTEST_WINDOWS = 200
 _INTERRUPTED = 128 + signal.SIGINT
 _CODES = (
     (BundleError, ExitCode.BUNDLE_REFUSED),
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         An ``ExitCode``.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         code = _dispatch(options)
     except AgentError as error:
@@ -215,141 +214,3 @@ def _evidence(options: argparse.Namespace) -> ExitCode:
     if options.action == "list":
         return list_evidence(options.config, as_json=options.json)
     return export_evidence(options.config, name=options.id, out=options.out, as_json=options.json)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="edge-agent", description="Anomaly detection on engine vibration, on board.")
-    parser.add_argument("--version", action="version", version=f"edge-agent {AGENT_VERSION}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    run = commands.add_parser("run", help="run the agent until SIGTERM")
-    verify = commands.add_parser("verify", help="check a bundle as an agent does before it runs it")
-    verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="a .bundle file, or a folder of its members")
-    replay = commands.add_parser("replay", help="assess recorded payloads, to the bytes the stream gave")
-    replay.add_argument("--bundle", type=Path, required=True, metavar="BUNDLE", help="a .bundle file, or a folder")
-    replay.add_argument("--frames", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to read")
-    replay.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed assessments to write")
-    replay.add_argument(
-        "--first-seq", type=_natural, default=0, metavar="N", help="seq of the first assessment, as evidence states it"
-    )
-    replay.add_argument("--units", type=Path, metavar="DIR", help="states of units to start from; none by default")
-    selftest = commands.add_parser("selftest", help="prove the bundle on this machine and measure its latency")
-    selftest.add_argument("--windows", type=_positive, default=_SELFTEST_WINDOWS, metavar="N", help="windows to score")
-    status = commands.add_parser("status", help="print what the running agent last said of itself")
-    spooled = _add_spool(commands.add_parser("spool", help="look into the journal, while the agent runs or not"))
-    slots = _add_bundle(commands.add_parser("bundle", help="install bundles, and choose which one runs"))
-    slots += _add_audit(
-        commands.add_parser("audit", help="every decision of trust, and whether the log of them is whole")
-    )
-    update = _add_update(
-        commands.add_parser("update", help="take the bundle that the repository offers, if it is newer")
-    )
-    listing, export = _add_evidence(commands.add_parser("evidence", help="the waveform around alerts"))
-
-    doctor = commands.add_parser("doctor", help="check config, bundle, broker and machine, and say what to do")
-    diag = commands.add_parser("diag", help="write one archive to send along when asking for help")
-    diag.add_argument(
-        "--output", type=Path, metavar="FILE", help="the .tar.gz to write; by default named after the time"
-    )
-
-    config = commands.add_parser("config", help="look at the settings")
-    actions = config.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser(
-        "check", help="read the settings as the agent does; complain, or say where they are from"
-    )
-    show = actions.add_parser("show", help="print the settings in force, each with its origin")
-    actions.add_parser("defaults", help="print every key with its default")
-
-    commission = commands.add_parser("commission", help="what is learned of each unit; or learn one anew")
-    actions = commission.add_subparsers(dest="action", required=True, metavar="ACTION")
-    shown = actions.add_parser("status", help="print what is known of the units")
-    shown.add_argument("--engine", default="", metavar="AIRCRAFT/ENGINE", help="only of this one")
-    reset = actions.add_parser("reset", help="forget a unit that was exchanged or repaired")
-    reset.add_argument("--engine", required=True, metavar="AIRCRAFT/ENGINE", help="which")
-
-    for command in (
-        run, selftest, status, check, show, listing, export, doctor, diag, shown, reset, update, *spooled, *slots,
-    ):  # fmt: skip
-        command.add_argument("--config", type=Path, required=True, metavar="FILE", help="agent.toml")
-    for command in (verify, replay):
-        command.add_argument(
-            "--key", type=Path, action="append", required=True, metavar="PEM", help="a trusted public key; repeatable"
-        )
-        command.add_argument("--fleet", default="", help="the fleet it must be for; any by default")
-        command.add_argument("--allow-development", action="store_true", help="also take a development bundle")
-    for command in (
-        verify, replay, selftest, status, check, show, listing, export, doctor, diag, shown, reset, update,
-        *spooled, *slots,
-    ):  # fmt: skip
-        command.add_argument("--json", action="store_true", help="print JSON")
-    return parser
-
-
-def _add_evidence(evidence: argparse.ArgumentParser) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
-    actions = evidence.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="print what there is, oldest first")
-    export = actions.add_parser("export", help="copy a snapshot, for edge-agent replay")
-    export.add_argument(
-        "id", nargs="?", default="newest", metavar="ID", help="an id of the list; the newest by default"
-    )
-    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="length-prefixed payloads to write")
-    return listing, export
-
-
-def _add_bundle(bundle: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
-    install = actions.add_parser("install", help="verify a bundle, prove it here and keep it; what runs stays")
-    install.add_argument("bundle", type=Path, metavar="BUNDLE", help="a .bundle file, or a folder of its members")
-    activate = actions.add_parser(
-        "activate", help="put an installed bundle on trial; a running agent takes it within a second"
-    )
-    activate.add_argument("digest", metavar="DIGEST", help="its digest, or the first eight digits or more")
-    listing = actions.add_parser("list", help="print the installed bundles")
-    rollback = actions.add_parser(
-        "rollback", help="return to the previous bundle; a running agent does within a second"
-    )
-    status = actions.add_parser("status", help="print which bundle is active, its stage, and what was rejected")
-    return [install, activate, listing, rollback, status]
-
-
-def _add_audit(audit: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    actions = audit.add_subparsers(dest="action", required=True, metavar="ACTION")
-    verify = actions.add_parser("verify", help="check the chain of its lines; the exit code says whether it is broken")
-    verify.add_argument("--head", default="", metavar="SEQ:HASH", help="a line that must be in it, from the status")
-    show = actions.add_parser("show", help="print its lines, oldest first")
-    show.add_argument("--since", default="", metavar="TIME", help="ISO 8601, UTC by default; only from then on")
-    return [verify, show]
-
-
-def _add_update(update: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    update.add_argument(
-        "--from", dest="source", default="", metavar="DIR|URL", help="the repository; update.url by default"
-    )
-    update.add_argument("--check", action="store_true", help="only tell what would be done, and keep nothing")
-    return update
-
-
-def _add_spool(spool: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    actions = spool.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="read every record; the exit code says whether one is damaged")
-    stats = actions.add_parser("stats", help="how much waits, by grade")
-    export = actions.add_parser("export", help="write what waits to a file; the journal stays as it is")
-    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
-    export.add_argument(
-        "--format", choices=("jsonl", "blocks"), default="jsonl", help="JSON lines, or the payloads alone"
-    )
-    return [check, stats, export]
-
-
-def _natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more, got {value}")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {value}")
-    return value

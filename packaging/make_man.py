@@ -23,14 +23,14 @@ _WIDTH = 100
 
 def make_pages() -> dict[str, str]:
     """The text of each page, by file name."""
-    from edge_agent.cli import _parser
+    from edge_agent.cli_parser import parser as command_line
     from edge_agent.config import AgentConfig
     from edge_agent.version import AGENT_VERSION
 
     parts = {
         "VERSION": AGENT_VERSION,
-        "SYNOPSIS": "\n.br\n".join(_synopsis(parser) for parser in commands_of(_parser())),
-        "COMMANDS": "\n".join(_command(parser) for parser in commands_of(_parser())),
+        "SYNOPSIS": "\n.br\n".join(_synopsis(parser) for parser in commands_of(command_line())),
+        "COMMANDS": "\n".join(_command(parser) for parser in commands_of(command_line())),
         "EXIT_STATUS": "\n".join(_exit_code(*row) for row in exit_codes()),
         "TABLES": "\n".join(_table(name, kind) for name, kind in get_type_hints(AgentConfig).items()),
     }
@@ -99,9 +99,9 @@ def _sentence(text: str) -> str:
 
 def _help_of(parser: argparse.ArgumentParser) -> str:
     """The line of help that its own parser does not keep."""
-    from edge_agent.cli import _parser
+    from edge_agent.cli_parser import parser as command_line
 
-    return next(_helps(_parser(), parser.prog), "")
+    return next(_helps(command_line(), parser.prog), "")
 
 
 def _helps(parser: argparse.ArgumentParser, prog: str) -> Iterator[str]:

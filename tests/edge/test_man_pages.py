@@ -10,7 +10,7 @@ from typing import get_type_hints
 
 import pytest
 
-from edge_agent.cli import _parser
+from edge_agent.cli_parser import parser as command_line
 from edge_agent.config import AgentConfig
 from edge_agent.exit_code import ExitCode
 
@@ -34,7 +34,7 @@ def test_up_to_date(page: str) -> None:
 def test_every_command_and_option() -> None:
     """Each command, and each of its options, is in the page; the code is the source."""
     text = (MAN / "edge-agent.8").read_text().replace("\\-", "-")
-    parsers = list(make_man.commands_of(_parser()))
+    parsers = list(make_man.commands_of(command_line()))
     assert len(parsers) >= 7
     for parser in parsers:
         assert f".SS {parser.prog.partition(' ')[2]}\n" in text
