@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from edge_agent import slots
+from edge_agent.audit_check import check_log
+from edge_agent.audit_files import parts, read_part
 from edge_agent.cli import main
 from edge_agent.exit_code import ExitCode
 from edge_agent.slots_disk import STATE_FILES
@@ -46,6 +48,15 @@ def doctor(rig: Rig, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return {each["check"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
 
 
+def noted(rig: Rig) -> set[tuple[str, str]]:
+    """Kinds and reasons of the audit log, which is whole."""
+    folder = rig.folder.parent
+    check = check_log(folder)
+    assert check.is_whole, check.faults
+    lines = [json.loads(line) for path in parts(folder) for line in read_part(path).splitlines()]
+    return {(line["kind"], line["reason"]) for line in lines}
+
+
 def test_row_63_disk_full(
     disk: Disk,  # noqa: F811 - a fixture
     tmp_path: Path,
@@ -69,6 +80,8 @@ def test_row_63_disk_full(
     assert (rig.start(), rig.state.stage, rig.state.boots_left) == (rig.old, TRIAL, BOOTS)
     disk.make_room()
     assert rig.start() == new
+    # What was refused for want of room had no room to be noted either; what was decided is.
+    assert {("installed", ""), ("activated", ""), ("probation_began", "")} <= noted(rig)
 
 
 @pytest.mark.parametrize("newest", [True, False])
@@ -109,6 +122,7 @@ def test_row_65_both_state_copies_corrupt(rig: Rig, releases: Any, capsys: pytes
     assert bundle(rig, capsys, "list") == (ExitCode.OK, "")
     assert bundle(rig, capsys, "activate", rig.old) == (ExitCode.OK, "")
     assert rig.run()[0] == ExitCode.OK
+    assert ("refused", "state_corrupt") in noted(rig)
 
 
 def test_row_66_crash_loop(rig: Rig, releases: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,6 +138,7 @@ def test_row_66_crash_loop(rig: Rig, releases: Any, capsys: pytest.CaptureFixtur
     assert (rig.state.stage, rig.state.reason, rig.state.active.digest) == (ROLLED_BACK, "boots_used_up", rig.old)
     assert bundle(rig, capsys, "activate", new) == (ExitCode.BUNDLE_REFUSED, "rejected_digest")
     assert doctor(rig, capsys)["slots"]["level"] == "warn"
+    assert {("rolled_back", "boots_used_up"), ("refused", "rejected_digest")} <= noted(rig)
 
 
 def test_row_68_rot_in_the_active_slot(rig: Rig, releases: Any, full: bool) -> None:  # noqa: FBT001 - a fixture
@@ -139,7 +154,7 @@ def test_row_68_rot_in_the_active_slot(rig: Rig, releases: Any, full: bool) -> N
         slot.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         assert rig.start() == rig.old, at
         assert (rig.state.stage, rig.state.rejected, rig.state.active.digest) == (ROLLED_BACK, (), rig.old)
-        assert rig.state.reason
+        assert {("refused", rig.state.reason), ("rolled_back", rig.state.reason)} <= noted(rig)
     assert rig.install(releases[1].path) == new
     rig.activate(new)
     assert (rig.start(), rig.state.previous.digest) == (new, rig.old)
