@@ -24,6 +24,7 @@ from edge_agent.journal import Journal
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
 from edge_agent.logs import set_level
+from edge_agent.lull import Lull
 from edge_agent.metrics_outlets import MetricsOutlets
 from edge_agent.onlookers import Onlookers
 from edge_agent.outbox import Outbox
@@ -132,7 +133,8 @@ class Agent:
         )
         self._onlookers = Onlookers(config, model, shadow, self._health)
         self._probation = Probation(config, model.bundle_digest, self._health.counters)
-        observers = (heard, self._reports, watch, self._probation, *self._onlookers.observers)
+        lull = Lull()
+        observers = (heard, self._reports, watch, self._probation, *self._onlookers.observers, lull)
         self._pipeline = Pipeline(config, model, self._health, observers=observers, units=self._units)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
@@ -152,6 +154,7 @@ class Agent:
             parts,
             self._worker.between_turns,
             on_swap=lambda: self._events.put(Event.SWAPPED),
+            wait_for_lull=lull.wait,
         )
 
     def stop(self) -> None:

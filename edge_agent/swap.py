@@ -38,6 +38,8 @@ AGAIN_LOOKS: Final = 60
 SWITCH_S: Final = 0.001
 """How long a thread may keep the interpreter while a bundle is prepared; Python's default would cost every hand-over
 between the threads that answer 5 ms."""
+LONGEST_WAIT_FOR_LULL_S: Final = 2.0
+"""Engines that give no window for so long are not disturbed."""
 INTERNAL_ERROR: Final = "internal_error"
 CONFIG: Final = "config"
 
@@ -57,6 +59,7 @@ class Swapper:
         parts: What follows the bundle.
         between_turns: Has something done by the worker between two turns.
         on_swap: Told when another bundle decides.
+        wait_for_lull: Waits for the longest lull between windows, at most so many seconds.
     """
 
     def __init__(
@@ -65,12 +68,14 @@ class Swapper:
         parts: SwapParts,
         between_turns: Callable[[Callable[[], None]], None],
         on_swap: Callable[[], None],
+        wait_for_lull: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._config = config
         self._ledger = SlotLedger(config.agent.state_dir)
         self._parts = parts
         self._between_turns = between_turns
         self._on_swap = on_swap
+        self._wait_for_lull = wait_for_lull
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._seen: tuple[object, ...] = _NOTHING
@@ -191,7 +196,10 @@ class Swapper:
     def _prepared(self, state: SlotsState, digest: str) -> LoadedModel:
         with _taking_turns():
             store = slots_of_config(self._config, noted_keys_of(self._config))
-            return load_beside(store.open_beside(state, digest))
+            bundle = store.open_beside(state, digest)
+            # Making a session holds the interpreter.
+            self._wait_for_lull(LONGEST_WAIT_FOR_LULL_S)
+            return load_beside(bundle)
 
     def _is_wanted(self, digest: str) -> bool:
         """Whether the slots still name that bundle; its probation begins, as at a start."""

@@ -1,0 +1,63 @@
+"""The lull: the longest time between two windows of all engines, as far as their rhythm tells.
+
+Windows come by the hop, engine by engine; so after which engine's window the wait was longest, it will be again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from edge_agent.streams import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge_agent.detector import Judgement
+    from edge_agent.frame import Frame
+    from edge_agent.publication import Publication
+
+MOST_ENGINES: Final = 256
+"""Engines whose rhythm is remembered; with so many there is hardly a lull."""
+
+
+class Lull:
+    """An ``Observer`` whose ``wait`` ends when the longest lull has just begun.
+
+    Args:
+        now_s: The monotonic clock.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._last = ("", now_s())
+        self._after: OrderedDict[str, float] = OrderedDict()
+        self._awaited = ""
+        self._has_begun = threading.Event()
+
+    def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
+        """See ``Observer``."""
+        if judgements:
+            engine, now_s = name_of(frame), self._now_s()
+            before, before_s = self._last
+            self._after[before] = now_s - before_s
+            self._after.move_to_end(before)
+            if len(self._after) > MOST_ENGINES:
+                self._after.popitem(last=False)
+            self._last = (engine, now_s)
+            if engine == self._awaited:
+                self._has_begun.set()
+        return []
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait, in another thread than the worker's, for the window after which the next one has been longest to come.
+
+        Returns:
+            Whether it came; false where it did not for so long, and any time is as good as another.
+        """
+        after = self._after.copy()
+        self._awaited = max(after, key=lambda engine: after[engine], default="")
+        self._has_begun.clear()
+        return self._has_begun.wait(timeout_s)
