@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_ENGINES: Final = 256
 """Engines whose rhythm is remembered; with so many there is hardly a lull."""
+_NOBODY: Final = ""
 
 
 class Lull:
@@ -32,24 +33,29 @@ class Lull:
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
-        self._last = ("", now_s())
+        self._last = (_NOBODY, now_s())
         self._after: OrderedDict[str, float] = OrderedDict()
-        self._awaited = ""
+        self._awaited = _NOBODY
         self._has_begun = threading.Event()
 
     def observe(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Publication]:
         """See ``Observer``."""
         if judgements:
             engine, now_s = name_of(frame), self._now_s()
-            before, before_s = self._last
-            self._after[before] = now_s - before_s
-            self._after.move_to_end(before)
-            if len(self._after) > MOST_ENGINES:
-                self._after.popitem(last=False)
+            self._note(*self._last, now_s)
             self._last = (engine, now_s)
             if engine == self._awaited:
                 self._has_begun.set()
         return []
+
+    def _note(self, engine: str, answered_s: float, now_s: float) -> None:
+        """The next window after that of ``engine``; nobody's is the time before the first one."""
+        if engine == _NOBODY:
+            return
+        self._after[engine] = now_s - answered_s
+        self._after.move_to_end(engine)
+        if len(self._after) > MOST_ENGINES:
+            self._after.popitem(last=False)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait, in another thread than the worker's, for the window after which the next one has been longest to come.
@@ -58,6 +64,6 @@ class Lull:
             Whether it came; false where it did not for so long, and any time is as good as another.
         """
         after = self._after.copy()
-        self._awaited = max(after, key=lambda engine: after[engine], default="")
+        self._awaited = max(after, key=lambda engine: after[engine], default=_NOBODY)
         self._has_begun.clear()
         return self._has_begun.wait(timeout_s)

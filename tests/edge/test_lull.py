@@ -26,7 +26,7 @@ class Rhythm:
     """A lull that sees windows of engines in their rhythm, one a call."""
 
     def __init__(self) -> None:
-        self.now_s = 0.0
+        self.now_s = -100.0  # the agent has waited long for its first window
         self.lull = Lull(lambda: self.now_s)
         self._windows = ((second + at_s, engine) for second in itertools.count() for engine, at_s in AT_S.items())
 
