@@ -81,6 +81,7 @@ def test_partition(far: FarBroker, far_peer: Peer) -> None:
         assert ends.arrivals.get(timeout=WAIT_S).payload == b"meanwhile"
 
 
+@pytest.mark.timeout(900)
 def test_time_back(far: FarBroker, far_peer: Peer, full: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """After partitions of several lengths the link is back within what docs/reference/link.md argues for.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge_agent.audit import FAULTS
 from edge_agent.slots_state import NO_SLOT, SlotsState
 from tests.faults.power_cut import PowerCuts, power  # noqa: F401 - a fixture
 from tests.faults.slot_crashes import BOOT, FIRST, LIFE, Slots, activate, install
@@ -39,13 +40,18 @@ class Promises:
 @pytest.mark.timeout(1_800)
 def test_row_61_power_cut_on_ext4(power: PowerCuts, releases: Any, full: bool) -> None:  # noqa: F811, FBT001 - fixtures
     """61, 67: old or new at every moment of install, activation, boots, mark, and both kinds of return; never torn."""
-    promises, slots = Promises(releases), Slots(power.disk, releases)
+    promises, slots, not_noted = Promises(releases), Slots(power.disk, releases), FAULTS.snapshot()
     with power.looking(promises.check, CALLS, before=full):
         for step in LIFE if full else UP_TO_THE_RETURN:
+            if step.__qualname__.startswith("install"):
+                # At most one waits: the next one takes its place.
+                promises.installed = set()
             done = step(slots)
             promises.states.append(slots.ledger.state())
             if not isinstance(done, SlotsState):
                 promises.installed = {done.digest}  # type: ignore[attr-defined]
+    # What is found while the audit log is written would be a fault of the log, which costs no decision.
+    assert FAULTS.snapshot() == not_noted
     assert promises.states[-1].mark == (3 if full else 1)
     assert promises.states[-1].stage == "rolled_back"
     assert power.n > (150 if full else 30)
