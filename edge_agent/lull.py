@@ -63,7 +63,9 @@ class Lull:
         Returns:
             Whether it came; false where it did not for so long, and any time is as good as another.
         """
+        # Nobody is awaited meanwhile: a window of an earlier wait must not end this one.
+        self._awaited = _NOBODY
         after = self._after.copy()
-        self._awaited = max(after, key=lambda engine: after[engine], default=_NOBODY)
         self._has_begun.clear()
+        self._awaited = max(after, key=lambda engine: after[engine], default=_NOBODY)
         return self._has_begun.wait(timeout_s)

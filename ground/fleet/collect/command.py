@@ -16,6 +16,8 @@ from rich.console import Console
 from ground.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ground.fleet.collect.collector import CollectorPlan
+    from ground.fleet.collect.link import BrokerAddress
     from ground.fleet.collect.parts import Written
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -45,10 +47,8 @@ def run(
     key: Annotated[Path | None, typer.Option("--key", help="Its key.")] = None,
 ) -> None:
     """Collect until SIGTERM or Ctrl-C; what was acknowledged is on disk."""
-    from ground.fleet.collect.collector import Collector, CollectorPlan
-    from ground.fleet.collect.kinds import topic_filters
-    from ground.fleet.collect.link import BrokerAddress, Intake
-    from ground.fleet.collect.spool import Spool
+    from ground.fleet.collect.collector import CollectorPlan
+    from ground.fleet.collect.link import BrokerAddress
 
     host, port = _host_and_port(broker, MQTTS_PORT if ca else MQTT_PORT)
     own = name or socket.gethostname()
@@ -58,24 +58,32 @@ def run(
         host=host, port=port, username=username, password=_password(password_file),
         ca=str(ca or ""), certificate=str(certificate or ""), key=str(key or ""),
     )  # fmt: skip
-    plan = CollectorPlan(root=out, name=own, batch_s=every)
-    spool = Spool(out / _SPOOL / own)
+    _collect(CollectorPlan(root=out, name=own, batch_s=every), address, group)
+
+
+def _collect(plan: CollectorPlan, address: BrokerAddress, group: str) -> None:
+    from ground.fleet.collect.collector import Collector
+    from ground.fleet.collect.kinds import topic_filters
+    from ground.fleet.collect.link import Intake
+    from ground.fleet.collect.spool import Spool
+
+    spool = Spool(plan.root / _SPOOL / plan.name)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    where = f"{host}:{port}"
+    said = f"collecting from {address.host}:{address.port} as {plan.name}, in group {group}"
     intake = Intake(
         address,
-        name=own,
+        name=plan.name,
         filters=topic_filters(plan.topics),
         group=group,
-        on_subscribed=lambda: console.print(f"collecting from {where} as {own}, in group {group}"),
+        on_subscribed=lambda: console.print(said),
     )
     try:
         Collector(plan, spool, intake, lambda written: console.print(_line(written))).run(stopping)
     except OSError as error:
         # A write that fails names no file.
-        raise OSError(error.errno, error.strerror or str(error), str(error.filename or out)) from error
+        raise OSError(error.errno, error.strerror or str(error), str(error.filename or plan.root)) from error
     finally:
         spool.close()
 
