@@ -145,8 +145,8 @@ soak: .venv-edge/.made ## Half an hour at 20 windows/s: growth of memory, thread
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)
 
-bench-swap: $(VENV)/.dev ## Hot swaps under load: windows lost, latency, memory, install (BENCH= for 100 of 2 MB and 10 of 40 MB)
-	$(BIN)/python -m benchmarks.swap $(BENCH)
+bench-swap: .venv-edge/.made ## Hot swaps under load: windows lost, latency, memory, install (BENCH= for 100 of 2 MB and 10 of 40 MB)
+	$(BIN)/python -m benchmarks.swap --python .venv-edge/bin/python $(BENCH)
 
 bench-shadow: $(VENV)/.dev ## Gate: a shadow adds less than 1 ms to the 99th percentile; BENCH= for 10,000 windows
 	$(BIN)/python -m benchmarks.shadow_turns $(BENCH)
