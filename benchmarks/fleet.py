@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from benchmarks.bench_bundle import FLEET, make_bundle
 from benchmarks.cal import make_cal
 from benchmarks.command import EXIT_LIMIT, EXIT_OK, parser, run_command
 from benchmarks.errors import BenchmarkError
-from benchmarks.fleet_agents import Plan, Sent
+from benchmarks.fleet_agents import Plan, Sent, result_of
 from benchmarks.fleet_costs import Operation, UnitCosts, bill
 from benchmarks.measure import Case, Summary, summarise, time_interleaved
 from benchmarks.process_use import Use, use_of
@@ -36,20 +37,40 @@ from benchmarks.throughput import detecting
 from benchmarks.vibration import vibration
 from edge_agent.load import load_model
 from edge_agent.policy import Policy
+from edge_agent.publication import Publication
+from edge_agent.result import encode_result
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 from ground.demo.broker import MOSQUITTO, running_broker
+from ground.fleet.collect.parts import write_table
+from ground.fleet.collect.rows import WINDOW_SCHEMA, window_row
+from ground.publish import Broker
 
 _PROGRAM = "import sys; from ground.cli import main; sys.exit(main())"
 _SETTINGS = ("max_queued_messages 0", "max_inflight_messages 0")
-_BATCH_S = 5
 _CHANNELS = 2
 _WINDOWS_TIMED = 200
 _CAL_ROUNDS = 300
 _PATIENCE_S = 180.0
 _LOOK_S = 0.2
 _DESCRIPTORS = 8_192
-_NAMES = ("east", "west")
+_STORED_WINDOWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is simulated: what the agents do, and how often a collector writes, s.
+
+    A collector that writes what came in a minute puts thirty results into each file, as eight collectors of a fleet of
+    10,000 aircraft do at a result a second and engine.
+    """
+
+    plan: Plan
+    every_s: int
+
+
+_FULL = Size(Plan(host="", port=0, agents=1_000, engines=4, hop_s=4.0, windows=45), every_s=60)
+_QUICK = Size(Plan(host="", port=0, agents=200, engines=2, hop_s=1.0, windows=10), every_s=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +83,7 @@ class Run:
         collectors: Processor time of all collectors, the killed one's too, s.
         lost: Results that are not in the dataset.
         doubled: Rows too many.
-        stored_bytes: Of the dataset after compaction.
+        files: Of the dataset before compaction.
     """
 
     sent: Sent
@@ -70,14 +91,14 @@ class Run:
     collectors: float
     lost: int
     doubled: int
-    stored_bytes: int
+    files: int
 
 
 def main() -> int:
     """Measure, print, write ``fleet.json``, and judge."""
     chosen = parser("fleet", "1,000 agents, one broker, two collectors; what 10,000 aircraft would need.").parse_args()
     _allow_descriptors()
-    size = (200, 2, 2.0, 5) if chosen.quick else (1_000, 4, 4.0, 30)
+    size = _QUICK if chosen.quick else _FULL
     cal = summarise(time_interleaved([Case("cal", make_cal, _CAL_ROUNDS)], seed=0)["cal"])
     detect = _detect()
     with tempfile.TemporaryDirectory() as name:
@@ -86,7 +107,7 @@ def main() -> int:
         broker_s=(run.broker[1].cpu_s - run.broker[0].cpu_s) / plan.results,
         collector_s=run.collectors / plan.results,
         wire_bytes=run.sent.bytes_each,
-        stored_bytes=run.stored_bytes / plan.results,
+        stored_bytes=_stored_bytes(),
         detect_s=detect.median,
     )
     rows = (_run_row(run, plan), *_cost_rows(costs, detect), *(_bill_row(costs, hop_s) for hop_s in (1.0, 10.0)))
@@ -95,38 +116,64 @@ def main() -> int:
     return EXIT_LIMIT if run.lost or run.doubled else EXIT_OK
 
 
-def _simulate(folder: Path, size: tuple[int, int, float, int]) -> tuple[Run, Plan]:
+def _simulate(folder: Path, size: Size) -> tuple[Run, Plan]:
     data = folder / "fleet"
-    agents, engines, hop_s, windows = size
     with running_broker(MOSQUITTO, folder, settings=_SETTINGS) as broker:
-        plan = Plan(host=broker.host, port=broker.port, agents=agents, engines=engines, hop_s=hop_s, windows=windows)
-        broker_pid = _child("mosquitto")
+        plan = replace(size.plan, host=broker.host, port=broker.port)
+        broker_pid, every_s = _child("mosquitto"), size.every_s
         before = use_of(broker_pid)
-        address = f"{broker.host}:{broker.port}"
-        with running(_NAMES[0], _collect(data, address, _NAMES[0]), folder) as steady:
-            with running(_NAMES[1], _collect(data, address, _NAMES[1]), folder) as doomed:
-                for each in (steady, doomed):
-                    _wait(each, lambda each=each: "collecting" in each.log.read_text(encoding="utf-8"))
-                fleet = subprocess.Popen(
-                    [sys.executable, "-m", "benchmarks.fleet_agents", plan.to_json()], stdout=subprocess.PIPE, text=True
-                )
+        with _collector(data, broker, "east", every_s) as steady:
+            with _collector(data, broker, "west", every_s) as doomed:
+                began_s = _cpu_s(steady, doomed)
+                command = [sys.executable, "-m", "benchmarks.fleet_agents", plan.to_json()]
+                fleet = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
                 time.sleep(plan.hop_s * plan.windows / 2)
-                killed_s = use_of(doomed.process.pid).cpu_s
+                killed_s = _cpu_s(doomed)
                 doomed.process.kill()
-            with running(f"{_NAMES[1]}-again", _collect(data, address, _NAMES[1]), folder) as again:
+            with _collector(data, broker, "west", every_s) as again:
+                began_s += _cpu_s(again)
                 printed = fleet.communicate()[0]
                 if fleet.returncode != 0:
                     raise BenchmarkError(f"agents: expected them to send {plan.results:,} results, got {printed!r}")
-                sent = Sent(**json.loads(printed))
                 _wait(steady, lambda: _rows(data) >= plan.results)
                 after = use_of(broker_pid)
-                cpu_s = killed_s + sum(use_of(each.process.pid).cpu_s for each in (steady, again))
+                cpu_s = killed_s + _cpu_s(steady, again) - began_s
+    n_file = len(list(data.glob("result/*/*/*.parquet")))
     subprocess.run([sys.executable, "-c", _PROGRAM, "collect", "compact", "--out", str(data)], check=True)
     distinct, n = _counted(data)
     return Run(
-        sent=sent, broker=(before, after), collectors=cpu_s, lost=plan.results - distinct, doubled=n - distinct,
-        stored_bytes=sum(path.stat().st_size for path in data.glob("result/*/*/*.parquet")),
+        sent=Sent(**json.loads(printed)), broker=(before, after), collectors=cpu_s, lost=plan.results - distinct,
+        doubled=n - distinct, files=n_file,
     ), plan  # fmt: skip
+
+
+@contextmanager
+def _collector(data: Path, broker: Broker, name: str, every_s: int) -> Iterator[Program]:
+    """A collector that has begun; one of a name that was killed goes on where that one was."""
+    command = [
+        sys.executable, "-c", _PROGRAM, "collect", "run", "--out", str(data), "--name", name,
+        "--broker", f"{broker.host}:{broker.port}", "--every", str(every_s),
+    ]  # fmt: skip
+    with running(f"{name}-{time.monotonic_ns()}", command, data.parent) as program:
+        _wait(program, lambda: "collecting" in program.log.read_text(encoding="utf-8"))
+        yield program
+
+
+def _cpu_s(*programs: Program) -> float:
+    return sum(use_of(program.process.pid).cpu_s for program in programs)
+
+
+def _stored_bytes() -> float:
+    """Of a result, in a file of one aircraft's day as ``ground collect compact`` leaves it, thinned out."""
+    rows = [
+        window_row(Publication(topic="", payload=encode_result(result_of(0, engine, seq)))).row
+        for engine in range(1, _FULL.plan.engines + 1)
+        for seq in range(_STORED_WINDOWS)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "day.parquet"
+        write_table(path, pa.Table.from_pylist(rows, schema=WINDOW_SCHEMA))
+        return path.stat().st_size / len(rows)
 
 
 def _run_row(run: Run, plan: Plan) -> Row:
@@ -142,6 +189,7 @@ def _run_row(run: Run, plan: Plan) -> Row:
             "broker, share of a core": (run.broker[1].cpu_s - run.broker[0].cpu_s) / wall_s,
             "broker, PSS in MiB": run.broker[1].pss_mib,
             "collectors, share of a core": run.collectors / wall_s,
+            "files before compaction": run.files,
         },
     )
 
@@ -170,11 +218,6 @@ def _detect() -> Summary:
         model = load_model(bundle.path, keys=keys, policy=Policy(fleet=FLEET, agent_version=AGENT_VERSION))
     case = Case("detect", detecting(model, vibration(model.spec, model.spec.window_s)), _WINDOWS_TIMED)
     return summarise(time_interleaved([case], seed=0)["detect"])
-
-
-def _collect(data: Path, address: str, name: str) -> Sequence[str]:
-    arguments = ("--out", str(data), "--name", name, "--broker", address, "--every", str(_BATCH_S))
-    return (sys.executable, "-c", _PROGRAM, "collect", "run", *arguments)
 
 
 def _rows(data: Path) -> int:
@@ -212,9 +255,9 @@ def _allow_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _wait(program: Program, condition: object) -> None:
+def _wait(program: Program, condition: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + _PATIENCE_S
-    while not condition():  # type: ignore[operator]
+    while not condition():
         program.check_alive()
         if time.monotonic() > deadline_s:
             raise program.failed(f"to be done within {_PATIENCE_S:g} s")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import heapq
 import json
+import random
 import selectors
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,8 +21,11 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from benchmarks.collector import RUNTIME, WINDOW
+from benchmarks.command import run_command
+from benchmarks.errors import BenchmarkError
+from edge_agent.assessment import Contribution
 from edge_agent.frame import NS_PER_S
-from edge_agent.result import Result, encode_result
+from edge_agent.result import Latency, Result, encode_result
 from edge_agent.topics import TopicTemplate
 from edge_agent.topics_section import TopicsSection
 
@@ -33,6 +37,8 @@ _KEEPALIVE_S = 60
 _PATIENCE_S = 120.0
 _TURN_S = 0.05
 _MISC_S = 5.0
+_FEATURES = 40
+_LATENCY_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +109,10 @@ class Fleet:
         begin_s = time.monotonic()
         for client in self._clients:
             client.connect(self._plan.host, self._plan.port, keepalive=_KEEPALIVE_S)
-            self._selector.register(client.socket(), selectors.EVENT_READ, client)
+            connection = client.socket()
+            if connection is None:
+                raise BenchmarkError(f"agents: expected a broker at port {self._plan.port}, got no connection")
+            self._selector.register(connection, selectors.EVENT_READ, client)
             self._serve(0.0)
         self._serve_until(lambda: self._connected == self._plan.agents, "every agent to be connected")
         connect_s = time.monotonic() - begin_s
@@ -124,18 +133,18 @@ class Fleet:
             while (left_s := begin_s + due_s - time.monotonic()) > 0.0:
                 self._serve(min(left_s, _TURN_S))
             late_s = max(late_s, -left_s)
-            payload = encode_result(Result(_window(agent, engine, seq), RUNTIME))
+            payload = encode_result(result_of(agent, engine, seq))
             self._bytes += len(payload)
             topic = _RESULT.fill(aircraft=_aircraft(agent), engine=str(engine))
             self._clients[agent].publish(topic, payload, qos=_QOS)
             self._serve(0.0)
         return late_s
 
-    def _serve_until(self, condition: Any, what: str) -> None:
+    def _serve_until(self, condition: Callable[[], bool], what: str) -> None:
         deadline_s = time.monotonic() + _PATIENCE_S
         while not condition():
             if time.monotonic() > deadline_s:
-                raise SystemExit(f"expected {what} within {_PATIENCE_S:g} s; see the broker's log")
+                raise BenchmarkError(f"agents: expected {what} within {_PATIENCE_S:g} s; look at the broker")
             self._serve(_TURN_S)
 
     def _serve(self, timeout_s: float) -> None:
@@ -151,11 +160,11 @@ class Fleet:
                     client.loop_write()
 
     def _client(self, number: int) -> Client:
-        name = _aircraft(number)
-        client = Client(CallbackAPIVersion.VERSION2, client_id=f"sim-{name}", protocol=MQTTProtocolVersion.MQTTv5)
+        name = _name(number)
+        client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5)
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
-        status = _STATUS.fill(agent=f"sim-{name}")
+        status = _STATUS.fill(agent=name)
         client.user_data_set(status)
         client.will_set(status, b'{"state":"offline"}', qos=_QOS, retain=True)
         return client
@@ -184,16 +193,27 @@ def _schedule(plan: Plan) -> Iterator[tuple[float, int, int, int]]:
             heapq.heappop(due)
 
 
+def result_of(agent: int, engine: int, seq: int) -> Result:
+    """An invented result whose numbers fill their bytes as measured ones do: nothing for a compressor to find."""
+    numbers = random.Random(f"{agent}/{engine}/{seq}")
+    start_ns = WINDOW.start_ns + seq * NS_PER_S
+    shares = sorted((numbers.random() for _ in WINDOW.contributions), reverse=True)
+    window = replace(
+        WINDOW, aircraft=_aircraft(agent), engine=str(engine), seq=seq, start_ns=start_ns,
+        end_ns=start_ns + WINDOW.end_ns - WINDOW.start_ns, score=numbers.random(),
+        contributions=tuple(Contribution(f"acc_1.band_{numbers.randrange(_FEATURES)}", share) for share in shares),
+    )  # fmt: skip
+    latency = Latency(*(round(numbers.random(), _LATENCY_DIGITS) for _ in range(3)))
+    monotonic_ns = RUNTIME.monotonic_ns + seq * NS_PER_S + numbers.randrange(NS_PER_S)
+    return Result(window, replace(RUNTIME, agent=_name(agent), monotonic_ns=monotonic_ns, latency_ms=latency))
+
+
 def _aircraft(number: int) -> str:
     return f"OO-{number:04d}"
 
 
-def _window(agent: int, engine: int, seq: int) -> Any:
-    start_ns = WINDOW.start_ns + seq * NS_PER_S
-    return replace(
-        WINDOW, aircraft=_aircraft(agent), engine=str(engine), seq=seq, start_ns=start_ns,
-        end_ns=start_ns + WINDOW.end_ns - WINDOW.start_ns, score=0.5 + (agent * 7 + engine * 3 + seq * 11) % 97 / 64,
-    )  # fmt: skip
+def _name(number: int) -> str:
+    return f"sim-{number:04d}"
 
 
 def main() -> int:
@@ -203,4 +223,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))
