@@ -38,7 +38,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
+.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -153,6 +153,9 @@ bench-shadow: $(VENV)/.dev ## Gate: a shadow adds less than 1 ms to the 99th per
 
 bench-peers: $(PEERS)/.made ## The same features by other libraries, checked equal and timed
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.peers $(BENCH)
+
+bench-cli: $(VENV)/.dev ## How long `ground --help` and `edge-agent --help` take, beside a Python that does nothing
+	$(BIN)/python -m benchmarks.start_up $(BENCH)
 
 bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=../shared/data), beside peers
 	$(BIN)/python -m benchmarks.detection --data '$(or $(DATA),../shared/data)' --out benchmarks/out/detection.json $(DETECTION)
