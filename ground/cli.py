@@ -18,10 +18,12 @@ from edge_agent.output import printable
 from ground.adapt import adapt
 from ground.commands.batch import batch
 from ground.commands.demo import demo
+from ground.commands.examples import give_examples
 from ground.commands.group import HeadedGroup
 from ground.commands.recordings import import_, simulate
 from ground.commands.release import export, pipeline
 from ground.commands.stages import evaluate, featurize, preprocess, train
+from ground.doctor.command import doctor
 from ground.errors import GateError, GroundError
 from ground.exit_code import ExitCode
 from ground.features.command import features_app
@@ -67,6 +69,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "This machine": {
         "demo": demo,
+        "doctor": doctor,
     },
 }
 """What there is, under the heading that `ground --help` shows it; a line a command."""
@@ -86,6 +89,7 @@ for heading, commands in COMMANDS.items():
             app.add_typer(command, name=name, rich_help_panel=heading, cls=HeadedGroup)
         else:
             app.command(name, rich_help_panel=heading)(command)
+give_examples(app)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ KeyOption = Annotated[
         "--key", help="Signing key; default: keys/private.pem in the workspace. Where there is none, nothing is signed."
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 VersionOption = Annotated[str, typer.Option("--version", help="Version of the detector: MAJOR.MINOR.PATCH.")]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ground.commands.options import (
     ConfigOption,
     ForceOption,
+    JsonOption,
     KeyOption,
     VersionOption,
     WorkspaceOption,
@@ -15,7 +17,7 @@ from ground.commands.options import (
 )
 from ground.keys_command import PasswordFileOption
 from ground.password import NO_FILE
-from ground.terminal import say, shown
+from ground.terminal import say, say_json, shown
 from ground.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,13 +30,16 @@ def export(
     workspace: WorkspaceOption = Path(),
     key: KeyOption = None,
     password_file: PasswordFileOption = NO_FILE,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the signed bundle and the artefacts of a version; without a key, for `ground sign` to finish."""
     from ground.config import load_config
     from ground.export import export as export_stage
 
     signs_with = signing_key(key, workspace, password_file)
-    _say_made(export_stage(load_config(config), Workspace(workspace), version=version, key=signs_with))
+    report = export_stage(load_config(config), Workspace(workspace), version=version, key=signs_with)
+    _say_made(report, as_json=as_json)
 
 
 def pipeline(
@@ -45,6 +50,7 @@ def pipeline(
     password_file: PasswordFileOption = NO_FILE,
     *,
     force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run every stage, from raw recordings to the signed bundle."""
     from ground.config import load_config
@@ -64,11 +70,14 @@ def pipeline(
         )
     for note in report.notes:
         say(note)
-    for reason in report.export.reasons:
+    _say_made(report.export, as_json=as_json)
+
+
+def _say_made(report: ExportReport, *, as_json: bool) -> None:
+    for reason in report.reasons:
         say(f"not a release: {reason}")
-    _say_made(report.export)
-
-
-def _say_made(report: ExportReport) -> None:
+    if as_json:
+        say_json({**asdict(report), "folder": str(report.folder), "bundle": str(report.bundle)})
+        return
     unsigned = f", not signed, for there is no key: ground sign {report.folder}"
     say(f"{report.release_class}{f' bundle: {report.bundle}' if report.is_signed else unsigned}")

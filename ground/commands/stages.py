@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ground.commands.options import ConfigOption, ForceOption, WorkspaceOption
-from ground.terminal import say, shown
+from ground.commands.options import ConfigOption, ForceOption, JsonOption, WorkspaceOption
+from ground.terminal import say, say_json, shown
 from ground.workspace import Workspace
 
 
@@ -35,15 +35,25 @@ def train(
     _run("TRAIN", config, workspace, force=force, resume=resume)
 
 
-def evaluate(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
+def evaluate(
+    config: ConfigOption,
+    workspace: WorkspaceOption = Path(),
+    *,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Calibrate thresholds, measure on test flights, and hold the result against the gates."""
     from ground.gates import refuse_failed
     from ground.report.evidence_file import read_run
     from ground.report.table import gates_table
+    from ground.run_evidence import gates_document
 
     _run("EVALUATE", config, workspace, force=force)
     run = read_run(Workspace(workspace))
-    Console().print(gates_table(run))
+    if as_json:
+        say_json(gates_document(run))
+    else:
+        Console().print(gates_table(run))
     refuse_failed(run.verdict)
 
 
