@@ -38,7 +38,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man deb test-systemd
+.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man reference deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -175,6 +175,9 @@ docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 
 man: $(VENV)/.dev ## Renew the man pages in packaging/man
 	$(BIN)/python packaging/make_man.py
+
+reference: $(VENV)/.dev ## Renew docs/reference/cli.md and config.md
+	$(BIN)/python packaging/make_reference.py
 
 lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
 	$(BIN)/uv pip compile packaging/edge.in -c constraints.txt --generate-hashes --no-header --universal \

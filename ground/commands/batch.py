@@ -24,7 +24,7 @@ def batch(
     units: Annotated[
         Path | None, typer.Option("--units", help="Units as an agent knows them: units in its state folder.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1, show_default="all cores")] = os.cpu_count() or 1,
 ) -> None:
     """Assess recordings with the agent's own detector, on all cores."""
     from ground.batch import ModelSource, run_batch
