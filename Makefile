@@ -38,7 +38,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man reference deb test-systemd
+.PHONY: help setup demo test test-faults test-docs test-bare fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man reference deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -82,6 +82,16 @@ $(TREE): tests/systemd/make_tree.sh
 
 test-systemd: $(VENV)/.dev $(TREE) ## The package by its page on a booted Debian (root, or sudo without a password; minutes)
 	SYSTEMD_TREE=$(CURDIR)/$(TREE) $(BIN)/python -m pytest tests/systemd
+
+BARE := .cache/bare.tar.zst
+$(BARE): tests/bare/make_tree.sh
+	tests/bare/make_tree.sh $@
+
+test-bare: $(VENV)/.made $(BARE) ## The README, to the letter, on a bare Debian (root; ten minutes)
+	$(BIN)/python tests/bare/follow.py $(BARE)
+
+test-docs: $(VENV)/.dev ## The commands of the tutorial and the how-to pages, as a reader types them (minutes)
+	DOCS=full $(BIN)/python -m pytest tests/docs
 
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
@@ -162,7 +172,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults fuzz test-systemd ## What takes too long for every change
+nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots

@@ -19,6 +19,8 @@ REFERENCE = ROOT / "docs" / "reference"
 _CLI = """\
 # Command lines
 
+<!-- not run: each is parsed by tests/ground/test_command_line.py or tests/edge/test_cli_examples.py -->
+
 `ground` runs on the ground, `edge-agent` on board. This page is made from what they understand (`make reference`).
 
 - Results go to standard output, everything else to standard error. `--json` prints the result as one JSON document.
