@@ -26,6 +26,13 @@ def say_json(document: dict[str, Any]) -> None:
 
 
 @contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show on a terminal that ``what`` is being done, while the block runs; for work that cannot say how far it is."""
+    with console.status(what):
+        yield
+
+
+@contextmanager
 def shown() -> Iterator[Progress]:
     """Show progress while the block runs."""
     from ground.progress_bar import shown_progress

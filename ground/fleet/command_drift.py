@@ -15,7 +15,7 @@ from rich.table import Table
 from ground.commands.options import JsonOption
 from ground.errors import DataError
 from ground.exit_code import ExitCode
-from ground.terminal import say, say_json
+from ground.terminal import say, say_json, waiting
 
 if TYPE_CHECKING:
     from ground.drift_reading import DriftMessage
@@ -51,7 +51,8 @@ def drift(
     flights = flights_of(messages)
     usual, late = flights[:reference], flights[reference:]
     blocks = [late[begin : begin + block] for begin in range(0, len(late) - block + 1, block)]
-    tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
+    with waiting(f"testing {len(blocks)} blocks of flights"):
+        tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
     if as_json:
         events = [_event(messages[0], *each, names) for each in zip(tests, blocks, strict=True)]
         say_json({"schema": SCHEMA, "flights": len(flights), "blocks": events})
@@ -76,7 +77,8 @@ def _read(data: Path) -> list[DriftMessage]:
     from ground.fleet.collect.dataset import read_dataset
     from ground.fleet.collect.kinds import Kind
 
-    reading = read_dataset(data, Kind.DRIFT)
+    with waiting(f"reading {data}"):
+        reading = read_dataset(data, Kind.DRIFT)
     for fault in reading.skipped:
         say(f"left out: {fault}")
     messages, faults = [], 0

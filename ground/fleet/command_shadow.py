@@ -15,7 +15,7 @@ from rich.table import Table
 from ground.commands.options import JsonOption
 from ground.errors import ConfigError
 from ground.exit_code import ExitCode
-from ground.terminal import say, say_json
+from ground.terminal import say, say_json, waiting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +75,8 @@ def _read(data: Path, kind: Kind, since: str, until: str) -> pa.Table:
     from ground.fleet.collect.dataset import read_dataset
     from ground.fleet.shadow_report import COLUMNS
 
-    reading = read_dataset(data, kind, since=since, until=until, columns=COLUMNS)
+    with waiting(f"reading {data}"):
+        reading = read_dataset(data, kind, since=since, until=until, columns=COLUMNS)
     for fault in reading.skipped:
         say(f"left out: {fault}")
     return reading.table

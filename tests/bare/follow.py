@@ -1,7 +1,7 @@
 """Follow the README on a bare Debian, as somebody who has nothing but Python, make and the source tree.
 
 Run by ``make test-bare``, as root. The mounts are this process's own and go with it. How this machine finds packages
-(pip's settings, proxies, certificates, folders of wheels) reaches the bare one by its environment and is written nowhere.
+(settings of pip, proxies, certificates, wheels) reaches the bare one by its environment and is written nowhere.
 """
 
 from __future__ import annotations
