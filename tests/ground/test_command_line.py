@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_every_command_says_what_it_is_for(name: str) -> None:
     assert command.help
     silent = [each.name for each in command.params if not getattr(each, "help", "")]
     assert silent == []
+
+
+def test_version() -> None:
+    """As `edge-agent --version`, by `python -m ground` as well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ground", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"ground {version('enginear-ground')}\n"
 
 
 def test_every_exit_code_has_a_meaning() -> None:
