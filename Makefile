@@ -186,7 +186,7 @@ docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 man: $(VENV)/.dev ## Renew the man pages in packaging/man
 	$(BIN)/python packaging/make_man.py
 
-reference: $(VENV)/.dev ## Renew docs/reference/cli.md and config.md
+reference: $(VENV)/.dev ## Renew what is made from code: docs/reference/cli.md and config.md, completion for bash
 	$(BIN)/python packaging/make_reference.py
 
 lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
