@@ -28,6 +28,7 @@ from ground.keys import PRIVATE_KEY, default_public_key, load_private_key
 from ground.keys_command import PasswordFileOption, keys_app, sign
 from ground.password import NO_FILE, PasswordSource
 from ground.progress import Progress
+from ground.report.command import report, report_of_batch
 from ground.tune import tune
 from ground.workspace import Workspace
 from shared_features.errors import FeatureError
@@ -58,6 +59,7 @@ app.command()(adapt)
 app.command()(tune)
 app.command()(drift)
 app.command()(sign)
+app.command()(report)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
@@ -211,17 +213,28 @@ def batch(
         Path | None, typer.Option("--units", help="Units as an agent knows them: units in its state folder.")
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = os.cpu_count() or 1,
+    page: Annotated[bool, typer.Option("--report", help="Also write an HTML page about the results.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="The same, and print it to a PDF by Chromium.")] = False,
 ) -> None:
     """Assess recordings with the agent's own detector, on all cores."""
     from ground.batch import ModelSource, run_batch
+    from ground.batch_record import batch_command, now, write_record
 
     keys = tuple(key or [default_public_key(model)])
+    source, began = ModelSource(model, keys, units), now()
     with _progress() as progress:
-        report = run_batch(ModelSource(model, keys, units), data, output, progress=progress, workers=workers)
-    _say(f"{report.assessments} windows, {report.alarms} alarms raised: {output}")
-    for failure in report.failures:
-        _say(f"left out: {failure.text}")
-    if report.failures:
+        outcome = run_batch(source, data, output, progress=progress, workers=workers)
+    left_out = tuple(failure.text for failure in outcome.failures)
+    write_record(
+        output, command=batch_command(model, data, output, keys, units), began=began, ended=now(),
+        recordings=outcome.recordings, left_out=left_out,
+    )  # fmt: skip
+    _say(f"{outcome.assessments} windows, {outcome.alarms} alarms raised: {output}")
+    for text in left_out:
+        _say(f"left out: {text}")
+    if page or pdf:
+        report_of_batch(output, pdf=pdf)
+    if left_out:
         raise typer.Exit(EXIT_PARTLY_FAILED)
 
 

@@ -1,0 +1,93 @@
+"""``ground report``: one page that needs nothing else, about an evaluation or about batch results."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ground.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from ground.config import Config
+    from ground.workspace import Workspace
+
+_EVALUATION = "evaluation"
+_PAGE = "report.html"
+_SHORT = 12
+
+console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+def report(
+    run: Annotated[
+        Path, typer.Argument(help="A workspace that was evaluated, or the Parquet file that `ground batch` wrote.")
+    ],
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The evaluation's config; by default it is looked for.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file; default: report.html in the workspace, or beside results.")
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also print it to a PDF beside it, by Chromium.")] = False,
+) -> None:
+    """Write one self-contained HTML page about a run: every figure with units, printable, for screen readers too.
+
+    Examples: ground report w --pdf; ground report results.parquet --out page.html.
+    """
+    _told(_batch(run, out) if run.is_file() else _evaluation(run, config, out), pdf=pdf)
+
+
+def report_of_batch(results: Path, *, pdf: bool) -> None:
+    """The page about results, beside them; with ``pdf`` a PDF as well."""
+    _told(_batch(results, None), pdf=pdf)
+
+
+def _told(page: Path, *, pdf: bool) -> None:
+    console.print(f"page: {page}")
+    if pdf:
+        from ground.report.pdf import print_pdf
+
+        console.print(f"pdf: {print_pdf(page, page.with_suffix('.pdf'))}")
+
+
+def _batch(results: Path, out: Path | None) -> Path:
+    from ground.report.batch_page import write_batch_page
+
+    return write_batch_page(results, out=out or results.with_suffix(".html"))
+
+
+def _evaluation(run: Path, config: Path | None, out: Path | None) -> Path:
+    from ground.config import load_config
+    from ground.report.evidence_file import read_run
+    from ground.report.page import write_page
+    from ground.workspace import Workspace
+
+    if not run.is_dir():
+        raise DataError(f"{run}: expected a workspace or a file of results, got nothing; check the path")
+    workspace = Workspace(run.parent if run.name == _EVALUATION else run)
+    evidence = read_run(workspace).evidence
+    chosen = load_config(config) if config else _config_of(workspace, evidence.config_digest)
+    return write_page(workspace, chosen, out=out or workspace.root / _PAGE)
+
+
+def _config_of(workspace: Workspace, digest: str) -> Config:
+    """The config of an evaluation: a YAML file of the workspace, or a packaged one."""
+    from ground.config import load_config
+
+    with as_file(files("ground.configs")) as packaged:
+        for path in (*sorted(workspace.root.glob("*.yaml")), *sorted(packaged.glob("*.yaml"))):
+            try:
+                found = load_config(path)
+            except ConfigError:
+                continue  # a contract, or another program's YAML
+            if found.digest == digest:
+                return found
+    raise ConfigError(
+        f"{workspace.root}: expected the config of this evaluation ({digest[:_SHORT]}), found it neither here nor "
+        "among the packaged ones; name it with --config"
+    )
