@@ -16,6 +16,7 @@ from rich.console import Console
 from edge_agent.errors import AgentError
 from ground.adapt import adapt
 from ground.config import Config, load_config
+from ground.console.command import console_app
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
 from ground.fleet.collect.command import collect_app
@@ -54,6 +55,7 @@ app.add_typer(collect_app, name="collect")
 app.add_typer(shadow_app, name="shadow")
 app.add_typer(verdict_app, name="verdict")
 app.add_typer(repo_app, name="repo")
+app.add_typer(console_app, name="console")
 app.command()(init)
 app.command()(flights_needed)
 app.command()(adapt)
