@@ -53,7 +53,7 @@ $(VENV)/.ground: $(VENV)/.made constraints.txt $(PACKAGES:%=%/pyproject.toml)
 	@echo "installing the ground and its libraries into $(VENV) (once; a few minutes)"
 	$(PIP) install -c constraints.txt torch==2.13.0
 	$(PIP) install -c constraints.txt setuptools wheel
-	$(PIP) install -c constraints.txt --no-build-isolation -e shared_features -e 'edge_agent[ota]' -e 'ground[demo]'
+	$(PIP) install -c constraints.txt --no-build-isolation -e shared_features -e 'edge_agent[ota]' -e 'ground[demo,console]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.ground requirements-dev.txt

@@ -16,11 +16,13 @@ from rich.console import Console
 from edge_agent.errors import AgentError
 from ground.adapt import adapt
 from ground.config import Config, load_config
+from ground.console.command import console_app
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
 from ground.fleet.collect.command import collect_app
 from ground.fleet.command_drift import drift
 from ground.fleet.command_shadow import shadow_app
+from ground.fleet.command_verdict import verdict_app
 from ground.fleet.repo.command import repo_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
@@ -52,7 +54,9 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(features_app, name="features")
 app.add_typer(collect_app, name="collect")
 app.add_typer(shadow_app, name="shadow")
+app.add_typer(verdict_app, name="verdict")
 app.add_typer(repo_app, name="repo")
+app.add_typer(console_app, name="console")
 app.command()(init)
 app.command()(flights_needed)
 app.command()(adapt)
