@@ -17,9 +17,10 @@ from starlette.staticfiles import StaticFiles
 from ground.console.accounts import Accounts
 from ground.console.audit import AuditLog
 from ground.console.data.fleet_index import FleetIndex
+from ground.console.data.registry_desk import desk_of
 from ground.console.live import Bell, looking
 from ground.console.login_limit import LoginLimit
-from ground.console.pages import events, fleet, login
+from ground.console.pages import batches, bundle, bundles, engine, events, fleet, flight, login, promotion
 from ground.console.problems import on_fault, on_ground_error, on_refusal
 from ground.console.rendering import HERE
 from ground.console.routing import MOST_BODY_BYTES
@@ -28,7 +29,7 @@ from ground.console.services import Services
 from ground.console.settings import ConsoleSettings
 from ground.errors import GroundError
 
-PAGES: Final = (login, fleet, events)
+PAGES: Final = (login, fleet, events, engine, flight, bundles, bundle, promotion, batches)
 
 
 def make_app(settings: ConsoleSettings) -> Starlette:
@@ -48,6 +49,7 @@ def make_app(settings: ConsoleSettings) -> Starlette:
         limit=LoginLimit(),
         index=FleetIndex(settings.dataset, days=settings.days),
         bell=Bell(),
+        registry=desk_of(settings),
     )
     services.index.refresh()
     routes = [route for each in PAGES for route in each.ROUTES]

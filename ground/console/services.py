@@ -10,6 +10,7 @@ from starlette.requests import Request
 from ground.console.accounts import Accounts, Session
 from ground.console.audit import AuditLog
 from ground.console.data.fleet_index import FleetIndex
+from ground.console.data.registry_desk import RegistryDesk
 from ground.console.live import Bell
 from ground.console.login_limit import LoginLimit
 from ground.console.settings import ConsoleSettings
@@ -26,6 +27,7 @@ class Services:
         limit: Logins that failed.
         index: The dataset.
         bell: Rings when there is something new.
+        registry: Which bundle is tried, and which flies.
     """
 
     settings: ConsoleSettings
@@ -34,6 +36,7 @@ class Services:
     limit: LoginLimit
     index: FleetIndex
     bell: Bell
+    registry: RegistryDesk
 
 
 def services_of(request: Request) -> Services:

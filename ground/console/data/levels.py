@@ -17,6 +17,8 @@ from ground.errors import DataError
 from ground.fleet.collect.dataset import read_dataset
 from ground.fleet.collect.kinds import Kind
 
+MOST_FLIGHTS: Final = 60
+"""Flights that are looked at, the newest."""
 LEAST_WINDOWS: Final = 3
 """The mean of fewer windows is no level."""
 
@@ -48,7 +50,7 @@ class Levels:
         bundle_digest: sha256 of the bundle.
         phases: Phases with their windows, the most frequent first.
         phase: The one that ``flights`` are about.
-        flights: In the order of time.
+        flights: In the order of time, at most ``MOST_FLIGHTS``.
         faults: What could not be read, and why.
     """
 
@@ -113,7 +115,8 @@ def _flights(messages: list[DriftMessage]) -> tuple[FlightLevel, ...]:
         begun[each.flight] = min(begun.get(each.flight, each.from_ns), each.from_ns)
     sketches = add_up(messages, lambda each: each.flight)
     levels = (_level(str(flight), begun[str(flight)], sketch) for flight, sketch in sketches.items())
-    return tuple(sorted((each for each in levels if each.n >= LEAST_WINDOWS), key=lambda each: each.from_ns))
+    told = sorted((each for each in levels if each.n >= LEAST_WINDOWS), key=lambda each: each.from_ns)
+    return tuple(told[-MOST_FLIGHTS:])
 
 
 def _level(flight: str, from_ns: int, sketch: Sketch) -> FlightLevel:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from ground.console.settings import ConsoleSettings
 from ground.errors import GroundError
 
 if TYPE_CHECKING:
     from ground.fleet.registry.history import History
     from ground.fleet.registry.registry import Registry
 
+FOLDER: Final = "registry"
+"""Of a workspace: where `ground registry` keeps it by default."""
 FRESH_S: Final = 5.0
 """An answer is used again for so long."""
 PATIENCE_S: Final = 1.0
@@ -39,6 +42,11 @@ class Standing:
     histories: Mapping[str, History] = field(default_factory=dict)
     trouble: str = ""
     is_begun: bool = True
+
+
+def desk_of(settings: ConsoleSettings) -> RegistryDesk:
+    """The desk of the registry that a console is told, or of the one in its workspace."""
+    return RegistryDesk(settings.registry or str(settings.workspace / FOLDER), is_own=not settings.registry)
 
 
 class RegistryDesk:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ground.console.data.engine_flights import FlightLine, engine_flights
+from ground.console.data.engine_flights import engine_flights
 from ground.console.data.engine_now import engine_now
 from ground.console.data.levels import read_levels
 from ground.console.data.named_features import named_features
@@ -46,11 +46,6 @@ def engine_of(request: Request) -> EngineName:
     return EngineName(asked.get("aircraft", "")[:_LONGEST_NAME], asked.get("engine", "")[:_LONGEST_NAME])
 
 
-def engine_address(aircraft: str, engine: str) -> str:
-    """The address of the page about an engine."""
-    return f"{ADDRESS}?{EngineName(aircraft, engine).query}"
-
-
 def flight_address(aircraft: str, engine: str, flight: str) -> str:
     """The address of the page about a flight."""
     return f"/flight?{urlencode({'aircraft': aircraft, 'engine': engine, 'flight': flight})}"
@@ -75,14 +70,13 @@ def _show(request: Request) -> Response:
         flights=[(line, flight_address(about.aircraft, about.engine, line.flight)) for line in flown.flights],
         n_flights=flown.total,
         scores=f"{ADDRESS}/scores?{about.query}",
-        alerts_address=f"/alerts?{about.query}",
         levels=levels,
         panels=panels(levels, scales, named),
         heat=heat_tables(levels, scales),
         is_named=bool(scales.features),
         panel_width=WIDTH,
         panel_height=HEIGHT,
-        **place.links(flown.total),
+        links=place.links(flown.total),
     )
 
 
@@ -94,5 +88,3 @@ def _scores(request: Request) -> Response:
 
 
 ROUTES = (page(ADDRESS, _show, name="engine"), page(f"{ADDRESS}/scores", _scores, name="engine_scores"))
-
-__all__ = ["ADDRESS", "ROUTES", "EngineName", "FlightLine", "engine_address", "engine_of", "flight_address"]

@@ -13,7 +13,7 @@ from ground.console.data.flight_alerts import flight_alerts
 from ground.console.data.flight_windows import flight_windows
 from ground.console.data.timeline import Timeline, timeline_of
 from ground.console.figures.chart import window_plot
-from ground.console.pages.engine import engine_address, engine_of
+from ground.console.pages.engine import engine_of
 from ground.console.rendering import render
 from ground.console.routing import page
 from ground.console.services import services_of
@@ -36,7 +36,6 @@ def _show(request: Request) -> Response:
         timeline=timeline,
         alerts=alerts,
         windows=f"{ADDRESS}/windows?{request.url.query}",
-        engine_url=engine_address(about.aircraft, about.engine),
     )
 
 
