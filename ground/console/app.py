@@ -15,12 +15,27 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from ground.console.accounts import Accounts
+from ground.console.alert_story import AlertStories
 from ground.console.audit import AuditLog
 from ground.console.data.fleet_index import FleetIndex
+from ground.console.data.models import Models
 from ground.console.data.registry_desk import desk_of
+from ground.console.data.waveforms import Waveforms
 from ground.console.live import Bell, looking
 from ground.console.login_limit import LoginLimit
-from ground.console.pages import batches, bundle, bundles, engine, events, fleet, flight, login, promotion
+from ground.console.pages import (
+    alert,
+    alerts,
+    batches,
+    bundle,
+    bundles,
+    engine,
+    events,
+    fleet,
+    flight,
+    login,
+    promotion,
+)
 from ground.console.problems import on_fault, on_ground_error, on_refusal
 from ground.console.rendering import HERE
 from ground.console.routing import MOST_BODY_BYTES
@@ -28,8 +43,9 @@ from ground.console.security import SecurityHeaders
 from ground.console.services import Services
 from ground.console.settings import ConsoleSettings
 from ground.errors import GroundError
+from ground.workspace import Workspace
 
-PAGES: Final = (login, fleet, events, engine, flight, bundles, bundle, promotion, batches)
+PAGES: Final = (login, fleet, alerts, alert, events, engine, flight, bundles, bundle, promotion, batches)
 
 
 def make_app(settings: ConsoleSettings) -> Starlette:
@@ -42,16 +58,18 @@ def make_app(settings: ConsoleSettings) -> Starlette:
         ConfigError: The file of users is none.
         OSError: The disk refuses.
     """
+    index = FleetIndex(settings.dataset, days=settings.days)
     services = Services(
         settings=settings,
         accounts=Accounts(settings.folder),
         audit=AuditLog(settings.folder),
         limit=LoginLimit(),
-        index=FleetIndex(settings.dataset, days=settings.days),
+        index=index,
+        stories=AlertStories(Waveforms(index), Models(Workspace(settings.workspace))),
         bell=Bell(),
         registry=desk_of(settings),
     )
-    services.index.refresh()
+    index.refresh()
     routes = [route for each in PAGES for route in each.ROUTES]
     app = Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"), name="static")],

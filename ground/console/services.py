@@ -8,6 +8,7 @@ from typing import cast
 from starlette.requests import Request
 
 from ground.console.accounts import Accounts, Session
+from ground.console.alert_story import AlertStories
 from ground.console.audit import AuditLog
 from ground.console.data.fleet_index import FleetIndex
 from ground.console.data.registry_desk import RegistryDesk
@@ -26,6 +27,7 @@ class Services:
         audit: What people did.
         limit: Logins that failed.
         index: The dataset.
+        stories: What the samples say of an alert.
         bell: Rings when there is something new.
         registry: Which bundle is tried, and which flies.
     """
@@ -35,6 +37,7 @@ class Services:
     audit: AuditLog
     limit: LoginLimit
     index: FleetIndex
+    stories: AlertStories
     bell: Bell
     registry: RegistryDesk
 

@@ -36,7 +36,7 @@ class Scan:
 
     Attributes:
         files: Those that are looked at.
-        since: The first day that is looked at; empty where all are.
+        since: The first day that is looked at, of any kind; empty where there is none.
         older: Folders of days before it, which are not.
     """
 
@@ -47,7 +47,6 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    kind: Kind
     date: str
     folder: str
 
@@ -55,8 +54,9 @@ class _Day:
 def scan(root: Path, kinds: Sequence[Kind], *, days: int, today: str = "") -> Scan:
     """Find the files of the last days.
 
-    A clock that runs ahead does not push the others out: days are counted back from the newest one that is not in the
-    future, and what is later than that is looked at, too.
+    Days of each kind are counted back from its newest one: windows are dated by their own time, other messages by when
+    they came. A clock that runs ahead does not push the others out: the newest day is one that is not in the future,
+    and what is later than that is looked at, too.
 
     Args:
         root: The dataset.
@@ -68,13 +68,18 @@ def scan(root: Path, kinds: Sequence[Kind], *, days: int, today: str = "") -> Sc
         OSError: The folder cannot be read.
     """
     root.stat()
-    found = [day for kind in kinds for day in _days(root, kind)]
     now = today or datetime.now(UTC).date().isoformat()
-    newest = max((day.date for day in found if day.date <= now), default="")
-    since = _days_before(newest, days) if newest else ""
-    wanted = [day for day in found if day.date >= since]
-    files = tuple(DataFile(path, day.kind, day.date) for day in wanted for path in _files(day.folder))
-    return Scan(files, since, len(found) - len(wanted))
+    files: list[DataFile] = []
+    sinces, older = [], 0
+    for kind in kinds:
+        found = list(_days(root, kind))
+        newest = max((day.date for day in found if day.date <= now), default="")
+        since = _days_before(newest, days) if newest else ""
+        wanted = [day for day in found if day.date >= since]
+        files += [DataFile(path, kind, day.date) for day in wanted for path in _files(day.folder)]
+        older += len(found) - len(wanted)
+        sinces.append(since)
+    return Scan(tuple(files), min(filter(None, sinces), default=""), older)
 
 
 def _days(root: Path, kind: Kind) -> Iterator[_Day]:
@@ -82,7 +87,7 @@ def _days(root: Path, kind: Kind) -> Iterator[_Day]:
         if source.is_dir() and "=" in source.name:
             for day in _entries(source.path):
                 if day.name.startswith(_DATE):
-                    yield _Day(kind, day.name.removeprefix(_DATE), day.path)
+                    yield _Day(day.name.removeprefix(_DATE), day.path)
 
 
 def _files(folder: str) -> list[Path]:

@@ -23,6 +23,8 @@ from ground.fleet.collect.kinds import Kind
 from ground.fleet.verdicts import VERDICTS_FILE, Verdicts
 
 _THREADS: Final = 2
+_LISTED: Final = (*INTAKES, Kind.EVIDENCE_DATA, Kind.SHADOW, Kind.DRIFT)
+"""Kinds whose files are known; those without an intake are read when a page asks for them."""
 _SHOWN: Final = 200
 
 
@@ -46,6 +48,8 @@ class FleetIndex:
         self._scan = Scan((), "", 0)
         self._said: tuple[str, ...] = ()
         self._trouble = ""
+        self._verdict_lock = threading.Lock()
+        self._verdict_trouble = ""
         self._verdict_stamp: tuple[int, int] = (0, 0)
         self._database = duckdb.connect(":memory:", config={"threads": _THREADS})
         for name, schema in TABLES.items():
@@ -99,13 +103,13 @@ class FleetIndex:
         with self._lock:
             before = self._said
             changed = self._look()
-            changed = self._look_at_verdicts() or changed
+            changed = self.refresh_verdicts() or changed
             self._said = self._banners()
             return changed or self._said != before
 
     def _look(self) -> bool:
         try:
-            found = scan(self.root, tuple(INTAKES), days=self._days)
+            found = scan(self.root, _LISTED, days=self._days)
         except OSError as error:
             self._trouble = (
                 f"The dataset {self.root} cannot be read: {error.strerror}. What you see is as it was before."
@@ -115,11 +119,12 @@ class FleetIndex:
         files = set(found.files)
         gone = [file for file in (*self._numbers, *self._faults) if file not in files]
         # Those that could not be read are tried again: somebody may have put a whole one in their place.
-        come = [file for file in found.files if file not in self._numbers]
+        come = [file for file in found.files if file.kind in INTAKES and file not in self._numbers]
         read = self._read(come)
         if not gone and not read:
+            is_new = found.files != self._scan.files
             self._scan = found
-            return False
+            return is_new
         with_new = self._database.cursor()
         with_new.execute("BEGIN")
         # The new ones first, in one step with the old ones: compaction never makes an alert vanish for a moment.
@@ -162,20 +167,22 @@ class FleetIndex:
         table = INTAKES[file.kind].table
         cursor.execute(f"DELETE FROM {table} WHERE file = ?", [number])  # noqa: S608 - a name of TABLES
 
-    def _look_at_verdicts(self) -> bool:
-        stamp = _stamp(self.verdicts.path)
-        if stamp == self._verdict_stamp:
-            return False
-        self.take_verdicts()
-        self._verdict_stamp = stamp
-        return True
+    def refresh_verdicts(self) -> bool:
+        """Read the verdicts again, such as after one was written; whether there are other ones."""
+        with self._verdict_lock:
+            stamp = _stamp(self.verdicts.path)
+            if stamp == self._verdict_stamp:
+                return False
+            try:
+                self._take_verdicts()
+            except DataError as error:
+                self._verdict_trouble = f"The verdicts cannot be read. {error}"
+            else:
+                self._verdict_trouble = ""
+            self._verdict_stamp = stamp
+            return True
 
-    def take_verdicts(self) -> None:
-        """Read the verdicts again, such as after one was written.
-
-        Raises:
-            DataError: Their file is damaged.
-        """
+    def _take_verdicts(self) -> None:
         rows = [
             {"alert_id": key.alert_id, "verdict": entry.verdict.value, "said_by": entry.by, "at_ns": entry.at_ns,
              "note": entry.note}
@@ -195,7 +202,7 @@ class FleetIndex:
         del empty
 
     def _banners(self) -> tuple[str, ...]:
-        said = [self._trouble] if self._trouble else []
+        said = [text for text in (self._trouble, self._verdict_trouble) if text]
         if self._faults:
             first = next(iter(self._faults.values()))
             n = len(self._faults)
@@ -205,7 +212,9 @@ class FleetIndex:
             messages = "1 message is" if odd == 1 else f"{odd} messages are"
             said.append(f"{messages} left out: of a format that this version does not know.")
         if self._scan.older:
-            said.append(f"Days before {self._scan.since} are not looked at; --days takes more.")
+            n = self._scan.older
+            days = "1 older day is" if n == 1 else f"{n} older days are"
+            said.append(f"{days} of the dataset not looked at (--days {self._days}).")
         return tuple(said)
 
 

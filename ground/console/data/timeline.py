@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -46,7 +47,7 @@ class Timeline:
     Attributes:
         first_ns: Source time of the first window's start.
         end_s: (n,) end of each window, from there.
-        score: (n,) scores; ``None`` where not assessed, which a chart leaves out.
+        score: (n,) scores; NaN where not assessed, which a chart leaves out.
         threshold: (n,) thresholds, likewise.
         alarm: (n,) the score where the state is alarm.
         alerts_s: When alerts were raised, from there: ends of their windows.
@@ -57,9 +58,9 @@ class Timeline:
 
     first_ns: int
     end_s: tuple[float, ...]
-    score: tuple[float | None, ...]
-    threshold: tuple[float | None, ...]
-    alarm: tuple[float | None, ...]
+    score: tuple[float, ...]
+    threshold: tuple[float, ...]
+    alarm: tuple[float, ...]
     alerts_s: tuple[float, ...]
     stretches: tuple[Stretch, ...]
     n_stretch: int
@@ -88,7 +89,7 @@ def timeline_of(windows: pa.Table) -> Timeline:
         end_s=tuple((row["end_ns"] - first_ns) / NS_PER_S for row in shown),
         score=tuple(_known(row, "score") for row in shown),
         threshold=tuple(_known(row, "threshold") for row in shown),
-        alarm=tuple(_known(row, "score") if row["state"] == ALARM else None for row in shown),
+        alarm=tuple(_known(row, "score") if row["state"] == ALARM else math.nan for row in shown),
         alerts_s=tuple((row["end_ns"] - first_ns) / NS_PER_S for row in rows if row["event"] == RAISED),
         stretches=tuple(stretches[:MOST_STRETCHES]),
         n_stretch=len(stretches),
@@ -126,5 +127,5 @@ def _ratio(row: dict[str, Any]) -> float:
     return float(row["score"]) / threshold if row["state"] != NOT_ASSESSED and threshold > 0.0 else 0.0
 
 
-def _known(row: dict[str, Any], name: str) -> float | None:
-    return float(row[name]) if row["state"] != NOT_ASSESSED else None
+def _known(row: dict[str, Any], name: str) -> float:
+    return float(row[name]) if row["state"] != NOT_ASSESSED else math.nan

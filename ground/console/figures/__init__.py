@@ -1,1 +1,1 @@
-"""What pages draw, worked out from what was read: coordinates, levels and the same in words."""
+"""Figures: what was measured, as numbers for ``static/plots.js``, as coordinates, and as sentences for everybody."""

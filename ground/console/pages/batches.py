@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from ground.console.data.batches import BatchFile, batches_in, find_batch, results_of
 from ground.console.data.timeline import timeline_of
-from ground.console.figures.chart import absent, window_plot
+from ground.console.figures.chart import window_plot
+from ground.console.plot import absent
 from ground.console.rendering import render
 from ground.console.routing import page
 from ground.console.services import services_of

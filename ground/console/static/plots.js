@@ -18,7 +18,7 @@
     stroke: part.style === "edge" ? "transparent" : color(part.style),
     width: part.style === "own" ? 1.6 : 1,
     points: {show: Boolean(part.points), size: 6, fill: color(part.style)},
-    paths: part.points ? () => null : undefined,
+    ...(part.points ? {paths: () => null} : {}),
     dash: part.style === "second" ? [5, 4] : undefined,
   });
 
@@ -75,7 +75,7 @@
     },
     axes: [axisOf(plot.x), {...axisOf(plot.y), size: 62}],
     series: [{label: plot.x.unit ? `${plot.x.label} (${plot.x.unit})` : plot.x.label}, ...plot.series.map(seriesOf)],
-    bands: (plot.bands || []).map((pair) => ({series: pair.map((i) => i + 1), fill: color("band")})),
+    bands: (plot.bands || []).map((pair) => ({series: pair.map((i) => i + 1), fill: color(pair[0] === 0 ? "self" : "band")})),
     cursor: {drag: {x: true, y: false}},
     legend: {live: true},
     plugins: [overlay(plot)],
@@ -110,5 +110,12 @@
     place.replaceChildren(said);
   };
 
-  for (const place of document.querySelectorAll("[data-plot]")) load(place);
+  const drawAll = () => {
+    for (const place of document.querySelectorAll("[data-plot]:not([data-drawn])")) {
+      place.dataset.drawn = "";
+      load(place);
+    }
+  };
+  drawAll();
+  document.addEventListener("htmx:after:swap", drawAll);
 })();
