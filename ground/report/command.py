@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from ground.errors import ConfigError, DataError
+from ground.terminal import say, waiting
 
 if TYPE_CHECKING:
     from ground.config import Config
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 _EVALUATION = "evaluation"
 _PAGE = "report.html"
 _SHORT = 12
-
-console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def report(
@@ -35,10 +33,7 @@ def report(
     ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also print it to a PDF beside it, by Chromium.")] = False,
 ) -> None:
-    """Write one self-contained HTML page about a run: every figure with units, printable, for screen readers too.
-
-    Examples: ground report w --pdf; ground report results.parquet --out page.html.
-    """
+    """Write one self-contained HTML page about a run: every figure with units, printable, for screen readers too."""
     _told(_batch(run, out) if run.is_file() else _evaluation(run, config, out), pdf=pdf)
 
 
@@ -48,11 +43,13 @@ def report_of_batch(results: Path, *, pdf: bool) -> None:
 
 
 def _told(page: Path, *, pdf: bool) -> None:
-    console.print(f"page: {page}")
+    say(f"page: {page}")
     if pdf:
         from ground.report.pdf import print_pdf
 
-        console.print(f"pdf: {print_pdf(page, page.with_suffix('.pdf'))}")
+        with waiting("printing"):
+            printed = print_pdf(page, page.with_suffix(".pdf"))
+        say(f"pdf: {printed}")
 
 
 def _batch(results: Path, out: Path | None) -> Path:
