@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from edge_agent.archive import read_archive
 from edge_agent.assessment import Assessment, Contribution
 from ground.batch_record import UNKNOWN, batch_command, read_record, record_path, write_record
 from ground.batch_table import results_table
@@ -23,6 +25,8 @@ from ground.report.batch_page import LISTED, NOT_KNOWN, make_batch_page, write_b
 from ground.report.batch_results import read_results, windows_of
 from ground.report.command import report
 from ground.report.pdf import BROWSERS, PrintingError, find_browser, print_pdf
+from tests.conftest import ROOT
+from tests.docs.blocks import blocks_of
 
 S = 10**9
 BEGIN_NS = 1_790_000_000 * S
@@ -181,6 +185,38 @@ def test_command_finds_the_config_of_an_evaluation(workspace, report_config, tmp
         report(tmp_path / "nowhere")
 
 
+PAGE = ROOT / "docs" / "how-to" / "investigate-alert.md"
+NO_BROWSER = pytest.mark.skipif(
+    not any(map(shutil.which, BROWSERS)), reason="no chromium on the path; apt-get install chromium"
+)
+
+
+@NO_BROWSER
+def test_commands_of_the_page_run(
+    workspace, report_config, small_bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/how-to/investigate-alert.md, block by block, in a folder with the workspace ``w``."""
+    (block,) = [block for block in blocks_of(PAGE) if block.language == "sh"]
+    root = tmp_path / "page" / "w"
+    shutil.copytree(workspace.root, root)
+    (root / "config.yaml").write_text(json.dumps(report_config.model_dump(mode="json", by_alias=True)))
+    (root / "keys").mkdir()
+    shutil.copy(small_bundle.key, root / "keys" / "public.pem")
+    model = root / "models" / "engine_vibration" / "1.0.0"
+    for name, content in read_archive(small_bundle.path.read_bytes()).items():
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_bytes(content)
+    monkeypatch.chdir(root.parent)
+    for line in block.text.splitlines():
+        told = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert told.exit_code == 0, told.output
+    made = sorted(path.name for path in root.parent.iterdir())
+    assert made == ["page.html", "results.html", "results.parquet", "results.parquet.run.json", "results.pdf", "w"]
+    assert read_record(root.parent / "results.parquet").command[:2] == ("ground", "batch")
+    assert (root.parent / "results.pdf").read_bytes().startswith(b"%PDF-")
+    assert (root / "report.html").is_file()
+
+
 def test_without_a_browser_there_is_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Not a traceback."""
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -200,7 +236,7 @@ def test_browser_that_prints_nothing_is_told_of(monkeypatch: pytest.MonkeyPatch,
     assert sorted(path.name for path in tmp_path.iterdir()) == [BROWSERS[0], "page.html"]
 
 
-@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no chromium on the path; apt-get install chromium")
+@NO_BROWSER
 def test_page_prints(write, tmp_path: Path) -> None:
     """A real Chromium makes a PDF of it."""
     page = write_batch_page(write(one="nnA"), out=tmp_path / "page.html")
