@@ -38,7 +38,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults test-docs test-bare fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man reference deb test-systemd
+.PHONY: help setup demo test test-console test-faults test-docs test-bare fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man reference deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -95,6 +95,9 @@ test-docs: $(VENV)/.dev ## The commands of the tutorial and the how-to pages, as
 
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
+
+test-console: $(VENV)/.dev ## Every page of the console in Chromium, photographed for the docs (minutes; needs chromium)
+	CONSOLE=full SCREENS=docs/img/console $(BIN)/python -m pytest tests/console
 
 fuzz: $(VENV)/.dev ## Every byte of a bundle flipped; every reader fuzzed beside a second verifier (FUZZ=seconds each)
 	FLIPS=every $(BIN)/python -m pytest tests/security/test_bundle_members.py -k flips_anywhere

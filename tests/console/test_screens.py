@@ -1,6 +1,6 @@
 """Every page over a fleet that really flew: looked at by axe on every screen, printed, and photographed for the docs.
 
-It takes minutes, so it runs with ``CONSOLE=full`` alone (``make test-console``). The pictures go where ``SCREENS`` says.
+It takes minutes, so it runs with ``CONSOLE=full`` alone (``make test-console``). Pictures go where ``SCREENS`` says.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PERSON = {"approver": "A. Person", "reason": "first detector of this fleet"}
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """A workspace, six engines with ten flights each, batch results, and a registry with an active bundle and a shadow."""
+    """A workspace with batch results and a registry, and six engines with ten flights each."""
     made = make_stage(tmp_path_factory.mktemp("stage"))
     registry = open_registry(made.workspace.root / "registry", make=True)
     for path, states in (
