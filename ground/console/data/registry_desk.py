@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from ground.console.settings import ConsoleSettings
-from ground.errors import GroundError
 
 if TYPE_CHECKING:
     from ground.fleet.registry.history import History
@@ -65,6 +64,7 @@ class RegistryDesk:
         self._standing = Standing(trouble=_NOT_YET)
         self._asked_s = -FRESH_S
         self._is_asking = False
+        self._decisions = 0
 
     def standing(self) -> Standing:
         """What the registry says, or said last."""
@@ -89,16 +89,21 @@ class RegistryDesk:
         """Ask anew next time, such as after a decision."""
         with self._lock:
             self._asked_s = -FRESH_S
-        self._answered.clear()
+            self._decisions += 1
+            self._answered.clear()
 
     def _ask(self) -> None:
-        try:
-            self._standing = self._look()
-        finally:
+        is_late = True
+        while is_late:
+            decisions = self._decisions
+            found = self._look()
             with self._lock:
-                self._is_asking = False
-                self._asked_s = time.monotonic()
-            self._answered.set()
+                # What was read before a decision says nothing about it.
+                is_late = self._decisions != decisions
+                self._standing = found
+                if not is_late:
+                    self._is_asking, self._asked_s = False, time.monotonic()
+                    self._answered.set()
 
     def _look(self) -> Standing:
         if self._is_own and not Path(self.location).is_dir():
@@ -106,7 +111,7 @@ class RegistryDesk:
         try:
             registry = self.open()
             return Standing(histories={name: registry.history(name) for name in registry.detectors()})
-        except (GroundError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a thread that ends would leave pages without an answer for good
             _log.warning("registry not read", location=self.location, error=str(error))
             return Standing(
                 histories=self._standing.histories,
