@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import yaml
+
 from edge_agent.detector import LoadedModel
 from edge_agent.frame import NS_PER_S
 from ground.batch import ModelSource, load_signed
@@ -41,6 +43,12 @@ class Stage:
     key: Path
     active: Path
     shadow: Path
+
+    def config_file(self, folder: Path) -> Path:
+        """The config of the last evaluation, in a folder."""
+        path = folder / "config.yaml"
+        path.write_text(yaml.safe_dump(_config(1).model_dump(mode="json", by_alias=True)))
+        return path
 
 
 def make_stage(folder: Path) -> Stage:

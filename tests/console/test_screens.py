@@ -21,6 +21,7 @@ from ground.fleet.registry.plan import Promotion
 from ground.fleet.registry.registry import open_registry
 from ground.fleet.registry.states import State
 from ground.progress import silent
+from ground.report.command import report
 from tests.console.stage import Stage, make_stage
 from tests.console.web import NARROW, WIDE, Visit, chromium, needs_chromium, served, visiting
 
@@ -161,3 +162,21 @@ def test_registry_that_is_down_costs_a_banner(browser: Any, stage: Stage, pages:
         for name in ("bundles", "bundle"):
             visit.open(pages[name])
             assert "The registry does not answer" in visit.page.locator(".banner").inner_text()
+
+
+def test_reports_keep_nobody_out(browser: Any, stage: Stage, tmp_path: Path) -> None:
+    """The pages of `ground report`, light and dark, wide and narrow: axe finds nothing, nothing is too wide."""
+    config = stage.config_file(tmp_path)
+    pages = {"evaluation": tmp_path / "evaluation.html", "results": tmp_path / "results.html"}
+    report(stage.workspace.root, config=config, out=pages["evaluation"], pdf=True)
+    report(stage.workspace.root / "results.parquet", out=pages["results"], pdf=True)
+    found: list[str] = []
+    for scheme in ("light", "dark"):
+        for width in (WIDE, NARROW):
+            with visiting(browser, "", viewport=width, scheme=scheme) as visit:
+                for name, path in pages.items():
+                    visit.page.goto(path.as_uri())
+                    found += _looked_at(visit, f"report-{name}-{scheme}-{width['width']}")
+                found += visit.complaints
+    assert found == []
+    assert all(path.with_suffix(".pdf").read_bytes().startswith(b"%PDF-") for path in pages.values())
