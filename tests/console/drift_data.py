@@ -19,15 +19,15 @@ FLIGHT_NS = 7_200 * 10**9
 
 
 def drift_message(
-    flight: int, spreads: Sequence[float], *, aircraft: str = "OO-ABC", engine: str = "1", **changed: object
+    number: int, spreads: Sequence[float], *, aircraft: str = "OO-ABC", engine: str = "1", **changed: object
 ):
     """The message of a flight whose windows all lay at ``spreads``."""
     sketch = Sketch.empty(len(spreads))
     for _ in range(5):
         sketch.add(np.array(spreads, dtype=np.float64), 0.5)
-    begin_ns = BEGIN_NS + flight * FLIGHT_NS
+    begin_ns = BEGIN_NS + number * FLIGHT_NS
     document = {
-        "schema": 1, "aircraft": aircraft, "engine": engine, "flight": f"F{flight:03}", "from_ns": begin_ns,
+        "schema": 1, "aircraft": aircraft, "engine": engine, "flight": f"F{number:03}", "from_ns": begin_ns,
         "to_ns": begin_ns + FLIGHT_NS, "bundle_id": BUNDLE, "bundle_digest": "ab" * 32, "phase": "cruise",
         "cause": "flight", "agent": "a", "run": "r1", "n": 5, "not_assessed": {}, "shed": 0,
         "n_feature": len(spreads), "arrays": pack(sketch), **changed,
