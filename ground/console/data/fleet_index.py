@@ -213,8 +213,8 @@ class FleetIndex:
             said.append(f"{messages} left out: of a format that this version does not know.")
         if self._scan.older:
             n = self._scan.older
-            days = "1 older day is" if n == 1 else f"{n} older days are"
-            said.append(f"{days} of the dataset not looked at (--days {self._days}).")
+            days = "1 older day of the dataset is" if n == 1 else f"{n} older days of the dataset are"
+            said.append(f"{days} not looked at (--days {self._days}).")
         return tuple(said)
 
 
