@@ -47,7 +47,7 @@ class Listener:
         """Keep a message."""
         payload = bytes(message.payload)
         with self._changed:
-            self.messages.append(Publication(message.topic, payload))
+            self.messages.append(Publication(topic=message.topic, payload=payload))
             self._of_kind[origin_of(message.topic, TOPICS).kind].append(payload)
             self._changed.notify_all()
 

@@ -85,6 +85,15 @@ def browser_of(app: Starlette, role: Role | None = None, base: str = BASE) -> Te
 
 
 @pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Starlette]:
+    """For tests of who gets in: no data, quickly made."""
+    (tmp_path / "nothing").mkdir()
+    made = open_app(ConsoleSettings(workspace=tmp_path, dataset=tmp_path / "nothing"))
+    yield made
+    close_app(made)
+
+
+@pytest.fixture
 def browser(app: Starlette) -> Browsers:
     """Makes browsers on an application of the test's own."""
     return lambda role=None: browser_of(app, role)

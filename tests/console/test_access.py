@@ -6,11 +6,13 @@ import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from http import HTTPStatus
+from types import SimpleNamespace
 
 import pytest
 from starlette.routing import Route
 
 from ground.console import app as app_module
+from ground.console import problems
 from ground.console.accounts import IDLE_S, LONGEST_S
 from ground.console.login_limit import ATTEMPTS, SPAN_S, LoginLimit
 from ground.console.role import Role
@@ -82,25 +84,25 @@ def test_a_viewer_changes_nothing(app, browser):
 @pytest.mark.parametrize(
     ("name", "password"), [("viewer", "wrong"), ("nobody", PASSWORD), ("", ""), ("viewer\x00", "")]
 )
-def test_a_wrong_login_is_refused_in_the_same_words(app, name, password):
+def test_a_wrong_login_is_refused_in_the_same_words(bare, name, password):
     """Whether the name exists is nobody's business."""
-    answer = log_in(browser_of(app), name, password)
+    answer = log_in(browser_of(bare), name, password)
     assert answer.status_code == HTTPStatus.UNAUTHORIZED
     assert "Name or password is wrong." in answer.text
     assert "enginear_session" not in answer.headers.get("set-cookie", "")
 
 
-def test_a_login_needs_the_token_of_its_page(app):
+def test_a_login_needs_the_token_of_its_page(bare):
     """Else a stranger's page could log somebody in as the stranger."""
-    client = browser_of(app)
+    client = browser_of(bare)
     for token in ("", "guess"):
         answer = client.post("/login", data={"csrf": token, "name": "viewer", "password": PASSWORD})
         assert answer.status_code == HTTPStatus.FORBIDDEN
 
 
-def test_logins_that_fail_too_often_wait(app):
+def test_logins_that_fail_too_often_wait(bare):
     """The right password does not help then; another name from elsewhere is not held up."""
-    client = browser_of(app)
+    client = browser_of(bare)
     for _ in range(ATTEMPTS):
         assert log_in(client, "viewer", "wrong").status_code == HTTPStatus.UNAUTHORIZED
     assert log_in(client, "viewer").status_code == HTTPStatus.TOO_MANY_REQUESTS
@@ -126,54 +128,55 @@ def test_the_limit_ends_and_has_a_limit_of_its_own():
     assert limit.wait_s("anybody", "9") > 0.0
 
 
-def test_the_session_cookie_is_out_of_reach(app):
+def test_the_session_cookie_is_out_of_reach(bare):
     """Of scripts, and of other sites."""
-    cookie = log_in(browser_of(app), "viewer").headers["set-cookie"]
+    cookie = log_in(browser_of(bare), "viewer").headers["set-cookie"]
     assert re.search(r"enginear_session=[\w-]{40,}; HttpOnly; Path=/; SameSite=strict", cookie)
 
 
-def test_logging_out_ends_the_session_at_the_server(app, browser):
+def test_logging_out_ends_the_session_at_the_server(bare):
     """A cookie that somebody has copied is worth nothing afterwards."""
-    client = browser(Role.VIEWER)
+    client = browser_of(bare, Role.VIEWER)
     stolen = client.cookies["enginear_session"]
     client.post("/logout", data={"csrf": csrf_of(client.get("/").text)})
-    thief = browser_of(app)
+    thief = browser_of(bare)
     thief.cookies.set("enginear_session", stolen)
     assert thief.get("/").status_code == HTTPStatus.SEE_OTHER
 
 
-def test_removed_and_changed_users_are_out_at_once(app, browser):
+def test_removed_and_changed_users_are_out_at_once(bare):
     """And another role counts from the next request on, by a new login."""
-    client, other = browser(Role.VIEWER), browser(Role.ENGINEER)
-    app.state.services.accounts.remove("viewer")
-    app.state.services.accounts.add("engineer", Role.VIEWER, b"another password")
+    client, other = browser_of(bare, Role.VIEWER), browser_of(bare, Role.ENGINEER)
+    bare.state.services.accounts.remove("viewer")
+    bare.state.services.accounts.add("engineer", Role.VIEWER, b"another password")
     assert client.get("/").status_code == HTTPStatus.SEE_OTHER
     assert other.get("/").status_code == HTTPStatus.SEE_OTHER
 
 
 @pytest.mark.parametrize(("later_s", "status"), [(IDLE_S - 1, 200), (IDLE_S, 303)])
-def test_sessions_end_when_nobody_uses_them(app, browser, monkeypatch, later_s, status):
+def test_sessions_end_when_nobody_uses_them(bare, monkeypatch, later_s, status):
     """Two hours after the last request."""
-    client = browser(Role.VIEWER)
+    client = browser_of(bare, Role.VIEWER)
     now_s = datetime.now(UTC).timestamp()
-    monkeypatch.setattr(app.state.services.accounts, "_now_s", lambda: now_s + later_s)
+    monkeypatch.setattr(bare.state.services.accounts, "_now_s", lambda: now_s + later_s)
     assert client.get("/").status_code == status
 
 
-def test_sessions_end_after_half_a_day(app, browser, monkeypatch):
+def test_sessions_end_after_half_a_day(bare, monkeypatch):
     """However busy they are."""
-    client = browser(Role.VIEWER)
+    client = browser_of(bare, Role.VIEWER)
     now_s = datetime.now(UTC).timestamp()
     for later_s in range(0, LONGEST_S, IDLE_S // 2):
-        monkeypatch.setattr(app.state.services.accounts, "_now_s", lambda at_s=now_s + later_s: at_s)
+        monkeypatch.setattr(bare.state.services.accounts, "_now_s", lambda at_s=now_s + later_s: at_s)
         assert client.get("/").status_code == HTTPStatus.OK
-    monkeypatch.setattr(app.state.services.accounts, "_now_s", lambda: now_s + LONGEST_S)
+    monkeypatch.setattr(bare.state.services.accounts, "_now_s", lambda: now_s + LONGEST_S)
     assert client.get("/").status_code == HTTPStatus.SEE_OTHER
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
+def test_the_login_leads_to_pages_of_ours_alone(bare):
+    """Whatever the link to it says."""
+    client = browser_of(bare)
+    elsewhere = (
         "https://evil.example",
         "//evil.example",
         "/\\evil.example",
@@ -182,16 +185,14 @@ def test_sessions_end_after_half_a_day(app, browser, monkeypatch):
         "/\n/evil",
         "/\t/evil",
         "",
-    ],
-)
-def test_the_login_leads_to_pages_of_ours_alone(app, wanted):
-    """Whatever the link to it says."""
-    assert log_in(browser_of(app), "viewer", next=wanted).headers["location"] == "/"
+    )
+    for wanted in elsewhere:
+        assert log_in(client, "viewer", next=wanted).headers["location"] == "/", wanted
 
 
-def test_the_login_leads_back(app):
+def test_the_login_leads_back(bare):
     """To the page that was asked for."""
-    assert log_in(browser_of(app), "viewer", next="/alerts?verdict=all").headers["location"] == "/alerts?verdict=all"
+    assert log_in(browser_of(bare), "viewer", next="/alerts?verdict=all").headers["location"] == "/alerts?verdict=all"
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/nix", "/static/console.css", "/static/nix", "/alerts/nix"])
@@ -202,13 +203,16 @@ def test_every_answer_has_the_headers(viewer, path):
     assert "unsafe" not in answer.headers["content-security-policy"]
 
 
-def test_a_fault_of_ours_is_a_page_with_a_number(app, browser, monkeypatch):
-    """No traceback, and the headers are there."""
-    client = browser(Role.VIEWER)
-    monkeypatch.setattr(app.state.services.index, "cursor", lambda: 1 / 0)
+def test_a_fault_of_ours_is_a_page_with_a_number(bare, monkeypatch):
+    """No traceback, and the headers are there; the log has the rest under that number."""
+    client, logged = browser_of(bare, Role.VIEWER), []
+    monkeypatch.setattr(problems, "_log", SimpleNamespace(error=lambda _, **more: logged.append(more)))
+    monkeypatch.setattr(bare.state.services.index, "cursor", lambda: 1 / 0)
     answer = client.get("/")
     assert answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
-    assert re.search(r"number [0-9a-f]{8}", answer.text)
+    (entry,) = logged
+    assert f"number {entry['number']}" in answer.text
+    assert isinstance(entry["exc_info"], ZeroDivisionError)
     assert "Traceback" not in answer.text
     assert "division" not in answer.text
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS

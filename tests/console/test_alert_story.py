@@ -11,9 +11,9 @@ import msgpack
 import numpy as np
 import pytest
 
+from edge_agent import evidence_request
 from edge_agent.assessment import Assessment, Contribution
 from edge_agent.evidence import Evidence, evidence_id
-from edge_agent.evidence_request import chunks_of
 from edge_agent.evidence_store import EvidenceStore
 from edge_agent.frame import Frame
 from edge_agent.publication import Publication
@@ -50,7 +50,8 @@ from shared_features.spec import FeatureSpec
 from shared_features.vector import columns_of
 from tests.console.conftest import browser_of, close_app, csrf_of, open_app
 from tests.console.fleet_data import DATE
-from tests.ground.report.conftest import CONFIG, _write_raw, silent
+from tests.ground.report import conftest as report_fleet
+from tests.ground.report.conftest import CONFIG, silent
 
 RUN = "r1"
 AGENT = "box 7"
@@ -72,11 +73,11 @@ class Scene:
         """Write them as a collector does."""
         found = self.result.assessment
         topic = f"aircraft/{found.aircraft}/engine/{found.engine}"
-        parts = [Publication(f"{topic}/alert", encode_result(self.result))]
+        parts = [Publication(topic=f"{topic}/alert", payload=encode_result(self.result))]
         if announce:
-            parts.append(Publication(f"{topic}/evidence", self.evidence.to_msgpack()))
+            parts.append(Publication(topic=f"{topic}/evidence", payload=self.evidence.to_msgpack()))
         given = self.chunks if chunks is None else chunks
-        parts += [Publication(f"enginear/{AGENT}/evidence/data", each) for each in given]
+        parts += [Publication(topic=f"enginear/{AGENT}/evidence/data", payload=each) for each in given]
         write_parts(parts, root, name="c-1", date=DATE, topics=TOPICS)
 
 
@@ -85,7 +86,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """A window of a faulty flight, raised as an alert, and the 6 s about it."""
     folder = tmp_path_factory.mktemp("scene")
     config, workspace = Config.model_validate(CONFIG), Workspace(folder / "workspace")
-    _write_raw(workspace.raw)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_fleet, "KINDS", {"healthy": ("", 6), "ball": ("bearing_ball", 2)})
+        report_fleet._write_raw(workspace.raw)
     preprocess(config, workspace, progress=silent)
     featurize(config, workspace, progress=silent, workers=1)
     spec = frozen_spec(config, workspace)
@@ -115,7 +118,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
         Evidence.of(snapshot, agent=AGENT, run=RUN), lambda: map(encode_frame, frames), n_byte=snapshot.n_byte
     )
     (stored,) = store.find(evidence_id(RUN, result.assessment))
-    return Scene(workspace, spec, recording, result, evidence, tuple(chunks_of(stored)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence_request, "CHUNK_BYTES", 4_096)
+        return Scene(workspace, spec, recording, result, evidence, tuple(evidence_request.chunks_of(stored)))
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,8 @@ def damage(path: Path, how: str) -> None:
     elif how == "cut":
         path.write_bytes(content[: len(content) // 2])
     elif how == "flipped":
-        path.write_bytes(content[:4] + bytes(byte ^ 0xFF for byte in content[4:200]) + content[200:])
+        half = len(content) // 2
+        path.write_bytes(content[:4] + bytes(byte ^ 0xFF for byte in content[4:half]) + content[half:])
 
 
 @pytest.mark.parametrize("how", ["columns", "text", "empty", "cut", "flipped"])
@@ -185,10 +186,10 @@ def test_files_on_their_way_and_other_things_are_no_part_of_it(root):
 def test_messages_of_another_format_are_counted(root):
     """A later agent, or nonsense on an agent's topic."""
     odd = [b"", b"{", b"\xc1", msgpack.packb([1]), msgpack.packb({"schema": 9}), b'{"state": 3}', b"[1]"]
-    parts = [Publication("aircraft/A/engine/1/flight", bytes(payload)) for payload in odd]
-    parts += [Publication("enginear/a/status", bytes(payload)) for payload in odd]
+    parts = [Publication(topic="aircraft/A/engine/1/flight", payload=bytes(payload)) for payload in odd]
+    parts += [Publication(topic="enginear/a/status", payload=bytes(payload)) for payload in odd]
     huge = {**msgpack.unpackb(next(each for each in messages(SMALL) if each.topic.endswith("/flight")).payload)}
-    parts.append(Publication("aircraft/A/engine/1/flight", msgpack.packb({**huge, "windows": 2**63})))
+    parts.append(Publication(topic="aircraft/A/engine/1/flight", payload=msgpack.packb({**huge, "windows": 2**63})))
     write_parts(parts, root, name="odd-1", date=DATE, topics=TopicsSection())
     index = FleetIndex(root, days=90)
     index.refresh()
