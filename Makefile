@@ -38,7 +38,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-console test-faults test-docs test-bare fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man reference deb test-systemd
+.PHONY: help setup demo test test-console test-faults test-docs test-bare fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-console bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man reference deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -141,6 +141,9 @@ bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, d
 
 bench-collector: $(VENV)/.dev ## Results a second that a collector takes with one core; BENCH= for 200,000
 	$(BIN)/python -m benchmarks.collector $(BENCH)
+
+bench-console: $(VENV)/.dev ## Server time of the console's pages, with 10,000 alerts (BENCH= for more rounds)
+	$(BIN)/python -m benchmarks.console $(BENCH)
 
 bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
 	$(BIN)/python -m benchmarks.latency $(LONG)

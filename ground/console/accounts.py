@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ground.console.role import Role
-from ground.console.secret import NOBODYS, hash_password, is_password
+from ground.console.secret import hash_password, is_password, nobodys
 from ground.errors import ConfigError
 
 FILE: Final = "console.sqlite"
@@ -144,7 +144,7 @@ class Accounts:
         """Begin a session; none where name or password are wrong, which takes as long."""
         with self._lock:
             row = self._connection.execute("SELECT password, role FROM user WHERE name = ?", (name,)).fetchone()
-        kept, role = row or (NOBODYS, Role.VIEWER.value)
+        kept, role = row or (nobodys(), Role.VIEWER.value)
         if not is_password(password, kept) or row is None:
             return None
         session = Session(name, Role(role), secrets.token_urlsafe(), secrets.token_urlsafe(_TOKEN_BYTES))

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from ground.console.data.alert import AlertDetail
 from ground.console.data.models import Models
 from ground.console.data.waveforms import Waveforms
-from ground.console.figures.envelope import envelope_figure
-from ground.console.figures.spectrum import spectrum_figure
 from ground.console.figures.waveform import Told, waveform_figure
-from ground.console.figures.window import AlertWindow, alert_window, channel_of
 from ground.errors import GroundError
 from ground.report import words
 from ground.report.library import FeatureRange
@@ -22,6 +19,9 @@ from ground.report.spectra import HealthyBand
 from shared_features.errors import FeatureError
 from shared_features.spec import FeatureSpec
 from shared_features.vector import columns_of
+
+if TYPE_CHECKING:
+    from ground.console.figures.window import AlertWindow
 
 T = TypeVar("T")
 NO_RANGE: Final = FeatureRange(float("nan"), float("nan"), float("nan"))
@@ -84,6 +84,8 @@ class AlertStories:
 
     def envelope(self, alert: AlertDetail) -> Told | Missing:
         """The envelope spectrum of its window."""
+        from ground.console.figures.envelope import envelope_figure
+
         return _or_why(lambda: envelope_figure(self._window(alert)))
 
     def parts(self, alert: AlertDetail) -> tuple[Part, ...]:
@@ -113,6 +115,8 @@ class AlertStories:
         return band.text if isinstance(band, Missing) else ""
 
     def _waveform(self, alert: AlertDetail) -> Told:
+        from ground.console.figures.window import channel_of
+
         recording = self._waveforms.find(alert.evidence_id, alert.agent)
         spec = _or_why(lambda: self._spec(alert))
         names = recording.info.channels
@@ -122,12 +126,16 @@ class AlertStories:
         return waveform_figure(alert, recording, names.index(name) if name in names else 0)
 
     def _spectrum(self, alert: AlertDetail) -> Told:
+        from ground.console.figures.spectrum import spectrum_figure
+
         window = self._window(alert)
         band = _or_why(lambda: self._band(alert, window.excerpt.spec))
         recording = self._waveforms.find(alert.evidence_id, alert.agent)
         return spectrum_figure(alert, window, recording, None if isinstance(band, Missing) else band)
 
     def _window(self, alert: AlertDetail) -> AlertWindow:
+        from ground.console.figures.window import alert_window
+
         recording = self._waveforms.find(alert.evidence_id, alert.agent)
         return alert_window(alert, recording, self._spec(alert))
 
@@ -135,6 +143,8 @@ class AlertStories:
         return self._models.spec(alert.bundle_id, alert.spec_digest)
 
     def _band(self, alert: AlertDetail, spec: FeatureSpec) -> HealthyBand:
+        from ground.console.figures.window import channel_of
+
         return self._models.band(spec, alert.phase, spec.channels[channel_of(alert, spec)].name)
 
 

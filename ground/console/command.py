@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
+import signal
+import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +35,7 @@ WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", help="Holds models and recordings; the console keeps its users in it.")
 ]
 NameArgument = Annotated[str, typer.Argument(help="Name for the login.")]
-_GRACE_S = 2
+_GRACE_S = 1
 _LOCAL = "local"
 
 
@@ -138,6 +140,7 @@ def _serve(settings: ConsoleSettings) -> None:
     try:
         import uvicorn
 
+        from edge_agent.logs import configure_logs
         from ground.console.app import make_app
     except ModuleNotFoundError as error:
         raise ConfigError(
@@ -149,17 +152,34 @@ def _serve(settings: ConsoleSettings) -> None:
             f"--workspace: expected a user who may log in, got none in {settings.folder}; "
             f"ground console user add NAME --role approver --workspace {settings.workspace}"
         )
-    config = uvicorn.Config(
-        app, host=settings.host, port=settings.port, log_level="warning", access_log=False, server_header=False,
-        proxy_headers=settings.is_secure, timeout_graceful_shutdown=_GRACE_S,
-    )  # fmt: skip
-    socket = config.bind_socket()
-    host, port = socket.getsockname()[:2]
-    name = f"[{host}]" if ipaddress.ip_address(host).version == 6 else host  # noqa: PLR2004 - of the protocol
-    console.print(f"console of {settings.dataset} at http://{name}:{port}")
-    if settings.is_secure:
-        console.print(f"offer it through TLS alone, as https://{settings.public_name}")
-    uvicorn.Server(config).run(sockets=[socket])
+    configure_logs("info")
+    # uvicorn ends, and then raises the signal once more, which is to find nobody.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with _listening(settings) as listener, suppress(KeyboardInterrupt):
+        console.print(f"console of {settings.dataset} at {_url(listener)}; Ctrl-C ends it")
+        if settings.is_secure:
+            console.print(f"offer it through TLS alone, as https://{settings.public_name}")
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, server_header=False, proxy_headers=settings.is_secure,
+            timeout_graceful_shutdown=_GRACE_S,
+        )  # fmt: skip
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(settings: ConsoleSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"--port: expected one of {settings.host} that is free, got {settings.port}: {error.strerror}; choose "
+            "another, or 0 for any"
+        ) from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
 def _user() -> str:

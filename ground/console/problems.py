@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ground.console.rendering import render
+from ground.console.security import HEADERS
 from ground.errors import GroundError
 
 _ADVICE = {
@@ -45,4 +46,9 @@ def on_fault(request: Request, error: Exception) -> Response:
     number = secrets.token_hex(4)
     _log.error("page failed", number=number, path=request.url.path, exc_info=error)
     text = f"The console made a mistake, number {number}. Load the page again; if it stays, the log has more by number."
-    return render(request, "problem.html", status=HTTPStatus.INTERNAL_SERVER_ERROR, title="Something failed", text=text)
+    response = render(
+        request, "problem.html", status=HTTPStatus.INTERNAL_SERVER_ERROR, title="Something failed", text=text
+    )
+    # This answer does not pass through what adds them to the others.
+    response.headers.update(HEADERS)
+    return response

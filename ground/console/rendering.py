@@ -12,6 +12,8 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from ground.console import wording
+from ground.console.accounts import Session
+from ground.console.cookies import SESSION, cookie_of
 from ground.console.csrf import FIELD
 from ground.console.services import services_of
 from ground.report import words
@@ -30,7 +32,8 @@ def render(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.O
         status: Of the answer.
         context: What the template shows.
     """
-    session = getattr(request.state, "session", None)
+    # Of a page that nobody has asked for there is no session yet.
+    session = getattr(request.state, "session", None) or _session(request)
     known: dict[str, Any] = {
         "session": session,
         "csrf_field": FIELD,
@@ -40,6 +43,11 @@ def render(request: Request, template: str, *, status: HTTPStatus = HTTPStatus.O
         "pages": NAVIGATION,
     }
     return _TEMPLATES.TemplateResponse(request, template, {**known, **context}, status_code=status)
+
+
+def _session(request: Request) -> Session | None:
+    token = cookie_of(request, SESSION)
+    return services_of(request).accounts.session(token) if token else None
 
 
 def _environment() -> Environment:

@@ -7,9 +7,8 @@ import hmac
 import secrets
 from typing import Final
 
-_N: Final = 2**15
-_R: Final = 8
-_P: Final = 1
+COST: Final = 2**15, 8, 3
+"""N, r and p: 32 MiB and a quarter of a second (OWASP Password Storage Cheat Sheet, scrypt)."""
 _SALT_BYTES: Final = 16
 _KEY_BYTES: Final = 32
 _MEMORY_BYTES: Final = 64 * 1024 * 1024
@@ -19,7 +18,8 @@ _FORM: Final = "scrypt"
 def hash_password(password: bytes) -> str:
     """``scrypt$N$r$p$salt$key`` with hexadecimal salt and key."""
     salt = secrets.token_bytes(_SALT_BYTES)
-    return f"{_FORM}${_N}${_R}${_P}${salt.hex()}${_derive(password, salt, _N, _R, _P).hex()}"
+    n, r, p = COST
+    return f"{_FORM}${n}${r}${p}${salt.hex()}${_derive(password, salt, n, r, p).hex()}"
 
 
 def is_password(password: bytes, kept: str) -> bool:
@@ -39,5 +39,7 @@ def _derive(password: bytes, salt: bytes, n: int, r: int, p: int) -> bytes:
     return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=_MEMORY_BYTES, dklen=_KEY_BYTES)
 
 
-NOBODYS: Final = f"{_FORM}${_N}${_R}${_P}${'00' * _SALT_BYTES}${'00' * _KEY_BYTES}"
-"""Held against the password of somebody who is not known: the answer takes as long, and is no."""
+def nobodys() -> str:
+    """Held against the password of somebody who is not known: the answer takes as long, and is no."""
+    n, r, p = COST
+    return f"{_FORM}${n}${r}${p}${'00' * _SALT_BYTES}${'00' * _KEY_BYTES}"

@@ -44,8 +44,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
-                if not scope["path"].startswith(_STATIC):
-                    headers.setdefault("cache-control", "no-store")
+                # Files of ours are asked for anew after an update, and not sent again where they are the same.
+                headers.setdefault("cache-control", "no-cache" if scope["path"].startswith(_STATIC) else "no-store")
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

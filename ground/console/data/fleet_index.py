@@ -22,7 +22,13 @@ from ground.errors import DataError
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.verdicts import VERDICTS_FILE, Verdicts
 
-_THREADS: Final = 2
+_SETTINGS: Final = {
+    "threads": 2,
+    "temp_directory": "",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+"""It writes nothing, and fetches nothing."""
 _LISTED: Final = (*INTAKES, Kind.EVIDENCE_DATA, Kind.SHADOW, Kind.DRIFT)
 """Kinds whose files are known; those without an intake are read when a page asks for them."""
 _SHOWN: Final = 200
@@ -51,7 +57,7 @@ class FleetIndex:
         self._verdict_lock = threading.Lock()
         self._verdict_trouble = ""
         self._verdict_stamp: tuple[int, int] = (0, 0)
-        self._database = duckdb.connect(":memory:", config={"threads": _THREADS})
+        self._database = duckdb.connect(":memory:", config=_SETTINGS)
         for name, schema in TABLES.items():
             self._create(name, schema)
         for statement in VIEWS:
@@ -111,9 +117,8 @@ class FleetIndex:
         try:
             found = scan(self.root, _LISTED, days=self._days)
         except OSError as error:
-            self._trouble = (
-                f"The dataset {self.root} cannot be read: {error.strerror}. What you see is as it was before."
-            )
+            where = error.filename or self.root
+            self._trouble = f"The dataset cannot be read, {where}: {error.strerror}. You see it as it was before."
             return False
         self._trouble = ""
         files = set(found.files)
@@ -213,8 +218,8 @@ class FleetIndex:
             said.append(f"{messages} left out: of a format that this version does not know.")
         if self._scan.older:
             n = self._scan.older
-            days = "1 older day is" if n == 1 else f"{n} older days are"
-            said.append(f"{days} of the dataset not looked at (--days {self._days}).")
+            days = "1 older day of the dataset is" if n == 1 else f"{n} older days of the dataset are"
+            said.append(f"{days} not looked at (--days {self._days}).")
         return tuple(said)
 
 

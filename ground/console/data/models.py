@@ -32,8 +32,8 @@ class Models:
         self._workspace = workspace
         self._lock = threading.Lock()
         self._specs: dict[str, FeatureSpec] = {}
-        self._libraries: dict[str, WindowLibrary] = {}
-        self._bands: dict[tuple[str, str, str], HealthyBand] = {}
+        self._libraries: dict[tuple[str, int], WindowLibrary] = {}
+        self._bands: dict[tuple[str, str, str, int], HealthyBand] = {}
 
     def spec(self, bundle_id: str, digest: str) -> FeatureSpec:
         """The feature spec of a bundle.
@@ -70,7 +70,7 @@ class Models:
         Raises:
             DataError: The workspace has too few healthy windows, or not their recordings.
         """
-        key = (spec.digest, phase, channel)
+        key = (spec.digest, phase, channel, self._made_ns())
         if key not in self._bands:
             library = self._library(spec)
             # One at a time: two pages that wait for the same band shall not compute it twice.
@@ -81,10 +81,19 @@ class Models:
         return self._bands[key]
 
     def _library(self, spec: FeatureSpec) -> WindowLibrary:
+        key = (spec.digest, self._made_ns())
         with self._lock:
-            if spec.digest not in self._libraries:
-                self._libraries[spec.digest] = WindowLibrary(self._workspace.features / WINDOWS, spec)
-            return self._libraries[spec.digest]
+            if key not in self._libraries:
+                # One at a time in memory: they are large, and another one means that the features were made anew.
+                self._libraries = {key: WindowLibrary(self._workspace.features / WINDOWS, spec)}
+            return self._libraries[key]
+
+    def _made_ns(self) -> int:
+        """When the workspace's features were made; 0 where there are none."""
+        try:
+            return (self._workspace.features / WINDOWS).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _spec_files(self, bundle_id: str) -> Iterator[Path]:
         detector, _, version = bundle_id.partition("/")

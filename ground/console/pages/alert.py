@@ -68,7 +68,7 @@ def _figures(request: Request) -> Response:
     figures = [(name, title, getattr(services.stories, name)(alert)) for name, title in FIGURES]
     return render(
         request,
-        "alert_figures.html",
+        "alert_figures.html" if request.headers.get("hx-request") else "alert_figures_page.html",
         alert=alert,
         figures=[(name, title, figure) for name, title, figure in figures if isinstance(figure, Told)],
         missing=[(title, figure.text) for _, title, figure in figures if isinstance(figure, Missing)],

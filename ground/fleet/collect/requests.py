@@ -27,7 +27,7 @@ from shared_features.parse import from_mapping
 FOLDER: Final = ".requests"
 _SUFFIX = ".json"
 _ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}")
-_NOT_IN_TOPICS = re.compile(r"[/+#]|\s")
+_NOT_IN_TOPICS = re.compile(r"[/+#]")
 _LONGEST_AGENT = 128
 
 
@@ -46,7 +46,7 @@ class WaveformRequest:
     def publication(self, topics: TopicsSection) -> Publication:
         """The message that the agent understands."""
         payload = json.dumps({"schema": SCHEMA, "id": self.id}).encode()
-        return Publication(TopicTemplate(topics.evidence_get).fill(agent=self.agent), payload)
+        return Publication(topic=TopicTemplate(topics.evidence_get).fill(agent=self.agent), payload=payload)
 
 
 def ask_for(root: Path, request: WaveformRequest) -> None:
