@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _EVALUATION = "evaluation"
 _PAGE = "report.html"
+_YAML = ".yaml"
 _SHORT = 12
 
 
@@ -74,17 +75,23 @@ def _evaluation(run: Path, config: Path | None, out: Path | None) -> Path:
 
 def _config_of(workspace: Workspace, digest: str) -> Config:
     """The config of an evaluation: a YAML file of the workspace, or a packaged one."""
-    from ground.config import load_config
-
-    with as_file(files("ground.configs")) as packaged:
-        for path in (*sorted(workspace.root.glob("*.yaml")), *sorted(packaged.glob("*.yaml"))):
-            try:
-                found = load_config(path)
-            except ConfigError:
-                continue  # a contract, or another program's YAML
-            if found.digest == digest:
-                return found
+    packaged = [each for each in files("ground.configs").iterdir() if each.name.endswith(_YAML)]
+    for source in (*sorted(workspace.root.glob(f"*{_YAML}")), *sorted(packaged, key=lambda each: each.name)):
+        with as_file(source) as path:
+            found = _readable(path)
+        if digest in {config.digest for config in found}:
+            return found[0]
     raise ConfigError(
         f"{workspace.root}: expected the config of this evaluation ({digest[:_SHORT]}), found it neither here nor "
         "among the packaged ones; name it with --config"
     )
+
+
+def _readable(path: Path) -> tuple[Config, ...]:
+    """The config in a file; nothing where it is a contract, or another program's YAML."""
+    from ground.config import load_config
+
+    try:
+        return (load_config(path),)
+    except ConfigError:
+        return ()

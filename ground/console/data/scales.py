@@ -20,7 +20,8 @@ from shared_features.spec import FeatureSpec
 from shared_features.vector import columns_of
 
 _KEPT = 64
-_UNKNOWN_UNIT = "spreads"
+SPREADS: Final = "spreads"
+"""Unit of a feature that has no name: distance from the healthy mean, in standard deviations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class BundleScales:
         """A feature; a nameless one in spreads where the bundle is not known."""
         if index < len(self.features):
             return self.features[index]
-        return FeatureScale(name=f"feature_{index + 1}", unit=_UNKNOWN_UNIT, is_log=False, mean=0.0, std=1.0)
+        return FeatureScale(name=f"feature {index + 1}", unit=SPREADS, is_log=False, mean=0.0, std=1.0)
 
 
 UNKNOWN: Final = BundleScales(())
@@ -94,7 +95,7 @@ def _read_scales(folder: Path, bundle_digest: str) -> BundleScales:
     parts = zip(scaler.names, scaler.scales, scaler.mean, scaler.std, strict=True)
     return BundleScales(
         tuple(
-            FeatureScale(name=name, unit=units.get(name, _UNKNOWN_UNIT), is_log=scale == LOG, mean=mean, std=std)
+            FeatureScale(name=name, unit=units.get(name, SPREADS), is_log=scale == LOG, mean=mean, std=std)
             for name, scale, mean, std in parts
         )
     )

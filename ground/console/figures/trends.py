@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ground.console.data.levels import FlightLevel, Levels
-from ground.console.data.scales import BundleScales, FeatureScale
+from ground.console.data.scales import SPREADS, BundleScales, FeatureScale
 from ground.report import words
 
 BAND_SPREADS: Final = 1.645
@@ -144,7 +144,7 @@ def _panel(index: int, flights: Sequence[FlightLevel], feature: FeatureScale) ->
     low, high = feature.physical(-BAND_SPREADS), feature.physical(BAND_SPREADS)
     healthy = f"{words.number(low)} to {words.number(high)}{words.unit_suffix(feature.unit)}"
     outside = sum(point.is_outside for point in points)
-    name = words.feature_name(feature.name)
+    name = feature.name if feature.unit == SPREADS else words.feature_name(feature.name)
     return Panel(
         name=name,
         healthy=healthy,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,19 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from edge_agent.archive import read_archive
 from edge_agent.assessment import Assessment, Contribution
 from ground.batch_record import UNKNOWN, batch_command, read_record, record_path, write_record
 from ground.batch_table import results_table
 from ground.cli import app
-from ground.errors import ConfigError, DataError
-from ground.report import batch_results
-from ground.report.batch_page import LISTED, NOT_KNOWN, make_batch_page, write_batch_page
+from ground.errors import DataError
+from ground.report import batch_page, batch_results
+from ground.report.batch_page import NOT_KNOWN, make_batch_page, write_batch_page
 from ground.report.batch_results import read_results, windows_of
-from ground.report.command import report
 from ground.report.pdf import BROWSERS, PrintingError, find_browser, print_pdf
-from tests.conftest import ROOT
-from tests.docs.blocks import blocks_of
 
 S = 10**9
 BEGIN_NS = 1_790_000_000 * S
@@ -154,13 +149,15 @@ def test_page_says_what_made_it_and_escapes_names(write, tmp_path: Path) -> None
     assert "http://" not in text.replace("http://www.w3.org", "")
 
 
-def test_long_lists_are_cut_and_counted(write) -> None:
+def test_long_lists_are_cut_and_counted(write, monkeypatch: pytest.MonkeyPatch) -> None:
     """The strangest recordings come first; the rest is told of."""
-    names = {f"r{number}": "n" for number in range(LISTED + 5)}
+    monkeypatch.setattr(batch_page, "LISTED", 4)
+    monkeypatch.setattr(batch_page, "DRAWN", 2)
+    names = {f"r{number}": "n" for number in range(9)}
     page = make_batch_page(read_results(write(**names, last="A")), UNKNOWN)
     grid = {section.key: section for section in page.sections}["recordings"].grids[0]
     assert grid.rows[0][0] == "last"
-    assert len(grid.rows) == LISTED
+    assert len(grid.rows) == 4
     assert grid.note.startswith("6 further recordings")
 
 
@@ -172,49 +169,9 @@ def test_command_writes_the_page_beside_the_results(write, tmp_path: Path) -> No
     assert (tmp_path / "results.html").read_text().startswith("<!doctype html>")
 
 
-def test_command_finds_the_config_of_an_evaluation(workspace, report_config, tmp_path: Path) -> None:
-    """In the workspace, by its digest; without it, it says which one it needs."""
-    with pytest.raises(ConfigError, match=f"expected the config of this evaluation .{report_config.digest[:12]}"):
-        report(workspace.root)
-    (workspace.root / "other.yaml").write_text("a: 1\n")
-    document = report_config.model_dump(mode="json", by_alias=True)
-    (workspace.root / "config.yaml").write_text(json.dumps(document))
-    report(workspace.evaluation, out=tmp_path / "page.html")
-    assert "tiny_detector" in (tmp_path / "page.html").read_text()
-    with pytest.raises(DataError, match="expected a workspace or a file of results, got nothing"):
-        report(tmp_path / "nowhere")
-
-
-PAGE = ROOT / "docs" / "how-to" / "investigate-alert.md"
 NO_BROWSER = pytest.mark.skipif(
     not any(map(shutil.which, BROWSERS)), reason="no chromium on the path; apt-get install chromium"
 )
-
-
-@NO_BROWSER
-def test_commands_of_the_page_run(
-    workspace, report_config, small_bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """docs/how-to/investigate-alert.md, block by block, in a folder with the workspace ``w``."""
-    (block,) = [block for block in blocks_of(PAGE) if block.language == "sh"]
-    root = tmp_path / "page" / "w"
-    shutil.copytree(workspace.root, root)
-    (root / "config.yaml").write_text(json.dumps(report_config.model_dump(mode="json", by_alias=True)))
-    (root / "keys").mkdir()
-    shutil.copy(small_bundle.key, root / "keys" / "public.pem")
-    model = root / "models" / "engine_vibration" / "1.0.0"
-    for name, content in read_archive(small_bundle.path.read_bytes()).items():
-        (model / name).parent.mkdir(parents=True, exist_ok=True)
-        (model / name).write_bytes(content)
-    monkeypatch.chdir(root.parent)
-    for line in block.text.splitlines():
-        told = CliRunner().invoke(app, shlex.split(line)[1:])
-        assert told.exit_code == 0, told.output
-    made = sorted(path.name for path in root.parent.iterdir())
-    assert made == ["page.html", "results.html", "results.parquet", "results.parquet.run.json", "results.pdf", "w"]
-    assert read_record(root.parent / "results.parquet").command[:2] == ("ground", "batch")
-    assert (root.parent / "results.pdf").read_bytes().startswith(b"%PDF-")
-    assert (root / "report.html").is_file()
 
 
 def test_without_a_browser_there_is_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
