@@ -21,6 +21,7 @@ from ground.features.command import features_app
 from ground.fleet.collect.command import collect_app
 from ground.fleet.command_drift import drift
 from ground.fleet.command_shadow import shadow_app
+from ground.fleet.registry.command import registry_app
 from ground.fleet.repo.command import repo_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
@@ -51,6 +52,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(features_app, name="features")
 app.add_typer(collect_app, name="collect")
 app.add_typer(shadow_app, name="shadow")
+app.add_typer(registry_app, name="registry")
 app.add_typer(repo_app, name="repo")
 app.command()(init)
 app.command()(flights_needed)
