@@ -33,6 +33,7 @@ from ground.fleet.collect.command import collect_app
 from ground.fleet.command_drift import drift
 from ground.fleet.command_shadow import shadow_app
 from ground.fleet.command_verdict import verdict_app
+from ground.fleet.registry.command import registry_app
 from ground.fleet.repo.command import repo_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
@@ -64,6 +65,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     "From a detector to the fleet": {
         "sign": sign,
         "keys": keys_app,
+        "registry": registry_app,
         "repo": repo_app,
     },
     "From the fleet": {
