@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 ARM64 := .venv-arm64
+AIRFLOW := .venv-airflow
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := shared_features edge_agent ground
@@ -38,7 +39,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
+.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd test-loop test-airflow
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -85,6 +86,17 @@ test-systemd: $(VENV)/.dev $(TREE) ## The package by its page on a booted Debian
 
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
+
+test-loop: $(VENV)/.dev ## Drift, retraining, shadow, promotion, update: the whole loop with real parts (minutes)
+	LOOP=full $(BIN)/python -m pytest -s tests/e2e/test_loop.py
+
+$(AIRFLOW)/.made: packaging/airflow/constraints.txt
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet install -r packaging/airflow/constraints.txt
+	touch $@
+
+test-airflow: $(VENV)/.dev $(AIRFLOW)/.made ## The same, with the packaged DAG in a real Airflow for its middle
+	LOOP=full AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/airflow $(BIN)/python -m pytest -s tests/e2e/test_loop.py
 
 fuzz: $(VENV)/.dev ## Every byte of a bundle flipped; every reader fuzzed beside a second verifier (FUZZ=seconds each)
 	FLIPS=every $(BIN)/python -m pytest tests/security/test_bundle_members.py -k flips_anywhere
@@ -159,7 +171,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults fuzz test-systemd ## What takes too long for every change
+nightly: bench-false-alarms test-faults fuzz test-systemd test-loop ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots

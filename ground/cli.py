@@ -20,6 +20,7 @@ from ground.errors import GateError, GroundError
 from ground.features.command import features_app
 from ground.fleet.collect.command import collect_app
 from ground.fleet.command_drift import drift
+from ground.fleet.command_retrain import retrain
 from ground.fleet.command_shadow import shadow_app
 from ground.fleet.command_verdict import verdict_app
 from ground.fleet.repo.command import repo_app
@@ -59,6 +60,7 @@ app.command()(flights_needed)
 app.command()(adapt)
 app.command()(tune)
 app.command()(drift)
+app.command()(retrain)
 app.command()(sign)
 console = Console(stderr=True)
 
