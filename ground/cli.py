@@ -31,6 +31,7 @@ from ground.exit_code import ExitCode
 from ground.features.command import features_app
 from ground.fleet.collect.command import collect_app
 from ground.fleet.command_drift import drift
+from ground.fleet.command_retrain import retrain
 from ground.fleet.command_shadow import shadow_app
 from ground.fleet.command_verdict import verdict_app
 from ground.fleet.registry.command import registry_app
@@ -75,6 +76,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "shadow": shadow_app,
         "console": console_app,
         "verdict": verdict_app,
+        "retrain": retrain,
     },
     "This machine": {
         "demo": demo,
