@@ -14,7 +14,6 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from tests.ground.registry_rig import PERSON, Rig
 
 from edge_agent.offer import SHADOW
 from ground.cli import main
@@ -26,6 +25,7 @@ from ground.fleet.repo.offers import offers_of
 from ground.fleet.retrain import flow
 from ground.pack import unpack_bundle
 from tests.conftest import ROOT
+from tests.ground.registry_rig import PERSON, Rig
 from tests.ground.repo_ceremony import Ceremony, begin_public
 
 DIGEST = "ab" * 32
