@@ -64,8 +64,8 @@ class Listener:
         """
         with self._changed:
             while (before := len(self.results)) < count:
-                self._changed.wait(patience_s)
-                if len(self.results) == before:
+                # Other messages come meanwhile, which are no results.
+                if not self._changed.wait_for(lambda before=before: len(self.results) > before, timeout=patience_s):
                     raise GroundError(
                         f"agent: expected {count} results, got {before} and then nothing for {patience_s:g} s; "
                         "see agent.log beside agent.toml"
