@@ -23,7 +23,7 @@ from ground.errors import DataError
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.verdicts import VERDICTS_FILE, Verdicts
 
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 2,
     "temp_directory": "",
     "autoinstall_known_extensions": False,
