@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 ARM64 := .venv-arm64
+AIRFLOW := .venv-airflow
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := shared_features edge_agent ground
@@ -38,7 +39,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-console bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
+.PHONY: help setup demo test test-console test-faults test-docs test-bare test-loop test-airflow fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-console bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man reference deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -83,8 +84,32 @@ $(TREE): tests/systemd/make_tree.sh
 test-systemd: $(VENV)/.dev $(TREE) ## The package by its page on a booted Debian (root, or sudo without a password; minutes)
 	SYSTEMD_TREE=$(CURDIR)/$(TREE) $(BIN)/python -m pytest tests/systemd
 
+BARE := .cache/bare.tar.zst
+$(BARE): tests/bare/make_tree.sh
+	tests/bare/make_tree.sh $@
+
+test-bare: $(VENV)/.made $(BARE) ## The README, to the letter, on a bare Debian (root; ten minutes)
+	$(BIN)/python tests/bare/follow.py $(BARE)
+
+test-docs: $(VENV)/.dev ## The commands of the tutorial and the how-to pages, as a reader types them (minutes)
+	DOCS=full $(BIN)/python -m pytest tests/docs
+
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
+
+test-console: $(VENV)/.dev ## Every page of the console in Chromium, photographed for the docs (minutes; needs chromium)
+	CONSOLE=full SCREENS=docs/img/console $(BIN)/python -m pytest tests/console
+
+test-loop: $(VENV)/.dev ## Drift, retraining, shadow, promotion, update: the whole loop with real parts (minutes)
+	LOOP=full $(BIN)/python -m pytest -s tests/e2e/test_loop.py
+
+$(AIRFLOW)/.made: packaging/airflow/constraints.txt
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip --disable-pip-version-check --quiet install -r packaging/airflow/constraints.txt
+	touch $@
+
+test-airflow: $(VENV)/.dev $(AIRFLOW)/.made ## The same, with the packaged DAG in a real Airflow for its middle
+	LOOP=full AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/airflow $(BIN)/python -m pytest -s tests/e2e/test_loop.py
 
 fuzz: $(VENV)/.dev ## Every byte of a bundle flipped; every reader fuzzed beside a second verifier (FUZZ=seconds each)
 	FLIPS=every $(BIN)/python -m pytest tests/security/test_bundle_members.py -k flips_anywhere
@@ -157,12 +182,15 @@ bench-shadow: $(VENV)/.dev ## Gate: a shadow adds less than 1 ms to the 99th per
 bench-peers: $(PEERS)/.made ## The same features by other libraries, checked equal and timed
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.peers $(BENCH)
 
+bench-cli: $(VENV)/.dev ## How long `ground --help` and `edge-agent --help` take, beside a Python that does nothing
+	$(BIN)/python -m benchmarks.start_up $(BENCH)
+
 bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=../shared/data), beside peers
 	$(BIN)/python -m benchmarks.detection --data '$(or $(DATA),../shared/data)' --out benchmarks/out/detection.json $(DETECTION)
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults fuzz test-systemd ## What takes too long for every change
+nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-console ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots
@@ -175,6 +203,9 @@ docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 
 man: $(VENV)/.dev ## Renew the man pages in packaging/man
 	$(BIN)/python packaging/make_man.py
+
+reference: $(VENV)/.dev ## Renew docs/reference/cli.md and config.md
+	$(BIN)/python packaging/make_reference.py
 
 lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
 	$(BIN)/uv pip compile packaging/edge.in -c constraints.txt --generate-hashes --no-header --universal \

@@ -19,10 +19,23 @@ from ground.console.alert_story import AlertStories
 from ground.console.audit import AuditLog
 from ground.console.data.fleet_index import FleetIndex
 from ground.console.data.models import Models
+from ground.console.data.registry_desk import desk_of
 from ground.console.data.waveforms import Waveforms
 from ground.console.live import Bell, looking
 from ground.console.login_limit import LoginLimit
-from ground.console.pages import alert, alerts, events, fleet, login
+from ground.console.pages import (
+    alert,
+    alerts,
+    batches,
+    bundle,
+    bundles,
+    engine,
+    events,
+    fleet,
+    flight,
+    login,
+    promotion,
+)
 from ground.console.problems import on_fault, on_ground_error, on_refusal
 from ground.console.rendering import HERE
 from ground.console.routing import MOST_BODY_BYTES
@@ -32,7 +45,7 @@ from ground.console.settings import ConsoleSettings
 from ground.errors import GroundError
 from ground.workspace import Workspace
 
-PAGES: Final = (login, fleet, alerts, alert, events)
+PAGES: Final = (login, fleet, alerts, alert, events, engine, flight, bundles, bundle, promotion, batches)
 
 
 def make_app(settings: ConsoleSettings) -> Starlette:
@@ -54,6 +67,7 @@ def make_app(settings: ConsoleSettings) -> Starlette:
         index=index,
         stories=AlertStories(Waveforms(index), Models(Workspace(settings.workspace))),
         bell=Bell(),
+        registry=desk_of(settings),
     )
     index.refresh()
     routes = [route for each in PAGES for route in each.ROUTES]

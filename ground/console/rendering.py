@@ -19,7 +19,7 @@ from ground.console.services import services_of
 from ground.report import words
 
 HERE: Final = Path(__file__).parent
-NAVIGATION: Final = (("/", "Fleet"), ("/alerts", "Alerts"))
+NAVIGATION: Final = (("/", "Fleet"), ("/alerts", "Alerts"), ("/bundles", "Bundles"), ("/batches", "Batches"))
 """Path and name of the pages that the header names."""
 
 

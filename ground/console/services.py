@@ -11,6 +11,7 @@ from ground.console.accounts import Accounts, Session
 from ground.console.alert_story import AlertStories
 from ground.console.audit import AuditLog
 from ground.console.data.fleet_index import FleetIndex
+from ground.console.data.registry_desk import RegistryDesk
 from ground.console.live import Bell
 from ground.console.login_limit import LoginLimit
 from ground.console.settings import ConsoleSettings
@@ -28,6 +29,7 @@ class Services:
         index: The dataset.
         stories: What the samples say of an alert.
         bell: Rings when there is something new.
+        registry: Which bundle is tried, and which flies.
     """
 
     settings: ConsoleSettings
@@ -37,6 +39,7 @@ class Services:
     index: FleetIndex
     stories: AlertStories
     bell: Bell
+    registry: RegistryDesk
 
 
 def services_of(request: Request) -> Services:

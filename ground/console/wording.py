@@ -65,4 +65,13 @@ _BADGES: Final = {
     "confirmed": "fail",
     "false_alarm": "pass",
     "needs_review": "open",
+    "PASS": "pass",
+    "FAIL": "fail",
+    "INSUFFICIENT": "open",
+    "active": "pass",
+    "shadow": "open",
+    "validation": "open",
+    "ready": "pass",
+    "worse": "fail",
+    "go_on": "open",
 }

@@ -49,18 +49,19 @@ class AlertReading:
     skipped: tuple[str, ...]
 
 
-def read_alerts(data: Path, *, since: str = "", until: str = "") -> AlertReading:
+def read_alerts(data: Path, *, aircraft: str = "", since: str = "", until: str = "") -> AlertReading:
     """Read the alerts of a dataset.
 
     Args:
         data: The dataset.
+        aircraft: Its name; empty for all.
         since: First day, ``YYYY-MM-DD``; empty for all.
         until: Last day; empty for all.
 
     Raises:
         DataError: There is no such folder.
     """
-    reading = read_dataset(data, Kind.ALERT, since=since, until=until, columns=_COLUMNS)
+    reading = read_dataset(data, Kind.ALERT, source=aircraft, since=since, until=until, columns=_COLUMNS)
     alerts = [
         Alert(
             key=AlertKey.of_row(row),

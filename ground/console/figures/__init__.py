@@ -1,1 +1,1 @@
-"""Figures of an alert: what was measured, as numbers for ``static/plots.js`` and as sentences for everybody."""
+"""Figures: what was measured, as numbers for ``static/plots.js``, as coordinates, and as sentences for everybody."""

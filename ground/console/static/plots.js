@@ -1,5 +1,5 @@
 // Draws what <div class="plot" data-plot="URL"> asks for. The answer is JSON:
-// {x: {label, unit, values, log?}, y: {label, unit, range?}, series: [{label, values, style}], bands?, marks?, lines?}
+// {x: {label, unit, values, log?, time?}, y: {label, unit, range?, log?}, series: [{label, values, style}], bands?, marks?, lines?}
 // style: one of "own", "healthy", "edge", "second"; bands: [[upper, lower]] indices of series that enclose an area;
 // marks: [{label, from, to?, style}] upright lines or spans on x; lines: [{label, at, style}] level lines on y.
 "use strict";
@@ -68,9 +68,10 @@
 
   const optionsOf = (plot, width) => ({
     width, height: HEIGHT,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
     scales: {
       x: {time: Boolean(plot.x.time), distr: plot.x.log ? 3 : 1},
-      y: plot.y.range ? {range: () => plot.y.range} : {},
+      y: plot.y.range ? {range: () => plot.y.range} : {distr: plot.y.log ? 3 : 1},
     },
     axes: [axisOf(plot.x), {...axisOf(plot.y), size: 62}],
     series: [{label: plot.x.unit ? `${plot.x.label} (${plot.x.unit})` : plot.x.label}, ...plot.series.map(seriesOf)],

@@ -225,7 +225,7 @@ def ask(monkeypatch, capsys, tmp_path, message):  # noqa: F811 - the fixture
 
 def test_a_person_decides(ask):
     """List, say, list again; a name from the wire reaches no terminal as it is."""
-    first, second = [alert.key for alert in read_alerts(ask.data).alerts]
+    second, first = [alert.key for alert in read_alerts(ask.data).alerts]
     code, said, _ = ask("list")
     assert code == 0
     assert said.count("none yet") == 2

@@ -1,0 +1,44 @@
+"""Pages that are made from code are those that it makes now; the navigation leaves no page out."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from types import ModuleType
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def loaded(path: str) -> ModuleType:
+    """A script that lies in no package."""
+    spec = importlib.util.spec_from_file_location(path.rpartition("/")[2].removesuffix(".py"), ROOT / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+MADE = loaded("packaging/make_reference.py").make_pages()
+
+
+@pytest.mark.parametrize("page", sorted(MADE))
+def test_made_page_is_current(page: str) -> None:
+    """What is committed is what `make reference` makes."""
+    assert (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8") == MADE[page], "run `make reference`"
+
+
+def test_navigation_leaves_no_page_out() -> None:
+    """Each page once, those that the index links to in its order."""
+    docs = ROOT / "docs"
+    front, *sections = loaded("docs/hooks.py").navigation(docs)
+    listed = [page for section in sections for pages in section.values() for page in pages]
+    assert front == "index.md"
+    assert sorted(listed) == sorted(
+        path.relative_to(docs).as_posix() for path in docs.rglob("*.md") if path != docs / "index.md"
+    )
+    linked = re.findall(r"\]\((how-to/[\w-]+\.md)", (docs / "index.md").read_text(encoding="utf-8"))
+    how_to = next(pages for section in sections for name, pages in section.items() if name == "How-to")
+    assert how_to[: len(set(linked))] == list(dict.fromkeys(linked))
