@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -142,7 +143,7 @@ def _times(pages: Mapping[str, str], client: TestClient, rounds: int) -> dict[st
         if client.get(path).status_code != 200:  # noqa: PLR2004 - HTTP's "OK"
             raise BenchmarkError(f"console: expected the page {name}, got another answer; open it by hand")
     for name in order:
-        times[name].append(_timed(lambda path=pages[name]: client.get(path)))
+        times[name].append(_timed(partial(client.get, pages[name])))
     return {name: np.array(values) for name, values in times.items()}
 
 

@@ -146,6 +146,7 @@ def _serve(settings: ConsoleSettings) -> None:
         raise ConfigError(
             f"console: expected its libraries, got no {error.name}; pip install 'enginear-ground[console]'"
         ) from error
+    console.print(f"looking at {settings.dataset}")
     app = make_app(settings)
     if not app.state.services.accounts.users():
         raise ConfigError(

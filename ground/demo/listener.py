@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -62,14 +63,18 @@ class Listener:
         Raises:
             GroundError: No new result for ``patience_s``.
         """
-        with self._changed:
-            while (before := len(self.results)) < count:
-                self._changed.wait(patience_s)
-                if len(self.results) == before:
-                    raise GroundError(
-                        f"agent: expected {count} results, got {before} and then nothing for {patience_s:g} s; "
-                        "see agent.log beside agent.toml"
-                    )
+        had = len(self.results)
+        while had < count:
+            # Other messages come meanwhile, which are no results.
+            if not self.wait_for(partial(self._has_more_than, had), patience_s=patience_s):
+                raise GroundError(
+                    f"agent: expected {count} results, got {had} and then nothing for {patience_s:g} s; "
+                    "see agent.log beside agent.toml"
+                )
+            had = len(self.results)
+
+    def _has_more_than(self, count: int) -> bool:
+        return len(self.results) > count
 
     def wait_for_status(self, word: bytes, *, patience_s: float = _PATIENCE_S) -> bool:
         """Whether a status that holds ``word`` arrives in time."""

@@ -103,6 +103,7 @@ def test_a_real_server_answers_and_ends(tmp_path, dataset):
         [sys.executable, "-c", program, *command], env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
     )
     try:
+        process.stdout.readline()
         url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline().decode())[0]
         with httpx2.Client(base_url=url, timeout=WAIT_S, trust_env=False) as stranger:
             assert stranger.get("/").headers["location"] == "/login?next=%2F"

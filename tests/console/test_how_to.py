@@ -9,7 +9,7 @@ import typer
 
 from ground.cli import app
 from ground.console.accounts import IDLE_S, LONGEST_S
-from ground.console.data.fleet import FEW
+from ground.console.data.derived import FEW
 from ground.console.login_limit import ATTEMPTS, SPAN_S
 from ground.console.role import Role
 from ground.console.settings import DAYS, PORT

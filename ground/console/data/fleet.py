@@ -8,37 +8,14 @@ from typing import Final
 
 import duckdb
 
+from ground.console.data.derived import FEW
+
 MOST: Final = 200
 """Engines on one page."""
-FEW: Final = 5
-"""The level of late is told by so many flights, and held against as many at the beginning."""
 _QUERY = """
-WITH open AS (
-    SELECT aircraft, engine, count(*) AS alerts FROM open_alerts GROUP BY ALL
-),
-shadowed AS (
-    SELECT aircraft, engine, arg_max(shadow_id, to_ns) AS shadow_id,
-        sum(both_normal + both_alarm) AS agreed, sum(only_active + only_shadow) AS differed
-    FROM (SELECT DISTINCT * EXCLUDE (file) FROM agreement)
-    GROUP BY ALL
-),
-level AS (
-    SELECT aircraft, engine, count(*) AS n, list(p50 ORDER BY last_ns) AS p50
-    FROM flights WHERE NOT isnan(p50) GROUP BY ALL
-)
-SELECT e.aircraft, e.engine, e.flight, e.phase, e.state, e.reason, e.agent, e.bundle_id, e.end_ns, e.score, e.threshold,
-    coalesce(o.alerts, 0), coalesce(a.state, ''), coalesce(a.health, ''), coalesce(a.reasons, ''),
-    coalesce(s.shadow_id, ''), coalesce(s.agreed, 0)::BIGINT, coalesce(s.differed, 0)::BIGINT,
-    coalesce(l.n, 0), coalesce(list_median(l.p50[:$few]), 'nan'), coalesce(list_median(l.p50[-$few:]), 'nan'),
-    count(*) OVER ()
-FROM engines e
-LEFT JOIN open o USING (aircraft, engine)
-LEFT JOIN shadowed s USING (aircraft, engine)
-LEFT JOIN level l USING (aircraft, engine)
-LEFT JOIN agents a USING (agent)
-WHERE contains(lower(e.aircraft || '/' || e.engine), lower($text))
-ORDER BY e.state = 'alarm' DESC, e.state = 'warning' DESC, coalesce(o.alerts, 0) DESC, e.end_ns DESC,
-    e.aircraft, e.engine
+SELECT *, count(*) OVER () FROM board
+WHERE contains(lower(aircraft || '/' || engine), lower($text))
+ORDER BY state = 'alarm' DESC, state = 'warning' DESC, open_alerts DESC, end_ns DESC, aircraft, engine
 LIMIT $most OFFSET $skip
 """
 
@@ -114,7 +91,7 @@ class Fleet:
 
 def fleet(cursor: duckdb.DuckDBPyConnection, *, text: str = "", skip: int = 0, most: int = MOST) -> Fleet:
     """The engines whose ``aircraft/engine`` holds a text, those in alarm first."""
-    rows = cursor.execute(_QUERY, {"text": text, "skip": skip, "most": most, "few": FEW}).fetchall()
+    rows = cursor.execute(_QUERY, {"text": text, "skip": skip, "most": most}).fetchall()
     names = EngineLine.__slots__
     engines = tuple(EngineLine(**dict(zip(names, row, strict=False))) for row in rows)
     return Fleet(engines, rows[0][-1] if rows else 0)

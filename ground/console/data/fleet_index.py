@@ -15,14 +15,15 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from ground.console.data.derived import DERIVED, OF_VERDICTS
 from ground.console.data.files import DataFile, Scan, scan
 from ground.console.data.intake import INTAKES
-from ground.console.data.tables import TABLES, VERDICT, VIEWS
+from ground.console.data.tables import TABLES, VERDICT
 from ground.errors import DataError
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.verdicts import VERDICTS_FILE, Verdicts
 
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 2,
     "temp_directory": "",
     "autoinstall_known_extensions": False,
@@ -55,16 +56,16 @@ class FleetIndex:
         self._said: tuple[str, ...] = ()
         self._trouble = ""
         self._verdict_lock = threading.Lock()
+        self._derive_lock = threading.Lock()
         self._verdict_trouble = ""
         self._verdict_stamp: tuple[int, int] = (0, 0)
         self._database = duckdb.connect(":memory:", config=_SETTINGS)
         for name, schema in TABLES.items():
             self._create(name, schema)
-        for statement in VIEWS:
-            self._database.execute(statement)
+        self._derive(tuple(DERIVED))
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection for one question: tables and views are those of ``ground.console.data.tables``."""
+        """A connection for one question: to tables of ``ground.console.data.tables`` and ``derived``."""
         return self._database.cursor()
 
     def close(self) -> None:
@@ -140,6 +141,7 @@ class FleetIndex:
         for file in gone:
             self._forget(with_new, file)
         with_new.execute("COMMIT")
+        self._derive(tuple(DERIVED))
         self._scan = found
         return True
 
@@ -200,6 +202,15 @@ class FleetIndex:
         cursor.execute("INSERT INTO verdict BY NAME SELECT * FROM said")
         cursor.execute("COMMIT")
         del said
+        self._derive(OF_VERDICTS)
+
+    def _derive(self, names: Sequence[str]) -> None:
+        """Make tables anew, in one step: a page sees all of them as they were, or as they are."""
+        with self._derive_lock, self._database.cursor() as cursor:
+            cursor.execute("BEGIN")
+            for name in names:
+                cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {DERIVED[name]}")
+            cursor.execute("COMMIT")
 
     def _create(self, name: str, schema: pa.Schema) -> None:
         empty = schema.empty_table()

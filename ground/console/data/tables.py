@@ -1,7 +1,7 @@
 """The tables that the console keeps in memory: what pages ask for most, made of the dataset's files.
 
 Each row knows its ``file``, so that it goes when the file goes. Messages that came twice are in their table twice;
-the views leave the copies out.
+``ground.console.data.derived`` leaves the copies out.
 """
 
 from __future__ import annotations
@@ -73,13 +73,3 @@ TABLES: Final = {
     "status": STATUS,
     "verdict": VERDICT,
 }
-VIEWS: Final = (
-    "CREATE VIEW alerts AS SELECT DISTINCT ON (alert_id) * FROM alert WHERE event = 'raised'",
-    (
-        "CREATE VIEW open_alerts AS SELECT * FROM alerts ANTI JOIN "
-        "(SELECT alert_id FROM verdict WHERE verdict != 'needs_review') USING (alert_id)"
-    ),
-    "CREATE VIEW engines AS SELECT DISTINCT ON (aircraft, engine) * FROM latest ORDER BY end_ns DESC, file DESC",
-    "CREATE VIEW flights AS SELECT DISTINCT ON (run, aircraft, engine, flight) * FROM flight",
-    "CREATE VIEW agents AS SELECT DISTINCT ON (agent) * FROM status ORDER BY updated DESC",
-)
