@@ -61,7 +61,7 @@ def _environment() -> Environment:
     environment.filters.update(
         ago=wording.ago, moment=wording.moment, shortened=wording.shortened, spaced=words.spaced, number=words.number,
         share=words.share, feature=words.feature_name, reason=words.reason_name, digest=words.digest,
-        count=words.count, duration=words.duration, badge=wording.badge,
+        count=words.count, duration=words.duration, badge=wording.badge, bundle=wording.bundle,
     )  # fmt: skip
     environment.globals.update(engine_url=wording.engine_url, alerts_url=wording.alerts_url)
     return environment

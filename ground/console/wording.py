@@ -43,6 +43,13 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def bundle(name: str, longest: int = 28) -> str:
+    """The name of a bundle cut to what a table has room for; its version stays."""
+    detector, slash, version = name.rpartition("/")
+    room = longest - len(version) - 2
+    return name if len(name) <= longest or not slash or room < 1 else f"{detector[:room]}…/{version}"
+
+
 def badge(word: str) -> str:
     """The colour in which a state or a verdict is written."""
     return _BADGES.get(word, "plain")

@@ -26,7 +26,7 @@ from tests.console.flown import Flown, fly
 BEGIN_NS = 1_794_960_000 * NS_PER_S
 """2026-11-18."""
 AIRCRAFT = ("OO-ABC", "OO-DEF", "OO-XYZ")
-FLIGHTS = 10
+FLIGHTS = 8
 HALF_A_DAY_NS = 43_200 * NS_PER_S
 GATES = {
     "auc_min": 0.6, "precision_min": 0.5, "recall_min": 0.5, "false_alarm_rate_max": 0.4, "confidence": 0.6,
@@ -56,8 +56,9 @@ def make_stage(folder: Path) -> Stage:
     workspace, dataset = Workspace(folder / "workspace"), folder / "fleet"
     dataset.mkdir(parents=True)
     simulate_fleet(
-        FleetConfig(seed=2025, n_healthy=36, n_faulty=16, n_sensor_faulty=2, flight_s=30.0, severity_floor=0.5),
+        FleetConfig(seed=2025, n_healthy=24, n_faulty=8, n_sensor_faulty=1, flight_s=30.0, severity_floor=0.5),
         workspace.raw,
+        progress=_unwatched,
     )
     keys = new_key_pair(workspace.root / "keys")
     key = load_private_key(keys.private, PasswordSource(NO_FILE).ask)
@@ -88,12 +89,12 @@ def _loaded(bundle: Path, key: Path) -> LoadedModel:
 
 
 def _flights(raw: Path, model: LoadedModel) -> Iterator[Flown]:
-    """Ten flights of six engines: one has a fault that grows, one a sensor that dies."""
+    """Flights of six engines: one has a fault that grows, one a sensor that dies."""
     fleet = FleetConfig(
-        seed=7, n_healthy=4, n_faulty=1, n_sensor_faulty=1, flights_per_engine=FLIGHTS, flight_s=60.0,
+        seed=7, n_healthy=4, n_faulty=1, n_sensor_faulty=1, flights_per_engine=FLIGHTS, flight_s=40.0,
         severity_floor=0.3, faults=("bearing_outer",), sensor_faults=("sensor_dropout",),
     )  # fmt: skip
-    simulate_fleet(fleet, raw)
+    simulate_fleet(fleet, raw, progress=_unwatched)
     units: dict[str, list[Flown]] = {}
     for info in read_index(raw):
         number, flown = len(units.setdefault(info.unit_id, [])), units[info.unit_id]
@@ -104,3 +105,7 @@ def _flights(raw: Path, model: LoadedModel) -> Iterator[Flown]:
             Flown(AIRCRAFT[place // 2], str(place % 2 + 1), f"F{1000 + 10 * number + place}", start_ns, recording)
         )
     yield from sorted((each for flown in units.values() for each in flown), key=lambda each: each.start_ns)
+
+
+def _unwatched(done: int, total: int) -> None:
+    """Progress that nobody looks at."""

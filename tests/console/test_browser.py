@@ -77,7 +77,7 @@ def test_phone_shows_pages_without_scrolling_sideways(browser: Any, base: str) -
 def selected(dataset: Path) -> dict[str, str]:
     """What retraining does with flight F004 of each engine, were it labelled healthy."""
     row = {
-        "file": "f",
+        "file": "f.parquet",
         "unit_id": "u",
         "sampling_rate_hz": "1",
         "channels": "a",

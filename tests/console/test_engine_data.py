@@ -101,7 +101,10 @@ def test_panels_of_an_unknown_bundle_are_nameless(tmp_path: Path) -> None:
     """In spreads."""
     write_drift(tmp_path, [drift_message(0, [0.0, 2.0])])
     drawn = panels(read_levels(tmp_path, "OO-ABC", "1"), UNKNOWN, ["acc_1.rms"])
-    assert [(each.name, each.last) for each in drawn] == [("feature 2", "2.00 spreads"), ("feature 1", "0.00 spreads")]
+    assert [(each.name, each.last) for each in drawn] == [
+        ("feature 2", "+2.00 spreads"),
+        ("feature 1", "+0.00 spreads"),
+    ]
 
 
 def test_heat_is_by_band_and_newest_first(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ PERSON = {"approver": "A. Person", "reason": "first detector of this fleet"}
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """A workspace with batch results and a registry, and six engines with ten flights each."""
+    """A workspace with batch results and a registry, and six engines with eight flights each."""
     made = make_stage(tmp_path_factory.mktemp("stage"))
     registry = open_registry(made.workspace.root / "registry", make=True)
     for path, states in (

@@ -141,8 +141,8 @@ def _panel(index: int, flights: Sequence[FlightLevel], feature: FeatureScale) ->
         _point(at / max(len(flights) - 1, 1), reach, each, value, feature)
         for at, (each, value) in enumerate(zip(flights, spreads, strict=True))
     )
-    low, high = feature.physical(-BAND_SPREADS), feature.physical(BAND_SPREADS)
-    healthy = f"{words.number(low)} to {words.number(high)}{words.unit_suffix(feature.unit)}"
+    low, high = _told(feature, -BAND_SPREADS), _told(feature, BAND_SPREADS)
+    healthy = f"{low} to {high}{words.unit_suffix(feature.unit)}"
     outside = sum(point.is_outside for point in points)
     name = feature.name if feature.unit == SPREADS else words.feature_name(feature.name)
     return Panel(
@@ -166,10 +166,14 @@ def _point(share: float, reach: float, each: FlightLevel, spreads: float, featur
         y=_height(spreads, reach),
         flight=each.flight,
         from_ns=each.from_ns,
-        value=f"{words.number(feature.physical(spreads))}{words.unit_suffix(feature.unit)}",
+        value=f"{_told(feature, spreads)}{words.unit_suffix(feature.unit)}",
         spreads=spreads,
         is_outside=abs(spreads) > BAND_SPREADS,
     )
+
+
+def _told(feature: FeatureScale, spreads: float) -> str:
+    return f"{spreads:+.2f}" if feature.unit == SPREADS else words.number(feature.physical(spreads))
 
 
 def _height(spreads: float, reach: float) -> float:

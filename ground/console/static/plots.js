@@ -7,7 +7,18 @@
   const HEIGHT = 280;
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--plot-${name}`).trim();
 
+  // A step of that many seconds or more, its label, and what is added where year, day or minute begin.
+  const DAY = "\n{YYYY}-{MM}-{DD}";
+  const TIMES = [
+    [31536000, "{YYYY}", null, null, null, null, null, null, 1],
+    [2419200, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+    [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+    [60, "{HH}:{mm}", DAY, null, "\n{MM}-{DD}", null, null, null, 1],
+    [1, "{HH}:{mm}:{ss}", DAY, null, "\n{MM}-{DD}", null, null, null, 1],
+  ];
+
   const axisOf = (part) => ({
+    ...(part.time ? {values: TIMES} : {}),
     label: part.unit ? `${part.label} (${part.unit})` : part.label,
     stroke: color("ink"), grid: {stroke: color("grid"), width: 1}, ticks: {stroke: color("grid"), width: 1},
     font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20,
@@ -45,6 +56,7 @@
     stroke(u, mark.style, [[at, u.bbox.top], [at, u.bbox.top + u.bbox.height]]);
     u.ctx.save();
     u.ctx.fillStyle = color("ink");
+    u.ctx.textAlign = "left";
     u.ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     u.ctx.fillText(mark.label, at + 3, u.bbox.top + (12 + 13 * (mark.row || 0)) * devicePixelRatio);
     u.ctx.restore();
@@ -74,7 +86,7 @@
       y: plot.y.range ? {range: () => plot.y.range} : {distr: plot.y.log ? 3 : 1},
     },
     axes: [axisOf(plot.x), {...axisOf(plot.y), size: 62}],
-    series: [{label: plot.x.unit ? `${plot.x.label} (${plot.x.unit})` : plot.x.label}, ...plot.series.map(seriesOf)],
+    series: [{...(plot.x.time ? {value: "{YYYY}-{MM}-{DD} {HH}:{mm}"} : {}), label: plot.x.unit ? `${plot.x.label} (${plot.x.unit})` : plot.x.label}, ...plot.series.map(seriesOf)],
     bands: (plot.bands || []).map((pair) => ({series: pair.map((i) => i + 1), fill: color(pair[0] === 0 ? "self" : "band")})),
     cursor: {drag: {x: true, y: false}},
     legend: {live: true},
