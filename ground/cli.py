@@ -23,6 +23,7 @@ from ground.fleet.command_drift import drift
 from ground.fleet.command_retrain import retrain
 from ground.fleet.command_shadow import shadow_app
 from ground.fleet.command_verdict import verdict_app
+from ground.fleet.registry.command import registry_app
 from ground.fleet.repo.command import repo_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
@@ -54,6 +55,7 @@ app.add_typer(features_app, name="features")
 app.add_typer(collect_app, name="collect")
 app.add_typer(shadow_app, name="shadow")
 app.add_typer(verdict_app, name="verdict")
+app.add_typer(registry_app, name="registry")
 app.add_typer(repo_app, name="repo")
 app.command()(init)
 app.command()(flights_needed)

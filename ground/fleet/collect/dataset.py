@@ -56,8 +56,7 @@ def read_dataset(
         DataError: There is no such folder.
     """
     schema, key = schema_of(kind)
-    if not root.is_dir():
-        raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect run --out` makes one")
+    _check_root(root)
     wanted = [name for name in schema.names if not columns or name in (*key, *columns)]
     tables, skipped = [pa.schema([schema.field(name) for name in wanted]).empty_table()], []
     for folder in _folders(root, kind, source, since, until):
@@ -66,6 +65,44 @@ def read_dataset(
         skipped += faults
     table = distinct(pa.concat_tables(tables), key)
     return Reading(table.select(list(columns)) if columns else table, tuple(skipped))
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The messages of one folder, each once.
+
+    Attributes:
+        date: Its day, ``YYYY-MM-DD``.
+        table: The rows.
+        skipped: Files that could not be read, and why.
+    """
+
+    date: str
+    table: pa.Table
+    skipped: tuple[str, ...]
+
+
+def read_partitions(root: Path, kind: Kind, *, columns: Sequence[str]) -> Iterator[Partition]:
+    """Read messages of one kind, a folder (a source and a day) at a time, so that no more than that is in memory.
+
+    A message that lies in two folders comes twice: who adds up must know what was counted.
+
+    Args:
+        root: The dataset.
+        kind: What to read.
+        columns: What to keep.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    schema, key = schema_of(kind)
+    _check_root(root)
+    wanted = [name for name in schema.names if name in (*key, *columns)]
+    empty = pa.schema([schema.field(name) for name in wanted]).empty_table()
+    for folder in _folders(root, kind, "", "", ""):
+        tables, faults = _read_folder(folder, schema, wanted)
+        table = distinct(pa.concat_tables([empty, *tables]), key)
+        yield Partition(_day(folder), table.select(list(columns)), tuple(faults))
 
 
 def compact(root: Path, *, before: str) -> int:
@@ -104,6 +141,11 @@ def compact(root: Path, *, before: str) -> int:
 def schema_of(kind: Kind) -> tuple[pa.Schema, tuple[str, ...]]:
     """Columns of a kind's files, and those that name a message."""
     return (WINDOW_SCHEMA, WINDOW_KEY) if kind.holds_windows else (DOCUMENT_SCHEMA, DOCUMENT_KEY)
+
+
+def _check_root(root: Path) -> None:
+    if not root.is_dir():
+        raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect run --out` makes one")
 
 
 def _compact(folder: Path) -> int:
