@@ -38,7 +38,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
+.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd test-interop
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -85,6 +85,16 @@ test-systemd: $(VENV)/.dev $(TREE) ## The package by its page on a booted Debian
 
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
+
+# A library that is not ours, as host and as gateway; it needs paho-mqtt 1, so it has an environment of its own.
+.venv-sparkplug/.made: $(VENV)/.made
+	$(PYTHON) -m venv .venv-sparkplug
+	.venv-sparkplug/bin/python -m pip --disable-pip-version-check --quiet install pysparkplug==0.6.1 protobuf==7.36.2 paho-mqtt==1.6.1
+	touch $@
+
+test-interop: $(VENV)/.dev .venv-sparkplug/.made ## Beside other programs: pysparkplug, MLflow's server; the notebook, executed
+	INTEROP=full SPARKPLUG_PEER=$(CURDIR)/.venv-sparkplug/bin/python $(BIN)/python -m pytest \
+		tests/ground/bridge tests/ground/scoring tests/ground/test_notebook.py
 
 fuzz: $(VENV)/.dev ## Every byte of a bundle flipped; every reader fuzzed beside a second verifier (FUZZ=seconds each)
 	FLIPS=every $(BIN)/python -m pytest tests/security/test_bundle_members.py -k flips_anywhere
@@ -159,7 +169,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults fuzz test-systemd ## What takes too long for every change
+nightly: bench-false-alarms test-faults fuzz test-systemd test-interop ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots

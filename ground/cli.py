@@ -15,6 +15,7 @@ from rich.console import Console
 
 from edge_agent.errors import AgentError
 from ground.adapt import adapt
+from ground.bridge.command import bridge_app
 from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
@@ -28,6 +29,7 @@ from ground.keys import PRIVATE_KEY, default_public_key, load_private_key
 from ground.keys_command import PasswordFileOption, keys_app, sign
 from ground.password import NO_FILE, PasswordSource
 from ground.progress import Progress
+from ground.scoring.command import pyfunc
 from ground.tune import tune
 from ground.workspace import Workspace
 from shared_features.errors import FeatureError
@@ -52,12 +54,14 @@ app.add_typer(features_app, name="features")
 app.add_typer(collect_app, name="collect")
 app.add_typer(shadow_app, name="shadow")
 app.add_typer(repo_app, name="repo")
+app.add_typer(bridge_app, name="bridge")
 app.command()(init)
 app.command()(flights_needed)
 app.command()(adapt)
 app.command()(tune)
 app.command()(drift)
 app.command()(sign)
+app.command()(pyfunc)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
