@@ -86,13 +86,17 @@ test-systemd: $(VENV)/.dev $(TREE) ## The package by its page on a booted Debian
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
 
+$(VENV)/.notebook: $(VENV)/.dev
+	$(PIP) install -c constraints.txt --no-build-isolation -e 'ground[notebook]'
+	touch $@
+
 # A library that is not ours, as host and as gateway; it needs paho-mqtt 1, so it has an environment of its own.
 .venv-sparkplug/.made: $(VENV)/.made
 	$(PYTHON) -m venv .venv-sparkplug
 	.venv-sparkplug/bin/python -m pip --disable-pip-version-check --quiet install pysparkplug==0.6.1 protobuf==7.36.2 paho-mqtt==1.6.1
 	touch $@
 
-test-interop: $(VENV)/.dev .venv-sparkplug/.made ## Beside other programs: pysparkplug, MLflow's server; the notebook, executed
+test-interop: $(VENV)/.notebook .venv-sparkplug/.made ## Beside other programs: pysparkplug, MLflow's server; the notebook, executed
 	INTEROP=full SPARKPLUG_PEER=$(CURDIR)/.venv-sparkplug/bin/python $(BIN)/python -m pytest \
 		tests/ground/bridge tests/ground/scoring tests/ground/test_notebook.py
 

@@ -35,7 +35,7 @@ class BundleModel(PythonModel):
     def predict(
         self,
         context: PythonModelContext,
-        model_input: np.ndarray,  # type: ignore[type-arg]  # bare: MLflow takes other hints for schemas
+        model_input: np.ndarray,  # bare: MLflow takes other hints for schemas
         params: Mapping[str, Any] | None = None,
     ) -> pd.DataFrame:
         """What is said of each window.

@@ -45,12 +45,16 @@ def test_its_links_lead_somewhere():
 
 @pytest.mark.skipif(os.environ.get("INTEROP") != "full", reason="takes a minute: `make test-interop` executes it")
 @pytest.mark.timeout(900)
-def test_it_runs_from_top_to_bottom(tmp_path):
+def test_it_runs_from_top_to_bottom(tmp_path, monkeypatch):
     """As a reader would run it; an error in a cell is an error here."""
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
+    config = pytest.importorskip("traitlets.config").Config({"KernelManager": {"transport": "ipc"}})
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    where = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=600, resources=where, config=config).execute()
     shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert sum("image/png" in each.get("data", {}) for each in shown) == 2
     assert any("array([-1])" in each.get("data", {}).get("text/plain", "") for each in shown)
