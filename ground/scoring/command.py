@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+from ground.terminal import say
 
 
 def pyfunc(
@@ -24,4 +23,4 @@ def pyfunc(
     from ground.scoring.pyfunc import save_pyfunc
 
     save_pyfunc(model, key or [default_public_key(model)], out)
-    console.print(f"MLflow model: {out}")
+    say(f"MLflow model: {out}")

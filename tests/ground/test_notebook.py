@@ -49,12 +49,11 @@ def test_it_runs_from_top_to_bottom(tmp_path, monkeypatch):
     """As a reader would run it; an error in a cell is an error here."""
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
-    config = pytest.importorskip("traitlets.config").Config({"KernelManager": {"transport": "ipc"}})
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     where = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(notebook, timeout=600, resources=where, config=config).execute()
+    nbclient.NotebookClient(notebook, timeout=600, startup_timeout=300, resources=where).execute()
     shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert sum("image/png" in each.get("data", {}) for each in shown) == 2
     assert any("array([-1])" in each.get("data", {}).get("text/plain", "") for each in shown)

@@ -11,10 +11,10 @@ from ground.cli import app
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-LINES = [line for block in re.findall(r"```\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
+LINES = [line for block in re.findall(r"```(?:sh|text)\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
 GROUND = [line for line in LINES if line.startswith("ground ")]
 FLEET = TEXT[TEXT.index("## From the ground to the fleet") : TEXT.index("## On board")]
-TO_THE_FLEET = re.findall(r"```\n(.*?)```", FLEET, re.DOTALL)[0].splitlines()
+TO_THE_FLEET = re.findall(r"```sh\n(.*?)```", FLEET, re.DOTALL)[0].splitlines()
 LINKS = re.findall(r"\]\(([^)]+)\)", TEXT)
 
 
