@@ -112,6 +112,20 @@ test-docs: $(VENV)/.dev ## The commands of the tutorial and the how-to pages, as
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
 
+$(VENV)/.notebook: $(VENV)/.dev
+	$(PIP) install -c constraints.txt --no-build-isolation -e 'ground[notebook]'
+	touch $@
+
+# A library that is not ours, as host and as gateway; it needs paho-mqtt 1, so it has an environment of its own.
+.venv-sparkplug/.made: $(VENV)/.made
+	$(PYTHON) -m venv .venv-sparkplug
+	.venv-sparkplug/bin/python -m pip --disable-pip-version-check --quiet install pysparkplug==0.6.1 protobuf==7.36.2 paho-mqtt==1.6.1
+	touch $@
+
+test-interop: $(VENV)/.notebook .venv-sparkplug/.made ## Beside other programs: pysparkplug, MLflow's server; the notebook, executed
+	INTEROP=full SPARKPLUG_PEER=$(CURDIR)/.venv-sparkplug/bin/python $(BIN)/python -m pytest \
+		tests/ground/bridge tests/ground/scoring tests/ground/test_notebook.py
+
 test-console: $(VENV)/.dev ## Every page of the console in Chromium, photographed for the docs (minutes; needs chromium)
 	CONSOLE=full SCREENS=docs/img/console $(BIN)/python -m pytest tests/console
 
@@ -213,7 +227,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-console ## What takes too long for every change
+nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-console test-interop ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots
