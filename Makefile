@@ -42,9 +42,6 @@ ARCH ?= amd64
 .DEFAULT_GOAL := help
 # Whatever the list below shows is a command, also where a folder has its name.
 .PHONY: $(shell sed -nE 's/^([a-z][a-z0-9-]*):.*[#][#].*/\1/p' $(firstword $(MAKEFILE_LIST)))
-# Whatever the list below shows is a command, also where a folder has its name.
-.PHONY: $(shell sed -nE 's/^([a-z][a-z0-9-]*):.*[#][#].*/\1/p' $(firstword $(MAKEFILE_LIST)))
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd test-registry-server
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -188,11 +185,6 @@ bench-fleet: $(VENV)/.dev ## 1,000 agents, one broker, two collectors; what 10,0
 
 bench-console: $(VENV)/.dev ## Server time of the console's pages, with 10,000 alerts (BENCH= for more rounds)
 	$(BIN)/python -m benchmarks.console $(BENCH)
-bench-console: $(VENV)/.dev ## Server time of the console's pages, with 10,000 alerts (BENCH= for more rounds)
-	$(BIN)/python -m benchmarks.console $(BENCH)
-
-bench-fleet: $(VENV)/.dev ## 1,000 agents, one broker, two collectors; what 10,000 aircraft need (BENCH= for the thousand)
-	$(BIN)/python -m benchmarks.fleet $(BENCH)
 
 bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
 	$(BIN)/python -m benchmarks.latency $(LONG)
