@@ -17,6 +17,7 @@ import typer
 from edge_agent.errors import AgentError
 from edge_agent.output import printable
 from ground.adapt import adapt
+from ground.bridge.command import bridge_app
 from ground.commands.batch import batch
 from ground.commands.demo import demo
 from ground.commands.examples import give_examples
@@ -24,17 +25,23 @@ from ground.commands.group import HeadedGroup
 from ground.commands.recordings import import_, simulate
 from ground.commands.release import export, pipeline
 from ground.commands.stages import evaluate, featurize, preprocess, train
+from ground.console.command import console_app
 from ground.doctor.command import doctor
 from ground.errors import GateError, GroundError
 from ground.exit_code import ExitCode
 from ground.features.command import features_app
 from ground.fleet.collect.command import collect_app
 from ground.fleet.command_drift import drift
+from ground.fleet.command_retrain import retrain
 from ground.fleet.command_shadow import shadow_app
+from ground.fleet.command_verdict import verdict_app
+from ground.fleet.registry.command import registry_app
 from ground.fleet.repo.command import repo_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
 from ground.keys_command import keys_app, sign
+from ground.report.command import report
+from ground.scoring.command import pyfunc
 from ground.terminal import say
 from ground.tune import tune
 from shared_features.errors import FeatureError
@@ -50,6 +57,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "featurize": featurize,
         "train": train,
         "evaluate": evaluate,
+        "report": report,
         "export": export,
         "pipeline": pipeline,
         "tune": tune,
@@ -60,13 +68,19 @@ COMMANDS: dict[str, dict[str, Command]] = {
     "From a detector to the fleet": {
         "sign": sign,
         "keys": keys_app,
+        "registry": registry_app,
         "repo": repo_app,
+        "pyfunc": pyfunc,
     },
     "From the fleet": {
         "batch": batch,
         "drift": drift,
         "collect": collect_app,
         "shadow": shadow_app,
+        "bridge": bridge_app,
+        "console": console_app,
+        "verdict": verdict_app,
+        "retrain": retrain,
     },
     "This machine": {
         "demo": demo,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -40,6 +41,7 @@ class PreprocessConfig(Section):
         outlier_max_share: Largest share of a recording that may be left out as outliers; above it nothing is.
         gap_tolerance_s: Time step between samples, beyond the sampling interval, from which there is a gap.
         leave_out: Recordings of the folder that this detector does not read: of another rate, say, or broken.
+        selection: Recordings by the reason for which ``ground retrain``, which writes it, took or left them.
     """
 
     outlier_sigma: float = Field(default=3.0, ge=2.0)
@@ -47,6 +49,7 @@ class PreprocessConfig(Section):
     outlier_max_share: Share = 0.02
     gap_tolerance_s: float = Field(default=0.01, gt=0.0)
     leave_out: tuple[str, ...] = ()
+    selection: Mapping[str, int] = {}
 
 
 class SplitConfig(Section):
@@ -294,12 +297,13 @@ def load_config(path: Path) -> Config:
     try:
         config = Config.model_validate(document)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(path, detail) for detail in error.errors())) from error
+        raise ConfigError("\n".join(explained(path, detail) for detail in error.errors())) from error
     config._folder = path.parent  # noqa: SLF001 - no part of the config's values, and so of its digest
     return config
 
 
-def _explain(path: Path, detail: object) -> str:
+def explained(path: Path, detail: object) -> str:
+    """What pydantic says of a field, as our errors say it."""
     info = dict(detail)  # type: ignore[call-overload]
     field = ".".join(str(part) for part in info["loc"])
     if not field and info["type"] == "value_error":

@@ -113,13 +113,14 @@ def config_page() -> str:
 
 def _ground_commands(command: Any, path: str) -> Iterator[str]:
     for name, each in command.commands.items():
-        if hasattr(each, "commands"):
-            yield from _ground_commands(each, f"{path} {name}")
-        else:
+        is_group = hasattr(each, "commands")
+        if not is_group or each.invoke_without_command:
             context = each.make_context(name, [], resilient_parsing=True)
             records = [_record(param, context) for param in each.params if param.name != "help"]
             examples = (each.epilog or "").splitlines()[2:]
             yield from _section(f"{path} {name}", each.help, records, examples)
+        if is_group:
+            yield from _ground_commands(each, f"{path} {name}")
 
 
 def _record(param: Any, context: Any) -> tuple[str, str]:
@@ -283,7 +284,7 @@ def _default(field: Any) -> str:
     value = field.default
     if isinstance(value, Section):
         return ""
-    if value is None or value in {"", ()}:
+    if value is None or (isinstance(value, str | tuple | dict) and not value):
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

@@ -20,6 +20,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "featurize": (f"ground featurize {_CONFIG}",),
     "train": (f"ground train {_CONFIG}", f"ground train {_CONFIG} --resume"),
     "evaluate": (f"ground evaluate {_CONFIG}", f"ground evaluate {_CONFIG} --json"),
+    "report": ("ground report w --pdf", "ground report results.parquet --out page.html"),
     "export": (f"ground export {_CONFIG} --version 1.0.0",),
     "pipeline": (f"ground pipeline {_CONFIG} --version 1.0.0",),
     "tune": (f"ground tune {_CONFIG} --trials 50",),
@@ -58,7 +59,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "repo discard": ("ground repo discard --role targets --repo repo",),
     "repo show": ("ground repo show --repo repo --json",),
     "repo epoch raise": ("ground repo epoch raise --repo repo",),
-    "batch": ("ground batch --model w/models/engine_vibration/1.0.0 --data w/data/raw --output results.parquet",),
+    "batch": (
+        "ground batch --model w/models/engine_vibration/1.0.0 --data w/data/raw --output results.parquet",
+        "ground batch --model w/models/engine_vibration/1.0.0 --data w/data/raw --output results.parquet --pdf",
+    ),
     "drift": ("ground drift --data fleet --model w/models/engine_vibration/1.0.0 --out drift.json",),
     "collect run": ("ground collect run --out fleet --broker broker.example:8883 --ca ca.pem --name west",),
     "collect compact": ("ground collect compact --out fleet --before 2026-11-01",),
@@ -66,6 +70,16 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "ground shadow report --data fleet --since 2026-11-01",
         "ground shadow report --data fleet --json",
     ),
+    "pyfunc": ("ground pyfunc --model w/models/engine_vibration/1.0.0 --out detector-mlflow",),
+    "bridge sparkplug": ("ground bridge sparkplug --config bridge.yaml",),
+    "console": (
+        "ground console --workspace w --dataset fleet",
+        "ground console --workspace w --dataset fleet --public-name console.example",
+    ),
+    "console user add": ("ground console user add alice --role approver --workspace w",),
+    "console user list": ("ground console user list --workspace w",),
+    "console user remove": ("ground console user remove bob --workspace w",),
+    "console audit": ("ground console audit --workspace w",),
     "demo": ("ground demo", "ground demo --data folder --set dataset --broker mosquitto"),
     "doctor": ("ground doctor", "ground doctor --workspace w --json"),
 }
@@ -78,6 +92,8 @@ def give_examples(app: typer.Typer, above: str = "") -> None:
         path = f"{above}{command.name or _name_of(command.callback)}"
         command.epilog = _shown(EXAMPLES.get(path, ()))
     for group in app.registered_groups:
+        if (path := f"{above}{group.name}") in EXAMPLES:
+            group.epilog = _shown(EXAMPLES[path])
         if group.typer_instance is not None:
             give_examples(group.typer_instance, f"{above}{group.name} ")
 

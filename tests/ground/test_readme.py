@@ -22,7 +22,7 @@ LINKS = re.findall(r"\]\(([^)]+)\)", TEXT)
 def test_command_is_there(line: str) -> None:
     """With the options that are named."""
     command, words = typer.main.get_command(app), line.split()[1:]
-    while hasattr(command, "commands"):
+    while words[0] in getattr(command, "commands", ()):
         command, words = command.commands[words[0]], words[1:]
     known = {option for each in command.params for option in each.opts}
     assert {word for word in words if word.startswith("--")} <= known
