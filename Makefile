@@ -39,7 +39,8 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-console test-faults test-docs test-bare test-loop test-airflow fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-console bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms bench-cli nightly man reference deb test-systemd
+# Whatever the list below shows is a command, also where a folder has its name.
+.PHONY: $(shell sed -nE 's/^([a-z][a-z0-9-]*):.*[#][#].*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -157,6 +158,9 @@ bench-collector: $(VENV)/.dev ## Results a second that a collector takes with on
 bench-console: $(VENV)/.dev ## Server time of the console's pages, with 10,000 alerts (BENCH= for more rounds)
 	$(BIN)/python -m benchmarks.console $(BENCH)
 
+bench-fleet: $(VENV)/.dev ## 1,000 agents, one broker, two collectors; what 10,000 aircraft need (BENCH= for the thousand)
+	$(BIN)/python -m benchmarks.fleet $(BENCH)
+
 bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
 	$(BIN)/python -m benchmarks.latency $(LONG)
 
@@ -173,8 +177,8 @@ soak: .venv-edge/.made ## Half an hour at 20 windows/s: growth of memory, thread
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)
 
-bench-swap: $(VENV)/.dev ## Hot swaps under load: windows lost, latency, memory, install (BENCH= for 100 of 2 MB and 10 of 40 MB)
-	$(BIN)/python -m benchmarks.swap $(BENCH)
+bench-swap: .venv-edge/.made ## Hot swaps under load: windows lost, latency, memory, install (BENCH= for 100 of 2 MB and 10 of 40 MB)
+	$(BIN)/python -m benchmarks.swap --python .venv-edge/bin/python $(BENCH)
 
 bench-shadow: $(VENV)/.dev ## Gate: a shadow adds less than 1 ms to the 99th percentile; BENCH= for 10,000 windows
 	$(BIN)/python -m benchmarks.shadow_turns $(BENCH)
@@ -204,7 +208,7 @@ docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 man: $(VENV)/.dev ## Renew the man pages in packaging/man
 	$(BIN)/python packaging/make_man.py
 
-reference: $(VENV)/.dev ## Renew docs/reference/cli.md and config.md
+reference: $(VENV)/.dev ## Renew what is made from code: docs/reference/cli.md and config.md, completion for bash
 	$(BIN)/python packaging/make_reference.py
 
 lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements

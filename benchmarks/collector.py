@@ -102,8 +102,8 @@ def _messages(n: int) -> Iterator[tuple[str, bytes]]:
     for number in range(n):
         source = number % (_AIRCRAFT * _ENGINES)
         aircraft, engine = f"OO-{source // _ENGINES:03d}", str(source % _ENGINES + 1)
-        window = replace(_WINDOW, aircraft=aircraft, engine=engine, seq=number // (_AIRCRAFT * _ENGINES))
-        yield f"aircraft/{aircraft}/engine/{engine}/result", encode_result(Result(window, _RUNTIME))
+        window = replace(WINDOW, aircraft=aircraft, engine=engine, seq=number // (_AIRCRAFT * _ENGINES))
+        yield f"aircraft/{aircraft}/engine/{engine}/result", encode_result(Result(window, RUNTIME))
 
 
 def _rows(data: Path) -> int:
@@ -141,13 +141,13 @@ def _wait(collector: Program, condition: Callable[[], bool]) -> None:
         time.sleep(_LOOK_S)
 
 
-_WINDOW = Assessment(
+WINDOW = Assessment(
     aircraft="", engine="", flight="2026-11-28-1", phase="cruise", seq=0, start_ns=1_790_000_000 * NS_PER_S,
     end_ns=1_790_000_010 * NS_PER_S, state=NORMAL, reason="", event="", score=1.25, threshold=3.5,
     bundle_id="engine_vibration/1.0.0", bundle_digest="a" * 64, spec_digest="b" * 64,
     contributions=tuple(Contribution(f"acc_1.band_{number}", 0.125) for number in range(5)),
 )  # fmt: skip
-_RUNTIME = Runtime(
+RUNTIME = Runtime(
     agent="box-001", run="0123456789abcdef", monotonic_ns=10**15, clock="synchronised",
     latency_ms=Latency(0.125, 0.25, 1.5), deadline_missed=False,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Make docs/reference/cli.md and config.md: commands, exit codes, keys and defaults out of the code that reads them."""
+"""Make what is made from code: docs/reference/cli.md and config.md, and completion of `edge-agent` for bash."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 ROOT = Path(__file__).resolve().parents[1]
-REFERENCE = ROOT / "docs" / "reference"
 
 _CLI = """\
 # Command lines
@@ -62,8 +61,34 @@ This page is made from the classes that read the file (`make reference`).
 
 
 def make_pages() -> dict[str, str]:
-    """The text of each page, by file name."""
-    return {"cli.md": cli_page(), "config.md": config_page()}
+    """The text of each file, by its path in the source tree."""
+    return {
+        "docs/reference/cli.md": cli_page(),
+        "docs/reference/config.md": config_page(),
+        "packaging/completion/edge-agent": completion(),
+    }
+
+
+def completion() -> str:
+    """What bash completes after ``edge-agent``; a box needs nothing but the file for it."""
+    import shtab
+
+    from edge_agent.cli_parser import parser
+
+    made = parser()
+    for command in (made, *_commands_of(made)):
+        for action in command._actions:  # noqa: SLF001 - argparse has no other way to ask
+            if action.type is Path:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+    return shtab.complete(made, shell="bash")  # noqa: S604 - the kind of script, no shell is started
+
+
+def _commands_of(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to ask
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - same
+            for command in action.choices.values():
+                yield command
+                yield from _commands_of(command)
 
 
 def cli_page() -> str:
@@ -88,13 +113,14 @@ def config_page() -> str:
 
 def _ground_commands(command: Any, path: str) -> Iterator[str]:
     for name, each in command.commands.items():
-        if hasattr(each, "commands"):
-            yield from _ground_commands(each, f"{path} {name}")
-        else:
+        is_group = hasattr(each, "commands")
+        if not is_group or each.invoke_without_command:
             context = each.make_context(name, [], resilient_parsing=True)
             records = [_record(param, context) for param in each.params if param.name != "help"]
             examples = (each.epilog or "").splitlines()[2:]
             yield from _section(f"{path} {name}", each.help, records, examples)
+        if is_group:
+            yield from _ground_commands(each, f"{path} {name}")
 
 
 def _record(param: Any, context: Any) -> tuple[str, str]:
@@ -258,7 +284,7 @@ def _default(field: Any) -> str:
     value = field.default
     if isinstance(value, Section):
         return ""
-    if value is None or value in {"", ()}:
+    if value is None or (isinstance(value, str | tuple | dict) and not value):
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
@@ -270,6 +296,7 @@ def _markdown(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for page, text in make_pages().items():
-        (REFERENCE / page).write_text(text, encoding="utf-8")
-        sys.stdout.write(f"{REFERENCE / page}\n")
+    for path, text in make_pages().items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path}\n")

@@ -70,6 +70,14 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "ground shadow report --data fleet --since 2026-11-01",
         "ground shadow report --data fleet --json",
     ),
+    "console": (
+        "ground console --workspace w --dataset fleet",
+        "ground console --workspace w --dataset fleet --public-name console.example",
+    ),
+    "console user add": ("ground console user add alice --role approver --workspace w",),
+    "console user list": ("ground console user list --workspace w",),
+    "console user remove": ("ground console user remove bob --workspace w",),
+    "console audit": ("ground console audit --workspace w",),
     "demo": ("ground demo", "ground demo --data folder --set dataset --broker mosquitto"),
     "doctor": ("ground doctor", "ground doctor --workspace w --json"),
 }
@@ -82,6 +90,8 @@ def give_examples(app: typer.Typer, above: str = "") -> None:
         path = f"{above}{command.name or _name_of(command.callback)}"
         command.epilog = _shown(EXAMPLES.get(path, ()))
     for group in app.registered_groups:
+        if (path := f"{above}{group.name}") in EXAMPLES:
+            group.epilog = _shown(EXAMPLES[path])
         if group.typer_instance is not None:
             give_examples(group.typer_instance, f"{above}{group.name} ")
 

@@ -19,6 +19,7 @@ PACKAGES: Final = ("enginear-ground", "enginear-edge-agent", "enginear-shared-fe
 EXTRAS: Final = {
     "demo": "`ground demo` with the broker iotcore",
     "tune": "`ground tune`",
+    "console": "`ground console`",
     "pkcs11": "`ground sign --pkcs11`",
 }
 """What each extra of enginear-ground is for."""

@@ -175,7 +175,6 @@ def test_sessions_end_after_half_a_day(bare, monkeypatch):
 
 def test_the_login_leads_to_pages_of_ours_alone(bare):
     """Whatever the link to it says."""
-    client = browser_of(bare)
     elsewhere = (
         "https://evil.example",
         "//evil.example",
@@ -187,7 +186,7 @@ def test_the_login_leads_to_pages_of_ours_alone(bare):
         "",
     )
     for wanted in elsewhere:
-        assert log_in(client, "viewer", next=wanted).headers["location"] == "/", wanted
+        assert log_in(browser_of(bare), "viewer", next=wanted).headers["location"] == "/", wanted
 
 
 def test_the_login_leads_back(bare):

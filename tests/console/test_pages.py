@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from http import HTTPStatus
@@ -9,6 +10,7 @@ from http import HTTPStatus
 import pytest
 
 from edge_agent.topics_section import TopicsSection
+from ground.console.data.drift_event import drift_event
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
 from ground.fleet.collect.parts import write_parts
@@ -53,6 +55,31 @@ def test_nonsense_pages_are_the_first_one(viewer, page):
     """Or the last one there can be; never a fault."""
     assert viewer.get("/", params={"page": page}).status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
     assert viewer.get("/alerts", params={"page": page}).status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+
+
+DRIFT = {
+    "schema": 1, "event": "drift", "bundle_id": "d/1.0.0", "bundle_digest": "ab", "p": 0.0004, "outcome": "drift",
+    "shifts": [{"name": "acc_1.rms", "phase": "cruise", "spreads": 2.5, "feature": 0, "statistic": 9.0}],
+    "flown": [{"engine": "OO-ABC/1", "flight": "F1"}, {"engine": "OO-ABC/1", "flight": "F2"}],
+}  # fmt: skip
+
+
+def test_drift_that_was_found_is_shown(browser, settings):
+    """In words, and beside its engines."""
+    (settings.workspace / "drift.json").write_text(json.dumps(DRIFT))
+    page = browser(Role.VIEWER).get("/").text
+    assert "2 flights of 1 engine differ from the first ones of d/1.0.0" in page
+    assert "RMS of acc_1 in cruise by 2.50" in page
+    assert page.count('<span class="badge open">drift</span>') == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"schema": 2}', json.dumps({**DRIFT, "flown": [3]}), "9" * 9_999]
+)
+def test_another_file_is_no_drift(settings, content):
+    """Half written, of another version, or nonsense."""
+    (settings.workspace / "drift.json").write_text(content)
+    assert drift_event(settings.workspace) == ()
 
 
 def test_alerts_are_listed_newest_first(viewer):

@@ -26,6 +26,9 @@ TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encodi
 SYNOPSIS = re.compile(r"\\?\||\[|\]|<|>")
 
 
+COMMAND = typer.main.get_command(app)
+
+
 def named(blocks: list[Block]) -> list[object]:
     """Blocks as parameters of a test."""
     return [pytest.param(block, id=block.place) for block in blocks]
@@ -65,26 +68,21 @@ def test_it_is_well_formed(block: Block) -> None:
     PARSERS[block.language](block.text)
 
 
-def command_lines() -> list[object]:
-    """Each command of ours on a page: in blocks of `sh`, and in indented lines and code within the text."""
-    found: dict[str, str] = {}
-    for page in PAGES:
-        place = page.relative_to(ROOT)
-        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-        for line in text.splitlines():
-            inline = re.findall(r"`((?:ground|edge-agent) [^`]+)`", line)
-            shown = [line.strip()] if re.match(r"\s*(?:ground|edge-agent) [a-z-]+", line) else []
-            found |= {each: f"{place}: {each[:60]}" for each in (*shown, *inline)}
-    return [pytest.param(line, id=name) for line, name in found.items()]
+def command_lines(page: Path) -> set[str]:
+    """Each command of ours on a page: in blocks of `sh`, in indented lines, and in code within the text."""
+    lines = page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    inline = {each for line in lines for each in re.findall(r"`((?:ground|edge-agent) [^`]+)`", line)}
+    return inline | {line.strip() for line in lines if re.match(r"\s*(?:ground|edge-agent) [a-z-]+", line)}
 
 
-@pytest.mark.parametrize("line", command_lines())
-def test_command_and_its_options_are_there(line: str) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_their_options_are_there(page: Path) -> None:
     """A page of options that are gone helps nobody."""
-    program, words = words_of(line)
-    known = options_of(program, words)
-    asked = {re.split(r"[=,;:.)]", word)[0] for word in words if word.startswith("--")}
-    assert asked <= known | {"--help"}, f"{program} {' '.join(words)}: expected its options, got {asked - known}"
+    for line in sorted(command_lines(page)):
+        program, words = words_of(line)
+        known = options_of(program, words)
+        asked = {re.split(r"[=,;:.)]", word)[0] for word in words if word.startswith("--")}
+        assert asked <= known | {"--help"}, f"{program} {' '.join(words)}: expected its options, got {asked - known}"
 
 
 def words_of(line: str) -> tuple[str, list[str]]:
@@ -106,7 +104,7 @@ def options_of(program: str, words: list[str]) -> set[str]:
         chosen = [EDGE_COMMANDS[name]] if name else group
         assert chosen or words[0].startswith("-"), f"edge-agent {words[0]}: expected a command"
         return {option for each in (*chosen, parser()) for action in each._actions for option in action.option_strings}
-    command, rest = typer.main.get_command(app), words
+    command, rest = COMMAND, words
     known = {option for each in command.params for option in each.opts}
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         name = rest[0].strip(",.;:")

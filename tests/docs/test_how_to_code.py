@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.frame import NS_PER_S
 from edge_agent.publication import Publication
 from edge_agent.topics_section import TopicsSection
 from ground.fleet.collect.parts import write_parts
@@ -18,6 +19,8 @@ from tests.conftest import ROOT
 from tests.docs.blocks import FILE, Block, blocks_of
 from tests.ground.collect.conftest import message  # noqa: F401 - a fixture
 
+AFTER_S = 1_793_620_800
+"""2026-11-02T12:00Z: in the days that collect.md asks for."""
 HOW_TO = ROOT / "docs" / "how-to"
 SWING = """
 import numpy as np
@@ -78,7 +81,7 @@ def test_the_change_still_fits(page: str) -> None:
 
 def test_a_dataset_is_read_as_the_page_says(message, work_dir: Path, capsys) -> None:  # noqa: F811 - the fixture
     """Rows of the aircraft and the days that were asked for."""
-    results: list[Publication] = [message(seq, flight=f"F{seq}") for seq in range(3)]
+    results: list[Publication] = [message(seq, end_ns=AFTER_S * NS_PER_S + seq) for seq in range(3)]
     write_parts(results, work_dir / "fleet", name="c-1", date="2026-11-02", topics=TopicsSection())
     (block,) = blocks("collect.md", "python")
     exec(compile(block.text, block.place, "exec"), {})  # noqa: S102 - the page's own code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.docs.shell import run_blocks
 from tests.edge.conftest import proved_here  # noqa: F401 - a fixture
 from tests.ground.conftest import TinyRecordings, tiny_document
 
+pytestmark = pytest.mark.skipif(os.environ.get("DOCS") != "full", reason="half a minute: make test-docs")
 ROLLBACK, KILLED = (block for block in blocks_of(ROOT / "docs" / "how-to" / "recover.md") if block.language == "sh")
 
 

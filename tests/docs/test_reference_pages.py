@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
 from types import ModuleType
 
 import pytest
@@ -27,7 +28,25 @@ MADE = loaded("packaging/make_reference.py").make_pages()
 @pytest.mark.parametrize("page", sorted(MADE))
 def test_made_page_is_current(page: str) -> None:
     """What is committed is what `make reference` makes."""
-    assert (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8") == MADE[page], "run `make reference`"
+    assert (ROOT / page).read_text(encoding="utf-8") == MADE[page], "run `make reference`"
+
+
+def test_bash_completes_commands_and_options() -> None:
+    """Of the agent, by the file that the package brings."""
+    script = ROOT / "packaging" / "completion" / "edge-agent"
+    typed = f"""
+        . {script}
+        complete_word() {{
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_TYPE=9 COMP_KEY=9 COMPREPLY=()
+            "$(complete -p edge-agent | sed -E 's/.*-F ([^ ]+).*/\\1/')" edge-agent "${{@: -1}}" "${{@: -2:1}}"
+            printf '%s\n' "${{COMPREPLY[@]}}"
+        }}
+        complete_word edge-agent spo
+        complete_word edge-agent spool st
+        complete_word edge-agent spool export --fo
+    """
+    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["spool", "stats", "--format"]
 
 
 def test_navigation_leaves_no_page_out() -> None:
