@@ -70,6 +70,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "ground shadow report --data fleet --since 2026-11-01",
         "ground shadow report --data fleet --json",
     ),
+    "pyfunc": ("ground pyfunc --model w/models/engine_vibration/1.0.0 --out detector-mlflow",),
+    "bridge sparkplug": ("ground bridge sparkplug --config bridge.yaml",),
     "console": (
         "ground console --workspace w --dataset fleet",
         "ground console --workspace w --dataset fleet --public-name console.example",
