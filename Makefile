@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
+MLFLOW := .venv-mlflow
 ARM64 := .venv-arm64
 AIRFLOW := .venv-airflow
 BIN := $(VENV)/bin
@@ -39,7 +40,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd test-loop test-airflow
+.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd test-loop test-airflow test-registry-server
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -76,6 +77,16 @@ demo: $(VENV)/.ground ## Recordings -> detector -> signed bundle -> agent on a r
 test: $(VENV)/.dev ## The whole test suite: first what must be alone on the machine, then the rest on WORKERS cores
 	$(BIN)/python -m pytest -m alone
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
+
+# A server of MLflow, apart from ours: it wants older libraries.
+$(MLFLOW)/.made: requirements-mlflow.txt
+	@echo "installing the server of MLflow into $(MLFLOW) (once; a minute)"
+	$(PYTHON) -m venv $(MLFLOW)
+	$(MLFLOW)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements-mlflow.txt
+	touch $@
+
+test-registry-server: $(VENV)/.dev $(MLFLOW)/.made ## The registry on a real MLflow server
+	MLFLOW_SERVER=$(CURDIR)/$(MLFLOW)/bin/mlflow $(BIN)/python -m pytest tests/ground/fleet/test_registry_server.py
 
 TREE := .cache/bookworm.tar.zst
 $(TREE): tests/systemd/make_tree.sh

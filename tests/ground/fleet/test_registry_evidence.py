@@ -64,8 +64,14 @@ def test_gates_that_did_not_pass(evidence, message):
 
 def test_metrics_that_are_none():
     """A bundle of another tool has none of ours."""
-    with pytest.raises(DataError, match="expected schema"):
-        ask(registered(subject()), "1.0.0", State.VALIDATION, metrics=b"{}")
+    for evidence in (
+        b"{}",
+        b"[]",
+        b'{"verdict": "PASS", "gates": []}',
+        b'{"verdict": {"verdict": "PASS"}, "gates": 3}',
+    ):
+        with pytest.raises(DataError, match="expected an evaluation"):
+            ask(registered(subject()), "1.0.0", State.VALIDATION, metrics=evidence)
 
 
 def test_a_development_bundle_stays_in_development():
@@ -188,6 +194,13 @@ def test_what_is_no_report(content):
     """Empty, cut short, no text, or of another kind."""
     with pytest.raises(PromotionError, match="shadow report: expected the file"):
         check_report("d/2.0.0", content, **CHECK)
+
+
+def test_a_report_names_windows_by_nanoseconds():
+    """Beyond 2^53: the very report of the command, of flights in which one of the two alarms."""
+    window = {"aircraft": "a", "engine": "e", "flight": "f", "phase": "climb", "end_ns": 1_768_003_515_000_000_000}
+    alone = {**window, "ratio_active": 1.5, "ratio_shadow": 0.5}
+    check_report("d/2.0.0", report(CANDIDATE, FLYING, gained=[alone], lost=[alone, alone]), **CHECK)
 
 
 def test_the_least_that_does():
