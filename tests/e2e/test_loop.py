@@ -32,7 +32,7 @@ from tests.ground.repo_ceremony import FLEET, Ceremony, served
 pytestmark = [
     pytest.mark.skipif(os.environ.get("LOOP") != "full", reason="takes minutes: run `make test-loop`"),
     pytest.mark.skipif(not MOSQUITTO, reason="mosquitto is not installed"),
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(3600),
 ]
 
 AIRFLOW = os.environ.get("AIRFLOW", "")
