@@ -126,6 +126,9 @@ test-interop: $(VENV)/.notebook .venv-sparkplug/.made ## Beside other programs: 
 test-console: $(VENV)/.dev ## Every page of the console in Chromium, photographed for the docs (minutes; needs chromium)
 	CONSOLE=full SCREENS=docs/img/console $(BIN)/python -m pytest tests/console
 
+pictures: test-console ## The README's pictures of the console, of what test-console photographed
+	$(BIN)/python packaging/shrink_pictures.py
+
 test-loop: $(VENV)/.dev ## Drift, retraining, shadow, promotion, update: the whole loop with real parts (minutes)
 	LOOP=full $(BIN)/python -m pytest -s tests/e2e/test_loop.py
 

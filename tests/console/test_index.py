@@ -141,9 +141,14 @@ def damage(path: Path, how: str) -> None:
         path.write_bytes(content[:4] + bytes(byte ^ 0xFF for byte in content[4:half]) + content[half:])
 
 
-@pytest.mark.parametrize("how", ["columns", "text", "empty", "cut", "flipped"])
-@pytest.mark.parametrize("kind", [Kind.RESULT, Kind.ALERT, Kind.FLIGHT])
-def test_a_broken_file_is_told_of_and_the_others_are_shown(root, how, kind):
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        *((Kind.RESULT, how) for how in ("columns", "text", "empty", "cut", "flipped")), (Kind.ALERT, "cut"),
+        (Kind.FLIGHT, "flipped"),
+    ],
+)  # fmt: skip
+def test_a_broken_file_is_told_of_and_the_others_are_shown(root, kind, how):
     """And when it is whole again, it is read."""
     (path,) = (root / kind.value / "aircraft=A").glob("*/*.parquet")
     whole = path.read_bytes()
