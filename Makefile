@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
+MLFLOW := .venv-mlflow
 ARM64 := .venv-arm64
 AIRFLOW := .venv-airflow
 BIN := $(VENV)/bin
@@ -78,6 +79,16 @@ test: $(VENV)/.dev ## The whole test suite: first what must be alone on the mach
 	$(BIN)/python -m pytest -m alone
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
 
+# A server of MLflow, apart from ours: it wants older libraries.
+$(MLFLOW)/.made: requirements-mlflow.txt
+	@echo "installing the server of MLflow into $(MLFLOW) (once; a minute)"
+	$(PYTHON) -m venv $(MLFLOW)
+	$(MLFLOW)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements-mlflow.txt
+	touch $@
+
+test-registry-server: $(VENV)/.dev $(MLFLOW)/.made ## The registry on a real MLflow server
+	MLFLOW_SERVER=$(CURDIR)/$(MLFLOW)/bin/mlflow $(BIN)/python -m pytest tests/ground/fleet/test_registry_server.py
+
 TREE := .cache/bookworm.tar.zst
 $(TREE): tests/systemd/make_tree.sh
 	tests/systemd/make_tree.sh $@
@@ -98,8 +109,25 @@ test-docs: $(VENV)/.dev ## The commands of the tutorial and the how-to pages, as
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
 
+$(VENV)/.notebook: $(VENV)/.dev
+	$(PIP) install -c constraints.txt --no-build-isolation -e 'ground[notebook]'
+	touch $@
+
+# A library that is not ours, as host and as gateway; it needs paho-mqtt 1, so it has an environment of its own.
+.venv-sparkplug/.made: $(VENV)/.made
+	$(PYTHON) -m venv .venv-sparkplug
+	.venv-sparkplug/bin/python -m pip --disable-pip-version-check --quiet install pysparkplug==0.6.1 protobuf==7.36.2 paho-mqtt==1.6.1
+	touch $@
+
+test-interop: $(VENV)/.notebook .venv-sparkplug/.made ## Beside other programs: pysparkplug, MLflow's server; the notebook, executed
+	INTEROP=full SPARKPLUG_PEER=$(CURDIR)/.venv-sparkplug/bin/python $(BIN)/python -m pytest \
+		tests/ground/bridge tests/ground/scoring tests/ground/test_notebook.py
+
 test-console: $(VENV)/.dev ## Every page of the console in Chromium, photographed for the docs (minutes; needs chromium)
 	CONSOLE=full SCREENS=docs/img/console $(BIN)/python -m pytest tests/console
+
+pictures: test-console ## The README's pictures of the console, of what test-console photographed
+	$(BIN)/python packaging/shrink_pictures.py
 
 test-loop: $(VENV)/.dev ## Drift, retraining, shadow, promotion, update: the whole loop with real parts (minutes)
 	LOOP=full $(BIN)/python -m pytest -s tests/e2e/test_loop.py
@@ -155,11 +183,11 @@ bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, d
 bench-collector: $(VENV)/.dev ## Results a second that a collector takes with one core; BENCH= for 200,000
 	$(BIN)/python -m benchmarks.collector $(BENCH)
 
-bench-console: $(VENV)/.dev ## Server time of the console's pages, with 10,000 alerts (BENCH= for more rounds)
-	$(BIN)/python -m benchmarks.console $(BENCH)
-
 bench-fleet: $(VENV)/.dev ## 1,000 agents, one broker, two collectors; what 10,000 aircraft need (BENCH= for the thousand)
 	$(BIN)/python -m benchmarks.fleet $(BENCH)
+
+bench-console: $(VENV)/.dev ## Server time of the console's pages, with 10,000 alerts (BENCH= for more rounds)
+	$(BIN)/python -m benchmarks.console $(BENCH)
 
 bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
 	$(BIN)/python -m benchmarks.latency $(LONG)
@@ -194,7 +222,7 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-console ## What takes too long for every change
+nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-console test-interop ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,7 @@ def _measure(out: Path, *, quick: bool) -> int:
     n = _QUICK if quick else _FULL
     cal = summarise(time_interleaved([Case("cal", make_cal, _CAL_ROUNDS)], seed=0)["cal"])
     with tempfile.TemporaryDirectory() as name:
-        row = _collect(Path(name), n)
+        row = _row(collect(Path(name), n))
     publish(
         Report(benchmark="collector", mode="quick" if quick else "full", unit="ms", cal=cal, rows=(row,)),
         out,
@@ -63,7 +63,29 @@ def _measure(out: Path, *, quick: bool) -> int:
     return EXIT_OK
 
 
-def _collect(folder: Path, n: int) -> Row:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a collector has done.
+
+    Attributes:
+        n: Results that were sent.
+        cpu_s: Its processor time for them.
+        wall_s: How long it took, sender and broker beside it.
+        lost: Results that are not in the dataset.
+        doubled: Rows too many.
+        pss_mib: Its memory in the end.
+    """
+
+    n: int
+    cpu_s: float
+    wall_s: float
+    lost: int
+    doubled: int
+    pss_mib: float
+
+
+def collect(folder: Path, n: int) -> Collected:
+    """Have a collector take ``n`` results of forty engines, as fast as they come."""
     data = folder / "data"
     with running_broker(MOSQUITTO, folder, settings=_SETTINGS) as broker:
         command = [
@@ -76,19 +98,25 @@ def _collect(folder: Path, n: int) -> Row:
             _flood(broker, n)
             _wait(collector, lambda: _rows(data) >= n)
             after = use_of(collector.process.pid)
-    cpu_s, wall_s = after.cpu_s - before.cpu_s, after.at_s - before.at_s
     lost, doubled = _faults(data, n)
+    return Collected(
+        n=n, cpu_s=after.cpu_s - before.cpu_s, wall_s=after.at_s - before.at_s, lost=lost, doubled=doubled,
+        pss_mib=after.pss_mib,
+    )  # fmt: skip
+
+
+def _row(done: Collected) -> Row:
     figures = {
-        "results per second of processor time": n / cpu_s,
-        "results a second, sender and broker beside it": n / wall_s,
-        "lost": float(lost),
-        "doubled": float(doubled),
-        "PSS, MiB": after.pss_mib,
+        "results per second of processor time": done.n / done.cpu_s,
+        "results a second, sender and broker beside it": done.n / done.wall_s,
+        "lost": float(done.lost),
+        "doubled": float(done.doubled),
+        "PSS, MiB": done.pss_mib,
     }
     return Row(
-        name=f"{n:,} results of {_AIRCRAFT * _ENGINES} engines: processor time of one",
-        summary=summarise(np.array([cpu_s / n])),
-        targets=_targets(n / cpu_s, lost + doubled),
+        name=f"{done.n:,} results of {_AIRCRAFT * _ENGINES} engines: processor time of one",
+        summary=summarise(np.array([done.cpu_s / done.n])),
+        targets=_targets(done.n / done.cpu_s, done.lost + done.doubled),
         figures=figures,
     )
 

@@ -17,6 +17,7 @@ import typer
 from edge_agent.errors import AgentError
 from edge_agent.output import printable
 from ground.adapt import adapt
+from ground.bridge.command import bridge_app
 from ground.commands.batch import batch
 from ground.commands.demo import demo
 from ground.commands.examples import give_examples
@@ -40,6 +41,7 @@ from ground.flights_needed import flights_needed
 from ground.initialise.command import init
 from ground.keys_command import keys_app, sign
 from ground.report.command import report
+from ground.scoring.command import pyfunc
 from ground.terminal import say
 from ground.tune import tune
 from shared_features.errors import FeatureError
@@ -68,12 +70,14 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "keys": keys_app,
         "registry": registry_app,
         "repo": repo_app,
+        "pyfunc": pyfunc,
     },
     "From the fleet": {
         "batch": batch,
         "drift": drift,
         "collect": collect_app,
         "shadow": shadow_app,
+        "bridge": bridge_app,
         "console": console_app,
         "verdict": verdict_app,
         "retrain": retrain,

@@ -297,12 +297,13 @@ def load_config(path: Path) -> Config:
     try:
         config = Config.model_validate(document)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(path, detail) for detail in error.errors())) from error
+        raise ConfigError("\n".join(explained(path, detail) for detail in error.errors())) from error
     config._folder = path.parent  # noqa: SLF001 - no part of the config's values, and so of its digest
     return config
 
 
-def _explain(path: Path, detail: object) -> str:
+def explained(path: Path, detail: object) -> str:
+    """What pydantic says of a field, as our errors say it."""
     info = dict(detail)  # type: ignore[call-overload]
     field = ".".join(str(part) for part in info["loc"])
     if not field and info["type"] == "value_error":

@@ -32,10 +32,11 @@ def doctor(
     from edge_agent.finding import FAIL, worst
     from ground.doctor.examination import examine
 
-    home = workspace or Path()
-    chosen = config or next((path for path in [home / _DEFAULT_CONFIG] if workspace and path.is_file()), None)
+    home = Path() if config is not None and workspace is None else workspace
+    if config is None and home is not None and (home / _DEFAULT_CONFIG).is_file():
+        config = home / _DEFAULT_CONFIG
     findings: list[Finding] = []
-    for finding in examine(workspace, chosen):
+    for finding in examine(home, config):
         findings.append(finding)
         if not as_json:
             _print(finding)

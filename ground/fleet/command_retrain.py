@@ -14,7 +14,6 @@ from ground.errors import ConfigError, DataError
 from ground.fleet.repo.options import OnlineOption, OnlinePasswordOption
 from ground.fleet.retrain.cause import Cause
 from ground.fleet.verdicts import VERDICTS_FILE
-from ground.keys import PRIVATE_KEY, PUBLIC_KEY, load_private_key
 from ground.password import NO_FILE, PasswordSource
 
 if TYPE_CHECKING:
@@ -87,6 +86,7 @@ def retrain(
     from ground.fleet.registry.registry import open_registry
     from ground.fleet.retrain.ledger import Ledger, State
     from ground.fleet.retrain.offer import Desk, check_desk, offer_shadow
+    from ground.keys import PUBLIC_KEY
 
     request = _request(cause, config, workspace, event=event, data=data, verdicts=verdicts)
     fleet = request.config.bundle.fleet
@@ -147,6 +147,8 @@ def _request(
 
 
 def _signing_key(key: Path | None, workspace: Path, password_file: Path) -> SigningKey | None:
+    from ground.keys import PRIVATE_KEY, load_private_key
+
     path = key or workspace / "keys" / PRIVATE_KEY
     if key is None and not path.exists():
         return None

@@ -86,7 +86,7 @@ def typed(root: Path, line: str) -> float:
     say(f"$ {line}")
     settings = package_settings()
     mounts = [f"mount --bind {path} {root}{path}" for path in ("/proc", "/dev", "/sys")]
-    for path in sorted({CERTIFICATES, *local_paths(settings)}):
+    for path in outermost({CERTIFICATES, *local_paths(settings)}):
         made = Path(f"{root}{path}")
         mounts.append(f"mkdir -p {shlex.quote(str(made if Path(path).is_dir() else made.parent))}")
         if Path(path).is_file():
@@ -128,6 +128,11 @@ def local_paths(settings: dict[str, str]) -> set[str]:
     found = {word for word in words if word.startswith("/") and Path(word).exists()}
     # An index of links to files beside it needs its whole folder.
     return {str(Path(path).parent) if Path(path).name == "simple" else path for path in found}
+
+
+def outermost(paths: set[str]) -> list[str]:
+    """Without those that lie in another one."""
+    return sorted(path for path in paths if not any(str(above) in paths for above in Path(path).parents))
 
 
 if __name__ == "__main__":

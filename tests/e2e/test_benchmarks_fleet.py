@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.fleet_agents import Fleet, Plan, _schedule
 from benchmarks.fleet_costs import Bill, Operation, UnitCosts, bill
 from edge_agent.result import decode_result
@@ -38,10 +39,22 @@ def test_agents_at_a_real_broker(broker: Any, peer: Any) -> None:
 
 
 def test_bill_by_hand() -> None:
-    """100 aircraft of 2 engines, half of them at once, a result every 2 s: 50 results a second, 3.6 million a day."""
-    costs = UnitCosts(broker_s=0.01, collector_s=0.02, wire_bytes=1_000.0, stored_bytes=100.0, detect_s=0.001)
-    operation = Operation(aircraft=100, engines=2, hours_per_day=10.0, share_at_once=0.5, hop_s=2.0, headroom=0.5)
+    """Two cells of 50 aircraft of 2 engines, half of them at once, a result every 2 s: 25 results a second and cell.
+
+    A collector spends 25 * 0.004 s a second on files, which leaves 0.4 of its half core: 20 results of 0.02 s each.
+    """
+    costs = UnitCosts(broker_s=0.01, result_s=0.02, file_s=0.04, wire_bytes=1_000.0, stored_bytes=100.0, detect_s=0.001)
+    operation = Operation(
+        aircraft=100, engines=2, cell=50, hours_per_day=10.0, share_at_once=0.5, hop_s=2.0, every_s=10.0, headroom=0.5
+    )
     assert bill(costs, operation) == Bill(
-        results_per_s=50.0, wire_mb_per_s=0.05, broker_cores=1, collectors=2, stored_gb_per_day=0.36,
-        stored_tb_per_year=pytest.approx(0.1314), batch_core_h_per_day=1.0,
+        results_per_s=50.0, wire_mb_per_s=0.05, brokers=2, collectors=4, files_per_day=4 * 25 * 8_640,
+        stored_gb_per_day=0.36, stored_tb_per_year=pytest.approx(0.1314), batch_core_h_per_day=1.0,
     )  # fmt: skip
+
+
+def test_bill_that_nobody_can_pay() -> None:
+    """Files that fill a core are not paid by more collectors: each of them writes them all."""
+    costs = UnitCosts(broker_s=0.0, result_s=0.0, file_s=1.0, wire_bytes=0.0, stored_bytes=0.0, detect_s=0.0)
+    with pytest.raises(BenchmarkError, match="write less often"):
+        bill(costs, Operation())

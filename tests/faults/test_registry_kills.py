@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +23,46 @@ from ground.fleet.registry.states import State
 from ground.mlflow_client import mlflow_client, without_noise
 from tests.ground.registry_rig import PERSON, Made, Rig, report
 
-EACH = 5
+EACH = 7
 """The short form kills before each of so many operations."""
-LEAST_OPERATIONS = 15
+LEAST_KILLS = 3
+N_DECISIONS = 7
 BEFORE, AFTER = {"1.0.0": "active", "2.0.0": "shadow"}, {"1.0.0": "retired", "2.0.0": "active"}
 
 
+@dataclass(frozen=True)
+class Flying:
+    """A registry with an active version and its shadow, and a third one to register."""
+
+    folder: Path
+    rig: Rig
+    one: Made
+    two: Made
+    three: Made
+
+    def promote(self, folder: Path) -> Registry:
+        """Make the shadow active in a copy."""
+        registry = open_registry(folder)
+        registry.promote(self.two.name, Promotion(to=State.ACTIVE, **PERSON, report=report(self.two, self.one)))
+        return registry
+
+    def register(self, folder: Path) -> Registry:
+        """Register the third version in a copy."""
+        registry = open_registry(folder)
+        self.rig.register(registry, self.three)
+        return registry
+
+
 @pytest.fixture(scope="module")
-def flying(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Made, Made]:
-    """A registry with an active version and its shadow."""
-    rig = Rig(tmp_path_factory.mktemp("rig"))
+def flying(tmp_path_factory: pytest.TempPathFactory) -> Flying:
+    """It; not to be changed."""
+    rig = Rig(tmp_path_factory)
     folder = tmp_path_factory.mktemp("registry") / "r"
     registry = rig.registry(folder)
-    one, two = rig.bundle("1.0.0"), rig.bundle("2.0.0")
+    one, two, three = (rig.bundle(f"{major}.0.0") for major in (1, 2, 3))
     rig.register(registry, one, State.VALIDATION, State.ACTIVE)
     rig.register(registry, two, State.VALIDATION, State.SHADOW)
-    return folder, one, two
+    return Flying(folder, rig, one, two, three)
 
 
 def killed_before(operation: int, folder: Path, work: Callable[[], Any]) -> bool:
@@ -74,6 +100,15 @@ def _trap(operation: int, folder: Path) -> None:
     event.listen(Engine, "commit", lambda _connection: step())
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What was there after a kill, and after the work was done again."""
+
+    states: dict[str, str]
+    again: Registry
+    folder: Path
+
+
 def states(registry: Registry) -> dict[str, str]:
     """State by version, each bundle read and checked."""
     found = registry.versions("small")
@@ -87,48 +122,38 @@ def aliases(folder: Path) -> set[str]:
         return set(mlflow_client(f"sqlite:///{folder / DATABASE}").get_registered_model("small").aliases)
 
 
-def promote(folder: Path, one: Made, two: Made) -> None:
-    """Make the shadow active."""
-    asked = Promotion(to=State.ACTIVE, **PERSON, report=report(two, one))
-    open_registry(folder).promote(two.name, asked)
-
-
-def test_every_write_of_a_promotion(flying: tuple[Path, Made, Made], tmp_path: Path, full: Any) -> None:
-    """One decision, made or not: both versions change state together, and no reader sees anything between."""
-    folder, one, two = flying
-    seen, killed, operation = [], True, 0
+def killed_and_done_again(flying: Flying, work: Callable[[Path], Registry], copies: Path, each: int) -> Iterator[Seen]:
+    """What a reader sees after each kill, and the registry once the work was done again."""
+    killed, operation = True, 0
     while killed:
-        copy = tmp_path / str(operation)
-        shutil.copytree(folder, copy)
-        killed = killed_before(operation, copy, lambda copy=copy: promote(copy, one, two))  # type: ignore[misc]
-        seen.append(states(open_registry(copy)))
-        promote(copy, one, two)
-        registry = open_registry(copy)
-        assert states(registry) == AFTER
-        assert len(registry.history("small").decisions) == 7
-        assert aliases(copy) == {"active-test"}
-        operation += 1 if full else EACH
-    assert operation > LEAST_OPERATIONS
+        copy = copies / str(operation)
+        shutil.copytree(flying.folder, copy)
+        killed = killed_before(operation, copy, partial(work, copy))
+        seen = states(open_registry(copy))
+        yield Seen(seen, work(copy), copy)
+        operation += each
+
+
+def test_every_write_of_a_promotion(flying: Flying, tmp_path: Path, full: Any) -> None:
+    """One decision, made or not: both versions change state together, and no reader sees anything between."""
+    seen = []
+    for found in killed_and_done_again(flying, flying.promote, tmp_path, 1 if full else EACH):
+        seen.append(found.states)
+        assert states(found.again) == AFTER
+        assert len(found.again.history("small").decisions) == N_DECISIONS
+        assert aliases(found.folder) == {"active-test"}
     assert seen == sorted(seen, key=lambda each: each == AFTER)
     assert [seen[0], seen[-1]] == [BEFORE, AFTER]
     assert all(each in (BEFORE, AFTER) for each in seen)
+    assert len(seen) > LEAST_KILLS
 
 
-def test_every_write_of_a_registration(flying: tuple[Path, Made, Made], tmp_path: Path, full: Any) -> None:
+def test_every_write_of_a_registration(flying: Flying, tmp_path: Path, full: Any) -> None:
     """A version is there, with its bundle whole, or it is not."""
-    rig = Rig(tmp_path)
-    three = rig.bundle("3.0.0")
-    killed, operation = True, 0
-    while killed:
-        copy = tmp_path / str(operation)
-        shutil.copytree(flying[0], copy)
-
-        def register(copy: Path = copy) -> None:
-            open_registry(copy).register(three.path, keys=[rig.key], by="test")
-
-        killed = killed_before(operation, copy, register)
-        assert states(open_registry(copy)) in (BEFORE, {**BEFORE, "3.0.0": "development"})
-        register()
-        assert states(open_registry(copy)) == {**BEFORE, "3.0.0": "development"}
-        operation += 1 if full else EACH
-    assert operation > EACH
+    registered = {**BEFORE, "3.0.0": "development"}
+    seen = []
+    for found in killed_and_done_again(flying, flying.register, tmp_path, 1 if full else EACH):
+        seen.append(found.states)
+        assert states(found.again) == registered
+    assert seen == sorted(seen, key=lambda each: each == registered)
+    assert [seen[0], seen[-1]] == [BEFORE, registered]

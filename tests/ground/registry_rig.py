@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.layout import METRICS
@@ -52,13 +54,15 @@ class Made:
 class Rig:
     """A folder with a signing key, bundles, and an empty registry to copy."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self.folder = folder = factory.mktemp("rig")
         self._key = ec.derive_private_key(20261128, ec.SECP256R1())
         self.key = folder / "public.pem"
         self.key.write_bytes(public_pem(self._key.public_key()))
         self._members = small_members(small_spec())
-        self._empty = folder / "empty"
+        # One for all workers: MLflow takes seconds to make its tables.
+        workers = folder.parents[1] if "PYTEST_XDIST_WORKER" in os.environ else folder.parent
+        self._empty = workers / "empty-registry"
         make_database(self._empty / DATABASE)
 
     def bundle(self, version: str, evidence: bytes = b"", **manifest: Any) -> Made:

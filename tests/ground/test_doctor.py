@@ -206,6 +206,14 @@ def test_the_command_says_it_for_people_and_for_scripts(tmp_path):
     assert all(each["text"].split()[0] in said.output for each in document["findings"])
 
 
+def test_a_config_without_a_workspace_is_for_the_current_one(work_dir):
+    """And one that is not there is a finding, not a fault."""
+    del work_dir
+    ended = CliRunner().invoke(app, ["doctor", "--config", "none.yaml"])
+    assert ended.exit_code == 3
+    assert "fail  config      none.yaml: expected a readable YAML file" in ended.output
+
+
 def test_a_check_that_breaks_is_a_finding(monkeypatch):
     """The others go on, and the exit code tells."""
 

@@ -64,9 +64,12 @@ def _done(request: Request, line: ShelfLine, what: str, reason: str, decide: Cal
 
 def _decide(services: Services, line: ShelfLine, *, by: str, wanted: dict[str, str]) -> None:
     from ground.fleet.registry.plan import NO_REPORT, Promotion
-    from ground.fleet.registry.states import State
+    from ground.fleet.registry.states import State, check_transition
 
     to, is_first = State(wanted["to"]), bool(wanted["first"])
+    if line.state:
+        # What the registry would refuse anyway needs no report, which takes long to make.
+        check_transition(line.name, State(line.state), to)
     report = NO_REPORT
     if to is State.ACTIVE and not is_first:
         report = report_bytes(shadow_comparison(services.index, line.digest))

@@ -12,9 +12,9 @@ from edge_agent.layout import METRICS, THRESHOLDS
 from edge_agent.strict_json import parse_json
 from edge_agent.thresholds import Thresholds
 from ground.evidence import Evidence, plain
-from ground.fleet.registry.gates_check import read_metrics
 from ground.fleet.registry.history import RegisteredVersion
 from ground.intervals import Bounds
+from ground.report.evidence_file import record_of
 
 SCHEMA: Final = 1
 POOLED: Final = "pooled"
@@ -131,8 +131,12 @@ class _Side:
 
 def _side(version: RegisteredVersion, bundle: bytes) -> _Side:
     members = read_archive(bundle)
-    document = parse_json(members[THRESHOLDS], where=f"{version.subject.name}: {THRESHOLDS}")
-    return _Side(version, read_metrics(version.subject.name, members[METRICS]), Thresholds.from_document(document))
+    metrics, thresholds = (f"{version.subject.name}: {name}" for name in (METRICS, THRESHOLDS))
+    return _Side(
+        version,
+        record_of(Evidence, parse_json(members[METRICS], where=metrics), where=metrics),
+        Thresholds.from_document(parse_json(members[THRESHOLDS], where=thresholds)),
+    )
 
 
 def _measures(one: Evidence, other: Evidence) -> tuple[Row, ...]:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import tempfile
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -94,6 +95,7 @@ def _revision(path: Path) -> str:
         raise RegistryError(f"{path}: expected the database of a registry, got {error}; check --registry") from error
 
 
+@cache
 def _known() -> tuple[str, ...]:
     """Every version of the tables that this MLflow knows, the newest first."""
     import mlflow.store.db_migrations

@@ -10,4 +10,4 @@ from tests.ground.registry_rig import Rig
 @pytest.fixture(scope="package")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """Bundles, a key, and an empty registry; MLflow makes its tables once."""
-    return Rig(tmp_path_factory.mktemp("rig"))
+    return Rig(tmp_path_factory)

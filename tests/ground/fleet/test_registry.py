@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from edge_agent.errors import BundleError, ConfigError
 from ground.errors import PromotionError, RegistryError
+from ground.fleet.registry import database
 from ground.fleet.registry.database import DATABASE, make_database
 from ground.fleet.registry.decision import NOBODY
 from ground.fleet.registry.plan import Promotion
@@ -217,13 +219,25 @@ def test_a_server_that_is_not_there():
         registry.detectors()
 
 
-def test_two_that_begin_a_registry_at_once(tmp_path):
+def test_two_that_begin_a_registry_at_once(tmp_path, monkeypatch):
     """The second one takes what the first has made."""
-    make_database(tmp_path / "r" / DATABASE)
-    before = (tmp_path / "r" / DATABASE).read_bytes()
-    make_database(tmp_path / "r" / DATABASE)
-    assert (tmp_path / "r" / DATABASE).read_bytes() == before
-    assert [path.name for path in (tmp_path / "r").iterdir()] == [DATABASE]
+    made = tmp_path / "r" / DATABASE
+
+    class Slow:
+        """Makes a database; another command has made one meanwhile."""
+
+        def __init__(self, uri):
+            Path(uri.removeprefix("sqlite:///")).write_text("second")
+            made.write_text("first")
+
+        def search_registered_models(self, **_):
+            """Nothing yet."""
+
+    monkeypatch.setattr(database, "mlflow_client", Slow)
+    for _ in range(2):
+        make_database(made)
+        assert made.read_text() == "first"
+        assert list(made.parent.iterdir()) == [made]
 
 
 def test_names_that_are_none(rig, tmp_path):

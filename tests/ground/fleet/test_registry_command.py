@@ -76,7 +76,7 @@ def test_from_registration_to_comparison(ground, rig, tmp_path):
     ("arguments", "message"),
     [
         (("list",), "expected a folder with registry.db"),
-        (("list", "--registry", "http://"), "expected a registry that answers"),
+        (("list", "--registry", "ftp://host"), "a URL with http or https"),
         (("show", "small/1.0.0", "--registry", "/dev/null"), "expected a folder with registry.db"),
         (("promote", "x", "--to", "active", "--approver", "", "--reason", "r"), "approver: expected"),
         (("promote", "x", "--to", "active", "--shadow-report", "none", *BY), "--shadow-report: expected a file"),

@@ -64,8 +64,14 @@ def test_gates_that_did_not_pass(evidence, message):
 
 def test_metrics_that_are_none():
     """A bundle of another tool has none of ours."""
-    with pytest.raises(DataError, match="expected schema"):
-        ask(registered(subject()), "1.0.0", State.VALIDATION, metrics=b"{}")
+    for evidence in (
+        b"{}",
+        b"[]",
+        b'{"verdict": "PASS", "gates": []}',
+        b'{"verdict": {"verdict": "PASS"}, "gates": 3}',
+    ):
+        with pytest.raises(DataError, match="expected an evaluation"):
+            ask(registered(subject()), "1.0.0", State.VALIDATION, metrics=evidence)
 
 
 def test_a_development_bundle_stays_in_development():

@@ -23,12 +23,18 @@ from ground.fleet.registry.registry import open_registry
 from ground.fleet.registry.states import State
 from ground.fleet.repo.offers import offers_of
 from ground.fleet.retrain import flow
+from ground.fleet.retrain.ledger import Ledger
+from ground.fleet.retrain.ledger import State as Progress
 from ground.pack import unpack_bundle
 from tests.conftest import ROOT
-from tests.ground.registry_rig import PERSON, Rig
+from tests.ground.registry_rig import PERSON, Made, Rig
 from tests.ground.repo_ceremony import Ceremony, begin_public
 
 DIGEST = "ab" * 32
+
+
+class Killed(BaseException):
+    """Nothing catches it."""
 
 
 @dataclass
@@ -37,6 +43,7 @@ class World:
 
     root: Path
     rig: Rig
+    active: Made
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
     reasons: tuple[str, ...] = ()
@@ -53,11 +60,13 @@ class World:
         document |= {"detector": "small", "bundle": {"fleet": "test"}}
         self.config = self.root / "config.yaml"
         self.config.write_text(yaml.safe_dump(document))
-        self.registry = self.rig.registry(self.root / "registry")
-        self.active = self.rig.bundle("1.0.0")
-        self.rig.register(self.registry, self.active, State.VALIDATION, State.ACTIVE)
         (self.root / "dataset").mkdir()
         self.monkeypatch.setattr(flow, "run_pipeline", self.pipeline)
+
+    @property
+    def registry(self):
+        """What the command uses."""
+        return open_registry(self.root / "registry")
 
     def pipeline(self, config, workspace, *, version, **_):
         """Leaves what the real one leaves: a release's manifest, and its bundle where there is a key."""
@@ -103,13 +112,24 @@ class World:
 
     def state(self, version):
         """Of a version in the registry."""
-        return open_registry(self.root / "registry").version(f"small/{version}").state
+        return self.registry.version(f"small/{version}").state
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory, rig):
+    """A registry with an active version, to copy; and that version."""
+    folder = tmp_path_factory.mktemp("begun") / "registry"
+    active = rig.bundle("1.0.0")
+    rig.register(rig.registry(folder), active, State.VALIDATION, State.ACTIVE)
+    return folder, active
 
 
 @pytest.fixture
-def world(tmp_path, rig, monkeypatch, capsys):
+def world(tmp_path, rig, begun, monkeypatch, capsys):
     """See ``World``."""
-    return World(tmp_path, rig, monkeypatch, capsys)
+    folder, active = begun
+    shutil.copytree(folder, tmp_path / "registry")
+    return World(tmp_path, rig, active, monkeypatch, capsys)
 
 
 def test_an_event_trains_once(world):
@@ -126,39 +146,28 @@ def test_an_event_trains_once(world):
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
 
 
-@pytest.mark.parametrize("step", ["register", "promote", "offer"])
+@pytest.mark.parametrize("step", ["promote", "offer"])
 def test_a_run_that_dies_is_gone_on_with(world, step):
     """At whichever step; the version is not counted up, and nothing is done twice."""
-    registry = type(world.registry)
-    target = (flow, "register") if step == "register" else (registry, step)
-    with pytest.MonkeyPatch.context() as patch:
-        if step == "offer":
-            patch.setattr("ground.fleet.retrain.ledger.Ledger.write", _dies_when_done(patch))
-        else:
-            patch.setattr(*target, _dies)
-        with pytest.raises(KeyboardInterrupt):
-            world.drift(world.event())
-    code, said, _ = world.drift(world.event())
-    assert (code, said.splitlines()[-1]) == (0, "candidate: small/1.1.0")
-    assert [each.subject.version for each in world.registry.versions("small")] == ["1.0.0", "1.1.0"]
-
-
-def _dies(*_, **__):
-    raise KeyboardInterrupt
-
-
-def _dies_when_done(_patch):
-    from ground.fleet.retrain.ledger import Ledger
-    from ground.fleet.retrain.ledger import State as Progress
-
     write = Ledger.write
 
-    def dies(self, run, state):
-        if state is Progress.DONE:
-            raise KeyboardInterrupt
-        return write(self, run, state)
+    def dies(*_, **__):
+        raise Killed
 
-    return dies
+    def dies_when_done(self, run, progress):
+        return dies() if progress is Progress.DONE else write(self, run, progress)
+
+    targets = {
+        "promote": (type(world.registry), "promote", dies),
+        "offer": (Ledger, "write", dies_when_done),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*targets[step])
+        with pytest.raises(Killed):
+            world.drift(world.event())
+    code, said, _ = world.drift(world.event())
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
+    assert [each.subject.version for each in world.registry.versions("small")] == ["1.0.0", "1.1.0"]
 
 
 def test_events_that_are_not_followed(world):
