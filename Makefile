@@ -42,7 +42,6 @@ ARCH ?= amd64
 .DEFAULT_GOAL := help
 # Whatever the list below shows is a command, also where a folder has its name.
 .PHONY: $(shell sed -nE 's/^([a-z][a-z0-9-]*):.*[#][#].*/\1/p' $(firstword $(MAKEFILE_LIST)))
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd test-loop test-airflow test-registry-server
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
