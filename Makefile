@@ -138,7 +138,7 @@ $(AIRFLOW)/.made: packaging/airflow/constraints.txt
 	touch $@
 
 test-airflow: $(VENV)/.dev $(AIRFLOW)/.made ## The same, with the packaged DAG in a real Airflow for its middle
-	LOOP=full AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/airflow $(BIN)/python -m pytest -s tests/e2e/test_loop.py
+	LOOP=full AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/airflow $(BIN)/python -m pytest -s tests/e2e/test_airflow.py tests/e2e/test_loop.py
 
 fuzz: $(VENV)/.dev ## Every byte of a bundle flipped; every reader fuzzed beside a second verifier (FUZZ=seconds each)
 	FLIPS=every $(BIN)/python -m pytest tests/security/test_bundle_members.py -k flips_anywhere
