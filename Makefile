@@ -79,7 +79,7 @@ test: $(VENV)/.dev ## The whole test suite: first what must be alone on the mach
 	$(BIN)/python -m pytest -m alone
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
 
-# A server of MLflow, apart from ours: it wants older libraries.
+# A server of MLflow, apart from ours: it brings much that nothing here needs.
 $(MLFLOW)/.made: requirements-mlflow.txt
 	@echo "installing the server of MLflow into $(MLFLOW) (once; a minute)"
 	$(PYTHON) -m venv $(MLFLOW)

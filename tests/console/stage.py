@@ -34,6 +34,7 @@ GATES = {
     "auc_min": 0.6, "precision_min": 0.15, "recall_min": 0.3, "false_alarm_rate_max": 0.4, "confidence": 0.6,
     "latency_p99_max_ms": 5_000.0,
 }  # fmt: skip
+DECISION = {"false_alarm_rate": 0.2, "confidence": 0.6}
 """Low enough for a fleet that is simulated in seconds: the pages show what passes and how a promotion goes."""
 
 
@@ -86,6 +87,7 @@ def _config(number: int) -> Config:
         config = load_config(path)
     return config.model_copy(
         update={
+            "decision": config.decision.model_copy(update=DECISION),
             "gates": config.gates.model_copy(update=GATES),
             "model": config.model.model_copy(update={"baselines": ("mahalanobis",)}),
             "bundle": config.bundle.model_copy(update={"sequence": number + 1}),
