@@ -58,7 +58,9 @@ def put_on(made: Stage) -> None:
             registry.promote(version.subject.name, asked)
     results = made.workspace.root / "results.parquet"
     report = run_batch(ModelSource(made.active, (made.key,)), made.workspace.raw, results, progress=silent, workers=2)
-    command = batch_command(Path("w/models"), Path("w/data/raw"), Path("w/results.parquet"), (Path("w/k.pem"),), None)
+    w = Path("w")
+    model, key = w / "models" / "engine_vibration_detector" / "1.0.0", w / "keys" / "public.pem"
+    command = batch_command(model, w / "data" / "raw", w / results.name, (key,), None)
     when = {"began": "2026-11-23T20:00:00+00:00", "ended": "2026-11-23T20:01:10+00:00"}
     write_record(results, command=command, **when, recordings=report.recordings, left_out=())
 
