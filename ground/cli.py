@@ -96,7 +96,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, gate, sign and replay engine vibration detectors.",
     epilog="Exit codes: 0 done, 1 a fault of ours, 2 bad input, 3 a gate failed or the answer is no, "
-    "4 some recordings could not be read.",
+    "4 some recordings could not be read; all of them: docs/reference/cli.md.",
 )
 for heading, commands in COMMANDS.items():
     for name, command in commands.items():

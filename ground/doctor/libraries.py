@@ -21,6 +21,9 @@ EXTRAS: Final = {
     "tune": "`ground tune`",
     "console": "`ground console`",
     "pkcs11": "`ground sign --pkcs11`",
+    "sparkplug": "`ground bridge sparkplug`",
+    "console": "`ground console`",
+    "notebook": "running the notebook of docs/tutorial",
 }
 """What each extra of enginear-ground is for."""
 _CONSTRAINTS: Final = Path(__file__).resolve().parents[2] / "constraints.txt"
