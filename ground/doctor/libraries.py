@@ -19,7 +19,6 @@ PACKAGES: Final = ("enginear-ground", "enginear-edge-agent", "enginear-shared-fe
 EXTRAS: Final = {
     "demo": "`ground demo` with the broker iotcore",
     "tune": "`ground tune`",
-    "console": "`ground console`",
     "pkcs11": "`ground sign --pkcs11`",
     "sparkplug": "`ground bridge sparkplug`",
     "console": "`ground console`",
