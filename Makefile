@@ -79,7 +79,7 @@ test: $(VENV)/.dev ## The whole test suite: first what must be alone on the mach
 	$(BIN)/python -m pytest -m alone
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
 
-# A server of MLflow, apart from ours: it wants older libraries.
+# A server of MLflow, apart from ours: it brings much that nothing here needs.
 $(MLFLOW)/.made: requirements-mlflow.txt
 	@echo "installing the server of MLflow into $(MLFLOW) (once; a minute)"
 	$(PYTHON) -m venv $(MLFLOW)
@@ -125,6 +125,9 @@ test-interop: $(VENV)/.notebook .venv-sparkplug/.made ## Beside other programs: 
 
 test-console: $(VENV)/.dev ## Every page of the console in Chromium, photographed for the docs (minutes; needs chromium)
 	CONSOLE=full SCREENS=docs/img/console $(BIN)/python -m pytest tests/console
+
+pictures: test-console ## The README's pictures of the console, of what test-console photographed
+	$(BIN)/python packaging/shrink_pictures.py
 
 test-loop: $(VENV)/.dev ## Drift, retraining, shadow, promotion, update: the whole loop with real parts (minutes)
 	LOOP=full $(BIN)/python -m pytest -s tests/e2e/test_loop.py

@@ -116,9 +116,13 @@ def record_path(results: Path) -> Path:
 def _record(document: Any) -> BatchRecord:
     if document.pop("schema") != SCHEMA:
         raise ValueError("another schema")
-    texts = {name: tuple(map(str, document.pop(name))) for name in ("command", "left_out")}
-    numbers = {name: int(document.pop(name)) for name in ("recordings", "n_byte")}
-    return BatchRecord(**texts, **numbers, **{name: str(value) for name, value in document.items()})
+    command, left_out = (tuple(map(str, document.pop(name))) for name in ("command", "left_out"))
+    recordings, n_byte = (int(document.pop(name)) for name in ("recordings", "n_byte"))
+    began, ended, tail = (str(document.pop(name)) for name in ("began", "ended", "tail_sha256"))
+    return BatchRecord(
+        command=command, began=began, ended=ended, recordings=recordings, left_out=left_out, n_byte=n_byte,
+        tail_sha256=tail,
+    )  # fmt: skip
 
 
 def _print_of(results: Path) -> tuple[int, str]:

@@ -10,6 +10,8 @@ import typer
 _FOUNDERS: Final = (
     "--root-key a.pub --root-key b.pub --root-key c.pub --targets-key d.pub --targets-key e.pub --targets-key f.pub"
 )
+_VERSION: Final = "w/models/engine_vibration/1.0.0"
+_BY: Final = "--approver alice"
 _CONFIG: Final = "--config w/config.yaml --workspace w"
 
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
@@ -39,14 +41,15 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "keys new": ("ground keys new --out keys",),
     "keys show": ("ground keys show keys --agent /etc/edge-agent/agent.toml",),
     "keys rotate": ("ground keys rotate keys --out keys-2",),
-    "registry register": ("ground registry register --bundle w/models/small/1.1.0 --key keys/public.pem",),
+    "registry register": (f"ground registry register --bundle {_VERSION} --registry registry",),
+    "registry list": ("ground registry list --registry registry --json",),
+    "registry show": ("ground registry show engine_vibration/1.0.0 --registry registry",),
     "registry promote": (
-        "ground registry promote small/1.1.0 --to validation --approver 'R. Trainer' --reason 'yearly retraining'",
+        f"ground registry promote engine_vibration/1.0.0 --to shadow {_BY} --reason 'tried on the ground'",
+        f"ground registry promote engine_vibration/1.0.0 --to active {_BY} --reason ECR-7 --shadow-report report.json",
     ),
-    "registry retire": ("ground registry retire small/1.0.0 --approver 'A. Person' --reason 'replaced by 1.1.0'",),
-    "registry compare": ("ground registry compare small/1.0.0 small/1.1.0",),
-    "registry show": ("ground registry show small/1.1.0",),
-    "registry list": ("ground registry list --json",),
+    "registry retire": (f"ground registry retire engine_vibration/1.0.0 {_BY} --reason 'replaced by 1.1.0'",),
+    "registry compare": ("ground registry compare engine_vibration/1.0.0 engine_vibration/1.1.0",),
     "repo new-key": ("ground repo new-key alice.pem",),
     "repo init": (f"ground repo init {_FOUNDERS} --snapshot-key s.pub --timestamp-key t.pub --repo repo",),
     "repo add": ("ground repo add west --key alice-bundles.pub --key bob-bundles.pub --repo repo",),
@@ -72,11 +75,14 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "ground batch --model w/models/engine_vibration/1.0.0 --data w/data/raw --output results.parquet --pdf",
     ),
     "drift": ("ground drift --data fleet --model w/models/engine_vibration/1.0.0 --out drift.json",),
+    "verdict list": ("ground verdict list --data fleet --open",),
+    "verdict set": ("ground verdict set 3fa9c1d2 false_alarm --data fleet --by alice --note 'taxi over a kerb'",),
+    "retrain": (
+        f"ground retrain --reason schedule {_CONFIG} --registry registry --data fleet",
+        f"ground retrain --reason drift --event drift.json {_CONFIG} --registry registry --data fleet",
+    ),
     "collect run": ("ground collect run --out fleet --broker broker.example:8883 --ca ca.pem --name west",),
     "collect compact": ("ground collect compact --out fleet --before 2026-11-01",),
-    "verdict list": ("ground verdict list --data fleet --open",),
-    "verdict set": ("ground verdict set 3f2a91c0d4be false_alarm --data fleet --note 'loose cable'",),
-    "retrain": (f"ground retrain --reason drift --event drift.json {_CONFIG} --data fleet --registry registry",),
     "shadow report": (
         "ground shadow report --data fleet --since 2026-11-01",
         "ground shadow report --data fleet --json",

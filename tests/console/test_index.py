@@ -20,12 +20,13 @@ from ground.console.data.alert_list import ALL, AlertFilter, alert_page
 from ground.console.data.files import scan
 from ground.console.data.fleet import fleet
 from ground.console.data.fleet_index import FleetIndex
+from ground.console.data.judged import judged_alerts
 from ground.console.data.totals import totals
 from ground.fleet.collect.dataset import compact, read_dataset
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.collect.parts import write_parts
 from ground.fleet.verdicts import AlertKey, Verdict
-from tests.console.fleet_data import DATE, Plan, messages, write_fleet
+from tests.console.fleet_data import BUNDLE, DATE, Plan, messages, write_fleet
 
 SMALL = Plan(aircraft=("A", "B"), engines=("1",), flights=4, windows=12, alerts=2)
 
@@ -141,9 +142,14 @@ def damage(path: Path, how: str) -> None:
         path.write_bytes(content[:4] + bytes(byte ^ 0xFF for byte in content[4:half]) + content[half:])
 
 
-@pytest.mark.parametrize("how", ["columns", "text", "empty", "cut", "flipped"])
-@pytest.mark.parametrize("kind", [Kind.RESULT, Kind.ALERT, Kind.FLIGHT])
-def test_a_broken_file_is_told_of_and_the_others_are_shown(root, how, kind):
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        *((Kind.RESULT, how) for how in ("columns", "text", "empty", "cut", "flipped")), (Kind.ALERT, "cut"),
+        (Kind.FLIGHT, "flipped"),
+    ],
+)  # fmt: skip
+def test_a_broken_file_is_told_of_and_the_others_are_shown(root, kind, how):
     """And when it is whole again, it is read."""
     (path,) = (root / kind.value / "aircraft=A").glob("*/*.parquet")
     whole = path.read_bytes()
@@ -251,6 +257,21 @@ def test_verdicts_close_alerts(index):
     index.refresh()
     with index.cursor() as cursor:
         assert totals(cursor).open_alerts == 4
+
+
+def test_verdicts_say_what_a_detector_is_worth(index):
+    """Two right of three: the share, and the bounds of Clopper and Pearson's table (n = 3, x = 2, 90 %)."""
+    with index.cursor() as cursor:
+        keys = [find_alert(cursor, each.alert_id).key for each in alert_page(cursor, AlertFilter()).alerts]
+    verdicts = (Verdict.CONFIRMED, Verdict.CONFIRMED, Verdict.FALSE_ALARM, Verdict.NEEDS_REVIEW)
+    for key, verdict in zip(keys, verdicts, strict=True):
+        index.verdicts.record(key, verdict, by="me")
+    index.refresh()
+    with index.cursor() as cursor:
+        (line,) = judged_alerts(cursor)
+    assert (line.bundle_id, line.alerts, line.confirmed, line.false_alarms, line.judged) == (BUNDLE, 4, 2, 1, 3)
+    assert line.right == pytest.approx(2 / 3)
+    assert (line.low, line.high) == (pytest.approx(0.1354, abs=1e-4), pytest.approx(0.9830, abs=1e-4))
 
 
 def test_damaged_verdicts_are_told_of(index):

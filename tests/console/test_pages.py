@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from http import HTTPStatus
@@ -9,6 +10,7 @@ from http import HTTPStatus
 import pytest
 
 from edge_agent.topics_section import TopicsSection
+from ground.console.data.drift_event import drift_event
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
 from ground.fleet.collect.parts import write_parts
@@ -55,6 +57,31 @@ def test_nonsense_pages_are_the_first_one(viewer, page):
     assert viewer.get("/alerts", params={"page": page}).status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
 
 
+DRIFT = {
+    "schema": 1, "event": "drift", "bundle_id": "d/1.0.0", "bundle_digest": "ab", "p": 0.0004, "outcome": "drift",
+    "shifts": [{"name": "acc_1.rms", "phase": "cruise", "spreads": 2.5, "feature": 0, "statistic": 9.0}],
+    "flown": [{"engine": "OO-ABC/1", "flight": "F1"}, {"engine": "OO-ABC/1", "flight": "F2"}],
+}  # fmt: skip
+
+
+def test_drift_that_was_found_is_shown(browser, settings):
+    """In words, and beside its engines."""
+    (settings.workspace / "drift.json").write_text(json.dumps(DRIFT))
+    page = browser(Role.VIEWER).get("/").text
+    assert "2 flights of 1 engine differ from the first ones of d/1.0.0" in page
+    assert "RMS of acc_1 in cruise by 2.50" in page
+    assert page.count('<span class="badge open">drift</span>') == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"schema": 2}', json.dumps({**DRIFT, "flown": [3]}), "9" * 9_999]
+)
+def test_another_file_is_no_drift(settings, content):
+    """Half written, of another version, or nonsense."""
+    (settings.workspace / "drift.json").write_text(content)
+    assert drift_event(settings.workspace) == ()
+
+
 def test_alerts_are_listed_newest_first(viewer):
     """All of them open."""
     page = viewer.get("/alerts").text
@@ -81,44 +108,41 @@ def test_parts_of_pages_are_the_parts(viewer):
         assert re.sub(r"\s+", "", viewer.get(part).text) in re.sub(r"\s+", "", viewer.get(path).text)
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_a_verdict_is_kept_shown_and_noted(app, browser, verdict):
+def test_a_verdict_is_kept_shown_and_noted(app, browser):
     """In the store that retraining reads, on the page, and in the audit log."""
-    client = browser(Role.ENGINEER)
-    (alert, *_) = alert_ids(client)
-    page = client.get(f"/alerts/{alert}").text
-    note = "bearing changed <b>\r\n2 \u00b5m play"
-    sent = {"csrf": csrf_of(page), "verdict": verdict.value, "note": note}
-    answer = client.post(f"/alerts/{alert}/verdict", data=sent)
-    assert (answer.status_code, answer.headers["location"]) == (HTTPStatus.SEE_OTHER, f"/alerts/{alert}")
-    ((key, entry),) = app.state.services.index.verdicts.latest().items()
-    assert (key.alert_id, entry.verdict, entry.by) == (alert, verdict, "engineer")
-    assert entry.note == note.replace("\r\n", "\n")
-    shown = client.get(f"/alerts/{alert}").text
-    assert "bearing changed &lt;b&gt;" in shown
-    assert (alert in alert_ids(client)) == (verdict is Verdict.NEEDS_REVIEW)
-    assert alert in alert_ids(client, f"?verdict={verdict.value}")
-    deeds = list(app.state.services.audit.deeds())
-    assert (deeds[-1].user, deeds[-1].action) == ("engineer", f"verdict {verdict.value}")
-    assert alert in deeds[-1].detail
+    client, note = browser(Role.ENGINEER), "bearing changed <b>\r\n2 \u00b5m play"
+    for alert, verdict in zip(alert_ids(client), Verdict, strict=False):
+        sent = {"csrf": csrf_of(client.get(f"/alerts/{alert}").text), "verdict": verdict.value, "note": note}
+        answer = client.post(f"/alerts/{alert}/verdict", data=sent)
+        assert (answer.status_code, answer.headers["location"]) == (HTTPStatus.SEE_OTHER, f"/alerts/{alert}")
+        (key, entry) = list(app.state.services.index.verdicts.latest().items())[-1]
+        assert (key.alert_id, entry.verdict, entry.by) == (alert, verdict, "engineer")
+        assert entry.note == note.replace("\r\n", "\n")
+        assert "bearing changed &lt;b&gt;" in client.get(f"/alerts/{alert}").text
+        assert (alert in alert_ids(client)) == (verdict is Verdict.NEEDS_REVIEW)
+        assert alert_ids(client, f"?verdict={verdict.value}") == [alert]
+        deed = list(app.state.services.audit.deeds())[-1]
+        assert (deed.user, deed.action) == ("engineer", f"verdict {verdict.value}")
+        assert alert in deed.detail
 
 
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        ({"verdict": "guilty"}, "Choose one of the three verdicts."), ({}, "Choose one of the three verdicts."),
-        ({"verdict": "confirmed", "note": "x" * 2_001}, "at most 2000 characters"),
-        ({"verdict": "confirmed", "note": "a\x1b[2J"}, "printable"),
-    ],
-)  # fmt: skip
-def test_a_verdict_that_cannot_be_kept_says_why(app, browser, fields, said):
+UNFIT = (
+    ({"verdict": "guilty"}, "Choose one of the three verdicts."),
+    ({}, "Choose one of the three verdicts."),
+    ({"verdict": "confirmed", "note": "x" * 2_001}, "at most 2000 characters"),
+    ({"verdict": "confirmed", "note": "a\x1b[2J"}, "printable"),
+)
+
+
+def test_a_verdict_that_cannot_be_kept_says_why(app, browser):
     """And what was written is still in the form."""
     client = browser(Role.ENGINEER)
     (alert, *_) = alert_ids(client)
-    answer = client.post(f"/alerts/{alert}/verdict", data={"csrf": csrf_of(client.get("/").text), **fields})
-    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
-    assert said in answer.text
-    assert fields.get("note", "")[:50] in answer.text
+    for fields, said in UNFIT:
+        answer = client.post(f"/alerts/{alert}/verdict", data={"csrf": csrf_of(client.get("/").text), **fields})
+        assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+        assert said in answer.text
+        assert fields.get("note", "")[:50] in answer.text
     assert not app.state.services.index.verdicts.latest()
 
 

@@ -1,5 +1,6 @@
 """Every page over a fleet that really flew: looked at by axe on every screen, printed, and photographed for the docs.
 
+Whoever works on pages keeps a stage: ``STAGE`` names the folder in which ``make_stage`` and ``put_on`` made one.
 It takes minutes, so it runs with ``CONSOLE=full`` alone (``make test-console``). Pictures go where ``SCREENS`` says.
 """
 
@@ -37,7 +38,15 @@ PERSON = {"approver": "A. Person", "reason": "first detector of this fleet"}
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """A workspace with batch results and a registry, and six engines with eight flights each."""
+    if "STAGE" in os.environ:
+        return Stage.at(Path(os.environ["STAGE"]))
     made = make_stage(tmp_path_factory.mktemp("stage"))
+    put_on(made)
+    return made
+
+
+def put_on(made: Stage) -> None:
+    """Bundles in a registry, results of a batch."""
     registry = open_registry(made.workspace.root / "registry", make=True)
     for path, states in (
         (made.active, (State.VALIDATION, State.ACTIVE)),
@@ -52,7 +61,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     command = batch_command(Path("w/models"), Path("w/data/raw"), Path("w/results.parquet"), (Path("w/k.pem"),), None)
     when = {"began": "2026-11-23T20:00:00+00:00", "ended": "2026-11-23T20:01:10+00:00"}
     write_record(results, command=command, **when, recordings=report.recordings, left_out=())
-    return made
 
 
 @pytest.fixture(scope="module")

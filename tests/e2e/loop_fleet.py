@@ -34,6 +34,7 @@ DRIFT_GAIN = np.float32(1.35)
 """New mounts: every engine in service sounds louder by this, all of a sudden."""
 ILL = (3, 5)
 """Engine and flight of which nobody knows that it is faulty: an alarm is all that tells."""
+ILL_FLIGHT = f"sim-e{ILL[0]:04d}-f{ILL[1]:03d}"
 _PIECE_FRAMES = 8
 _HEAD_FRAMES = 2
 

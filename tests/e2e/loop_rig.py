@@ -20,7 +20,7 @@ from tests.conftest import ROOT, Broker, Peer
 
 GROUND = (sys.executable, "-c", "from ground.cli import main; main()")
 AGENT = (sys.executable, "-m", "edge_agent")
-WAIT_S = 120.0
+WAIT_S = 300.0
 """Longest wait; only a loop that is broken waits that long."""
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
 _AHEAD = 400
@@ -31,7 +31,7 @@ def run(*words: object, expected: int = 0) -> str:
     """A command, to its end; a user never sees a traceback. Its output."""
     done = subprocess.run(
         [str(word) for word in words], check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        env=_ENVIRONMENT, timeout=600,
+        env=_ENVIRONMENT, timeout=1800,
     )  # fmt: skip
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ground.console.data.alert_list import ALL, MOST, OPEN, AlertFilter, alert_page
+from ground.console.data.judged import judged_alerts
 from ground.console.paging import paged
 from ground.console.rendering import render
 from ground.console.routing import page
@@ -40,6 +41,7 @@ def _rendered(request: Request, template: str) -> Response:
     place = paged(request, MOST)
     with services_of(request).index.cursor() as cursor:
         found = alert_page(cursor, chosen, skip=place.skip)
+        judged = judged_alerts(cursor)
     if place.skip and not found.alerts:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     known = {name: getattr(chosen, name) for name in AlertFilter.__slots__}
@@ -50,6 +52,7 @@ def _rendered(request: Request, template: str) -> Response:
         choices=CHOICES,
         query=urlencode({**known, "page": place.number}),
         alerts=found.alerts,
+        judged=judged,
         total=found.total,
         first=place.skip + 1,
         links=place.links(found.total),

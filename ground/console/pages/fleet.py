@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ground.console.data.drift_event import drift_event
 from ground.console.data.fleet import MOST, fleet
 from ground.console.data.totals import totals
 from ground.console.paging import paged
@@ -37,8 +38,8 @@ def _part(request: Request) -> Response:
 def _rendered(request: Request, template: str) -> Response:
     text = request.query_params.get("text", "")[:_LONGEST_TEXT]
     place = paged(request, MOST)
-    index = services_of(request).index
-    with index.cursor() as cursor:
+    services = services_of(request)
+    with services.index.cursor() as cursor:
         found = fleet(cursor, text=text, skip=place.skip)
         known = totals(cursor)
     if place.skip and not found.engines:
@@ -49,6 +50,7 @@ def _rendered(request: Request, template: str) -> Response:
         text=text,
         query=urlencode({"text": text, "page": place.number}),
         engines=found.engines,
+        drift=drift_event(services.settings.workspace),
         total=found.total,
         first=place.skip + 1,
         tiles=(

@@ -179,7 +179,7 @@ class Registry:
                 return ()
             return (plan_registration(history, subject, Moment(by, _REGISTERED, _now())),)
 
-        return self._decide(subject.detector, plan).version(subject.version)
+        return self._decide(self._read(subject.detector), plan).version(subject.version)
 
     def promote(self, name: str, asked: Promotion) -> RegisteredVersion:
         """Give a version the next state; where it has it already, nothing is decided.
@@ -193,18 +193,19 @@ class Registry:
             RegistryError: It is not registered, its bundle is missing or changed, or the registry does not answer.
         """
         detector, version = _split(name)
-        metrics = read_archive(self.bundle(name))[METRICS]
+        before = self.history(detector)
+        metrics = read_archive(self._content(before.version(version).subject.digest, BUNDLE))[METRICS]
 
         def plan(history: History) -> tuple[Decision, ...]:
             if history.version(version).state is asked.to:
                 return ()
             return (plan_promotion(history, version, asked, metrics, _now()),)
 
-        plan(self.history(detector))
+        plan(before)
         if asked.report != NO_REPORT:
             with asking(self._where):
                 self._artefacts.put(asked.report, REPORT)
-        return self._decide(detector, plan).version(version)
+        return self._decide(before, plan).version(version)
 
     def retire(self, name: str, *, approver: str, reason: str) -> RegisteredVersion:
         """Retire a version, for ever; where it is, nothing is decided.
@@ -215,14 +216,14 @@ class Registry:
         """
         check_person(approver, reason)
         detector, version = _split(name)
-        self.version(name)
+        before = self.history(detector)
 
         def plan(history: History) -> tuple[Decision, ...]:
             if history.version(version).state is State.RETIRED:
                 return ()
             return (plan_retirement(history, version, Moment(approver, reason, _now())),)
 
-        return self._decide(detector, plan).version(version)
+        return self._decide(before, plan).version(version)
 
     def compare(self, before: str, after: str) -> Comparison:
         """Two versions side by side.
@@ -235,26 +236,30 @@ class Registry:
 
         return compare(self.version(before), self.bundle(before), self.version(after), self.bundle(after))
 
-    def _decide(self, detector: str, plan: Callable[[History], tuple[Decision, ...]]) -> History:
+    def _decide(self, history: History, plan: Callable[[History], tuple[Decision, ...]]) -> History:
         """Write what is planned, anew where another decision came first; then make MLflow show it."""
         for _ in range(_ATTEMPTS):
-            decisions = plan(self._read(detector))
-            for decision in decisions:
-                with asking(self._where):
+            decisions = plan(history)
+            if not decisions:
+                return self._settle(history)
+            with asking(self._where):
+                for decision in decisions:
                     self._store.append(decision, self._artefacts.locate(decision.subject.digest, BUNDLE))
-            if set(decisions) <= set(self._read(detector).decisions):
-                return self._settle(detector)
+            history = self._read(history.detector)
+            if set(decisions) <= set(history.decisions):
+                return self._settle(history)
         raise RegistryError(
             f"{self._where}: expected to decide within {_ATTEMPTS} attempts, got others who decided first; try again"
         )
 
-    def _settle(self, detector: str) -> History:
+    def _settle(self, history: History) -> History:
         while True:
-            history = self._read(detector)
             with asking(self._where):
                 self._store.show(history, lambda digest: self._artefacts.locate(digest, BUNDLE))
-            if self._read(detector).head == history.head:
-                return history
+            latest = self._read(history.detector)
+            if latest.head == history.head:
+                return latest
+            history = latest
 
     def _read(self, detector: str) -> History:
         if not _DETECTOR.fullmatch(detector):

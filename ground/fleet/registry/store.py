@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ground.errors import RegistryError
 from ground.fleet.registry.artefacts import Stored
-from ground.fleet.registry.decision import Decision
+from ground.fleet.registry.decision import NOBODY, Decision
 from ground.fleet.registry.history import Entry, History, RegisteredVersion
 from ground.fleet.registry.states import PLACES
 from ground.mlflow_client import without_noise
@@ -25,6 +25,7 @@ _DECISION, _STATE, _DIGEST = "enginear.decision", "enginear.state", "enginear.di
 _DETECTOR, _DECISIONS = "detector", "decisions"
 _PAGE: Final = 1000
 _EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
+_MISSING: Final = "RESOURCE_DOES_NOT_EXIST"
 _LONGEST_ERROR: Final = 300
 
 Locate = Callable[[str], Stored]
@@ -61,7 +62,8 @@ class Store:
         """
         subject = decision.subject
         name = subject.detector + _SUFFIX
-        self._ensure(name, _DECISIONS)
+        if decision.follows == NOBODY:
+            self._model(name, _DECISIONS)
         self._client.create_model_version(
             name,
             bundle.uri,
@@ -78,7 +80,7 @@ class Store:
             history: Of one detector.
             locate: Where the bundle of a digest lies.
         """
-        self._ensure(history.detector, _DETECTOR)
+        model = self._model(history.detector, _DETECTOR)
         shown = self._shown(history.detector)
         for each in history.versions.values():
             if each.subject.digest not in shown:
@@ -86,7 +88,7 @@ class Store:
             elif shown[each.subject.digest].tags.get(_STATE) != each.state.value:
                 number = shown[each.subject.digest].version
                 self._client.set_model_version_tag(history.detector, number, _STATE, each.state.value)
-        self._point(history, {digest: str(model.version) for digest, model in shown.items()})
+        self._point(history, model, {digest: str(each.version) for digest, each in shown.items()})
 
     def _shown(self, detector: str) -> dict[str, Any]:
         """Model versions by digest of their bundle; one that two commands have made at once goes again."""
@@ -112,7 +114,7 @@ class Store:
             await_creation_for=0,
         )
 
-    def _point(self, history: History, numbers: dict[str, str]) -> None:
+    def _point(self, history: History, model: Any, numbers: dict[str, str]) -> None:
         wanted = {
             f"{each.state.value}-{each.subject.fleet}": numbers[each.subject.digest]
             for each in history.versions.values()
@@ -120,7 +122,7 @@ class Store:
         }
         found = {
             alias: str(number)
-            for alias, number in self._client.get_registered_model(history.detector).aliases.items()
+            for alias, number in model.aliases.items()
             if alias.startswith(tuple(f"{state.value}-" for state in PLACES))
         }
         for alias in sorted(found.keys() - wanted.keys()):
@@ -135,21 +137,33 @@ class Store:
         )
         return sorted(found, key=lambda each: int(each.version))
 
-    def _ensure(self, name: str, kind: str) -> None:
+    def _model(self, name: str, kind: str) -> Any:
+        """The registered model of a name, made where it is missing."""
         from mlflow.exceptions import MlflowException
 
         try:
-            self._client.create_registered_model(name, tags={_KIND: kind, _SCHEMA: SCHEMA})
+            model = self._client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != _MISSING:
+                raise
+            model = self._made(name, kind)
+        if (model.tags.get(_KIND), model.tags.get(_SCHEMA)) != (kind, SCHEMA):
+            raise RegistryError(
+                f"{name}: expected a model of {kind} of schema {SCHEMA} in MLflow, got one of "
+                f"{model.tags.get(_KIND, 'somebody else')} of schema {model.tags.get(_SCHEMA, 'none')}; update "
+                "ground, or choose another registry"
+            )
+        return model
+
+    def _made(self, name: str, kind: str) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.create_registered_model(name, tags={_KIND: kind, _SCHEMA: SCHEMA})
         except MlflowException as error:
             if error.error_code != _EXISTS:
                 raise
-            tags = self._client.get_registered_model(name).tags
-            if (tags.get(_KIND), tags.get(_SCHEMA)) != (kind, SCHEMA):
-                raise RegistryError(
-                    f"{name}: expected a model of {kind} of schema {SCHEMA} in MLflow, got one of "
-                    f"{tags.get(_KIND, 'somebody else')} of schema {tags.get(_SCHEMA, 'none')}; update ground, or "
-                    "choose another registry"
-                ) from error
+            return self._client.get_registered_model(name)
 
 
 @contextmanager

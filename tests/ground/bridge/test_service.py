@@ -22,7 +22,8 @@ from ground.bridge.node import REBIRTH, rebirth_command
 from ground.bridge.payload import decode_payload
 from ground.bridge.service import Bridge
 from ground.bridge.topic import parse_topic
-from tests.conftest import ROOT, WAIT_S, stopped_broker_in
+from tests.conftest import ROOT, WAIT_S, stopped_broker_in, wait_until
+from tests.faults.certificates import Authority
 from tests.ground.bridge.conftest import result
 
 GROUND = Path(sys.executable).parent / "ground"
@@ -148,6 +149,29 @@ def test_no_broker_is_an_error_that_says_where(bridge, plant):
     plant.kill()
     with pytest.raises(BridgeError, match=f"plant: expected a broker at 127.0.0.1:{plant.port}"):
         Bridge(load_bridge(bridge.config), lambda _line: None).run(threading.Event())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library drops the socket unclosed
+def test_tls_with_a_certificate_of_its_own(bridge, plant, tmp_path):
+    """To a broker that asks for one; nothing is said to one that another authority vouches for."""
+    ours, other = Authority(tmp_path), Authority(tmp_path, "other")
+    server, own = ours.sign("localhost", addresses=("127.0.0.1",)), ours.sign("bridge")
+    plant.kill()
+    plant.start(
+        f"cafile {ours.file}", f"certfile {server.certificate}", f"keyfile {server.key}", "require_certificate true"
+    )
+    config = load_bridge(bridge.config)
+    secured = {"ca": ours.file, "certificate": own.certificate, "key": own.key}
+    said, stopping = [], threading.Event()
+    trusting = config.model_copy(update={"plant": config.plant.model_copy(update=secured)})
+    thread = threading.Thread(target=Bridge(trusting, said.append).run, args=(stopping,))
+    thread.start()
+    wait_until(lambda: "plant: connected" in said, "the connection")
+    stopping.set()
+    thread.join(WAIT_S)
+    misled = config.model_copy(update={"plant": config.plant.model_copy(update={**secured, "ca": other.file})})
+    with pytest.raises(BridgeError, match="certificate verify failed"):
+        Bridge(misled, said.append).run(threading.Event())
 
 
 def test_a_subscription_that_is_refused_ends_the_bridge(bridge):

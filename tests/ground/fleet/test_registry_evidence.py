@@ -196,6 +196,13 @@ def test_what_is_no_report(content):
         check_report("d/2.0.0", content, **CHECK)
 
 
+def test_a_report_names_windows_by_nanoseconds():
+    """Beyond 2^53: the very report of the command, of flights in which one of the two alarms."""
+    window = {"aircraft": "a", "engine": "e", "flight": "f", "phase": "climb", "end_ns": 1_768_003_515_000_000_000}
+    alone = {**window, "ratio_active": 1.5, "ratio_shadow": 0.5}
+    check_report("d/2.0.0", report(CANDIDATE, FLYING, gained=[alone], lost=[alone, alone]), **CHECK)
+
+
 def test_the_least_that_does():
     """As many flights as ``ground shadow report`` says it takes."""
     check_report("d/2.0.0", report(CANDIDATE, FLYING, flights=116), **CHECK)

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from ground import Detector
 from ground.errors import ConfigError
 from ground.pack import unpack_bundle
 from ground.scoring.pyfunc import REQUIREMENTS, save_pyfunc
-from tests.conftest import ROOT, noise, wait_until
+from tests.conftest import ROOT, noise
 
 PAGE = (ROOT / "docs" / "how-to" / "mlflow.md").read_text()
 FULL = os.environ.get("INTEROP") == "full"
@@ -148,7 +149,7 @@ def test_the_server_of_the_page_scores_windows(workspace):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        wait_until(lambda: _answers(port), "the server")
+        _wait_for(port)
         windows = windows_of(2)
         windows[1, 0, :] = 0.0
         asked = {"inputs": windows.tolist(), "params": {"phase": "cruise"}}
@@ -162,6 +163,14 @@ def test_the_server_of_the_page_scores_windows(workspace):
         server.wait()
     assert [each["state"] for each in said["predictions"]] == ["normal", "not_assessed"]
     assert said["predictions"][1]["score"] is None
+
+
+def _wait_for(port):
+    """It imports MLflow twice, which takes seconds, on a busy machine a minute."""
+    deadline_s = time.monotonic() + 240.0
+    while not _answers(port):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.2)
 
 
 def _answers(port):
