@@ -14,6 +14,27 @@ from ground.errors import DataError
 Result = TypeVar("Result")
 
 
+def process_pool(
+    workers: int, *, prepare: Callable[..., Any] | None = None, prepared: tuple[Any, ...] = ()
+) -> ProcessPoolExecutor:
+    """A pool of processes, spawned and not forked: the caller may run threads, and a fork copies their locks.
+
+    Args:
+        workers: How many.
+        prepare: Called once in each process first.
+        prepared: Its arguments.
+
+    Raises:
+        DataError: The machine gives no semaphores, as in a container without shared memory.
+    """
+    try:
+        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=prepare, initargs=prepared)
+    except OSError as error:
+        raise DataError(
+            f"shared memory: expected leave to lock in /dev/shm, got {error}; mount it there, with mode 1777"
+        ) from error
+
+
 def in_order(
     work: Callable[..., Result],
     *items: Sequence[Any],
@@ -41,8 +62,7 @@ def in_order(
             prepare(*prepared)
         yield from map(work, *items)
         return
-    # Spawned, not forked: the caller may run threads (a progress bar, torch), and a fork copies their locks.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=prepare, initargs=prepared) as pool:
+    with process_pool(count, prepare=prepare, prepared=prepared) as pool:
         try:
             yield from pool.map(work, *items)
         except BrokenProcessPool as error:
