@@ -38,7 +38,7 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
+.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-batch bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -125,6 +125,9 @@ bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks
 
 bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, damage (root counts at the device)
 	$(BIN)/python -m benchmarks.journal $(BENCH)
+
+bench-batch: $(VENV)/.dev ## Gate: batch on two cores, reading and writing, a dask cluster; BENCH= for minutes
+	$(BIN)/python -m benchmarks.batch $(BENCH)
 
 bench-collector: $(VENV)/.dev ## Results a second that a collector takes with one core; BENCH= for 200,000
 	$(BIN)/python -m benchmarks.collector $(BENCH)

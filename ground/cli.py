@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ from rich.console import Console
 
 from edge_agent.errors import AgentError
 from ground.adapt import adapt
+from ground.bulk.command import CORES, LOCAL, EngineOption, SchedulerOption, WorkersOption, batch, engine_of
+from ground.bulk.command_replay import replay
 from ground.config import Config, load_config
 from ground.errors import GateError, GroundError
 from ground.features.command import features_app
@@ -24,7 +25,7 @@ from ground.fleet.command_shadow import shadow_app
 from ground.fleet.repo.command import repo_app
 from ground.flights_needed import flights_needed
 from ground.initialise.command import init
-from ground.keys import PRIVATE_KEY, default_public_key, load_private_key
+from ground.keys import PRIVATE_KEY, load_private_key
 from ground.keys_command import PasswordFileOption, keys_app, sign
 from ground.password import NO_FILE, PasswordSource
 from ground.progress import Progress
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
     from ground.export import ExportReport
+    from ground.stage import Work
 
 EXIT_BAD_INPUT = 2
 EXIT_GATE_FAILED = 3
-EXIT_PARTLY_FAILED = 4
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,6 +59,8 @@ app.command()(adapt)
 app.command()(tune)
 app.command()(drift)
 app.command()(sign)
+app.command()(batch)
+app.command()(replay)
 console = Console(stderr=True)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
@@ -120,9 +123,19 @@ def preprocess(config: ConfigOption, workspace: WorkspaceOption = Path(), *, for
 
 
 @app.command()
-def featurize(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
+def featurize(
+    config: ConfigOption,
+    workspace: WorkspaceOption = Path(),
+    *,
+    engine: EngineOption = LOCAL,
+    scheduler: SchedulerOption = "",
+    workers: WorkersOption = CORES,
+    force: ForceOption = False,
+) -> None:
     """Compute the features of every window with the code that flies, deal roles, normalise."""
-    _run("FEATURIZE", config, workspace, force=force)
+    from ground.pipeline import featurizing
+
+    _run("FEATURIZE", config, workspace, force=force, work=featurizing(engine_of(engine, scheduler, workers)))
 
 
 @app.command()
@@ -134,7 +147,9 @@ def train(
     force: ForceOption = False,
 ) -> None:
     """Train the detector's model and its baselines on healthy windows."""
-    _run("TRAIN", config, workspace, force=force, resume=resume)
+    from ground.pipeline import resume_training
+
+    _run("TRAIN", config, workspace, force=force, work=resume_training if resume else None)
 
 
 @app.command()
@@ -198,34 +213,6 @@ def pipeline(
 
 
 @app.command()
-def batch(
-    model: Annotated[Path, typer.Option("--model", help="models/<detector>/<version>, or a .bundle file.")],
-    data: Annotated[Path, typer.Option("--data", help="Folder with recordings.csv.")],
-    output: Annotated[Path, typer.Option("--output", help="Parquet file for the results.")],
-    key: Annotated[
-        list[Path] | None,
-        typer.Option("--key", help="Public key(s); default: keys/public.pem of the model's workspace."),
-    ] = None,
-    *,
-    units: Annotated[
-        Path | None, typer.Option("--units", help="Units as an agent knows them: units in its state folder.")
-    ] = None,
-    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = os.cpu_count() or 1,
-) -> None:
-    """Assess recordings with the agent's own detector, on all cores."""
-    from ground.batch import ModelSource, run_batch
-
-    keys = tuple(key or [default_public_key(model)])
-    with _progress() as progress:
-        report = run_batch(ModelSource(model, keys, units), data, output, progress=progress, workers=workers)
-    _say(f"{report.assessments} windows, {report.alarms} alarms raised: {output}")
-    for failure in report.failures:
-        _say(f"left out: {failure.text}")
-    if report.failures:
-        raise typer.Exit(EXIT_PARTLY_FAILED)
-
-
-@app.command()
 def demo(
     data: Annotated[str, typer.Option("--data", help="Recordings folder; empty simulates a fleet.")] = "",
     dataset: Annotated[str, typer.Option("--set", help="Which dataset of the folder.")] = "",
@@ -258,7 +245,7 @@ def main() -> None:
 
 def _say(text: str, *, style: str = "") -> None:
     """Print a line as it is: paths and lists in brackets are no markup, and are not wrapped."""
-    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+    console.print(text, style=style, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _fail(error: Exception | str, code: int) -> None:
@@ -266,12 +253,12 @@ def _fail(error: Exception | str, code: int) -> None:
     sys.exit(code)
 
 
-def _run(name: str, config: Path, workspace: Path, *, force: bool, resume: bool = False) -> Config:
+def _run(name: str, config: Path, workspace: Path, *, force: bool, work: Work | None = None) -> Config:
     from ground import pipeline as stages
     from ground.stage import run_stage
 
     stage = getattr(stages, name)
-    chosen = replace(stage, work=stages.resume_training) if resume else stage
+    chosen = replace(stage, work=work) if work else stage
     loaded = load_config(config)
     with _progress() as progress:
         outcome = run_stage(chosen, Workspace(workspace), loaded, progress=progress, force=force)
