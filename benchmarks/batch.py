@@ -56,7 +56,7 @@ class Size:
     many: int
 
 
-_QUICK = Size(rounds=3, flights=60, step_rounds=15, many=400)
+_QUICK = Size(rounds=3, flights=48, step_rounds=15, many=300)
 _FULL = Size(rounds=9, flights=240, step_rounds=60, many=4_000)
 
 

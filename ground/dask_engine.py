@@ -12,6 +12,7 @@ from itertools import islice
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
+import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker
 from distributed.client import FutureCancelledError
 from distributed.diagnostics.plugin import WorkerPlugin
@@ -85,6 +86,8 @@ class DaskEngine:
 
 
 def _local_cluster(stack: ExitStack, workers: int) -> LocalCluster:
+    # An item that waits on a worker would be blamed for the death of one that runs there.
+    stack.enter_context(dask.config.set({"distributed.scheduler.worker-saturation": 1.0}))
     # Whoever reaches a worker's port runs code as this user: TLS with keys of this run keeps others of the machine out.
     return stack.enter_context(
         LocalCluster(

@@ -13,6 +13,7 @@ import pytest
 from ground.bulk.run import run_batch
 from ground.demo.broker import free_port
 from ground.engine import Done, LocalEngine, Lost
+from ground.progress import silent
 from tests.conftest import ROOT, wait_until
 from tests.ground.bulk.conftest import source, write_flights
 from tests.ground.bulk.test_resume import session_of
@@ -35,7 +36,7 @@ def flights(tmp_path):
 def whole(source, flights, tmp_path):
     """The bytes of an undisturbed run."""
     path = tmp_path / "whole.parquet"
-    run_batch(source, str(flights), str(path), progress=lambda *_: None, engine=LocalEngine(1))
+    run_batch(source, str(flights), str(path), progress=silent, engine=LocalEngine(1))
     return path.read_bytes()
 
 
@@ -88,13 +89,13 @@ class _Poison:
         return number
 
 
-def test_work_over_which_workers_die_is_told(no_progress):
+def test_work_over_which_workers_die_is_told():
     """The other items come back; the workers start again."""
     from ground.dask_engine import DaskEngine
 
     engine = DaskEngine(workers=2)
     found = sorted(
-        engine.each(_Poison(), [(number,) for number in range(4)], where="x", progress=no_progress),
+        engine.each(_Poison(), [(number,) for number in range(4)], where="x", progress=silent),
         key=lambda done: done.index,
     )
     assert [found[index] for index in (0, 2, 3)] == [Done(0, 0), Done(2, 2), Done(3, 3)]
@@ -120,7 +121,7 @@ if __name__ == "__main__":
 """
 
 
-def test_the_run_itself_is_killed(source, flights, tmp_path, whole, no_progress):
+def test_the_run_itself_is_killed(source, flights, tmp_path, whole):
     """Its cluster ends with it, and another run goes on."""
     script, out = tmp_path / "child.py", tmp_path / "r.parquet"
     script.write_text(CHILD)
@@ -131,6 +132,6 @@ def test_the_run_itself_is_killed(source, flights, tmp_path, whole, no_progress)
         child.send_signal(signal.SIGKILL)
         child.wait()
         wait_until(lambda: not session_of(child.pid), "the cluster to end")
-    report = run_batch(source, str(flights), str(out), progress=no_progress, engine=LocalEngine(1))
+    report = run_batch(source, str(flights), str(out), progress=silent, engine=LocalEngine(1))
     assert report.resumed >= 4
     assert out.read_bytes() == whole

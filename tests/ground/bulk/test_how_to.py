@@ -12,6 +12,7 @@ import edge_agent.cli
 from edge_agent.frame_file import read_blocks
 from ground.cli import app
 from tests.conftest import ROOT
+from tests.ground.bulk.conftest import write_flights
 
 PAGE = (ROOT / "docs" / "how-to" / "batch.md").read_text(encoding="utf-8")
 LINES = re.findall(r"^    ((?:ground|edge-agent|dask) .*)$", PAGE, re.MULTILINE)
@@ -27,11 +28,11 @@ def test_options_are_the_commands(line):
     assert set(re.findall(r"--[a-z-]+", line)) <= known
 
 
-def test_the_page_runs(ground, data, small_bundle, work_dir):
+def test_the_page_runs(ground, small_bundle, work_dir):
     """In their order, in a folder that holds what they name: the batch, the file of frames and its replay."""
     (work_dir / "detector.bundle").write_bytes(small_bundle.path.read_bytes())
     (work_dir / "public.pem").write_bytes(small_bundle.key.read_bytes())
-    data.rename(work_dir / "recordings")
+    write_flights(work_dir / "recordings", {"one": [9.0, 6.0]})
     first, second, third = (line.split() for line in LINES if not any(word in line for word in ALONE))
     assert ground(*first[1:])[0] == 0
     assert ground(*second[1:])[0] == 0

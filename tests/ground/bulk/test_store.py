@@ -57,7 +57,7 @@ def s3(monkeypatch):
 
 
 def test_an_object_store(source, data, tmp_path, s3, *, monkeypatch, no_progress):
-    """Over the protocol of S3, there and back, in worker processes; a run goes on without reading what is done."""
+    """Over the protocol of S3, there and back; a run goes on without reading what is done."""
     url, objects = s3
     monkeypatch.chdir(tmp_path)
     for path in data.iterdir():
@@ -72,7 +72,7 @@ def test_an_object_store(source, data, tmp_path, s3, *, monkeypatch, no_progress
         run_batch(source, url("data"), url("out/r.parquet"), progress=end, engine=LocalEngine(1))
     assert (tmp_path / ".r.parquet.parts").is_dir()
     objects.read.clear()
-    report = run_batch(source, url("data"), url("out/r.parquet"), progress=no_progress, engine=LocalEngine(2))
+    report = run_batch(source, url("data"), url("out/r.parquet"), progress=no_progress, engine=LocalEngine(1))
     assert report.resumed == 1
     assert "data/one.parquet" not in objects.read
     assert "data/two.parquet" in objects.read
