@@ -29,8 +29,8 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Case, Summary, summarise, time_interleaved, time_paired
 from benchmarks.report import KEPT, MISSED, UNDECIDED, Report, Row, Target, publish
 from ground.batch import ModelSource
-from ground.bulk.command import DASK, engine_of
 from ground.bulk.run import run_batch
+from ground.commands.engines import DASK, engine_of
 from ground.engine import LocalEngine
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ GroundError
 ├── TrainingError        training cannot start, go on or converge
 ├── GateError            a quality gate failed: no bundle is made
 ├── SigningError         a key is missing or unfit
-└── RepositoryError      the update repository is damaged, or would be made so
+├── RepositoryError      the update repository is damaged, or would be made so
+└── RegistryError        the registry cannot be reached, is damaged, of another version, or does not have it
+    └── PromotionError       a version may not take a state, or its evidence does not do
 """
 
 from __future__ import annotations
@@ -53,3 +55,11 @@ class SigningError(GroundError):
 
 class RepositoryError(GroundError):
     """The update repository is damaged, lacks signatures, or would offer what no agent should take."""
+
+
+class RegistryError(GroundError):
+    """The registry cannot be reached, is damaged, of another version, or does not have what is asked for."""
+
+
+class PromotionError(RegistryError):
+    """A version may not take a state, or the evidence for it does not do."""

@@ -206,6 +206,7 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: 
         ecr=config.ecr,
         seed=config.seed,
         tuning_trials=config.model.tuning_trials,
+        selection=config.preprocess.selection,
         config_digest=config.digest,
         spec_digest=trained.spec_digest,
         model_digest=hashlib.sha256(measured.model).hexdigest(),

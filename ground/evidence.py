@@ -82,6 +82,7 @@ class Evidence:
         ecr: Engineering Change Request; may be empty.
         seed: Seed of everything random.
         tuning_trials: Trials of ``ground tune`` that the model's settings were chosen from; 0: none.
+        selection: Recordings by the reason for which ``ground retrain`` took or left them; empty: it did not.
         config_digest: sha256 of the config.
         spec_digest: sha256 of the feature spec.
         model_digest: sha256 of ``model.onnx``.
@@ -110,6 +111,7 @@ class Evidence:
     ecr: str
     seed: int
     tuning_trials: int
+    selection: Mapping[str, int]
     config_digest: str
     spec_digest: str
     model_digest: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from ground.mlflow_client import mlflow_client, without_noise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,24 +53,13 @@ def track(folder: Path, experiment: str, run: TrackedRun) -> str:
         Exception: Whatever the tracker and its database raise; their classes share no base.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        # mlflow 3.17 on SQLAlchemy 2.1 declares a relationship with a loader that has been deprecated since.
-        warnings.filterwarnings("ignore", message="The ``noload`` loader", category=DeprecationWarning)
-        client = _client(folder)
+    with without_noise():
+        client = mlflow_client(f"sqlite:///{(folder / DATABASE).resolve()}")
         run_id = _start(client, folder, experiment, run)
     for path in run.files:
         client.log_artifact(run_id, str(path))
     client.set_terminated(run_id)
     return run_id
-
-
-def _client(folder: Path) -> Any:
-    # mlflow reads these while it is imported, which takes seconds: so here and not at the top.
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(tracking_uri=f"sqlite:///{(folder / DATABASE).resolve()}")
 
 
 def _start(client: Any, folder: Path, experiment: str, run: TrackedRun) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ground.commands.options import JsonOption
 from ground.errors import DataError
+from ground.exit_code import ExitCode
+from ground.terminal import say, say_json, waiting
 
 if TYPE_CHECKING:
     from ground.drift_reading import DriftMessage
     from ground.fleet.drift import BlockTest, FlightMeans
 
-EXIT_DRIFT = 3
 SCHEMA = 1
 _NS_PER_S = 1_000_000_000
 _SEED = 20_261_128
@@ -35,69 +38,83 @@ def drift(
     block: Annotated[int, typer.Option("--block", min=8, max=200, help="Flights that are tested together.")] = 30,
     model: Annotated[Path | None, typer.Option("--model", help="Its folder, for the names of features.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="File for the event, written where there is drift.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Test whether flights of late differ from the first ones of a bundle; exit code 3 where they do.
 
     Each block of flights is tested once, at a level that gives one false trigger in a thousand flights.
     """
-    from ground.fleet.drift import Outcome, check_block, flights_of
+    from ground.fleet.drift import Outcome, check_block
     from ground.workspace import write_atomic
 
-    messages = _of_one_bundle(_read(data), bundle)
+    with waiting(f"reading {data}"):
+        message, flights = _read(data, bundle)
     names = _names(model)
-    flights = flights_of(messages)
     usual, late = flights[:reference], flights[reference:]
     blocks = [late[begin : begin + block] for begin in range(0, len(late) - block + 1, block)]
-    if not blocks:
+    with waiting(f"testing {len(blocks)} blocks of flights"):
+        tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
+    if as_json:
+        events = [_event(message, *each, names) for each in zip(tests, blocks, strict=True)]
+        say_json({"schema": SCHEMA, "flights": len(flights), "blocks": events})
+    elif not blocks:
         console.print(
             f"{len(flights)} flights so far: expected {reference} of the reference and {block} after them; "
             "ask again later"
         )
-        return
-    tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
-    _print(tests, blocks, names)
-    console.print(f"{len(late) % block} flights wait for their block to be full")
+    else:
+        _print(tests, blocks, names)
+        console.print(f"{len(late) % block} flights wait for their block to be full")
     found = [(test, flown) for test, flown in zip(tests, blocks, strict=True) if test.outcome is Outcome.DRIFT]
     if found:
         if out is not None:
-            event = _event(messages[0], *found[-1], names)
+            event = _event(message, *found[-1], names)
             write_atomic(out, f"{json.dumps(event, indent=1, sort_keys=True)}\n".encode())
-        raise typer.Exit(EXIT_DRIFT)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
-def _read(data: Path) -> list[DriftMessage]:
+def _read(data: Path, bundle: str) -> tuple[DriftMessage, list[FlightMeans]]:
+    """The flights of one bundle, and a message of theirs; messages are read one partition after the other."""
+    from ground.fleet.flight_sums import FlightSums
+
+    sums, found, widths = FlightSums(), set[tuple[str, str]](), set[int]()
+    first: list[DriftMessage] = []
+    for message, day in _messages(data):
+        if bundle and message.bundle_id != bundle and not message.bundle_digest.startswith(bundle):
+            continue
+        found.add((message.bundle_id, message.bundle_digest[:_SHORT]))
+        widths.add(len(message.sketch.sums))
+        if len(found) == len(widths) == 1:
+            first = first or [message]
+            sums.add(message, arrived=day)
+    if len(found) != 1:
+        names = ", ".join(f"{name} {digest}" for name, digest in sorted(found)) or "none"
+        raise DataError(f"drift: expected messages of one bundle, got {names}; choose one with --bundle")
+    if len(widths) != 1:
+        raise DataError(f"drift: expected as many features in each message of {bundle}, got {sorted(widths)}")
+    return first[0], sums.flights()
+
+
+def _messages(data: Path) -> Iterator[tuple[DriftMessage, str]]:
     from ground.drift_reading import read_drift
-    from ground.fleet.collect.dataset import read_dataset
+    from ground.fleet.collect.dataset import read_partitions
     from ground.fleet.collect.kinds import Kind
 
-    reading = read_dataset(data, Kind.DRIFT)
-    for fault in reading.skipped:
-        console.print(f"left out: {fault}")
-    messages, faults = [], 0
-    for payload in reading.table["payload"].to_pylist():
-        try:
-            messages.append(read_drift(payload))
-        except DataError as error:
-            faults += 1
-            if faults == 1:
-                console.print(f"left out: {error}")
+    faults = 0
+    for partition in read_partitions(data, Kind.DRIFT, columns=["payload"]):
+        for fault in partition.skipped:
+            say(f"left out: {fault}")
+        for payload in partition.table["payload"]:
+            try:
+                message = read_drift(payload.as_py())
+            except DataError as error:
+                faults += 1
+                if faults == 1:
+                    say(f"left out: {error}")
+                continue
+            yield message, partition.date
     if faults:
-        console.print(f"{faults} messages left out, which are none of drift")
-    return messages
-
-
-def _of_one_bundle(messages: list[DriftMessage], bundle: str) -> list[DriftMessage]:
-    chosen = [
-        each for each in messages if not bundle or each.bundle_id == bundle or each.bundle_digest.startswith(bundle)
-    ]
-    found = sorted({(each.bundle_id, each.bundle_digest[:_SHORT]) for each in chosen})
-    if len(found) != 1:
-        names = ", ".join(f"{name} {digest}" for name, digest in found) or "none"
-        raise DataError(f"drift: expected messages of one bundle, got {names}; choose one with --bundle")
-    widths = {len(each.sketch.sums) for each in chosen}
-    if len(widths) != 1:
-        raise DataError(f"drift: expected as many features in each message of {found[0][0]}, got {sorted(widths)}")
-    return chosen
+        say(f"{faults} messages left out, which are none of drift")
 
 
 def _names(model: Path | None) -> tuple[str, ...]:

@@ -12,15 +12,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ground.commands.options import JsonOption
 from ground.errors import ConfigError
+from ground.exit_code import ExitCode
+from ground.terminal import say, say_json, waiting
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ground.fleet.collect.kinds import Kind
+    from ground.fleet.flight_ends import FlightEnd
     from ground.fleet.shadow_report import Difference, ShadowReport
 
-EXIT_NOT_READY = 3
 _SHOWN = 10
 _NS_PER_S = 1_000_000_000
 _SHORT = 16
@@ -44,7 +47,11 @@ def report(
     confidence: Annotated[float, typer.Option("--confidence", min=0.5, max=0.999, help="Of the verdict.")] = 0.95,
     since: Annotated[str, typer.Option("--since", help="First day, YYYY-MM-DD.")] = "",
     until: Annotated[str, typer.Option("--until", help="Last day.")] = "",
+    quiet: Annotated[
+        float, typer.Option("--quiet", min=0.0, help="Hours of silence after which a flight without a summary is over.")
+    ] = 24.0,
     out: Annotated[Path | None, typer.Option("--out", help="File for the report as JSON.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare a shadow with the detector that decides; exit code 0 when it is ready, 3 when it is not (yet).
 
@@ -57,22 +64,41 @@ def report(
     for option, day in (("--since", since), ("--until", until)):
         _check_day(option, day)
     shadow = _chosen(_read(data, Kind.SHADOW, since, until), bundle)
-    found = compare(_read(data, Kind.RESULT, since, until), shadow, Rule(limit=limit, confidence=confidence))
+    rule = Rule(limit=limit, confidence=confidence)
+    found = compare(_read(data, Kind.RESULT, since, until), shadow, rule, ends=_read_ends(data), quiet_h=quiet)
     if out is not None:
         write_atomic(out, f"{json.dumps(found.document(), indent=1, sort_keys=True)}\n".encode())
-    _print(found)
+    if as_json:
+        say_json(found.document())
+    else:
+        _print(found)
     if found.verdict is not Verdict.READY:
-        raise typer.Exit(EXIT_NOT_READY)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def _read(data: Path, kind: Kind, since: str, until: str) -> pa.Table:
     from ground.fleet.collect.dataset import read_dataset
     from ground.fleet.shadow_report import COLUMNS
 
-    reading = read_dataset(data, kind, since=since, until=until, columns=COLUMNS)
+    with waiting(f"reading {data}"):
+        reading = read_dataset(data, kind, since=since, until=until, columns=COLUMNS)
+    for fault in reading.skipped:
+        say(f"left out: {fault}")
+    return reading.table
+
+
+def _read_ends(data: Path) -> tuple[FlightEnd, ...]:
+    from ground.fleet.collect.dataset import read_dataset
+    from ground.fleet.collect.kinds import Kind
+    from ground.fleet.flight_ends import read_ends
+
+    reading = read_dataset(data, Kind.FLIGHT, columns=["payload"])
     for fault in reading.skipped:
         console.print(f"left out: {fault}")
-    return reading.table
+    ends, faults = read_ends(reading.table["payload"].to_pylist())
+    if faults:
+        console.print(f"{faults} summaries of flights left out, which are none of this schema")
+    return ends
 
 
 def _chosen(shadow: pa.Table, bundle: str) -> pa.Table:
@@ -97,7 +123,7 @@ def _print(found: ShadowReport) -> None:
     )
     console.print(
         f"{found.flights} flights of {found.engines} engines seen by both, "
-        f"{found.flights_left_out} by too little of one"
+        f"{found.flights_left_out} by too little of one; {found.flights_under_way} under way wait until they are over"
     )
     console.print(
         f"alarms: {found.both} by both, {len(found.gained)} by the shadow alone "

@@ -8,16 +8,13 @@ features the chance that any of them is called drift by accident is the level, n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-
-from edge_agent.sketch import STEPS_PER_UNIT
-from ground.drift_reading import DriftMessage, add_up
 
 LEAST_WINDOWS: Final = 10
 """A flight with fewer windows in a phase says too little of it."""
@@ -97,31 +94,6 @@ class BlockTest:
     flights: int
     left_out: int
     shifts: tuple[Shift, ...]
-
-
-def flights_of(messages: Iterable[DriftMessage]) -> list[FlightMeans]:
-    """The flights that messages of one bundle tell of, in the order in which they began.
-
-    Raises:
-        DataError: Messages of two bundles.
-    """
-    kept = list(messages)
-    sketches = add_up(kept, lambda each: (f"{each.aircraft}/{each.engine}", each.flight, each.phase))
-    begun: dict[tuple[str, str], int] = {}
-    for each in kept:
-        name = (f"{each.aircraft}/{each.engine}", each.flight)
-        begun[name] = min(begun.get(name, each.from_ns), each.from_ns)
-    means: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {name: {} for name in begun}
-    for key, sketch in sketches.items():
-        engine, flight, phase = cast("tuple[str, str, str]", key)
-        if sketch.n >= LEAST_WINDOWS:
-            means[engine, flight][phase] = sketch.sums / (sketch.n * STEPS_PER_UNIT)
-    ordered = sorted(begun, key=lambda name: (begun[name], name))
-    return [
-        FlightMeans(engine=engine, flight=flight, from_ns=begun[engine, flight], means=means[engine, flight])
-        for engine, flight in ordered
-        if means[engine, flight]
-    ]
 
 
 def level_of(block: int) -> float:

@@ -7,6 +7,7 @@ how often that happens is bounded at every look (``sequential``), so that the re
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any, Final
@@ -16,12 +17,12 @@ import pyarrow as pa
 
 from edge_agent.decision import ALARM, NOT_ASSESSED
 from ground.errors import DataError
+from ground.fleet.flight_ends import FLIGHT, QUIET_H, FlightEnd, under_way, without
 from ground.fleet.sequential import bounds, trials_needed
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 WINDOW: Final = ("run", "aircraft", "engine", "flight", "end_ns")
 """What names a window of both detectors: they end together."""
-FLIGHT: Final = ("aircraft", "engine", "flight")
 COLUMNS: Final = (*WINDOW, "phase", "state", "score", "threshold", "bundle_id", "bundle_digest")
 LEAST_PAIRED: Final = 0.5
 """A flight counts as seen by both where at least this share of the active detector's assessed windows has a partner."""
@@ -91,6 +92,9 @@ class ShadowReport:
         flights: Flights that both looked at.
         engines: Engines that flew them: flights of one engine resemble each other.
         flights_left_out: Flights of which one saw too little.
+        flights_under_way: Flights that may yet go on, or whose messages are still on their way; nothing else tells of
+            them.
+        quiet_h: After so many hours of silence a flight counts as over.
         gained: Flights in which the shadow alone alarms, the strangest first.
         lost: Flights in which the active detector alone alarms.
         both: Flights in which both do.
@@ -107,6 +111,8 @@ class ShadowReport:
     flights: int
     engines: int
     flights_left_out: int
+    flights_under_way: int
+    quiet_h: float
     gained: tuple[Difference, ...]
     lost: tuple[Difference, ...]
     both: int
@@ -120,13 +126,17 @@ class ShadowReport:
         return {"schema": SCHEMA, **asdict(self), "verdict": self.verdict.value}
 
 
-def compare(active: pa.Table, shadow: pa.Table, rule: Rule) -> ShadowReport:
-    """Compare the windows of two detectors.
+def compare(
+    active: pa.Table, shadow: pa.Table, rule: Rule, *, ends: Iterable[FlightEnd] = (), quiet_h: float = QUIET_H
+) -> ShadowReport:
+    """Compare the windows of two detectors, in flights that are over.
 
     Args:
         active: Results of the active detector, with at least ``COLUMNS``.
         shadow: Results of one shadow, the same.
         rule: When it is ready.
+        ends: Summaries of flights.
+        quiet_h: See ``flight_ends.under_way``.
 
     Raises:
         DataError: There is no window of the shadow, or there are windows of several shadows.
@@ -136,6 +146,8 @@ def compare(active: pa.Table, shadow: pa.Table, rule: Rule) -> ShadowReport:
         found = ", ".join(f"{bundle} {digest[:16]}" for bundle, digest in names) or "none"
         raise DataError(f"shadow results: expected those of one bundle, got {found}; choose one with --bundle")
     pairs = _pairs(active, shadow)
+    going_on = under_way(pairs.rename(columns={"heard_active": "heard"}), ends, quiet_h=quiet_h)
+    pairs = without(pairs, going_on)
     flights, left_out = _flights(pairs)
     gained, lost = flights[flights["extra"]], flights[flights["missing"]]
     k, n = len(gained), len(flights)
@@ -148,6 +160,8 @@ def compare(active: pa.Table, shadow: pa.Table, rule: Rule) -> ShadowReport:
         flights=n,
         engines=len(flights.groupby(list(FLIGHT[:2])).size()),
         flights_left_out=left_out,
+        flights_under_way=len(going_on),
+        quiet_h=quiet_h,
         gained=_differences(gained),
         lost=_differences(lost),
         both=int((flights["alarm_active"] & flights["alarm_shadow"]).sum()),
@@ -172,15 +186,16 @@ def _pairs(active: pa.Table, shadow: pa.Table) -> pd.DataFrame:
     """One row a window of either; what the other one lacks is missing."""
     frames = [table.select(list(COLUMNS)).to_pandas() for table in (active, shadow)]
     for frame in frames:
+        frame["heard"] = True
         frame["assessed"] = frame["state"] != NOT_ASSESSED
         frame["alarm"] = frame["state"] == ALARM
         frame["ratio"] = (frame["score"] / frame["threshold"]).where(frame["assessed"], 0.0)
-    kept = [*WINDOW, "phase", "assessed", "alarm", "ratio"]
+    kept = [*WINDOW, "phase", "heard", "assessed", "alarm", "ratio"]
     pairs: pd.DataFrame = frames[0][kept].merge(
         frames[1][kept], on=list(WINDOW), how="outer", suffixes=("_active", "_shadow")
     )
     for side in ("active", "shadow"):
-        for name in ("assessed", "alarm"):
+        for name in ("heard", "assessed", "alarm"):
             pairs[f"{name}_{side}"] = pairs[f"{name}_{side}"].eq(other=True)
         pairs[f"ratio_{side}"] = pairs[f"ratio_{side}"].fillna(0.0)
     pairs["phase"] = pairs["phase_active"].fillna(pairs["phase_shadow"])

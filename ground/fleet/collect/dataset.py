@@ -56,8 +56,7 @@ def read_dataset(
         DataError: There is no such folder.
     """
     schema, key = schema_of(kind)
-    if not root.is_dir():
-        raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect run --out` makes one")
+    _check_root(root)
     wanted = [name for name in schema.names if not columns or name in (*key, *columns)]
     tables, skipped = [pa.schema([schema.field(name) for name in wanted]).empty_table()], []
     for folder in _folders(root, kind, source, since, until):
@@ -66,6 +65,44 @@ def read_dataset(
         skipped += faults
     table = distinct(pa.concat_tables(tables), key)
     return Reading(table.select(list(columns)) if columns else table, tuple(skipped))
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """The messages of one folder, each once.
+
+    Attributes:
+        date: Its day, ``YYYY-MM-DD``.
+        table: The rows.
+        skipped: Files that could not be read, and why.
+    """
+
+    date: str
+    table: pa.Table
+    skipped: tuple[str, ...]
+
+
+def read_partitions(root: Path, kind: Kind, *, columns: Sequence[str]) -> Iterator[Partition]:
+    """Read messages of one kind, a folder (a source and a day) at a time, so that no more than that is in memory.
+
+    A message that lies in two folders comes twice: who adds up must know what was counted.
+
+    Args:
+        root: The dataset.
+        kind: What to read.
+        columns: What to keep.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    schema, key = schema_of(kind)
+    _check_root(root)
+    wanted = [name for name in schema.names if name in (*key, *columns)]
+    empty = pa.schema([schema.field(name) for name in wanted]).empty_table()
+    for folder in _folders(root, kind, "", "", ""):
+        tables, faults = _read_folder(folder, schema, wanted)
+        table = distinct(pa.concat_tables([empty, *tables]), key)
+        yield Partition(_day(folder), table.select(list(columns)), tuple(faults))
 
 
 def compact(root: Path, *, before: str) -> int:
@@ -106,45 +143,18 @@ def schema_of(kind: Kind) -> tuple[pa.Schema, tuple[str, ...]]:
     return (WINDOW_SCHEMA, WINDOW_KEY) if kind.holds_windows else (DOCUMENT_SCHEMA, DOCUMENT_KEY)
 
 
-def _compact(folder: Path) -> int:
-    with locked_partition(folder, alone=True):
-        return _make_one(folder)
+def _check_root(root: Path) -> None:
+    if not root.is_dir():
+        raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect run --out` makes one")
 
 
-def _make_one(folder: Path) -> int:
-    files = sorted(folder.glob(f"*{SUFFIX}"))
-    if len(files) < 2:  # noqa: PLR2004 - one is few enough
-        return 0
-    kind = Kind(folder.parent.parent.name)
-    schema, key = schema_of(kind)
-    table = distinct(pa.concat_tables([_read(path, schema, schema.names) for path in files]), key)
-    name = hashlib.sha256("\n".join(path.name for path in files).encode()).hexdigest()[:_NAME_DIGITS]
-    made = folder / f"{COMPACTED}-{name}{SUFFIX}"
-    write_table(made, table)
-    gone = [path for path in files if path != made]
-    for path in gone:
-        path.unlink()
-    return len(gone)
+def read_file(path: Path, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
+    """The rows of one file of the dataset.
 
-
-def _read_folder(folder: Path, schema: pa.Schema, columns: Sequence[str]) -> tuple[list[pa.Table], list[str]]:
-    """The tables of a partition, and faults of its other files."""
-    while True:
-        tables, faults = [], []
-        try:
-            for path in sorted(folder.glob(f"*{SUFFIX}")):
-                try:
-                    tables.append(_read(path, schema, columns))
-                except DataError as error:
-                    faults.append(str(error))
-        except FileNotFoundError:
-            # Compaction has put another file in the place of this one: all of them are listed again.
-            continue
-        return tables, faults
-
-
-def _read(path: Path, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
-    """The rows of a file.
+    Args:
+        path: The file.
+        schema: All columns of its kind.
+        columns: What to read of them.
 
     Raises:
         DataError: It is damaged, or has other columns.
@@ -162,6 +172,43 @@ def _read(path: Path, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
         if isinstance(error, FileNotFoundError) and not path.is_symlink():
             raise
         raise DataError(f"{path}: expected a Parquet file, got {error!s:.100}; move it away") from error
+
+
+def _compact(folder: Path) -> int:
+    with locked_partition(folder, alone=True):
+        return _make_one(folder)
+
+
+def _make_one(folder: Path) -> int:
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    if len(files) < 2:  # noqa: PLR2004 - one is few enough
+        return 0
+    kind = Kind(folder.parent.parent.name)
+    schema, key = schema_of(kind)
+    table = distinct(pa.concat_tables([read_file(path, schema, schema.names) for path in files]), key)
+    name = hashlib.sha256("\n".join(path.name for path in files).encode()).hexdigest()[:_NAME_DIGITS]
+    made = folder / f"{COMPACTED}-{name}{SUFFIX}"
+    write_table(made, table)
+    gone = [path for path in files if path != made]
+    for path in gone:
+        path.unlink()
+    return len(gone)
+
+
+def _read_folder(folder: Path, schema: pa.Schema, columns: Sequence[str]) -> tuple[list[pa.Table], list[str]]:
+    """The tables of a partition, and faults of its other files."""
+    while True:
+        tables, faults = [], []
+        try:
+            for path in sorted(folder.glob(f"*{SUFFIX}")):
+                try:
+                    tables.append(read_file(path, schema, columns))
+                except DataError as error:
+                    faults.append(str(error))
+        except FileNotFoundError:
+            # Compaction has put another file in the place of this one: all of them are listed again.
+            continue
+        return tables, faults
 
 
 def _folders(root: Path, kind: Kind, source: str, since: str, until: str) -> Iterator[Path]:

@@ -25,8 +25,13 @@ DigestArgument = Annotated[str, typer.Argument(help="Digest of the bundle, or it
 
 
 def publish(
-    bundle: Annotated[Path, typer.Argument(help="A .bundle file; verified first as an agent does.")],
+    bundle: Annotated[
+        str, typer.Argument(help="A .bundle file, or DETECTOR/VERSION of --registry; verified first as an agent does.")
+    ],
     *,
+    registry: Annotated[
+        str, typer.Option("--registry", help="Take the bundle from it, if its state there is the role.")
+    ] = "",
     repo: RepoOption = Path(),
     fleet: FleetOption = "",
     role: Annotated[str, typer.Option("--role", help="active or shadow.")] = ACTIVE,
@@ -41,19 +46,21 @@ def publish(
     ] = False,
 ) -> None:
     """Offer a bundle to its fleet."""
+    from edge_agent.bundle_files import read_bundle_file
     from edge_agent.offer import Rollout
-    from ground.fleet.repo.offers import Proposal, propose
+    from ground.fleet.repo.offers import Proposal, propose_content
     from ground.fleet.repo.repository import Repository
 
     proposal = Proposal(
-        bundle=bundle,
+        bundle=Path(bundle),
         fleet=fleet,
         role=role,
         rollout=Rollout(wave=wave, percent=float(percent)),
         allow_development=allow_development,
     )
+    content = _registered(registry, bundle, role) if registry else read_bundle_file(proposal.bundle)
     with Repository.opened(repo) as opened:
-        signing_role, doubts = propose(opened, proposal)
+        signing_role, doubts = propose_content(opened, proposal, content)
         say(doubts)
         sign_and_publish(
             opened, signing_role, key=key, password=password_file, online=online, online_password=online_password_file
@@ -109,3 +116,10 @@ def withdraw(
         sign_and_publish(
             opened, role, key=key, password=password_file, online=online, online_password=online_password_file
         )
+
+
+def _registered(location: str, name: str, role: str) -> bytes:
+    from ground.fleet.registry.publishable import publishable
+    from ground.fleet.registry.registry import open_registry
+
+    return publishable(open_registry(location), name, role)

@@ -55,16 +55,20 @@ def propose(repo: Repository, proposal: Proposal) -> tuple[str, list[str]]:
 
     Raises:
         BundleError: No agent would run it, or no bundle key of the repository has signed it.
-        RepositoryError: The fleet is not there, or the bundle is on offer already.
+        RepositoryError: The fleet is not there, or the bundle is on offer already, in this role.
     """
-    data = read_bundle_file(proposal.bundle)
+    return propose_content(repo, proposal, read_bundle_file(proposal.bundle))
+
+
+def propose_content(repo: Repository, proposal: Proposal, data: bytes) -> tuple[str, list[str]]:
+    """The same of a bundle that was read already; ``proposal.bundle`` only names it."""
     bundle = _verified(data, proposal, trusted_keys(repo))
     _check_epoch(bundle.manifest.epoch, epoch_of(repo.root))
     fleet = bundle.manifest.fleet
     role = role_of(fleet)
     path = bundle_path(fleet, hashlib.sha256(data).hexdigest())
     offers = offers_of(repo.signed(role))
-    if path in offers:
+    if path in offers and offers[path].role == proposal.role:
         raise RepositoryError(
             f"{proposal.bundle}: expected a bundle that is not on offer, got one that is; change it with "
             f"`ground repo rollout {bundle.digest[:_LEAST_DIGITS]} --fleet {fleet}`"
@@ -83,7 +87,7 @@ def propose(repo: Repository, proposal: Proposal) -> tuple[str, list[str]]:
     metadata.signed.targets[path] = _with(target, offer)
     repo.stage_target(path, data)
     repo.stage(role, metadata)
-    return role, _doubts(offer, offers)
+    return role, _doubts(offer, {name: other for name, other in offers.items() if name != path})
 
 
 def change_rollout(repo: Repository, fleet: str, digest: str, **changes: Any) -> tuple[str, Offer]:

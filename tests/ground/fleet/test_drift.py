@@ -16,8 +16,11 @@ from edge_agent.publication import Publication
 from edge_agent.sketch import Sketch
 from edge_agent.topics_section import TopicsSection
 from ground.cli import main
+from ground.drift_reading import read_drift
+from ground.errors import DataError
 from ground.fleet.collect.parts import write_parts
-from ground.fleet.drift import FlightMeans, Outcome, check_block, flights_of, level_of
+from ground.fleet.drift import FlightMeans, Outcome, check_block, level_of
+from ground.fleet.flight_sums import FlightSums, flights_of
 
 N_FEATURE = 30
 PHASES = ("climb", "cruise")
@@ -170,13 +173,17 @@ def test_from_a_dataset_to_an_event(ask, tmp_path):
     assert (event["event"], event["bundle_id"], event["shifts"][0]["name"]) == ("drift", "d/1.0.0", "crest")
     assert event["p"] <= event["level"]
     assert len(event["flown"]) == 20
+    code, said, _ = ask([], "--reference", 30, "--block", 20, "--model", model, "--json")
+    document = json.loads(said)
+    assert (code, document["flights"], [each["outcome"] for each in document["blocks"]]) == (3, 80, ["steady", "drift"])
+    assert document["blocks"][-1] == event
 
 
 def test_messages_that_are_none_are_told_of(ask):
     """And cost the others nothing."""
     bad = Publication(topic="aircraft/A/engine/1/drift", payload=b"nonsense")
-    code, said, _ = ask([*flown(40), bad], "--reference", 20, "--block", 20)
-    assert (code, "1 messages left out" in said) == (0, True)
+    code, _, told = ask([*flown(40), bad], "--reference", 20, "--block", 20)
+    assert (code, "1 messages left out" in told) == (0, True)
 
 
 def test_too_few_flights_so_far(ask):
@@ -202,11 +209,37 @@ def test_bad_input_is_named(ask, messages, options, said):
 
 def test_a_flight_counts_where_it_has_windows():
     """Its periods are added up; one with hardly a window in a phase says nothing of it."""
-    from ground.drift_reading import read_drift
-
     parts = [message("F1", n=8, at_ns=5), message("F1", n=8, at_ns=20), message("F2", n=3, at_ns=1)]
     (only,) = flights_of([read_drift(each.payload) for each in parts])
     assert (only.flight, only.from_ns, sorted(only.means)) == ("F1", 5, ["cruise"])
+
+
+def sums_of(*arrivals):
+    """What messages say, each with the day on which it came."""
+    sums = FlightSums()
+    for each, day in arrivals:
+        sums.add(read_drift(each.payload), arrived=day)
+    return sums.flights()
+
+
+def test_news_that_come_late_move_no_flight_of_the_days_before():
+    """Neither one that began before them, nor what comes of them later."""
+    early, late, known = message("F3", at_ns=3), message("F1", at_ns=1), message("F2", at_ns=2)
+    before = [(early, "2026-01-02"), (known, "2026-01-02")]
+    after = [(late, "2026-01-03"), (message("F3", at_ns=0, seed=9), "2026-01-04")]
+    assert [each.flight for each in sums_of(*before)] == ["F2", "F3"]
+    assert [each.flight for each in sums_of(*before, after[0])] == ["F2", "F3", "F1"]
+    assert [each.flight for each in sums_of(*reversed([*before, *after]))] == ["F2", "F3", "F1"]
+
+
+def test_a_message_that_came_twice_counts_once():
+    """On whatever days."""
+    twice = [(message("F1", n=20), "2026-01-02"), (message("F1", n=20), "2026-01-05")]
+    other = (message("F1", n=15, seed=1, at_ns=100), "2026-01-02")
+    (once,), (again,) = sums_of(twice[0], other), sums_of(*twice, other)
+    assert (once.means["cruise"] == again.means["cruise"]).all()
+    with pytest.raises(DataError, match="expected messages of bundle ab, got one of cd"):
+        sums_of(twice[0], (message("F2", digest="cd"), "2026-01-02"))
 
 
 def flight(engine, late, means):

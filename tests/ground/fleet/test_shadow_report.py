@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+import msgpack
 import pyarrow as pa
 import pytest
 
@@ -14,6 +15,7 @@ from edge_agent.topics_section import TopicsSection
 from ground.cli import main
 from ground.errors import DataError
 from ground.fleet.collect.parts import write_parts
+from ground.fleet.flight_ends import FlightEnd, read_ends
 from ground.fleet.shadow_report import COLUMNS, Rule, Verdict, compare
 from tests.ground.collect.conftest import message  # noqa: F401 - a fixture
 
@@ -45,7 +47,7 @@ def table(flights, bundle=("d/1.0.0", "aa"), phase="cruise"):
 
 def report(active, shadow, rule=RULE):
     """Of flights as above."""
-    return compare(table(active), table(shadow, ("d/2.0.0", "bb")), rule)
+    return compare(table(active), table(shadow, ("d/2.0.0", "bb")), rule, quiet_h=0.0)
 
 
 def test_flights_that_differ_are_named():
@@ -121,12 +123,87 @@ def test_results_of_several_shadows_are_refused():
         compare(table(many(2)), table({}), RULE)
 
 
+HOURS = 3_600 * 10**9
+
+
+def at(table, **end_h):
+    """The same windows, those of a flight at an hour of their own."""
+    ends = [round(end_h[each["flight"]] * HOURS) + each["end_ns"] for each in table.to_pylist()]
+    return table.set_column(table.schema.get_field_index("end_ns"), "end_ns", pa.array(ends, pa.int64()))
+
+
+def end(flight, windows, run="r"):
+    """A summary of a flight."""
+    return FlightEnd(run=run, aircraft="A", engine="1", flight=flight, windows=windows)
+
+
+def test_flights_under_way_wait():
+    """Until a summary tells of no window that is not here, or they are silent for long; then their alarms count."""
+    active = at(table({"F1": [N, N], "F2": [N, N], "F3": [N, N]}), F1=0, F2=20, F3=30)
+    shadow = at(table({"F1": [N, N], "F2": [N, A], "F3": [A, A]}, ("d/2.0.0", "bb")), F1=0, F2=20, F3=30)
+
+    def seen(*ends):
+        found = compare(active, shadow, RULE, ends=ends, quiet_h=24.0)
+        return found.flights, [each.flight for each in found.gained], found.flights_under_way
+
+    assert seen() == (1, [], 2)
+    assert seen(end("F3", 2)) == (2, ["F3"], 1)
+    assert seen(end("F3", 3)) == (1, [], 2)
+    assert seen(end("F3", 1), end("F3", 3)) == (1, [], 2)
+    assert seen(end("F2", 2), end("F3", 2), end("F4", 1)) == (3, ["F2", "F3"], 0)
+    assert seen(end("F3", 2, run="another")) == (1, [], 2)
+
+
+def test_a_flight_of_two_runs_is_over_when_both_are():
+    """The agent was restarted on the way."""
+    both = []
+    for one in (table({"F1": [N, N]}), table({"F1": [N, N]}, ("d/2.0.0", "bb"))):
+        other = one.set_column(one.schema.get_field_index("run"), "run", pa.array(["s"] * len(one)))
+        both.append(pa.concat_tables([one, other]))
+    assert compare(*both, RULE, ends=[end("F1", 2)]).flights_under_way == 1
+    assert compare(*both, RULE, ends=[end("F1", 2), end("F1", 2, run="s")]).flights_under_way == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"schema": 2},
+        {"windows": -1},
+        {"windows": True},
+        {"windows": "2"},
+        {"flight": 7},
+        {"run": None},
+        {"engine": ...},
+    ],
+)
+def test_what_is_no_summary(changed):
+    """It is counted, and said; the others are read."""
+    document = {"schema": 1, "run": "r", "aircraft": "A", "engine": "1", "flight": "F1", "windows": 2}
+    whole = bytes(msgpack.packb(document))
+    document = {name: value for name, value in {**document, **changed}.items() if value is not ...}
+    ends, faults = read_ends([whole, bytes(msgpack.packb(document)), b"", b"\xc1"])
+    assert (ends, faults) == ((end("F1", 2),), 3)
+
+
+def test_summaries_are_read_from_the_dataset(ask):
+    """By default a flight whose summary has not come waits a day."""
+    document = {"schema": 1, "run": "r1", "aircraft": "OO-ABC", "engine": "1", "flight": "F1", "windows": 1}
+    summaries = [
+        Publication(topic="aircraft/OO-ABC/engine/1/flight", payload=bytes(msgpack.packb({**document, **changed})))
+        for changed in ({}, {"flight": "F2"}, {"schema": 9})
+    ]
+    _, said, _ = ask(3, summaries=summaries)
+    assert "2 flights of 1 engines seen by both" in said
+    assert "1 under way wait" in said
+    assert "1 summaries of flights left out" in said
+
+
 @pytest.fixture
 def ask(monkeypatch, capsys, tmp_path, message):  # noqa: F811 - the fixture
     """Writes a dataset of flights, asks for the report; gives exit code, output and errors."""
 
-    def run(flights, *options):
-        batch = []
+    def run(flights, *options, summaries=()):
+        batch = list(summaries)
         for seq in range(flights):
             window = message(seq, flight=f"F{seq}")
             batch.append(window)
@@ -145,15 +222,17 @@ def ask(monkeypatch, capsys, tmp_path, message):  # noqa: F811 - the fixture
 
 def test_from_a_dataset_to_an_exit_code(ask, tmp_path):
     """0 when it is ready, 3 when not; the JSON holds what was printed."""
-    code, said, _ = ask(5, "--out", tmp_path / "report.json")
+    code, said, _ = ask(5, "--quiet", 0, "--out", tmp_path / "report.json")
     assert code == 3
     assert "5 flights of 1 engines seen by both" in said
     assert "verdict: go_on" in said
     document = json.loads((tmp_path / "report.json").read_text())
-    assert (document["verdict"], document["flights"], document["schema"]) == ("go_on", 5, 1)
-    code, said, _ = ask(400, "--bundle", "bb")
+    assert (document["verdict"], document["flights"], document["schema"]) == ("go_on", 5, 2)
+    code, said, _ = ask(400, "--bundle", "bb", "--quiet", 0)
     assert code == 0
     assert "verdict: ready" in said
+    code, said, _ = ask(0, "--bundle", "bb", "--json")
+    assert (code, json.loads(said)["verdict"]) == (0, "ready")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from ground.bulk.command import EXIT_PARTLY_FAILED
 from ground.errors import ConfigError
-from ground.keys import default_public_key
+from ground.exit_code import ExitCode
+from ground.terminal import say, shown
 
 if TYPE_CHECKING:
     from ground.publish import Broker, PublishReport
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 _NO_FILE = Path()
 _KEEPS_PACE = 0.9
 """A replay that is slower than this share of what was asked is told of."""
-
-console = Console(stderr=True)
 
 
 def replay(
@@ -46,23 +43,23 @@ def replay(
     """Send recordings as their engines would have: an agent answers what `ground batch` does, byte for byte."""
     from ground.batch import ModelSource, load_signed
     from ground.bulk.twin import Twin
-    from ground.progress_bar import shown_progress
+    from ground.keys import default_public_key
 
     if as_stream == (out != _NO_FILE):
         raise ConfigError("replay: expected either --as-stream or --out FILE, got both or none; choose one")
     where = _broker(broker, username, password_file, ca)
     spec = load_signed(ModelSource(model, tuple(key or [default_public_key(model)]))).spec
     twin = Twin.of(spec, data, recording or [])
-    with shown_progress(console) as progress:
+    with shown() as progress:
         if as_stream:
             told = _pace(twin.to_broker(where, speed=speed, progress=progress), speed)
         else:
             told = f"{twin.to_file(out, progress=progress)} frames: {out}"
-    _say(told)
+    say(told)
     for failure in twin.failures:
-        _say(f"left out: {failure.text}")
+        say(f"left out: {failure.text}")
     if twin.failures:
-        raise typer.Exit(EXIT_PARTLY_FAILED)
+        raise typer.Exit(ExitCode.PARTLY_FAILED)
 
 
 def _broker(text: str, username: str, password_file: Path | None, ca: Path | None) -> Broker:
@@ -77,7 +74,3 @@ def _pace(report: PublishReport, asked: float) -> str:
     told = f"{report.frames} frames, {report.signal_s:.1f} s of signal in {report.took_s:.1f} s: {report.speed:.3g} x"
     slower = report.speed < _KEEPS_PACE * asked
     return f"{told}, where {asked:g} x was asked: broker or this machine take no more" if slower else told
-
-
-def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)

@@ -1,0 +1,212 @@
+"""``ground retrain``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from edge_agent.output import printable
+from ground.errors import ConfigError, DataError
+from ground.fleet.repo.options import OnlineOption, OnlinePasswordOption
+from ground.fleet.retrain.cause import Cause
+from ground.fleet.verdicts import VERDICTS_FILE
+from ground.password import NO_FILE, PasswordSource
+
+if TYPE_CHECKING:
+    from ground.fleet.registry.registry import Registry
+    from ground.fleet.retrain.ledger import Ledger, Run
+    from ground.fleet.retrain.request import Request
+    from ground.signer import SigningKey
+
+EXIT_SKIPPED = 5
+EXIT_UNSIGNED = 6
+_HIGHEST_WAVE = 9
+
+console = Console(highlight=False, soft_wrap=True, markup=False)
+
+CauseOption = Annotated[Cause, typer.Option("--reason", help="Why.")]
+ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
+RegistryOption = Annotated[
+    str, typer.Option("--registry", envvar="GROUND_REGISTRY", help="Folder of the registry, or URL of its server.")
+]
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", help="Folder that holds data/ and models/.")]
+EventOption = Annotated[Path | None, typer.Option("--event", help="For drift: the file of `ground drift --out`.")]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Dataset of `ground collect`: which flights alarmed.")]
+VerdictsOption = Annotated[
+    Path | None, typer.Option("--verdicts", help=f"Verdicts on alarms; default: {VERDICTS_FILE} in the dataset.")
+]
+KeyOption = Annotated[
+    Path | None, typer.Option("--key", help="Signing key; default: keys/private.pem in the workspace, if it is there.")
+]
+PasswordFileOption = Annotated[Path, typer.Option("--password-file", help="File with its password.")]
+PublicKeyOption = Annotated[
+    list[Path] | None,
+    typer.Option("--public-key", help="What vouches for the bundle; default: keys/public.pem in the workspace."),
+]
+RepoOption = Annotated[
+    Path | None, typer.Option("--repo", envvar="GROUND_REPO", help="Update repository, to offer it in as a shadow.")
+]
+RepoKeyOption = Annotated[
+    Path | None, typer.Option("--repo-key", help="Key of the fleet's bundles role; without it the offer is staged.")
+]
+RepoPasswordFileOption = Annotated[Path, typer.Option("--repo-password-file", help="File with its password.")]
+WaveOption = Annotated[int, typer.Option("--wave", min=1, max=_HIGHEST_WAVE, help="Agents up to this wave take it.")]
+
+
+def retrain(
+    cause: CauseOption,
+    config: ConfigOption,
+    registry: RegistryOption,
+    workspace: WorkspaceOption = Path(),
+    *,
+    event: EventOption = None,
+    data: DataOption = None,
+    verdicts: VerdictsOption = None,
+    key: KeyOption = None,
+    password_file: PasswordFileOption = NO_FILE,
+    public_key: PublicKeyOption = None,
+    repo: RepoOption = None,
+    repo_key: RepoKeyOption = None,
+    repo_password_file: RepoPasswordFileOption = NO_FILE,
+    online: OnlineOption = None,
+    online_password_file: OnlinePasswordOption = NO_FILE,
+    wave: WaveOption = _HIGHEST_WAVE,
+) -> None:
+    """Train a detector anew on healthy flights, register it, and offer it to its fleet as a shadow.
+
+    There it stops: a person promotes. The same event, or the same quarter, trains once; a killed run goes on. Exit
+    codes: 0 done, 2 bad input, 3 no release came of it, 5 not followed, 6 waits for a signature.
+    """
+    from edge_agent.offer import Rollout
+    from edge_agent.trust import TrustedKeys
+    from ground.fleet.registry.registry import open_registry
+    from ground.fleet.retrain.ledger import Ledger, State
+    from ground.fleet.retrain.offer import Desk, check_desk, offer_shadow
+    from ground.keys import PUBLIC_KEY
+
+    request = _request(cause, config, workspace, event=event, data=data, verdicts=verdicts)
+    fleet = request.config.bundle.fleet
+    vouching = public_key or [workspace / "keys" / PUBLIC_KEY]
+    TrustedKeys.from_files(vouching)
+    desks = [
+        Desk(
+            repo=each, rollout=Rollout(wave=wave), key=repo_key, password=repo_password_file, online=online,
+            online_password=online_password_file,
+        )
+        for each in ([repo] if repo else [])
+    ]  # fmt: skip
+    for desk in desks:
+        check_desk(desk, fleet)
+    ledger = Ledger(request.workspace)
+    with ledger.locked():
+        opened = open_registry(registry)
+        run = _begun(request, ledger, opened)
+        bundle = _released(run, request, ledger, _signing_key(key, workspace, password_file))
+        _registered(run, bundle, ledger, opened, vouching)
+        for desk in desks:
+            _tell_offer(fleet, is_public=offer_shadow(desk, bundle, fleet))
+        ledger.write(run, State.DONE)
+        console.print(f"candidate: {run.bundle_id}")
+
+
+def _request(
+    cause: Cause, config: Path, workspace: Path, *, event: Path | None, data: Path | None, verdicts: Path | None
+) -> Request:
+    from ground.config import load_config
+    from ground.fleet.retrain.event import read_event
+    from ground.fleet.retrain.request import Request
+    from ground.workspace import Workspace
+
+    if (cause is Cause.DRIFT) != (event is not None):
+        raise ConfigError(
+            "--event: expected the event with --reason drift, and none otherwise; see `ground drift --out`"
+        )
+    if data is None and (event or verdicts):
+        raise ConfigError("--data: expected the dataset that the event or the verdicts are about, got none; name it")
+    for option, path in (("--verdicts", verdicts), ("--data", data)):
+        if path is not None and not path.exists():
+            raise ConfigError(f"{option}: expected something that is there, got {path}; correct the path")
+    place = Workspace(workspace)
+    if not place.raw.is_dir():
+        raise ConfigError(f"--workspace: expected a folder with recordings in data/raw, got {workspace}; correct it")
+    loaded = load_config(config)
+    drifted = read_event(event) if event else None
+    if drifted is not None and drifted.detector != loaded.detector:
+        raise ConfigError(
+            f"--event: expected one about {loaded.detector}, as --config says, got one about "
+            f"{printable(drifted.detector)!r:.80}; give the config of that detector"
+        )
+    return Request(
+        cause=cause, event=drifted, config=loaded, workspace=place, data=data,
+        verdicts=verdicts or (data and data / VERDICTS_FILE),
+    )  # fmt: skip
+
+
+def _signing_key(key: Path | None, workspace: Path, password_file: Path) -> SigningKey | None:
+    from ground.keys import PRIVATE_KEY, load_private_key
+
+    path = key or workspace / "keys" / PRIVATE_KEY
+    if key is None and not path.exists():
+        return None
+    return load_private_key(path, PasswordSource(password_file).ask)
+
+
+def _begun(request: Request, ledger: Ledger, registry: Registry) -> Run:
+    """The run to go on with; leaves the command where there is none."""
+    from ground.fleet.retrain.flow import Skipped, begin
+    from ground.fleet.retrain.ledger import SELECTION, SKIPPED, State
+
+    run = begin(request, ledger, registry)
+    if isinstance(run, Skipped):
+        console.print(printable(f"not followed: {run.why}"))
+        console.print(f"{run.so_far} not followed so far: {ledger.folder / SKIPPED}")
+        raise typer.Exit(EXIT_SKIPPED)
+    if run.state == State.DONE.value:
+        console.print(f"{run.name}: done already\ncandidate: {run.bundle_id}")
+        raise typer.Exit
+    selection = ledger.path(run.name) / SELECTION
+    counts = ", ".join(f"{n} {reason}" for reason, n in _counts(selection).items() if n)
+    console.print(f"{run.name}: {run.bundle_id} of recordings: {counts} ({selection})")
+    return run
+
+
+def _released(run: Run, request: Request, ledger: Ledger, key: SigningKey | None) -> Path:
+    """The signed bundle; leaves the command where it has to be signed first."""
+    from ground.fleet.retrain.flow import train
+    from ground.progress_bar import shown_progress
+
+    with shown_progress(Console(stderr=True)) as progress:
+        release = train(run, request, ledger, key=key, progress=progress)
+    if not release.bundle.exists():
+        console.print(f"not signed, for there is no key: `ground sign {release.folder}`, then the same command again")
+        raise typer.Exit(EXIT_UNSIGNED)
+    return release.bundle
+
+
+def _registered(run: Run, bundle: Path, ledger: Ledger, registry: Registry, keys: list[Path]) -> None:
+    from ground.fleet.retrain.flow import reason_of, register
+    from ground.fleet.retrain.ledger import SELECTION
+
+    reason = reason_of(run, _counts(ledger.path(run.name) / SELECTION))
+    version = register(run, bundle, registry, keys=keys, reason=reason)
+    console.print(f"registered: {run.bundle_id} is {version.state.value}")
+
+
+def _tell_offer(fleet: str, *, is_public: bool) -> None:
+    from ground.fleet.repo.roles import role_of
+
+    if is_public:
+        console.print(f"offered to fleet {fleet} as a shadow; promote it when `ground shadow report` says ready")
+    else:
+        console.print(f"offer staged: `ground repo sign --role {role_of(fleet)}`, then `ground repo commit`")
+
+
+def _counts(selection: Path) -> dict[str, int]:
+    try:
+        return {str(reason): int(n) for reason, n in json.loads(selection.read_bytes())["counts"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{selection}: expected the record of a choice, got {error!r:.100}; restore it") from error

@@ -1,0 +1,98 @@
+"""``ground verdict``: what people say of alerts."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from edge_agent.output import printable
+from ground.fleet.verdicts import VERDICTS_FILE, Verdict, open_verdicts
+
+if TYPE_CHECKING:
+    from ground.fleet.alerts import Alert
+    from ground.fleet.verdicts import Entry, Verdicts
+
+_NS_PER_S = 1_000_000_000
+_UNDECIDED = "none yet"
+
+verdict_app = typer.Typer(no_args_is_help=True, help="Verdicts of people on alerts; retraining goes by them.")
+console = Console(highlight=False, soft_wrap=True, markup=False)
+
+DataOption = Annotated[Path, typer.Option("--data", help="Dataset that `ground collect` writes.")]
+VerdictsOption = Annotated[
+    Path | None, typer.Option("--verdicts", help=f"File of the verdicts; default: {VERDICTS_FILE} in the dataset.")
+]
+
+
+@verdict_app.command("list")
+def list_(
+    data: DataOption,
+    *,
+    verdicts: VerdictsOption = None,
+    undecided: Annotated[bool, typer.Option("--open", help="Only those without a final verdict.")] = False,
+) -> None:
+    """List the alerts of a dataset, each with the verdict that rules."""
+    latest = _store(data, verdicts).latest()
+    for alert in _alerts(data):
+        entry = latest.get(alert.key)
+        if not undecided or entry is None or entry.verdict is Verdict.NEEDS_REVIEW:
+            console.print(_line(alert, entry))
+
+
+@verdict_app.command("set")
+def set_(
+    alert: Annotated[str, typer.Argument(help="Id of the alert, or its first digits; `ground verdict list` shows it.")],
+    verdict: Annotated[Verdict, typer.Argument(help="What it was.")],
+    data: DataOption,
+    *,
+    by: Annotated[str, typer.Option("--by", help="Who says so; default: the user of this machine.")] = "",
+    note: Annotated[str, typer.Option("--note", help="Why.")] = "",
+    verdicts: VerdictsOption = None,
+) -> None:
+    """Say what an alert was; the last word rules, the earlier ones are kept."""
+    from ground.fleet.alerts import find_alert
+
+    found = find_alert(_alerts(data), alert)
+    entry = _store(data, verdicts).record(found.key, verdict, by=by or _user(), note=note)
+    console.print(_line(found, entry))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # No name is refused further on, with what to do.
+        return ""
+
+
+def _store(data: Path, verdicts: Path | None) -> Verdicts:
+    return open_verdicts(verdicts or data / VERDICTS_FILE)
+
+
+def _alerts(data: Path) -> tuple[Alert, ...]:
+    from ground.fleet.alerts import read_alerts
+
+    reading = read_alerts(data)
+    for fault in reading.skipped:
+        console.print(f"left out: {fault}")
+    return reading.alerts
+
+
+def _line(alert: Alert, entry: Entry | None) -> str:
+    key = alert.key
+    said = f"{entry.verdict.value} by {entry.by} {_time(entry.at_ns)}" if entry else _UNDECIDED
+    note = f": {entry.note}" if entry and entry.note else ""
+    what = f"{key.aircraft}/{key.engine} flight {key.flight} {alert.phase} {_time(alert.end_ns)}"
+    return printable(f"{key.alert_id}  {what}  {alert.ratio:.2f} x threshold  {alert.bundle_id}  {said}{note}")
+
+
+def _time(t_ns: int) -> str:
+    try:
+        return datetime.fromtimestamp(t_ns // _NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{t_ns} ns"

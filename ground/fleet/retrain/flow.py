@@ -1,0 +1,206 @@
+"""A retraining from its cause to the shadow's place: each step finds by itself whether it is done; a kill costs time.
+
+    choose flights -> pipeline -> registered, validated, in the shadow's place
+
+The offer to the fleet (``offer``) ends it: what becomes of a shadow is for a person to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from edge_agent.layout import MANIFEST
+from edge_agent.manifest import RELEASE, Manifest
+from ground.config import load_config
+from ground.errors import GateError
+from ground.fleet.registry.states import State as Standing
+from ground.fleet.retrain.cause import Cause
+from ground.fleet.retrain.derived import next_version, released, write_config
+from ground.fleet.retrain.ledger import CONFIG, SELECTION, Ledger, Run, State, json_bytes, utc_now
+from ground.fleet.retrain.request import Chosen, Request, choose
+from ground.pipeline import run_pipeline
+from ground.release_folder import bundle_name, sign_release
+from ground.workspace import Workspace, write_atomic
+
+if TYPE_CHECKING:
+    from ground.fleet.registry.history import RegisteredVersion
+    from ground.fleet.registry.registry import Registry
+    from ground.progress import Progress
+    from ground.signer import SigningKey
+
+BY: Final = "ground retrain"
+_WAITING: Final = (Standing.VALIDATION, Standing.SHADOW)
+_STEPS: Final = ((Standing.DEVELOPMENT, Standing.VALIDATION), (Standing.VALIDATION, Standing.SHADOW))
+_SHORT: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A cause that was not followed.
+
+    Attributes:
+        why: What to tell.
+        so_far: How many causes were not followed until now.
+    """
+
+    why: str
+    so_far: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version that was made.
+
+    Attributes:
+        folder: ``models/<detector>/<version>``.
+    """
+
+    folder: Path
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it says of itself."""
+        return Manifest.from_json((self.folder / MANIFEST).read_bytes())
+
+    @property
+    def bundle(self) -> Path:
+        """The signed file; not there before it is signed."""
+        return self.folder / bundle_name(self.manifest)
+
+
+def begin(request: Request, ledger: Ledger, registry: Registry) -> Run | Skipped:
+    """Find the run of a request, or begin it.
+
+    Raises:
+        GroundError: Bad input.
+        GateError: No release came of the run, and nothing that it depends on has changed since.
+        OSError: The disk refuses.
+    """
+    name = ledger.name_of(request.cause, request.event, utc_now())
+    found = ledger.find(name)
+    if any(run.state == State.DONE.value or _is_made(run, request.workspace) for run in found):
+        return found[0]
+    why = why_not(request, registry)
+    if why:
+        return Skipped(why, ledger.skip(request.event.digest if request.event else name, why, utc_now()))
+    chosen = choose(request)
+    if not found or found[0].basis != chosen.basis:
+        return _open(request, ledger, registry, name, chosen)
+    if found[0].state == State.NOT_RELEASED.value:
+        raise GateError(
+            f"{name}: expected other flights, verdicts or another config than those of which no release came, got the "
+            f"same; see {ledger.path(name) / SELECTION}"
+        )
+    return found[0]
+
+
+def why_not(request: Request, registry: Registry) -> str:
+    """Why a request is not followed; empty where it is.
+
+    Raises:
+        RegistryError: The registry cannot be used.
+    """
+    versions = _versions(registry, request.config.detector)
+    if request.event is not None:
+        drifted = [each for each in versions if each.subject.digest == request.event.bundle_digest]
+        if not drifted:
+            return f"{request.event.bundle_id} ({request.event.bundle_digest[:_SHORT]}) is not registered"
+        if drifted[0].state is not Standing.ACTIVE:
+            return f"{request.event.bundle_id} is {drifted[0].state.value}, not active: nothing decides by it"
+    waiting = [each.subject.name for each in versions if each.state in _WAITING]
+    if waiting and request.cause is not Cause.MANUAL:
+        return f"{', '.join(waiting)} waits for a person's decision: promote or retire it first"
+    return ""
+
+
+def train(run: Run, request: Request, ledger: Ledger, *, key: SigningKey | None, progress: Progress) -> Release:
+    """Make the release of a run, and sign it where there is a key; what is done already is not done again.
+
+    Raises:
+        GateError: A gate failed, so no bundle is made; or one stayed undecided, so it is none to fly.
+        GroundError: What a stage refuses.
+    """
+    config = load_config(ledger.path(run.name) / CONFIG)
+    release = Release(request.workspace.release(run.detector, run.version))
+    reasons: tuple[str, ...] = ()
+    try:
+        # What was made stays what it is, though recordings may have come since.
+        if not release.folder.exists():
+            made = run_pipeline(config, request.workspace, version=run.version, key=key, progress=progress, force=False)
+            reasons = made.export.reasons
+        _refuse_development(release, reasons)
+    except GateError:
+        ledger.write(run, State.NOT_RELEASED)
+        raise
+    if key is not None and not release.bundle.exists():
+        sign_release(release.folder, key)
+    return release
+
+
+def register(run: Run, folder: Path, registry: Registry, *, keys: Sequence[Path], reason: str) -> RegisteredVersion:
+    """Register a release, validate it, and give it the shadow's place; what is done already is not done again.
+
+    Args:
+        run: The run.
+        folder: Its release.
+        registry: Where.
+        keys: Public keys that vouch for its signature.
+        reason: What the registry is told.
+
+    Raises:
+        PromotionError: It may not be promoted.
+        RegistryError: The registry cannot be used.
+    """
+    from ground.fleet.registry.plan import Promotion
+
+    registry.register(folder, keys=list(keys), by=BY)
+    for old, new in _STEPS:
+        if registry.version(run.bundle_id).state is old:
+            asked = Promotion(to=new, approver=BY, reason=reason, replace=new is Standing.SHADOW)
+            registry.promote(run.bundle_id, asked)
+    return registry.version(run.bundle_id)
+
+
+def reason_of(run: Run, counts: Mapping[str, int]) -> str:
+    """What the registry is told."""
+    flights = ", ".join(f"{n} {reason}" for reason, n in counts.items() if n)
+    return f"{run.name}: recordings {flights}"
+
+
+def _is_made(run: Run, workspace: Workspace) -> bool:
+    """Whether a run has its release: from then on, what it was made of no longer matters to it."""
+    return run.state == State.OPEN.value and workspace.release(run.detector, run.version).exists()
+
+
+def _refuse_development(release: Release, reasons: Sequence[str]) -> None:
+    if release.manifest.release_class != RELEASE:
+        text = f"{release.folder}: expected a release, got a development bundle, which stays here"
+        raise GateError("\n".join([*reasons, text]))
+
+
+def _open(request: Request, ledger: Ledger, registry: Registry, name: str, chosen: Chosen) -> Run:
+    detector = request.config.detector
+    registered = {each.subject.version: each.subject.sequence for each in _versions(registry, detector)}
+    known = {**released(request.workspace, detector), **registered}
+    run = Run(
+        name=name,
+        cause=request.cause.value,
+        event=request.event.digest if request.event else "",
+        detector=detector,
+        version=next_version(known),
+        sequence=max([request.config.bundle.sequence, *(n + 1 for n in known.values())]),
+        begun=f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
+        basis=chosen.basis,
+        state=State.OPEN.value,
+    )
+    folder = ledger.path(name)
+    write_config(request.config, folder, chosen.selection, sequence=run.sequence)
+    write_atomic(folder / SELECTION, json_bytes(chosen.document))
+    return ledger.write(run, State.OPEN)
+
+
+def _versions(registry: Registry, detector: str) -> tuple[RegisteredVersion, ...]:
+    return registry.versions(detector) if detector in registry.detectors() else ()

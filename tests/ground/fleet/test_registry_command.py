@@ -1,0 +1,103 @@
+"""``ground registry`` as a stranger types it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from ground.cli import main
+from ground.fleet.registry.states import State
+from tests.ground.registry_rig import metrics, report
+
+BY = ("--approver", "A. [b]Person", "--reason", "as the test says")
+FLYING = (State.VALIDATION, State.ACTIVE)
+
+
+@pytest.fixture
+def ground(monkeypatch, capsys, tmp_path):
+    """Runs ``ground``; gives exit code, what it printed, and its error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ground", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, error = capsys.readouterr()
+        assert "Traceback" not in error
+        return end.value.code, out, error
+
+    monkeypatch.setenv("GROUND_REGISTRY", str(tmp_path / "r"))
+    return run
+
+
+def test_from_registration_to_comparison(ground, rig, tmp_path):
+    """Each command prints for people, and JSON where asked."""
+    rig.registry(tmp_path / "r")
+    one, two = rig.bundle("1.0.0"), rig.bundle("2.0.0", metrics(digest="d2", point=0.98))
+    for made in (one, two):
+        assert ground("registry", "register", "--bundle", made.path, "--key", rig.key, "--by", "ci")[0] == 0
+        assert ground("registry", "promote", made.name, "--to", "validation", *BY)[0] == 0
+    code, out, _ = ground("registry", "promote", one.name, "--to", "active", "--first", *BY)
+    assert (code, out.split(" since ")[0]) == (0, "small/1.0.0 is active")
+    assert ground("registry", "promote", two.name, "--to", "shadow", *BY)[0] == 0
+    (tmp_path / "report.json").write_bytes(report(two, one))
+    code, out, _ = ground(
+        "registry", "promote", two.name, "--to", "active", "--shadow-report", tmp_path / "report.json", *BY
+    )
+    assert (code, out.splitlines()[1]) == (0, "small/1.0.0 is retired: this one has its place")
+    code, out, _ = ground("registry", "list", "--json")
+    assert [(each["name"], each["state"]) for each in json.loads(out)] == [
+        (one.name, "retired"), (two.name, "active"),
+    ]  # fmt: skip
+    code, out, _ = ground("registry", "list")
+    assert "A. [b]Person" in out
+    code, out, _ = ground("registry", "show", two.name)
+    assert two.digest in out
+    assert "as the test says" in out
+    shown = json.loads(ground("registry", "show", one.name, "--json")[1])
+    assert [each["state"] for each in shown["decisions"]] == ["development", "validation", "active", "active"]
+    code, out, _ = ground("registry", "compare", one.name, two.name)
+    assert code == 0
+    assert "0.98 (0.93 to 0.99) n=64 PASS" in out
+    compared = json.loads(ground("registry", "compare", one.name, two.name, "--json")[1])
+    facts = {each["name"]: each for each in compared["facts"]}
+    assert facts["feature_spec"]["same"]
+    assert (facts["dataset rig"]["before"], facts["dataset rig"]["after"]) == ("9 recordings d1", "9 recordings d2")
+    assert compared["measures"][0]["after"]["point"] == 0.98
+    assert compared["thresholds"][0] == {
+        "name": "pooled", "unit": "score",
+        "before": {"point": 20.0, "bounds": {"lower": None, "upper": None}, "n": 0, "verdict": ""},
+        "after": {"point": 20.0, "bounds": {"lower": None, "upper": None}, "n": 0, "verdict": ""},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("list",), "expected a folder with registry.db"),
+        (("list", "--registry", "ftp://host"), "a URL with http or https"),
+        (("show", "small/1.0.0", "--registry", "/dev/null"), "expected a folder with registry.db"),
+        (("promote", "x", "--to", "active", "--approver", "", "--reason", "r"), "approver: expected"),
+        (("promote", "x", "--to", "active", "--shadow-report", "none", *BY), "--shadow-report: expected a file"),
+        (("promote", "x", "--to", "retired", *BY), "`ground registry retire`"),
+        (("register", "--bundle", "none"), "none"),
+        (("register", "--bundle", "/"), "expected"),
+    ],
+)
+def test_bad_input(ground, arguments, message, tmp_path, monkeypatch):
+    """One line that says what to do, exit code 2, and nothing is made."""
+    monkeypatch.chdir(tmp_path)
+    code, _, error = ground("registry", *arguments)
+    assert code == 2
+    assert message in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_publish_takes_a_registered_version(ground, rig, tmp_path):
+    """Only in the role that is its state."""
+    registry = rig.registry(tmp_path / "r")
+    one = rig.bundle("1.0.0")
+    rig.register(registry, one, State.VALIDATION)
+    code, _, error = ground("repo", "publish", one.name, "--registry", tmp_path / "r", "--repo", tmp_path / "none")
+    assert (code, "got one in validation; `ground registry promote`" in error) == (2, True)

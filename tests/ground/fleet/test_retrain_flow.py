@@ -1,0 +1,310 @@
+"""From a cause to the shadow's place and an offer: real registry and repository; the pipeline is played, for speed.
+
+``make test-loop`` has the same with a real pipeline, and agents.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from edge_agent.offer import SHADOW
+from ground.cli import main
+from ground.config import load_config
+from ground.errors import GateError
+from ground.fleet.registry.registry import open_registry
+from ground.fleet.registry.states import State
+from ground.fleet.repo.offers import offers_of
+from ground.fleet.retrain import flow
+from ground.fleet.retrain.ledger import Ledger
+from ground.fleet.retrain.ledger import State as Progress
+from ground.pack import unpack_bundle
+from tests.conftest import ROOT
+from tests.ground.registry_rig import PERSON, Made, Rig
+from tests.ground.repo_ceremony import Ceremony, begin_public
+
+DIGEST = "ab" * 32
+
+
+class Killed(BaseException):
+    """Nothing catches it."""
+
+
+@dataclass
+class World:
+    """A workspace with one recording, a registry, and what the played pipeline does."""
+
+    root: Path
+    rig: Rig
+    active: Made
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+    reasons: tuple[str, ...] = ()
+    signs: bool = True
+    trained: int = 0
+
+    def __post_init__(self):
+        self.workspace = self.root / "w"
+        raw = self.workspace / "data" / "raw"
+        raw.mkdir(parents=True)
+        header = "recording_id,file,unit_id,sampling_rate_hz,channels,signal_units,label"
+        (raw / "recordings.csv").write_text(f"{header}\nF1,F1.parquet,u1,10240,acc_1,g,healthy\n")
+        document = yaml.safe_load((ROOT / "ground" / "configs" / "engine_vibration.yaml").read_text())
+        document |= {"detector": "small", "bundle": {"fleet": "test"}}
+        self.config = self.root / "config.yaml"
+        self.config.write_text(yaml.safe_dump(document))
+        (self.root / "dataset").mkdir()
+        self.monkeypatch.setattr(flow, "run_pipeline", self.pipeline)
+
+    @property
+    def registry(self):
+        """What the command uses."""
+        return open_registry(self.root / "registry")
+
+    def pipeline(self, config, workspace, *, version, **_):
+        """Leaves what the real one leaves: a release's manifest, and its bundle where there is a key."""
+        self.trained += 1
+        release_class = "development" if self.reasons else "release"
+        made = self.rig.bundle(version, sequence=config.bundle.sequence, release_class=release_class)
+        folder = workspace.release("small", version)
+        unpack_bundle(made.path.read_bytes(), folder)
+        if self.signs:
+            shutil.copy(made.path, folder / f"small-{version}.bundle")
+        return SimpleNamespace(export=SimpleNamespace(reasons=self.reasons))
+
+    def sign(self, version):
+        """As ``ground sign`` does, with the key of the rig."""
+        folder = self.workspace / "models" / "small" / version
+        made = self.rig.bundle(version, sequence=2)
+        shutil.copy(made.path, folder / f"small-{version}.bundle")
+
+    def event(self, name="event.json", **changes):
+        """An event about the active one."""
+        document = {
+            "schema": 1, "event": "drift", "outcome": "drift", "bundle_id": self.active.name,
+            "bundle_digest": self.active.digest, **changes,
+        }  # fmt: skip
+        path = self.root / name
+        path.write_text(json.dumps(document))
+        return path
+
+    def retrain(self, reason, *options):
+        """``ground retrain``; code, output and errors."""
+        words = [
+            "ground", "retrain", "--reason", reason, "--config", self.config, "--workspace", self.workspace,
+            "--registry", self.root / "registry", "--public-key", self.rig.key, *options,
+        ]  # fmt: skip
+        self.monkeypatch.setattr(sys, "argv", list(map(str, words)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (int(ended.value.code or 0), *self.capsys.readouterr())
+
+    def drift(self, event, *options):
+        """For drift."""
+        return self.retrain("drift", "--event", event, "--data", self.root / "dataset", *options)
+
+    def state(self, version):
+        """Of a version in the registry."""
+        return self.registry.version(f"small/{version}").state
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory, rig):
+    """A registry with an active version, to copy; and that version."""
+    folder = tmp_path_factory.mktemp("begun") / "registry"
+    active = rig.bundle("1.0.0")
+    rig.register(rig.registry(folder), active, State.VALIDATION, State.ACTIVE)
+    return folder, active
+
+
+@pytest.fixture
+def world(tmp_path, rig, begun, monkeypatch, capsys):
+    """See ``World``."""
+    folder, active = begun
+    shutil.copytree(folder, tmp_path / "registry")
+    return World(tmp_path, rig, active, monkeypatch, capsys)
+
+
+def test_an_event_trains_once(world):
+    """The next version and sequence, validated, in the shadow's place, with its reason; and then nothing."""
+    code, said, _ = world.drift(world.event())
+    assert code == 0
+    assert said.splitlines()[-1] == "candidate: small/1.1.0"
+    version = world.registry.version("small/1.1.0")
+    assert (version.state, version.subject.sequence) == (State.SHADOW, 2)
+    decision = world.registry.history("small").decisions[-1]
+    assert decision.by == "ground retrain"
+    assert decision.reason.endswith("recordings 1 not_flown")
+    code, said, _ = world.drift(world.event("again.json"))
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
+
+
+@pytest.mark.parametrize("step", ["promote", "offer"])
+def test_a_run_that_dies_is_gone_on_with(world, step):
+    """At whichever step; the version is not counted up, and nothing is done twice."""
+    write = Ledger.write
+
+    def dies(*_, **__):
+        raise Killed
+
+    def dies_when_done(self, run, progress):
+        return dies() if progress is Progress.DONE else write(self, run, progress)
+
+    targets = {
+        "promote": (type(world.registry), "promote", dies),
+        "offer": (Ledger, "write", dies_when_done),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*targets[step])
+        with pytest.raises(Killed):
+            world.drift(world.event())
+    code, said, _ = world.drift(world.event())
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
+    assert [each.subject.version for each in world.registry.versions("small")] == ["1.0.0", "1.1.0"]
+
+
+def test_events_that_are_not_followed(world):
+    """Told, counted by event, with a code of their own; nothing is trained."""
+    unknown = world.event(bundle_digest=DIGEST)
+    code, said, _ = world.drift(unknown)
+    assert code == 5
+    assert f"not followed: small/1.0.0 ({DIGEST[:16]}) is not registered" in said
+    assert "1 not followed so far" in said
+    assert "1 not followed so far" in world.drift(unknown)[1]
+    world.registry.retire("small/1.0.0", **PERSON)
+    code, said, _ = world.drift(world.event("other.json"))
+    assert code == 5
+    assert "small/1.0.0 is retired, not active" in said
+    assert "2 not followed so far" in said
+    assert world.trained == 0
+
+
+def test_while_a_shadow_waits_only_a_person_trains(world):
+    """Further events and quarters tell of the same change; a person may replace the shadow."""
+    world.drift(world.event())
+    code, said, _ = world.drift(world.event("next.json", p=0.5))
+    assert code == 5
+    assert "small/1.1.0 waits for a person's decision" in said
+    assert world.retrain("schedule")[0] == 5
+    code, said, _ = world.retrain("manual")
+    assert (code, said.splitlines()[-1]) == (0, "candidate: small/1.2.0")
+    assert (world.state("1.1.0"), world.state("1.2.0")) == (State.RETIRED, State.SHADOW)
+
+
+def test_a_quarter_trains_once(world):
+    """Whoever starts it, and how often."""
+    assert [world.retrain("schedule")[0] for _ in range(2)] == [0, 0]
+    assert world.trained == 1
+
+
+def test_what_is_undecided_is_no_shadow(world):
+    """Exit code 3 and the reasons; tried again only when something has changed."""
+    world.reasons = ("auc: expected >= 0.9, got 0.8 from n=4",)
+    code, _, errors = world.drift(world.event())
+    assert code == 3
+    assert "auc: expected >= 0.9, got 0.8" in errors
+    assert "got a development bundle, which stays here" in errors
+    code, _, errors = world.drift(world.event())
+    assert (code, world.trained) == (3, 1)
+    assert "expected other flights, verdicts or another config" in errors
+    index = world.workspace / "data" / "raw" / "recordings.csv"
+    index.write_text(f"{index.read_text()}F2,F2.parquet,u2,10240,acc_1,g,healthy\n")
+    shutil.rmtree(world.workspace / "models")
+    world.reasons = ()
+    assert world.drift(world.event())[0] == 0
+
+
+def test_a_failed_gate(world, monkeypatch):
+    """The same."""
+
+    def fails(*_, **__):
+        raise GateError("recall: expected >= 0.85, got 0.2")
+
+    monkeypatch.setattr(flow, "run_pipeline", fails)
+    assert world.drift(world.event())[0] == 3
+    assert "expected other flights" in world.drift(world.event())[2]
+
+
+def test_a_release_that_waits_for_its_signature(world):
+    """Code 6; with the signature the same command goes on, whatever has changed meanwhile."""
+    world.signs = False
+    code, said, _ = world.drift(world.event())
+    assert code == 6
+    assert "ground sign" in said
+    index = world.workspace / "data" / "raw" / "recordings.csv"
+    index.write_text(f"{index.read_text()}F2,F2.parquet,u2,10240,acc_1,g,healthy\n")
+    world.sign("1.1.0")
+    code, said, _ = world.drift(world.event())
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory, rig):
+    """A public repository that trusts the rig's key."""
+    return begin_public(tmp_path_factory.mktemp("ceremony"), SimpleNamespace(key=rig.key))
+
+
+def offers(ceremony: Ceremony, *, public: bool):
+    """Roles on offer by bundle."""
+    repo = ceremony.repo
+    signed = (repo.published if public else repo.latest)["bundles-test"].signed
+    return {offer.bundle_id: offer.role for offer in offers_of(signed).values()}
+
+
+def test_as_far_as_keys_allow(world, founded, tmp_path):
+    """Staged without a key, published with all; a second time changes nothing."""
+    ceremony = founded.copy(tmp_path / "repo")
+    code, said, _ = world.drift(world.event(), "--repo", ceremony.folder)
+    assert code == 0
+    assert "offer staged: `ground repo sign --role bundles-test`, then `ground repo commit`" in said
+    assert (offers(ceremony, public=False), offers(ceremony, public=True)) == ({"small/1.1.0": SHADOW}, {})
+    password = ceremony.keys / "password"
+    keys = ("--repo-key", ceremony.keys / "gina.pem", "--repo-password-file", password, *ceremony.publish_options)
+    code, said, _ = world.retrain("manual", "--repo", ceremony.folder, *keys)
+    assert code == 0
+    assert "offered to fleet test as a shadow" in said
+    assert offers(ceremony, public=True) == {"small/1.1.0": SHADOW, "small/1.2.0": SHADOW}
+
+
+@pytest.mark.parametrize(
+    ("reason", "options", "text"),
+    [
+        ("drift", (), "--event: expected the event with --reason drift"),
+        ("manual", ("--event", "{event}"), "--event: expected the event with --reason drift, and none otherwise"),
+        ("drift", ("--event", "{event}"), "--data: expected the dataset that the event or the verdicts are about"),
+        ("drift", ("--event", "/no/such", "--data", "{data}"), "--event: expected a file of `ground drift --out`"),
+        ("manual", ("--data", "/no/such"), "--data: expected something that is there, got /no/such"),
+        ("manual", ("--data", "{data}", "--verdicts", "/no/v"), "--verdicts: expected something that is there"),
+        ("drift", ("--event", "{other}", "--data", "{data}"), "expected one about small, as --config says, got one"),
+        ("manual", ("--registry", "/no/such"), "--registry: expected a folder with"),
+        ("manual", ("--repo", "/no/such"), "/no/such"),
+        ("manual", ("--public-key", "/no/such.pem"), "/no/such.pem"),
+        ("manual", ("--config", "/no/such.yaml"), "expected a readable YAML file"),
+        ("manual", ("--workspace", "/no/such"), "--workspace: expected a folder with recordings in data/raw"),
+    ],
+)
+def test_mistakes_are_explained(world, reason, options, text):
+    """In a line, with code 2, before anything is trained."""
+    places = {
+        "event": world.event(), "data": world.root / "dataset", "other": world.event("o.json", bundle_id="big/1.0.0"),
+    }  # fmt: skip
+    code, _, errors = world.retrain(reason, *(str(word).format(**places) for word in options))
+    assert code == 2
+    assert text in errors
+    assert world.trained == 0
+
+
+def test_the_config_of_the_run_says_what_was_chosen(world):
+    """It is what the evidence is made with."""
+    world.drift(world.event())
+    (path,) = world.workspace.glob("retraining/*/config.yaml")
+    config = load_config(path)
+    assert config.preprocess.selection["not_flown"] == 1
+    assert config.bundle.sequence == 2

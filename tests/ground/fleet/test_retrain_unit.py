@@ -1,0 +1,64 @@
+"""The units of the quarterly retraining: accepted by systemd, strict, once a quarter, in agreement with the command."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from ground.fleet.command_retrain import EXIT_SKIPPED, EXIT_UNSIGNED
+from ground.fleet.retrain.cause import Cause
+from tests.conftest import ROOT
+
+SERVICE = ROOT / "systemd" / "enginear-retrain.service"
+TIMER = SERVICE.with_suffix(".timer")
+EXPOSURE_TENTHS = 15
+"""As of the agent's units."""
+
+pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+@pytest.fixture
+def units(tmp_path):
+    """Both, with a program that exists on this machine."""
+    text = SERVICE.read_text().replace("/opt/enginear-ground/venv/bin/ground", shutil.which("true"))
+    (tmp_path / SERVICE.name).write_text(text)
+    (tmp_path / TIMER.name).write_text(TIMER.read_text())
+    return [tmp_path / SERVICE.name, tmp_path / TIMER.name]
+
+
+def analyze(*words):
+    """``systemd-analyze``; its code and all it says."""
+    done = subprocess.run(["systemd-analyze", *words], check=False, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_systemd_accepts_them(units):
+    """It has nothing to say."""
+    assert analyze("verify", "--man=no", *units) == (0, "")
+
+
+def test_exposure(units):
+    """It finds the service tight."""
+    code, said = analyze("security", "--offline=true", f"--threshold={EXPOSURE_TENTHS}", "--no-pager", units[0])
+    assert code == 0, said
+
+
+def test_once_a_quarter():
+    """And where the machine was off, when it is on again."""
+    (calendar,) = re.findall(r"^OnCalendar=(.*)$", TIMER.read_text(), re.MULTILINE)
+    _, said = analyze("calendar", "--iterations=5", "--base-time=2026-11-28", calendar)
+    assert re.findall(r"(\d{4}-\d\d-\d\d) 02:00:00", said) == [
+        "2027-01-01", "2027-04-01", "2027-07-01", "2027-10-01", "2028-01-01",
+    ]  # fmt: skip
+    assert "Persistent=true" in TIMER.read_text().splitlines()
+
+
+def test_agrees_with_the_command():
+    """What waits for a person is no failure."""
+    lines = SERVICE.read_text().splitlines()
+    assert f"SuccessExitStatus={EXIT_SKIPPED} {EXIT_UNSIGNED}" in lines
+    (command,) = [line for line in lines if line.startswith("ExecStart=")]
+    assert f"ground retrain --reason {Cause.SCHEDULE.value} $RETRAIN_OPTIONS" in command
