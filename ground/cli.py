@@ -24,6 +24,7 @@ from ground.commands.examples import give_examples
 from ground.commands.group import HeadedGroup
 from ground.commands.recordings import import_, simulate
 from ground.commands.release import export, pipeline
+from ground.commands.replay import replay
 from ground.commands.stages import evaluate, featurize, preprocess, train
 from ground.console.command import console_app
 from ground.doctor.command import doctor
@@ -75,6 +76,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "From the fleet": {
         "batch": batch,
+        "replay": replay,
         "drift": drift,
         "collect": collect_app,
         "shadow": shadow_app,

@@ -1,17 +1,13 @@
-"""Work shared out to processes, with results in the order of what was asked."""
+"""Processes of this machine that work side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ground.errors import DataError
-
-Result = TypeVar("Result")
 
 
 def process_pool(
@@ -33,39 +29,3 @@ def process_pool(
         raise DataError(
             f"shared memory: expected leave to lock in /dev/shm, got {error}; mount it there, with mode 1777"
         ) from error
-
-
-def in_order(
-    work: Callable[..., Result],
-    *items: Sequence[Any],
-    workers: int,
-    folder: Path,
-    prepare: Callable[..., None] | None = None,
-    prepared: tuple[Any, ...] = (),
-) -> Iterator[Result]:
-    """``map(work, *items)``; the results do not depend on the number of processes.
-
-    Args:
-        work: A function of a module, for processes to find.
-        items: As for ``map``, of one length.
-        workers: Processes; with 1 the work is done here.
-        folder: What is worked on, named in errors.
-        prepare: Called once in each process first.
-        prepared: Its arguments.
-
-    Raises:
-        DataError: A process died.
-    """
-    count = min(workers, len(items[0]))
-    if count <= 1:
-        if prepare:
-            prepare(*prepared)
-        yield from map(work, *items)
-        return
-    with process_pool(count, prepare=prepare, prepared=prepared) as pool:
-        try:
-            yield from pool.map(work, *items)
-        except BrokenProcessPool as error:
-            raise DataError(
-                f"{folder}: expected every worker to finish, got one that died; is memory short? Use fewer workers"
-            ) from error
