@@ -14,7 +14,6 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from tests.ground.registry_rig import PERSON, Made, Rig
 
 from edge_agent.offer import SHADOW
 from ground.cli import main
@@ -28,6 +27,7 @@ from ground.fleet.retrain.ledger import Ledger
 from ground.fleet.retrain.ledger import State as Progress
 from ground.pack import unpack_bundle
 from tests.conftest import ROOT
+from tests.ground.registry_rig import PERSON, Made, Rig
 from tests.ground.repo_ceremony import Ceremony, begin_public
 
 DIGEST = "ab" * 32
