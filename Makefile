@@ -40,7 +40,8 @@ WORKERS ?= auto
 ARCH ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults fuzz test-numpy test-arm64 lint format types bench bench-latency bench-footprint soak bench-features bench-collector bench-journal bench-peers bench-shadow bench-swap bench-instructions bench-plots bench-detection docs lock clean-env-check clean bench-false-alarms nightly man deb test-systemd test-loop test-airflow test-registry-server
+# Whatever the list below shows is a command, also where a folder has its name.
+.PHONY: $(shell sed -nE 's/^([a-z][a-z0-9-]*):.*[#][#].*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -55,7 +56,7 @@ $(VENV)/.ground: $(VENV)/.made constraints.txt $(PACKAGES:%=%/pyproject.toml)
 	@echo "installing the ground and its libraries into $(VENV) (once; a few minutes)"
 	$(PIP) install -c constraints.txt torch==2.13.0
 	$(PIP) install -c constraints.txt setuptools wheel
-	$(PIP) install -c constraints.txt --no-build-isolation -e shared_features -e 'edge_agent[ota]' -e 'ground[demo]'
+	$(PIP) install -c constraints.txt --no-build-isolation -e shared_features -e 'edge_agent[ota]' -e 'ground[demo,console]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.ground requirements-dev.txt
@@ -78,7 +79,7 @@ test: $(VENV)/.dev ## The whole test suite: first what must be alone on the mach
 	$(BIN)/python -m pytest -m alone
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
 
-# A server of MLflow, apart from ours: it wants older libraries.
+# A server of MLflow, apart from ours: it brings much that nothing here needs.
 $(MLFLOW)/.made: requirements-mlflow.txt
 	@echo "installing the server of MLflow into $(MLFLOW) (once; a minute)"
 	$(PYTHON) -m venv $(MLFLOW)
@@ -95,8 +96,38 @@ $(TREE): tests/systemd/make_tree.sh
 test-systemd: $(VENV)/.dev $(TREE) ## The package by its page on a booted Debian (root, or sudo without a password; minutes)
 	SYSTEMD_TREE=$(CURDIR)/$(TREE) $(BIN)/python -m pytest tests/systemd
 
+BARE := .cache/bare.tar.zst
+$(BARE): tests/bare/make_tree.sh
+	tests/bare/make_tree.sh $@
+
+test-bare: $(VENV)/.made $(BARE) ## The README, to the letter, on a bare Debian (root; ten minutes)
+	$(BIN)/python tests/bare/follow.py $(BARE)
+
+test-docs: $(VENV)/.dev ## The commands of the tutorial and the how-to pages, as a reader types them (minutes)
+	DOCS=full $(BIN)/python -m pytest tests/docs
+
 test-faults: $(VENV)/.dev ## The fault tests in their long forms (minutes; root for network namespaces)
 	FAULTS=full $(BIN)/python -m pytest tests/faults
+
+$(VENV)/.notebook: $(VENV)/.dev
+	$(PIP) install -c constraints.txt --no-build-isolation -e 'ground[notebook]'
+	touch $@
+
+# A library that is not ours, as host and as gateway; it needs paho-mqtt 1, so it has an environment of its own.
+.venv-sparkplug/.made: $(VENV)/.made
+	$(PYTHON) -m venv .venv-sparkplug
+	.venv-sparkplug/bin/python -m pip --disable-pip-version-check --quiet install pysparkplug==0.6.1 protobuf==7.36.2 paho-mqtt==1.6.1
+	touch $@
+
+test-interop: $(VENV)/.notebook .venv-sparkplug/.made ## Beside other programs: pysparkplug, MLflow's server; the notebook, executed
+	INTEROP=full SPARKPLUG_PEER=$(CURDIR)/.venv-sparkplug/bin/python $(BIN)/python -m pytest \
+		tests/ground/bridge tests/ground/scoring tests/ground/test_notebook.py
+
+test-console: $(VENV)/.dev ## Every page of the console in Chromium, photographed for the docs (minutes; needs chromium)
+	CONSOLE=full SCREENS=docs/img/console $(BIN)/python -m pytest tests/console
+
+pictures: test-console ## The README's pictures of the console, of what test-console photographed
+	$(BIN)/python packaging/shrink_pictures.py
 
 test-loop: $(VENV)/.dev ## Drift, retraining, shadow, promotion, update: the whole loop with real parts (minutes)
 	LOOP=full $(BIN)/python -m pytest -s tests/e2e/test_loop.py
@@ -152,6 +183,12 @@ bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, d
 bench-collector: $(VENV)/.dev ## Results a second that a collector takes with one core; BENCH= for 200,000
 	$(BIN)/python -m benchmarks.collector $(BENCH)
 
+bench-fleet: $(VENV)/.dev ## 1,000 agents, one broker, two collectors; what 10,000 aircraft need (BENCH= for the thousand)
+	$(BIN)/python -m benchmarks.fleet $(BENCH)
+
+bench-console: $(VENV)/.dev ## Server time of the console's pages, with 10,000 alerts (BENCH= for more rounds)
+	$(BIN)/python -m benchmarks.console $(BENCH)
+
 bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
 	$(BIN)/python -m benchmarks.latency $(LONG)
 
@@ -168,8 +205,8 @@ soak: .venv-edge/.made ## Half an hour at 20 windows/s: growth of memory, thread
 bench-features: $(VENV)/.dev ## Cost and memory of feature extraction
 	$(BIN)/python -m benchmarks.features $(BENCH)
 
-bench-swap: $(VENV)/.dev ## Hot swaps under load: windows lost, latency, memory, install (BENCH= for 100 of 2 MB and 10 of 40 MB)
-	$(BIN)/python -m benchmarks.swap $(BENCH)
+bench-swap: .venv-edge/.made ## Hot swaps under load: windows lost, latency, memory, install (BENCH= for 100 of 2 MB and 10 of 40 MB)
+	$(BIN)/python -m benchmarks.swap --python .venv-edge/bin/python $(BENCH)
 
 bench-shadow: $(VENV)/.dev ## Gate: a shadow adds less than 1 ms to the 99th percentile; BENCH= for 10,000 windows
 	$(BIN)/python -m benchmarks.shadow_turns $(BENCH)
@@ -177,12 +214,15 @@ bench-shadow: $(VENV)/.dev ## Gate: a shadow adds less than 1 ms to the 99th per
 bench-peers: $(PEERS)/.made ## The same features by other libraries, checked equal and timed
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.peers $(BENCH)
 
+bench-cli: $(VENV)/.dev ## How long `ground --help` and `edge-agent --help` take, beside a Python that does nothing
+	$(BIN)/python -m benchmarks.start_up $(BENCH)
+
 bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=../shared/data), beside peers
 	$(BIN)/python -m benchmarks.detection --data '$(or $(DATA),../shared/data)' --out benchmarks/out/detection.json $(DETECTION)
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults fuzz test-systemd test-loop ## What takes too long for every change
+nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-console test-interop ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots
@@ -195,6 +235,9 @@ docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 
 man: $(VENV)/.dev ## Renew the man pages in packaging/man
 	$(BIN)/python packaging/make_man.py
+
+reference: $(VENV)/.dev ## Renew what is made from code: docs/reference/cli.md and config.md, completion for bash
+	$(BIN)/python packaging/make_reference.py
 
 lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
 	$(BIN)/uv pip compile packaging/edge.in -c constraints.txt --generate-hashes --no-header --universal \

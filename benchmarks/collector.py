@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,7 @@ def _measure(out: Path, *, quick: bool) -> int:
     n = _QUICK if quick else _FULL
     cal = summarise(time_interleaved([Case("cal", make_cal, _CAL_ROUNDS)], seed=0)["cal"])
     with tempfile.TemporaryDirectory() as name:
-        row = _collect(Path(name), n)
+        row = _row(collect(Path(name), n))
     publish(
         Report(benchmark="collector", mode="quick" if quick else "full", unit="ms", cal=cal, rows=(row,)),
         out,
@@ -63,7 +63,29 @@ def _measure(out: Path, *, quick: bool) -> int:
     return EXIT_OK
 
 
-def _collect(folder: Path, n: int) -> Row:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a collector has done.
+
+    Attributes:
+        n: Results that were sent.
+        cpu_s: Its processor time for them.
+        wall_s: How long it took, sender and broker beside it.
+        lost: Results that are not in the dataset.
+        doubled: Rows too many.
+        pss_mib: Its memory in the end.
+    """
+
+    n: int
+    cpu_s: float
+    wall_s: float
+    lost: int
+    doubled: int
+    pss_mib: float
+
+
+def collect(folder: Path, n: int) -> Collected:
+    """Have a collector take ``n`` results of forty engines, as fast as they come."""
     data = folder / "data"
     with running_broker(MOSQUITTO, folder, settings=_SETTINGS) as broker:
         command = [
@@ -76,19 +98,25 @@ def _collect(folder: Path, n: int) -> Row:
             _flood(broker, n)
             _wait(collector, lambda: _rows(data) >= n)
             after = use_of(collector.process.pid)
-    cpu_s, wall_s = after.cpu_s - before.cpu_s, after.at_s - before.at_s
     lost, doubled = _faults(data, n)
+    return Collected(
+        n=n, cpu_s=after.cpu_s - before.cpu_s, wall_s=after.at_s - before.at_s, lost=lost, doubled=doubled,
+        pss_mib=after.pss_mib,
+    )  # fmt: skip
+
+
+def _row(done: Collected) -> Row:
     figures = {
-        "results per second of processor time": n / cpu_s,
-        "results a second, sender and broker beside it": n / wall_s,
-        "lost": float(lost),
-        "doubled": float(doubled),
-        "PSS, MiB": after.pss_mib,
+        "results per second of processor time": done.n / done.cpu_s,
+        "results a second, sender and broker beside it": done.n / done.wall_s,
+        "lost": float(done.lost),
+        "doubled": float(done.doubled),
+        "PSS, MiB": done.pss_mib,
     }
     return Row(
-        name=f"{n:,} results of {_AIRCRAFT * _ENGINES} engines: processor time of one",
-        summary=summarise(np.array([cpu_s / n])),
-        targets=_targets(n / cpu_s, lost + doubled),
+        name=f"{done.n:,} results of {_AIRCRAFT * _ENGINES} engines: processor time of one",
+        summary=summarise(np.array([done.cpu_s / done.n])),
+        targets=_targets(done.n / done.cpu_s, done.lost + done.doubled),
         figures=figures,
     )
 
@@ -102,8 +130,8 @@ def _messages(n: int) -> Iterator[tuple[str, bytes]]:
     for number in range(n):
         source = number % (_AIRCRAFT * _ENGINES)
         aircraft, engine = f"OO-{source // _ENGINES:03d}", str(source % _ENGINES + 1)
-        window = replace(_WINDOW, aircraft=aircraft, engine=engine, seq=number // (_AIRCRAFT * _ENGINES))
-        yield f"aircraft/{aircraft}/engine/{engine}/result", encode_result(Result(window, _RUNTIME))
+        window = replace(WINDOW, aircraft=aircraft, engine=engine, seq=number // (_AIRCRAFT * _ENGINES))
+        yield f"aircraft/{aircraft}/engine/{engine}/result", encode_result(Result(window, RUNTIME))
 
 
 def _rows(data: Path) -> int:
@@ -141,13 +169,13 @@ def _wait(collector: Program, condition: Callable[[], bool]) -> None:
         time.sleep(_LOOK_S)
 
 
-_WINDOW = Assessment(
+WINDOW = Assessment(
     aircraft="", engine="", flight="2026-11-28-1", phase="cruise", seq=0, start_ns=1_790_000_000 * NS_PER_S,
     end_ns=1_790_000_010 * NS_PER_S, state=NORMAL, reason="", event="", score=1.25, threshold=3.5,
     bundle_id="engine_vibration/1.0.0", bundle_digest="a" * 64, spec_digest="b" * 64,
     contributions=tuple(Contribution(f"acc_1.band_{number}", 0.125) for number in range(5)),
 )  # fmt: skip
-_RUNTIME = Runtime(
+RUNTIME = Runtime(
     agent="box-001", run="0123456789abcdef", monotonic_ns=10**15, clock="synchronised",
     latency_ms=Latency(0.125, 0.25, 1.5), deadline_missed=False,
 )  # fmt: skip

@@ -76,7 +76,7 @@ def main() -> int:
     cal = summarise(time_interleaved([Case("cal", make_cal, _CAL_ROUNDS)], seed=0)["cal"])
     for scenario in (SMALL,) if chosen.quick else (SMALL, LARGE):
         swaps = chosen.swaps or (QUICK_SWAPS if chosen.quick else scenario.swaps)
-        run, install_s, megabytes = _measure(scenario, swaps, QUICK_WARM_S if chosen.quick else WARM_S)
+        run, install_s, megabytes = _measure(scenario, swaps, QUICK_WARM_S if chosen.quick else WARM_S, chosen.python)
         rows += _rows(scenario, run, install_s, megabytes)
         is_whole = is_whole and run.lost == run.twice == run.jumps == 0
     mode = "quick" if chosen.quick else "full"
@@ -89,10 +89,13 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     options = parser("swap", "Hot swaps of a paced agent: windows lost, latency, memory, time of an install.")
     options.add_argument("--swaps", type=positive, metavar="N", help="swaps of each size")
+    options.add_argument(
+        "--python", default=sys.executable, metavar="FILE", help="interpreter that has the agent; this one by default"
+    )
     return options.parse_args()
 
 
-def _measure(scenario: Scenario, swaps: int, warm_s: float) -> tuple[SwapRun, Sequence[float], float]:
+def _measure(scenario: Scenario, swaps: int, warm_s: float, python: str) -> tuple[SwapRun, Sequence[float], float]:
     """The run, the seconds of each install, and the size of a bundle in megabytes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -100,7 +103,7 @@ def _measure(scenario: Scenario, swaps: int, warm_s: float) -> tuple[SwapRun, Se
         with (
             running_broker(MOSQUITTO, folder) as broker,
             connected_pair(broker) as pair,
-            slotted_agent(folder, bundles, broker) as (agent, slots),
+            slotted_agent(folder, bundles, broker, python) as (agent, slots),
         ):
             run = run_swaps(pair, agent, slots, bundles[0], streams=scenario.streams, n=swaps, warm_s=warm_s)
         return run, slots.install_s, bundles[0].path.stat().st_size / 1e6

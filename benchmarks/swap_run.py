@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -114,14 +113,20 @@ class Slots:
 
 
 @contextmanager
-def slotted_agent(folder: Path, bundles: Sequence[BenchBundle], broker: Broker) -> Iterator[tuple[Program, Slots]]:
-    """Run ``edge-agent`` from slots that hold ``bundles``."""
+def slotted_agent(
+    folder: Path, bundles: Sequence[BenchBundle], broker: Broker, python: str
+) -> Iterator[tuple[Program, Slots]]:
+    """Run ``edge-agent`` from slots that hold ``bundles``, by an interpreter that has it.
+
+    One that nothing else runs from keeps the proportional size honest: pages of a library count the less, the more
+    processes of the machine have them.
+    """
     path = write_config(folder, bundles[0], host=broker.host, port=broker.port)
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("path = ")]
     text = "\n".join(lines).replace("[bundle]", "[bundle]\nslots = true\nprobation_windows = 1000000")
     path.write_text(f"{text}\n", encoding="utf-8")
     slots = Slots(path, bundles)
-    with running("agent", (sys.executable, "-m", "edge_agent", "run", "--config", str(path)), folder) as program:
+    with running("agent", (python, "-m", "edge_agent", "run", "--config", str(path)), folder) as program:
         yield program, slots
 
 

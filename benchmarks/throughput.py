@@ -71,12 +71,12 @@ def _cases(model: LoadedModel, rounds: int) -> tuple[Case, ...]:
     return (
         Case(CAL, always(make_cal()), rounds),
         Case(SCORER, always(lambda: model.scorer.score(features.values)), rounds),
-        Case(DETECTOR, _detecting(model, window), rounds),
+        Case(DETECTOR, detecting(model, window), rounds),
         Case(DECODE, always(lambda: decode_frame(payload)), rounds),
     )
 
 
-def _detecting(model: LoadedModel, window: NDArray[np.float32]) -> Callable[[], Callable[[], object]]:
+def detecting(model: LoadedModel, window: NDArray[np.float32]) -> Callable[[], Callable[[], object]]:
     """Calls that push the frames of one hop each and assess one window each."""
     detector = Detector(model)
     source = FrameSource(model.spec, window, engine="1")

@@ -19,6 +19,7 @@ from edge_agent.folder_lock import FolderLock
 from edge_agent.guard import Guard
 from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
 from edge_agent.heard import Heard
+from edge_agent.home_assistant import HomeAssistant
 from edge_agent.inbox import LONGEST_TOPIC, TOPIC_TOO_LONG, Arrival, Inbox
 from edge_agent.journal import Journal
 from edge_agent.link import Link
@@ -133,8 +134,10 @@ class Agent:
         )
         self._onlookers = Onlookers(config, model, shadow, self._health)
         self._probation = Probation(config, model.bundle_digest, self._health.counters)
+        self._home_assistant = HomeAssistant(config)
         lull = Lull()
-        observers = (heard, self._reports, watch, self._probation, *self._onlookers.observers, lull)
+        onlookers = (*self._onlookers.observers, *self._home_assistant.observers)
+        observers = (heard, self._reports, watch, self._probation, *onlookers, lull)
         self._pipeline = Pipeline(config, model, self._health, observers=observers, units=self._units)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = Worker(
@@ -218,6 +221,7 @@ class Agent:
             self._guard.run("report", self._report)
             if self._health.link.connected:
                 self._guard.run("status", self._publish_status)
+                self._guard.run("home_assistant", self._tell_home_assistant)
             tell = self._notifier.ready if event is Event.RELOAD else self._notifier.status
             tell(self._summary())
 
@@ -310,6 +314,9 @@ class Agent:
 
     def _publish_status(self) -> None:
         self._link.publish(*status_messages(self._config, self._document()))
+
+    def _tell_home_assistant(self) -> None:
+        self._link.publish(*self._home_assistant.tick(self._health.link.connections))
 
     def _document(self) -> dict[str, Any]:
         return {**self._health.document(self._gauges()), **self._onlookers.document(self._inbox)}

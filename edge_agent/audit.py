@@ -6,6 +6,7 @@ docs/reference/audit.md describes the format. Agent, commands and updater add to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -50,6 +51,12 @@ class AuditLog:
 
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir
+
+    def running(self) -> str:
+        """Digest of the bundle of ``bundle.path`` that was last proven and started; empty where none can be read."""
+        with suppress(OSError):
+            return find_end(self._folder).standing.running
+        return ""
 
     def note(self, *events: TrustEvent) -> None:
         """Add decisions, and wait until they are on disk."""

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_agent.cli_examples import give_examples
 from edge_agent.version import AGENT_VERSION
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in _COMMANDS:
         add(commands)
+    give_examples(made)
     return made
 
 

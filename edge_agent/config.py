@@ -16,6 +16,7 @@ from typing import Any, Final
 from edge_agent.broker_section import BrokerSection
 from edge_agent.config_layers import Layer, Merged, merge, read_layers
 from edge_agent.errors import ConfigError
+from edge_agent.interop_section import InteropSection
 from edge_agent.journal_config import JournalSection
 from edge_agent.metrics_config import MetricsSection
 from edge_agent.settings import from_values, number
@@ -192,6 +193,7 @@ class AgentConfig:
     metrics: MetricsSection = field(default_factory=MetricsSection)
     evidence: EvidenceSection = field(default_factory=EvidenceSection)
     update: UpdateSection = field(default_factory=UpdateSection)
+    interop: InteropSection = field(default_factory=InteropSection)
 
     def __post_init__(self) -> None:
         if len(self.agent.engines) > self.limits.max_streams:
@@ -242,6 +244,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "metrics": MetricsSection,
     "evidence": EvidenceSection,
     "update": UpdateSection,
+    "interop": InteropSection,
 }
 _REQUIRED = ("agent", "bundle")
 

@@ -28,10 +28,19 @@ def read_blocks(path: Path) -> Iterator[bytes]:
     """
     try:
         with path.open("rb") as stream:
-            while head := stream.read(_LENGTH.size):
-                yield _read_block(stream, head, path)
+            yield from blocks_of(stream, path)
     except OSError as error:
         raise FrameFileError(f"{path}: expected a readable file, got {error.strerror}; check the path") from error
+
+
+def blocks_of(stream: BinaryIO, path: Path) -> Iterator[bytes]:
+    """The blocks of an open file, or of one in memory; ``path`` is named in errors.
+
+    Raises:
+        FrameFileError: As ``read_blocks``.
+    """
+    while head := stream.read(_LENGTH.size):
+        yield _read_block(stream, head, path)
 
 
 def write_blocks(path: Path, blocks: Iterable[bytes]) -> int:

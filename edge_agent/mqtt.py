@@ -15,6 +15,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge_agent.cloud_events import CloudEvents, bytes_of
 from edge_agent.credentials import read_password
 from edge_agent.errors import LinkError
 from edge_agent.inbox import Arrival
@@ -109,6 +110,7 @@ class Connection:
         self._leaving = False
         self._poll = select.poll()
         self._said: set[str] = set()
+        self._cloud_events = CloudEvents(config)
         self.accepted = False
         self.subscribed = False
         self.session_lost = False
@@ -191,10 +193,11 @@ class Connection:
             self._send_probe(now_s)
             window -= 1
         for each in self._outbox.take(window):
-            if _packet_bytes(each) > self._longest:
+            attributes = self._cloud_events.attributes_of(each)
+            if _packet_bytes(each) + bytes_of(attributes) > self._longest:
                 self._give_up(each)
             else:
-                self._outbox.sent(self._client.send(each), each)
+                self._outbox.sent(self._client.send(each, attributes), each)
 
     def _give_up(self, publication: Publication) -> None:
         # The broker would hang up over it, again at each attempt, and nothing else would ever pass.

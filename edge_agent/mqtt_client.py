@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import socket
 import ssl
@@ -14,12 +15,14 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge_agent.cloud_events import NONE
 from edge_agent.errors import LinkError
 from edge_agent.publication import NEVER
 from edge_agent.tls import TLS, client_context, explain
 
 if TYPE_CHECKING:
     from edge_agent.broker_section import BrokerSection
+    from edge_agent.cloud_events import Attributes
     from edge_agent.config import AgentConfig
     from edge_agent.link_timing import LinkTiming
     from edge_agent.publication import Publication
@@ -107,9 +110,13 @@ class OneConnectionClient(Client):
         """Leave a message with the broker, which publishes it when we vanish; before ``open``."""
         self.will_set(will.topic, will.payload, QOS, will.retain, self._properties(PacketTypes.WILLMESSAGE, will))
 
-    def send(self, publication: Publication) -> int:
-        """Queue a message; its packet number."""
+    def send(self, publication: Publication, attributes: Attributes = NONE) -> int:
+        """Queue a message, with ``attributes`` as its user properties (MQTT 5); its packet number."""
         properties = self._properties(PacketTypes.PUBLISH, publication)
+        if properties is not None and attributes:
+            # A copy of what is cached for all messages of its kind.
+            properties = copy.copy(properties)
+            properties.UserProperty = list(attributes)
         return self.publish(publication.topic, publication.payload, QOS, publication.retain, properties).mid
 
     def ask_for(self, *filters: str) -> int:

@@ -13,7 +13,7 @@ AGENT = "agent"
 
 _OWN_TOPICS = {
     **dict.fromkeys(
-        ("result", "alert", "unit", "shadow", "agreement", "drift", "flight", "evidence"), (AIRCRAFT, ENGINE)
+        ("result", "alert", "unit", "state", "shadow", "agreement", "drift", "flight", "evidence"), (AIRCRAFT, ENGINE)
     ),
     **dict.fromkeys(("status", "probe", "evidence_get", "evidence_data", "trust"), (AGENT,)),
 }
@@ -29,6 +29,7 @@ class TopicsSection:
         result: Topic of results.
         alert: Topic of alerts.
         unit: Topic of what is learned of a unit.
+        state: Topic of the retained state of an engine in JSON; only with ``interop.home_assistant``.
         status: Topic of the retained status.
         shadow: Topic of the shadow's results.
         agreement: Topic of how far the shadow agrees.
@@ -46,6 +47,7 @@ class TopicsSection:
     result: str = "aircraft/{aircraft}/engine/{engine}/result"
     alert: str = "aircraft/{aircraft}/engine/{engine}/alert"
     unit: str = "aircraft/{aircraft}/engine/{engine}/unit"
+    state: str = "aircraft/{aircraft}/engine/{engine}/state"
     status: str = "enginear/{agent}/status"
     shadow: str = "aircraft/{aircraft}/engine/{engine}/shadow"
     agreement: str = "aircraft/{aircraft}/engine/{engine}/shadow/agreement"

@@ -57,6 +57,12 @@ class SplitConfig(Section):
 
     ``by_unit`` keeps whole units apart. ``by_time`` cuts each recording's healthy time into consecutive parts, for rigs
     of a few specimens: weaker evidence, so such a run makes a development bundle at most.
+
+    Attributes:
+        strategy: ``by_unit`` or ``by_time``, as above.
+        fit: Share of the healthy units, or of each recording's healthy time, that models are fitted to.
+        calibration: The same for the threshold; what remains is for the test.
+        folds: Parts of the cross-validation.
     """
 
     strategy: Literal["by_unit", "by_time"] = "by_unit"
@@ -75,11 +81,21 @@ class ModelConfig(Section):
     """Which family ships, which run beside it, and how networks are trained.
 
     Attributes:
+        family: The family that ships; docs/reference/models.md describes each.
+        baselines: Families that are trained and measured beside it.
         shrinkage: Share of a covariance that is taken from the variances alone; ``auto`` measures what the rows bear.
         explained_variance: Share of the variance that the subspace of ``pca`` holds.
         neighbours: Windows of the memory that ``knn`` takes the mean distance to.
         bank_kib: Most that the memory of ``knn`` may weigh.
         mixture_components: Most parts of ``gmm``.
+        hidden: Widths of a network's layers before the bottleneck.
+        bottleneck: Width of an autoencoder's bottleneck.
+        max_epochs: Most epochs of training.
+        patience: Epochs without a better validation loss after which training ends.
+        batch_size: Windows of a gradient step.
+        learning_rate: Of Adam, at the start.
+        validation_share: Share of the fit groups that early stopping looks at.
+        checkpoint_epochs: Epochs between two checkpoints, from which ``ground train --resume`` goes on.
         tuning_trials: Trials of ``ground tune`` that these values were chosen from, which writes it; 0: none.
     """
 
@@ -131,8 +147,14 @@ class GatesConfig(Section):
     """Quality gates; a failed one ends the pipeline without a bundle.
 
     Attributes:
+        auc_min: Least area under the ROC curve, over flights.
+        precision_min: Least precision, over flights.
+        recall_min: Least recall, over flights.
+        false_alarm_rate_max: Largest share of healthy flights with an alarm.
         prevalence: Smallest share of faulty flights for which ``precision_min`` is meant. There, the limits on recall
             and false alarms must imply it: precision depends on how common faults are, which a test set does not tell.
+        latency_p99_max_ms: Largest 99th percentile of the time from a frame to its result, through the agent's path.
+        confidence: Confidence of the bounds that each gate is judged by.
     """
 
     auc_min: Share = 0.90
@@ -164,7 +186,16 @@ class GatesConfig(Section):
 
 
 class BundleConfig(Section):
-    """What the bundle says about itself."""
+    """What the bundle says about itself.
+
+    Attributes:
+        fleet: The fleet it is for; an agent of another fleet refuses it.
+        sequence: Number of the release; an agent takes no lower one than it had.
+        epoch: Agents count sequences anew in each epoch of the update repository.
+        part_number: As the operator's records have it.
+        min_agent_version: Agents before that version refuse it.
+        expires: Day from which agents refuse it; never without one.
+    """
 
     fleet: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     sequence: int = Field(default=1, ge=0, lt=2**53)
@@ -183,6 +214,14 @@ class Config(Section):
         ecr: Engineering Change Request that covers this config; a release needs one.
         contract: Data contract (ODCS YAML), relative to the config file; empty takes the packaged one.
         seed: Seeds everything random.
+        signal: What the recordings hold.
+        features: What is computed of each window.
+        preprocess: What is marked before that.
+        split: Which units or times are for what.
+        model: What is trained.
+        decision: When windows become an alarm.
+        gates: What a bundle must reach.
+        bundle: What it says about itself.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -258,12 +297,13 @@ def load_config(path: Path) -> Config:
     try:
         config = Config.model_validate(document)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(path, detail) for detail in error.errors())) from error
+        raise ConfigError("\n".join(explained(path, detail) for detail in error.errors())) from error
     config._folder = path.parent  # noqa: SLF001 - no part of the config's values, and so of its digest
     return config
 
 
-def _explain(path: Path, detail: object) -> str:
+def explained(path: Path, detail: object) -> str:
+    """What pydantic says of a field, as our errors say it."""
     info = dict(detail)  # type: ignore[call-overload]
     field = ".".join(str(part) for part in info["loc"])
     if not field and info["type"] == "value_error":

@@ -51,7 +51,12 @@ class Section(BaseModel):
 
 
 class ChannelConfig(Section):
-    """One sensor channel and the unit of its samples."""
+    """One sensor channel and the unit of its samples.
+
+    Attributes:
+        name: Its column in the recordings.
+        unit: ``g``, ``m/s2``, ``mm/s``, ``um``, ``V``, ``bar``, ``degC``, ... or ``unknown``.
+    """
 
     name: str
     unit: str
@@ -66,7 +71,14 @@ class ShaftConfig(Section):
 
 
 class SignalConfig(Section):
-    """What the recordings hold."""
+    """What the recordings hold.
+
+    Attributes:
+        sampling_rate_hz: Rate of every recording that the detector is for.
+        channels: The sensor channels, in the order in which agents hear them.
+        conditions: Speeds that say at which operating condition a window was heard.
+        shafts: Shafts whose rotation is followed.
+    """
 
     sampling_rate_hz: float = Field(gt=0.0)
     channels: tuple[ChannelConfig, ...] = Field(min_length=1)
@@ -75,7 +87,14 @@ class SignalConfig(Section):
 
 
 class SpectrumConfig(Section):
-    """Welch spectrum; without ``segment_n`` a fifth of a record, without ``bands_hz`` ``n_bands`` log-spaced ones."""
+    """Welch spectrum; see ``shared_features.groups.SpectrumGroup``.
+
+    Attributes:
+        enabled: Whether its features are in the vector.
+        segment_n: Samples of one Welch segment, at most 8192; 0: the longest, up to a fifth of a record, that fill it.
+        overlap_n: Samples that neighbouring segments share; half a segment where ``segment_n`` is 0.
+        n_bands: Bands, log-spaced from 10 Hz to nine tenths of the Nyquist frequency, where ``bands_hz`` is empty.
+    """
 
     enabled: bool = True
     segment_n: int = Field(default=0, ge=0)
@@ -108,7 +127,8 @@ class BearingConfig(Section):
 class EnvelopeConfig(Section):
     """Envelope spectrum; see ``shared_features.groups.EnvelopeGroup``.
 
-    ``band_hz: auto`` lets ``ground featurize`` choose the demodulation band; see ``ground.demodulation``.
+    Attributes:
+        band_hz: The demodulation band, [low, high) in Hz; ``auto`` lets ``ground featurize`` choose it.
     """
 
     enabled: bool = False
@@ -126,14 +146,25 @@ class EnvelopeConfig(Section):
 
 
 class CarrierConfig(Section):
-    """A gear mesh or blade passing order and its sidebands; see ``shared_features.groups.Carrier``."""
+    """A gear mesh or blade passing order and its sidebands; see ``shared_features.groups.Carrier``.
+
+    Attributes:
+        order: Multiple of the shaft's speed.
+        sidebands: How many on each side count.
+    """
 
     order: float
     sidebands: int = 2
 
 
 class ShaftOrdersConfig(Section):
-    """Orders of one shaft; see ``shared_features.groups.ShaftOrders``."""
+    """Orders of one shaft; see ``shared_features.groups.ShaftOrders``.
+
+    Attributes:
+        shaft: Which.
+        orders: Multiples of its speed whose levels are features.
+        carriers: Gear mesh and blade passing orders with their sidebands.
+    """
 
     shaft: Literal["n1", "n2"]
     orders: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0)
@@ -141,7 +172,13 @@ class ShaftOrdersConfig(Section):
 
 
 class OrderBandConfig(Section):
-    """Power between two orders of a shaft; see ``shared_features.groups.OrderBand``."""
+    """Power between two orders of a shaft; see ``shared_features.groups.OrderBand``.
+
+    Attributes:
+        shaft: Which.
+        low: Lower order.
+        high: Upper order, not included.
+    """
 
     shaft: Literal["n1", "n2"]
     low: float
@@ -171,7 +208,19 @@ class QualityConfig(Section):
 
 
 class FeaturesConfig(Section):
-    """Spans and groups of the features."""
+    """Spans and groups of the features.
+
+    Attributes:
+        record_s: Length of a record, whose statistics are the atoms of all features.
+        window_s: Length of a window, a whole number of records.
+        hop_s: Time from one window to the next, a whole number of records.
+        time: Statistics of the waveform: RMS, peak, crest factor, kurtosis and the like.
+        spectrum: Welch spectrum and band powers.
+        velocity: Velocity RMS by integration (ISO 20816).
+        envelope: Envelope spectrum in a demodulation band, for bearings.
+        orders: Levels of shaft orders.
+        quality: When a record cannot be assessed.
+    """
 
     record_s: float = Field(default=1.0, gt=0.0)
     window_s: float = Field(default=10.0, gt=0.0)

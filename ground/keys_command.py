@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ground.errors import SigningError
 from ground.password import NO_FILE, PasswordSource
+from ground.terminal import say_json
 
 if TYPE_CHECKING:
     from ground.signer import SigningKey
@@ -49,11 +50,18 @@ def keys_show(
     agent: Annotated[
         list[Path] | None, typer.Option("--agent", help="agent.toml(s) to look up the key in.", show_default=False)
     ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the name of a key, its kind, what it follows, and where its public half is pinned or revoked."""
     from ground.key_report import describe_key
 
-    for name, text in describe_key(folder, agent or ()):
+    described = list(describe_key(folder, agent or ()))
+    if as_json:
+        agents = [text for name, text in described if name == "agent"]
+        say_json({**{name: text for name, text in described if name != "agent"}, "agents": agents})
+        return
+    for name, text in described:
         typer.echo(f"{name:12} {text}")
 
 

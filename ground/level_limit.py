@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 NO_UNITS: Final[NDArray[np.str_]] = np.zeros(0, dtype=str)
 """Where a detector will be asked about none but the units that it knows."""
-FEWEST_UNITS = 3
-"""Of fewer, a detector that is rehearsed without one of them has no unit left to leave out."""
+FEWEST_UNITS = 2
+"""Of one, nothing tells how units differ. Of two the prior does most of it, and keeps its share (docs/adr/0024)."""
 MOST_UNITS = 30
 """Of more, the distance knows by itself how units differ: the limit found nothing there, and loud units alarmed."""
 SHARE = 0.01

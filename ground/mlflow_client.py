@@ -13,8 +13,10 @@ _SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-"""Defaults of ours; MLflow's own wait minutes for a server that is not there."""
+"""Defaults of ours; MLflow's own wait minutes for a server that is not there, and print."""
 
 
 def mlflow_client(uri: str) -> Any:

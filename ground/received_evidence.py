@@ -24,6 +24,19 @@ class _Chunk:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A snapshot that is whole.
+
+    Attributes:
+        evidence: Its description; docs/reference/payload.md names the fields.
+        content: The file of frames.
+    """
+
+    evidence: dict[str, Any]
+    content: bytes
+
+
 def write_received(payloads: Iterable[bytes], path: Path) -> dict[str, Any]:
     """Write the file that the chunks of one snapshot carry, in any order, each once or more.
 
@@ -37,6 +50,17 @@ def write_received(payloads: Iterable[bytes], path: Path) -> dict[str, Any]:
     Raises:
         DataError: Chunks are missing, of several snapshots, or damaged, or a payload is no message of evidence.
     """
+    received = join_received(payloads)
+    write_atomic(path, received.content)
+    return received.evidence
+
+
+def join_received(payloads: Iterable[bytes]) -> Received:
+    """Put the chunks of one snapshot together, in any order, each once or more; what an agent refused is passed over.
+
+    Raises:
+        DataError: As ``write_received``.
+    """
     chunks = {chunk.index: chunk for chunk in _chunks(payloads)}
     digests = {chunk.evidence["sha256"] for chunk in chunks.values()}
     n_chunk = max((chunk.n_chunk for chunk in chunks.values()), default=0)
@@ -49,8 +73,7 @@ def write_received(payloads: Iterable[bytes], path: Path) -> dict[str, Any]:
     whole = b"".join(chunks[index].data for index in range(n_chunk))
     if hashlib.sha256(whole).hexdigest() not in digests:
         raise DataError("evidence: expected the sha256 of its description, got another one; ask again")
-    write_atomic(path, whole)
-    return chunks[0].evidence
+    return Received(chunks[0].evidence, whole)
 
 
 def _chunks(payloads: Iterable[bytes]) -> Iterator[_Chunk]:

@@ -109,7 +109,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> SampleFile:
     with pq.ParquetFile(path, read_dictionary=[PHASE] if PHASE in columns else None) as file:
         table = file.read([name for name in dict.fromkeys(wanted) if name in columns])
     rate = metadata.get(_RATE_KEY, b"").decode("utf-8", "replace")
-    return SampleFile(path, columns, _truths_as_numbers(table), rate, metadata.get(INTERIM_KEY, b""))
+    return SampleFile(path, columns, truths_as_numbers(table), rate, metadata.get(INTERIM_KEY, b""))
 
 
 def _read_csv(path: Path, wanted: Sequence[str]) -> SampleFile:
@@ -124,7 +124,7 @@ def _read_csv(path: Path, wanted: Sequence[str]) -> SampleFile:
     return SampleFile(path, columns, table, "", b"")
 
 
-def _truths_as_numbers(table: pa.Table) -> pa.Table:
+def truths_as_numbers(table: pa.Table) -> pa.Table:
     """The table with truth values, of a tachometer or of labels, as 0 and 1."""
     for index, field in enumerate(table.schema):
         if field.name in (*TACHS, ANOMALY) and pa.types.is_boolean(field.type):

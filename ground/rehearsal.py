@@ -102,11 +102,18 @@ def left_out_recordings(table: WindowTable, recipe: Recipe) -> Rehearsal:
 
 
 def left_out_units(table: WindowTable, recipe: Recipe) -> Rehearsal:
-    """Each unit, under a detector of the others, where these know its conditions; one group a unit."""
+    """Each unit, under a detector of the others, where these know its conditions; one group a unit.
+
+    Where every unit ran at conditions of its own, each is asked all the same: that is harder, and the only thing that
+    tells how units differ. Without it a threshold would be that of known units, and strangers alarm for good.
+    """
     unit_of = dict(zip(table.rows["recording_id"], table.rows["unit_id"], strict=True))
-    flights = _left_out(table, recipe, "unit_id", ())
+    flights = tuple(_left_out(table, recipe, "unit_id", ()))
+    is_harder = not flights
+    if is_harder:
+        flights = tuple(_left_out(table, recipe, "unit_id", (), at_any_condition=True))
     by_unit = tuple(replace(flight, group=str(unit_of[flight.group])) for flight in flights)
-    return Rehearsal(name=LEFT_OUT_UNITS, flights=by_unit, is_harder=False)
+    return Rehearsal(name=LEFT_OUT_UNITS, flights=by_unit, is_harder=is_harder)
 
 
 def left_out_anyhow(table: WindowTable, recipe: Recipe) -> Rehearsal:
@@ -129,9 +136,14 @@ def _left_out_conditions(table: WindowTable, recipe: Recipe) -> Iterator[FlightS
 
 
 def _left_out(
-    table: WindowTable, recipe: Recipe, column: str, known_columns: tuple[str, ...]
+    table: WindowTable,
+    recipe: Recipe,
+    column: str,
+    known_columns: tuple[str, ...],
+    *,
+    at_any_condition: bool = False,
 ) -> Iterator[FlightScores]:
-    """Each value of ``column`` left out, asked where the others know its conditions and its ``known_columns``."""
+    """Each value of ``column`` left out, asked where the others know its ``known_columns`` and (mostly) conditions."""
     names = table.rows[column].to_numpy(dtype=str)
     different = np.unique(names)
     values = table.values.astype(np.float64)
@@ -140,10 +152,12 @@ def _left_out(
     fold = np.searchsorted(different, names) % MOST_FOLDS
     for number in np.unique(fold) if len(different) >= FEWEST_LEFT_OUT else ():
         known = fold != number
-        domain = learn_domain(recipe.spec, table.rows[known], table.values[known])
-        asked = ~known & (outside_reasons(table.rows, table.values, domain) == INSIDE)
-        for cluster in clusters:
-            asked &= np.isin(cluster, cluster[known])
+        asked = ~known
+        if not at_any_condition:
+            domain = learn_domain(recipe.spec, table.rows[known], table.values[known])
+            asked &= outside_reasons(table.rows, table.values, domain) == INSIDE
+            for cluster in clusters:
+                asked &= np.isin(cluster, cluster[known])
         yield from _scored(table, recipe, known, asked, "", by_recording=True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from edge_agent.manifest import DEVELOPMENT, RELEASE
 from ground.evidence import SCHEMA, Evidence, plain
@@ -66,6 +67,11 @@ class RunEvidence:
     def may_be_released(self) -> bool:
         """Whether a release may be made of it: every gate passed, and a change request covers the config."""
         return self.verdict.verdict == PASS and bool(self.evidence.ecr)
+
+
+def gates_document(run: RunEvidence) -> dict[str, Any]:
+    """The verdict, why, and each gate, for a script."""
+    return {**plain(run.verdict), "gates": [plain(gate) for gate in run.gates]}
 
 
 def release_class_of(run: RunEvidence) -> tuple[str, tuple[str, ...]]:

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ground.config import SplitConfig
 from ground.errors import SplitError
@@ -168,6 +167,8 @@ def folds(labels: NDArray[np.int8], groups: NDArray[np.object_], *, n_folds: int
                 f"split.folds: expected at least {n_folds} groups with {name} windows, got {found}; "
                 "record more or lower split.folds"
             )
+    from sklearn.model_selection import StratifiedGroupKFold
+
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     parts = tuple(Fold(train, test) for train, test in splitter.split(labels, labels, groups.astype(str)))
     for number, fold in enumerate(parts, start=1):

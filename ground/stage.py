@@ -88,7 +88,7 @@ def run_stage(stage: Stage, workspace: Workspace, config: Config, *, progress: P
     """
     path = _manifest_path(workspace, stage)
     before = _describe(stage, workspace, config)
-    if not force and path.is_file() and _same(path, before):
+    if not force and _same(path, before):
         return StageOutcome(ran=False)
     path.unlink(missing_ok=True)
     notes = stage.work(config, workspace, progress=progress)
@@ -96,6 +96,11 @@ def run_stage(stage: Stage, workspace: Workspace, config: Config, *, progress: P
     document = {**asdict(before), "outputs": outputs}
     write_atomic(path, json.dumps(document, indent=1, sort_keys=True).encode())
     return StageOutcome(ran=True, notes=tuple(notes))
+
+
+def is_current(stage: Stage, workspace: Workspace, config: Config) -> bool:
+    """Whether a stage would be skipped: it ran, and nothing it depends on has changed since."""
+    return _same(_manifest_path(workspace, stage), _describe(stage, workspace, config))
 
 
 def hash_files(root: Path, paths: tuple[Path, ...]) -> dict[str, str]:
@@ -127,7 +132,7 @@ def _describe(stage: Stage, workspace: Workspace, config: Config) -> StageManife
 def _same(path: Path, now: StageManifest) -> bool:
     try:
         return bool(json.loads(path.read_bytes()) == asdict(now))
-    except ValueError:
+    except (FileNotFoundError, ValueError):
         return False
 
 

@@ -21,6 +21,7 @@ COPIES = {
     "systemd/edge-agent-update.timer": "usr/lib/systemd/system/edge-agent-update.timer",
     "systemd/edge-agent.sysusers": "usr/lib/sysusers.d/edge-agent.conf",
     "systemd/edge-agent.tmpfiles": "usr/lib/tmpfiles.d/edge-agent.conf",
+    "packaging/completion/edge-agent": "usr/share/bash-completion/completions/edge-agent",
     "packaging/agent.toml": "etc/edge-agent/agent.toml",
     "packaging/prometheus/alerts.yml": f"{DOCUMENTS}/examples/alerts.yml",
     "packaging/grafana/enginear-agent.json": f"{DOCUMENTS}/examples/enginear-agent.json",

@@ -83,7 +83,7 @@ def _later_time(row: Result) -> Iterator[Target]:
     yield _promise(row, "later time")
     yield _share(row, "coverage on later time", row.coverage_healthy, LATER_COVERAGE)
     if row.events:
-        yield _share(row, "event recall", row.event_recall, RECALL)
+        yield _share(row, "event recall", row.event_recall, RECALL, note=_unheard(row))
     yield from _areas(row)
 
 
@@ -104,7 +104,10 @@ def _left_out(row: Result) -> Iterator[Target]:
         yield _share(row, f"coverage at {where} trained ones", row.coverage_healthy, BETWEEN_COVERAGE)
     if row.events and (row.position == BETWEEN or name == "unit"):
         # Deafness keeps every promise: what is assessed must find faults as well.
-        yield _share(row, f"event recall, {where}", row.event_recall, RECALL)
+        yield _share(row, f"event recall, {where}", row.event_recall, RECALL, note=_unheard(row))
+    if name == "unit":
+        # Where a level says more than a distance (docs/explanation/unknown-units.md) is no place to hide it.
+        yield from _areas(row)
 
 
 def _areas(row: Result) -> Iterator[Target]:
@@ -126,8 +129,13 @@ def _promise(row: Result, where: str) -> Target:
     return Target(row.rig, f"false alarms, {where}", row.false_alarm_rate, limit, row.promise, note)
 
 
-def _share(row: Result, what: str, value: float, limit: float) -> Target:
-    return Target(row.rig, what, value, limit, _at_least(value, limit), "")
+def _share(row: Result, what: str, value: float, limit: float, *, note: str = "") -> Target:
+    return Target(row.rig, what, value, limit, _at_least(value, limit), note)
+
+
+def _unheard(row: Result) -> str:
+    """How many events were missed because nothing of them was assessed."""
+    return f"{row.events_not_assessed} of {row.events} not assessed" if row.events_not_assessed else ""
 
 
 def _judged(row: Result, same: Sequence[Result]) -> Result:

@@ -37,6 +37,10 @@ port = {port}
 [limits]
 inbox_frames = 4096
 inbox_bytes = 268435456
+
+[evidence]
+# The link is this machine's own.
+ship_kib_s = 65536
 """
 
 

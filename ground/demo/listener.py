@@ -1,22 +1,24 @@
-"""A subscriber that keeps every result and alert it receives, as an operator's system would."""
+"""A subscriber that keeps everything an agent says, as an operator's system would."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_agent.topics import TopicTemplate
+from edge_agent.publication import Publication
 from edge_agent.topics_section import TopicsSection
 from ground.errors import GroundError
+from ground.fleet.collect.kinds import Kind, origin_of, topic_filters
 from ground.publish import Broker
 
-_TOPICS = TopicsSection()
-FILTERS = tuple(TopicTemplate(text).filter for text in (_TOPICS.result, _TOPICS.alert, _TOPICS.status))
+TOPICS = TopicsSection()
+FILTERS = topic_filters(TOPICS)
 _PATIENCE_S = 30.0
 
 
@@ -24,17 +26,36 @@ class Listener:
     """What arrived so far; safe to read while messages come in."""
 
     def __init__(self) -> None:
-        self.results: list[bytes] = []
-        self.alerts: list[bytes] = []
-        self.status: list[bytes] = []
+        self.messages: list[Publication] = []
+        self._of_kind: dict[Kind, list[bytes]] = {kind: [] for kind in Kind}
         self._changed = threading.Condition()
+
+    @property
+    def results(self) -> list[bytes]:
+        """Payloads of results."""
+        return self._of_kind[Kind.RESULT]
+
+    @property
+    def alerts(self) -> list[bytes]:
+        """Payloads of alerts."""
+        return self._of_kind[Kind.ALERT]
+
+    def of(self, kind: Kind) -> list[bytes]:
+        """Payloads of a kind, as far as they have come."""
+        return list(self._of_kind[kind])
 
     def on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         """Keep a message."""
-        kinds = {"result": self.results, "alert": self.alerts, "status": self.status}
+        payload = bytes(message.payload)
         with self._changed:
-            kinds[message.topic.rpartition("/")[2]].append(bytes(message.payload))
+            self.messages.append(Publication(topic=message.topic, payload=payload))
+            self._of_kind[origin_of(message.topic, TOPICS).kind].append(payload)
             self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool], *, patience_s: float) -> bool:
+        """Whether a condition comes true in time; it is looked at with each message."""
+        with self._changed:
+            return self._changed.wait_for(condition, timeout=patience_s)
 
     def wait_for_results(self, count: int, *, patience_s: float = _PATIENCE_S) -> None:
         """Wait until ``count`` results are there.
@@ -42,19 +63,22 @@ class Listener:
         Raises:
             GroundError: No new result for ``patience_s``.
         """
-        with self._changed:
-            while (before := len(self.results)) < count:
-                self._changed.wait(patience_s)
-                if len(self.results) == before:
-                    raise GroundError(
-                        f"agent: expected {count} results, got {before} and then nothing for {patience_s:g} s; "
-                        "see agent.log beside agent.toml"
-                    )
+        had = len(self.results)
+        while had < count:
+            # Other messages come meanwhile, which are no results.
+            if not self.wait_for(partial(self._has_more_than, had), patience_s=patience_s):
+                raise GroundError(
+                    f"agent: expected {count} results, got {had} and then nothing for {patience_s:g} s; "
+                    "see agent.log beside agent.toml"
+                )
+            had = len(self.results)
+
+    def _has_more_than(self, count: int) -> bool:
+        return len(self.results) > count
 
     def wait_for_status(self, word: bytes, *, patience_s: float = _PATIENCE_S) -> bool:
         """Whether a status that holds ``word`` arrives in time."""
-        with self._changed:
-            return self._changed.wait_for(lambda: any(word in text for text in self.status), timeout=patience_s)
+        return self.wait_for(lambda: any(word in text for text in self.of(Kind.STATUS)), patience_s=patience_s)
 
 
 @contextmanager

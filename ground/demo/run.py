@@ -17,6 +17,7 @@ from ground.batch import ModelSource, assess_recording, load_signed
 from ground.config import Config, load_config
 from ground.demo.agent import running_agent
 from ground.demo.broker import check_broker, running_broker
+from ground.demo.fleet_dataset import FLEET, fetch_waveforms, keep_dataset
 from ground.demo.flights import choose_flights
 from ground.demo.listener import Listener, listening
 from ground.demo.scenario import choose_scenario
@@ -89,6 +90,7 @@ def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progr
     listener, published = _stream(stage, len(expected), broker=broker, progress=progress)
     _refuse_difference(expected, listener)
     _keep_stream(workspace, listener)
+    keep_dataset(workspace.root / FLEET, listener)
     page = write_page(workspace, config, out=workspace.root / "report.html")
     gates = gates_table(read_run(workspace))
     summary = _summary(stage, listener, published)
@@ -129,6 +131,7 @@ def _stream(stage: _Stage, expected: int, *, broker: str, progress: Progress) ->
         with agent:
             published = _publish(stage, where, progress)
             listener.wait_for_results(expected)
+            fetch_waveforms(listener, where)
     return listener, published
 
 
@@ -169,5 +172,8 @@ def _summary(stage: _Stage, listener: Listener, published: PublishReport) -> Tab
     table.add_row("streamed", f"{flights}: {published.frames} frames, {published.signal_s:.0f} s of signal")
     alerts = f"{len(listener.alerts)} alert messages (raised and cleared)"
     table.add_row("answered", f"{len(listener.results)} results, {alerts}")
+    table.add_row(
+        "console", f"ground console --workspace {stage.workspace.root} --dataset {stage.workspace.root / FLEET}"
+    )
     table.add_row("stream = batch", f"all {len(listener.results)} results, byte for byte")
     return table

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console, Group
 
 from ground.errors import ConfigError
+from ground.terminal import waiting
 
 if TYPE_CHECKING:
     from ground.features.source import Source
@@ -86,7 +87,8 @@ def plot(
 
     request = PlotRequest(recording=recording, data=data, at_s=at, channel=channel, out=out)
     sourced = read_source(_source(config, spec, bundle, key))
-    done = plot_window(request, sourced)
+    with waiting(f"drawing {recording}"):
+        done = plot_window(request, sourced)
     _tell([*sourced.notes, *done.lines])
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S
 from ground.errors import DataError
-from ground.features.window_search import find_window
+from ground.features.window_search import WindowPart, find_window
 from ground.frames import frames_for
 from ground.recording import Recording
 from ground.recordings import RecordingInfo
@@ -70,7 +70,11 @@ def read_excerpt(folder: Path, info: RecordingInfo, spec: FeatureSpec, at_s: flo
         DataError: The recording does not fit the spec, cannot be read, or has no window there; names the field.
     """
     check_fit(info, spec)
-    part = find_window(folder, info, spec, at_s)
+    return excerpt_of(info, spec, find_window(folder, info, spec, at_s))
+
+
+def excerpt_of(info: RecordingInfo, spec: FeatureSpec, part: WindowPart) -> Excerpt:
+    """What there is to know of a window that was cut out of a recording which fits the spec."""
     recording = Recording(info, CONDITIONS, (part.stretch,))
     window = list(windows_of(recording, spec))[part.window]
     rotations = _rotations(recording, spec)[part.lead_records :]

@@ -13,13 +13,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ground.commands.options import JsonOption
 from ground.errors import DataError
+from ground.exit_code import ExitCode
+from ground.terminal import say, say_json, waiting
 
 if TYPE_CHECKING:
     from ground.drift_reading import DriftMessage
     from ground.fleet.drift import BlockTest, FlightMeans
 
-EXIT_DRIFT = 3
 SCHEMA = 1
 _NS_PER_S = 1_000_000_000
 _SEED = 20_261_128
@@ -36,6 +38,7 @@ def drift(
     block: Annotated[int, typer.Option("--block", min=8, max=200, help="Flights that are tested together.")] = 30,
     model: Annotated[Path | None, typer.Option("--model", help="Its folder, for the names of features.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="File for the event, written where there is drift.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Test whether flights of late differ from the first ones of a bundle; exit code 3 where they do.
 
@@ -44,25 +47,30 @@ def drift(
     from ground.fleet.drift import Outcome, check_block
     from ground.workspace import write_atomic
 
-    message, flights = _read(data, bundle)
+    with waiting(f"reading {data}"):
+        message, flights = _read(data, bundle)
     names = _names(model)
     usual, late = flights[:reference], flights[reference:]
     blocks = [late[begin : begin + block] for begin in range(0, len(late) - block + 1, block)]
-    if not blocks:
+    with waiting(f"testing {len(blocks)} blocks of flights"):
+        tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
+    if as_json:
+        events = [_event(message, *each, names) for each in zip(tests, blocks, strict=True)]
+        say_json({"schema": SCHEMA, "flights": len(flights), "blocks": events})
+    elif not blocks:
         console.print(
             f"{len(flights)} flights so far: expected {reference} of the reference and {block} after them; "
             "ask again later"
         )
-        return
-    tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
-    _print(tests, blocks, names)
-    console.print(f"{len(late) % block} flights wait for their block to be full")
+    else:
+        _print(tests, blocks, names)
+        console.print(f"{len(late) % block} flights wait for their block to be full")
     found = [(test, flown) for test, flown in zip(tests, blocks, strict=True) if test.outcome is Outcome.DRIFT]
     if found:
         if out is not None:
             event = _event(message, *found[-1], names)
             write_atomic(out, f"{json.dumps(event, indent=1, sort_keys=True)}\n".encode())
-        raise typer.Exit(EXIT_DRIFT)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def _read(data: Path, bundle: str) -> tuple[DriftMessage, list[FlightMeans]]:
@@ -95,18 +103,18 @@ def _messages(data: Path) -> Iterator[tuple[DriftMessage, str]]:
     faults = 0
     for partition in read_partitions(data, Kind.DRIFT, columns=["payload"]):
         for fault in partition.skipped:
-            console.print(f"left out: {fault}")
+            say(f"left out: {fault}")
         for payload in partition.table["payload"]:
             try:
                 message = read_drift(payload.as_py())
             except DataError as error:
                 faults += 1
                 if faults == 1:
-                    console.print(f"left out: {error}")
+                    say(f"left out: {error}")
                 continue
             yield message, partition.date
     if faults:
-        console.print(f"{faults} messages left out, which are none of drift")
+        say(f"{faults} messages left out, which are none of drift")
 
 
 def _names(model: Path | None) -> tuple[str, ...]:

@@ -12,7 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ground.commands.options import JsonOption
 from ground.errors import ConfigError
+from ground.exit_code import ExitCode
+from ground.terminal import say, say_json, waiting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from ground.fleet.flight_ends import FlightEnd
     from ground.fleet.shadow_report import Difference, ShadowReport
 
-EXIT_NOT_READY = 3
 _SHOWN = 10
 _NS_PER_S = 1_000_000_000
 _SHORT = 16
@@ -49,6 +51,7 @@ def report(
         float, typer.Option("--quiet", min=0.0, help="Hours of silence after which a flight without a summary is over.")
     ] = 24.0,
     out: Annotated[Path | None, typer.Option("--out", help="File for the report as JSON.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare a shadow with the detector that decides; exit code 0 when it is ready, 3 when it is not (yet).
 
@@ -65,18 +68,22 @@ def report(
     found = compare(_read(data, Kind.RESULT, since, until), shadow, rule, ends=_read_ends(data), quiet_h=quiet)
     if out is not None:
         write_atomic(out, f"{json.dumps(found.document(), indent=1, sort_keys=True)}\n".encode())
-    _print(found)
+    if as_json:
+        say_json(found.document())
+    else:
+        _print(found)
     if found.verdict is not Verdict.READY:
-        raise typer.Exit(EXIT_NOT_READY)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def _read(data: Path, kind: Kind, since: str, until: str) -> pa.Table:
     from ground.fleet.collect.dataset import read_dataset
     from ground.fleet.shadow_report import COLUMNS
 
-    reading = read_dataset(data, kind, since=since, until=until, columns=COLUMNS)
+    with waiting(f"reading {data}"):
+        reading = read_dataset(data, kind, since=since, until=until, columns=COLUMNS)
     for fault in reading.skipped:
-        console.print(f"left out: {fault}")
+        say(f"left out: {fault}")
     return reading.table
 
 

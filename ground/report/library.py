@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +90,15 @@ class WindowLibrary:
     def range_of(self, feature: str, span: Span, healthy: NDArray[np.bool_]) -> FeatureRange:
         """A feature in one window, and its quantiles over healthy ones."""
         rows = self._table.rows
-        values = self._table.values[:, self._names.index(feature)].astype(np.float64)
         here = (rows["recording_id"] == span.recording_id) & (rows["start_ns"] == span.start_ns)
-        own = values[here.to_numpy(dtype=bool)]
+        own = self._values(feature)[here.to_numpy(dtype=bool)]
+        return replace(self.healthy_range(feature, healthy), value=float(own[0]) if len(own) else float("nan"))
+
+    def healthy_range(self, feature: str, healthy: NDArray[np.bool_]) -> FeatureRange:
+        """The quantiles of a feature over healthy windows, of no window in particular."""
         quantiles = (LOW_QUANTILE, HIGH_QUANTILE)
-        low, high = np.quantile(values[healthy], quantiles) if healthy.any() else (np.nan, np.nan)
-        return FeatureRange(float(own[0]) if len(own) else float("nan"), float(low), float(high))
+        low, high = np.quantile(self._values(feature)[healthy], quantiles) if healthy.any() else (np.nan, np.nan)
+        return FeatureRange(float("nan"), float(low), float(high))
+
+    def _values(self, feature: str) -> NDArray[np.float64]:
+        return self._table.values[:, self._names.index(feature)].astype(np.float64)

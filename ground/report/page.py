@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 
 from edge_agent.layout import METRICS
 from ground.config import Config
@@ -31,6 +29,7 @@ from ground.report.headline import gate_lines, gates_sentence, meaning, release_
 from ground.report.latency_section import latency_section, latency_tile
 from ground.report.library import RecordingLibrary, WindowLibrary
 from ground.report.limits_section import limits_section
+from ground.report.rendering import render_page
 from ground.report.view import Absent, AlertStory, ContributionLine, Figure, Page, Section
 from ground.report.worst import mistakes_sentence, worst_mistakes
 from ground.run_evidence import RunEvidence
@@ -118,11 +117,7 @@ def make_page(workspace: Workspace, config: Config, run: RunEvidence) -> Page:
 
 def render(page: Page) -> str:
     """The page as HTML; every text is escaped."""
-    folder = files("ground.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((folder / "page.html").read_text(encoding="utf-8"))
-    style = (folder / "style.css").read_text(encoding="utf-8")
-    return template.render(page=page, style=style)
+    return render_page("page.html", page)
 
 
 def _read_answers(workspace: Workspace) -> _Answers:

@@ -95,7 +95,12 @@ def score_plot(traces: Sequence[Trace], *, width: Width) -> Figure:
     grid[0].set_xlim(left=0.0)
     figure.supxlabel(f"time since the start of the flight ({unit.name})", fontsize=9.5)
     figure.supylabel("score / threshold (1)", fontsize=9.5)
-    figure.legend(handles=_legend(), loc="outside upper left", ncols=2 if width.is_narrow else 5, handlelength=1.6)
+    figure.legend(
+        handles=_legend(any(trace.faulty.any() for trace in traces)),
+        loc="outside upper left",
+        ncols=2 if width.is_narrow else 5,
+        handlelength=1.6,
+    )
     return figure
 
 
@@ -163,11 +168,12 @@ def _inside(limits: tuple[float, float]) -> tuple[float, float]:
     return low * _EDGE, high / _EDGE
 
 
-def _legend() -> list[Line2D | Patch]:
+def _legend(labelled: bool) -> list[Line2D | Patch]:  # noqa: FBT001 - whether faulty time is known
+    faulty = [Patch(facecolor=ORANGE, alpha=0.3, label="labelled faulty")] if labelled else []
     return [
         Line2D([], [], color=BLUE, label="score"),
         Line2D([], [], color=INK, linestyle=(0, (4, 2)), linewidth=1.0, label="threshold"),
         Line2D([], [], color=VERMILLION, marker="v", linewidth=2.6, label="alarm, ▼ alert"),
-        Patch(facecolor=ORANGE, alpha=0.3, label="labelled faulty"),
+        *faulty,
         Patch(facecolor="white", edgecolor=_HATCH_COLOUR, hatch=_HATCH, label="not assessed"),
     ]

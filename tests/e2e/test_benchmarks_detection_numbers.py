@@ -280,6 +280,16 @@ def test_a_deaf_detector_misses_a_target_where_it_answers():
     assert told["event recall, left-out speeds between"] == MISSED
 
 
+def test_events_that_nothing_was_said_of_are_told_beside_the_recall():
+    """A unit that ran outside of what the others know was not heard: that is another miss than a fault unheard."""
+    some = row(protocol="left_out_unit", case="all", events=3, events_not_assessed=1, event_recall=2 / 3, auc=0.9)
+    level = row(protocol="left_out_unit", case="all", contender="rms", kind="baseline", auc=0.99)
+    told = {target.target: target for target in targets_of(with_verdicts([some, level]), {})}
+    recall = told["event recall, left-out units"]
+    assert (recall.verdict, recall.note) == (MISSED, "1 of 3 not assessed")
+    assert told["AUC (left out unit) against plain RMS"].verdict == MISSED
+
+
 def test_silence_outside_is_right_and_between_is_not():
     """Coverage is asked for between trained values alone."""
     kept, missed = (

@@ -40,6 +40,11 @@ def run(*arguments, expected=OK):
     return said
 
 
+def printed(said):
+    """The JSON that a command began with."""
+    return json.JSONDecoder().raw_decode(said)[0]
+
+
 @dataclass(frozen=True)
 class Flown:
     """A workspace after ``ground pipeline``, its config, and what the command said."""
@@ -114,7 +119,12 @@ def test_every_artefact_of_the_seed_is_there(flown):
 def test_a_second_run_changes_nothing(flown):
     """Nothing changed: every stage is skipped, and the bundle is the same file."""
     before = flown.bundle.read_bytes()
-    run("ground", "pipeline", "--config", flown.config, "--workspace", flown.root, "--version", "1.0.0")
+    said = run(
+        "ground", "pipeline", "--config", flown.config, "--workspace", flown.root, "--version", "1.0.0", "--json"
+    )
+    made = printed(said)
+    assert (made["bundle"], made["is_signed"], made["release_class"]) == (str(flown.bundle), True, "development")
+    assert made["reasons"]
     assert flown.bundle.read_bytes() == before
     said = run("ground", "featurize", "--config", flown.config, "--workspace", flown.root)
     assert "featurize: unchanged, skipped" in said
@@ -127,7 +137,10 @@ def test_a_version_is_never_replaced(flown):
     document["bundle"]["sequence"] = 2
     other = flown.root / "other.yaml"
     other.write_text(yaml.safe_dump(document))
-    run("ground", "evaluate", "--config", other, "--workspace", flown.root)
+    judged = printed(run("ground", "evaluate", "--config", other, "--workspace", flown.root, "--json"))
+    assert judged["verdict"] == "INSUFFICIENT"
+    assert all(gate["verdict"] in {"PASS", "INSUFFICIENT"} for gate in judged["gates"])
+    assert len(judged["gates"]) >= 5
     export = ("ground", "export", "--config", other, "--workspace", flown.root, "--version")
     assert "expected a new version" in run(*export, "1.0.0", expected=BAD_INPUT)
     assert flown.bundle.read_bytes() == before

@@ -25,6 +25,7 @@ from edge_agent.slots_state import (
 )
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
+from tests.faults import audit_after
 from tests.faults.call_recorder import CallRecorder, KilledError, lay_out
 from tests.faults.disk_simulator import Crash, Mark, Tree, ordered_crashes, reordered_crashes, tree_after
 
@@ -158,6 +159,7 @@ class Reading:
     whole: frozenset[str] = frozenset()
     damaged: frozenset[str] = frozenset()
     goes_on: bool = False
+    untold: str = ""
 
 
 class Reader:
@@ -186,7 +188,8 @@ class Reader:
         named = frozenset(slot.digest for slot in (state.active, state.previous) if slot != NO_SLOT)
         after = slots.ledger.change(lambda now: replace(now, reason="on"))
         goes_on = slots.ledger.state() == after and not list((slots.folder / STATE_DIR / "bundles").glob(".state*"))
-        return Reading(repr(state), named, whole, digests - whole, goes_on=goes_on)
+        untold = audit_after.what_is_wrong(slots.folder / STATE_DIR, after)
+        return Reading(repr(state), named, whole, digests - whole, goes_on=goes_on, untold=untold)
 
 
 def _opens(slots: Slots, digest: str) -> bool:
@@ -238,7 +241,7 @@ def what_is_wrong(reading: Reading, states: set[str], digests: frozenset[str]) -
         return "an installed bundle is lost"
     if reading.damaged:
         return "a slot is torn"
-    return "" if reading.goes_on else "the next change fails"
+    return reading.untold if reading.goes_on else "the next change fails"
 
 
 def crashes_of(run: Run, *, reordered: bool, samples: int = 8, at: Iterable[int] = ()) -> Iterator[Crash]:

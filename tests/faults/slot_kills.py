@@ -29,6 +29,7 @@ from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import NO_SLOT, SlotsState, begin_boot
 from edge_agent.startup import slots_of_config, start_configured
 from edge_agent.trust import TrustedKeys
+from tests.faults import audit_after
 from tests.faults.kill_at import Trap
 
 WAIT_S = 60.0
@@ -98,7 +99,9 @@ class Rig:
         if self.ledger.state() == before:
             assert not self._killed(step, NEVER), step
             assert self.ledger.state().active == after.active
-        state = self.ledger.state()
+        # Whoever changes the slots next tells what the killed one did not live to tell.
+        state = self.ledger.change(lambda now: replace(now, reason="on"))
+        assert audit_after.what_is_wrong(self.state_dir, state) == ""
         if self._is_real and state.active != NO_SLOT:
             assert _in_child(lambda: _start(self.config, {state.active.digest, state.previous.digest})) == 0
         self._again()

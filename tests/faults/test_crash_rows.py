@@ -1,13 +1,16 @@
 """The crash rows of the red-team table, by number and name: 63 to 66 and 68, each with the active bundle as it was.
 
-61 and 67 (power cuts) and 69 (a failed fsync) are in test_slots_simulated_cuts.py and test_slots_power_cut.py, 62
-(kills) in test_slots_kills.py.
+61 and 67 (power cuts) and 69 (a failed fsync, whose line is looked for here) are in test_slots_simulated_cuts.py and
+test_slots_power_cut.py, 62 (kills) in test_slots_kills.py; what the log must tell after each is in audit_after.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import errno
+import hashlib
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,11 @@ import pytest
 
 from edge_agent import slots
 from edge_agent.audit_check import check_log
-from edge_agent.audit_files import parts, read_part
 from edge_agent.cli import main
 from edge_agent.exit_code import ExitCode
 from edge_agent.slots_disk import STATE_FILES
 from edge_agent.slots_state import GOOD, ROLLED_BACK, TRIAL
+from tests.faults.audit_after import events
 from tests.faults.call_recorder import tree_in
 from tests.faults.slot_rig import BOOTS, Rig
 from tests.faults.small_disk import Disk, disk  # noqa: F401 - a fixture
@@ -50,11 +53,9 @@ def doctor(rig: Rig, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 def noted(rig: Rig) -> set[tuple[str, str]]:
     """Kinds and reasons of the audit log, which is whole."""
-    folder = rig.folder.parent
-    check = check_log(folder)
+    check = check_log(rig.folder.parent)
     assert check.is_whole, check.faults
-    lines = [json.loads(line) for path in parts(folder) for line in read_part(path).splitlines()]
-    return {(line["kind"], line["reason"]) for line in lines}
+    return set(events(rig.folder.parent))
 
 
 def test_row_63_disk_full(
@@ -158,3 +159,21 @@ def test_row_68_rot_in_the_active_slot(rig: Rig, releases: Any, full: bool) -> N
     assert rig.install(releases[1].path) == new
     rig.activate(new)
     assert (rig.start(), rig.state.previous.digest) == (new, rig.old)
+
+
+def test_row_69_failed_sync_is_noted(rig: Rig, releases: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """69: the refusal of what could not be synced is a line of the log, and the bundle that was active runs on."""
+    plain = os.fsync
+    slot = str(rig.folder / f".{hashlib.sha256(releases[1].path.read_bytes()).hexdigest()}.bundle")
+
+    def fail(descriptor: int) -> None:
+        if str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith(slot):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        plain(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slots, "prove_in_child", lambda *_, **__: None)
+        patch.setattr(os, "fsync", fail)
+        assert bundle(rig, capsys, "install", releases[1].path) == (ExitCode.BUNDLE_REFUSED, "disk_error")
+    assert ("refused", "disk_error") in noted(rig)
+    assert rig.start() == rig.old

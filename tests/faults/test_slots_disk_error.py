@@ -15,7 +15,8 @@ import pytest
 from edge_agent import slots
 from edge_agent.errors import SlotRefused
 from edge_agent.slots_state import NO_SLOT
-from tests.faults.slot_crashes import FIRST, Slots, activate, install
+from tests.faults import audit_after
+from tests.faults.slot_crashes import FIRST, STATE_DIR, Slots, activate, install
 
 
 class FailingDisk:
@@ -97,3 +98,4 @@ def test_row_69_fsync_fails_for_real(failing: FailingDisk, releases: Any, monkey
     install(1)(here)
     activate(1)(here)
     assert here.ledger.state().previous == before.active != NO_SLOT
+    assert audit_after.what_is_wrong(failing.disk / STATE_DIR, here.ledger.state()) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from edge_agent.audit import FAULTS
 from edge_agent.slots_state import NO_SLOT, SlotsState
+from tests.faults import audit_after
 from tests.faults.power_cut import PowerCuts, power  # noqa: F401 - a fixture
-from tests.faults.slot_crashes import BOOT, FIRST, LIFE, Slots, activate, install
+from tests.faults.slot_crashes import BOOT, FIRST, LIFE, STATE_DIR, Slots, activate, install
 
 CALLS = ("write", "fsync", "replace", "rename", "unlink", "mkdir")
 UP_TO_THE_RETURN = (*FIRST, install(1), activate(1), BOOT, BOOT)
@@ -35,6 +37,8 @@ class Promises:
         assert {slot.digest for slot in (state.active, state.previous) if slot != NO_SLOT} | self.installed <= found
         for digest in found:
             assert slots.store.open(digest).digest == digest
+        after = slots.ledger.change(lambda now: replace(now, reason="on"))
+        assert audit_after.what_is_wrong(disk / STATE_DIR, after) == ""
 
 
 @pytest.mark.timeout(1_800)

@@ -12,9 +12,13 @@ SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setup
 FILES = [path for path in ROOT.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
 
 
+ROOMS = {path.parent for path in FILES if path.suffix == ".py"} | {ROOT}
+
+
 def package_of(path):
-    """The package in which a file lies."""
-    return ".".join(("ground", *path.parent.relative_to(ROOT).parts))
+    """The package to which a file belongs: the nearest folder that holds code, or that of the configs."""
+    room = next(parent for parent in path.parents if parent in ROOMS or parent.name == "configs")
+    return ".".join(("ground", *room.relative_to(ROOT).parts))
 
 
 def test_every_room_is_listed():

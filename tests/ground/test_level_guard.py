@@ -117,17 +117,36 @@ def test_limit_is_the_bound_over_units_left_out():
 @pytest.mark.parametrize(
     ("levels", "spec"),
     [
-        ((0.1, -0.1), SPEC),
+        ((0.1,), SPEC),
         ((0.0,) * (MOST_UNITS + 1), SPEC),
         ((0.1, 0.0, -0.1), FeatureSpec(**{name: getattr(SPEC, name) for name in (
             "sampling_rate_hz", "record_s", "window_s", "hop_s", "channels", "spectrum",
         )}, time=TimeGroup(enabled=False))),
     ],
-    ids=["too few units", "units enough for a distance", "no level among the features"],
+    ids=["one unit", "units enough for a distance", "no level among the features"],
 )  # fmt: skip
 def test_no_limit(levels, spec):
     """Where nobody can tell how loud units get, or nobody needs to."""
     assert not limit_of(levels, spec).is_set
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.3])
+@pytest.mark.parametrize("known", [2, 3, 6])
+def test_few_units_keep_the_share_of_loud_ones(known, spread):
+    """Units whose logarithmic levels are normal: one further unit in a hundred is beyond the limit, or fewer."""
+    rng = np.random.default_rng(known)
+    beyond = 0
+    for *levels, stranger in spread * rng.normal(size=(400, known + 1)):
+        about_others = [level - (sum(levels) - level) / (known - 1) for level in levels]
+        beyond += stranger - np.mean(levels) > math.log(prediction_bound(np.exp(about_others), SHARE))
+    assert beyond <= 10  # 99.7 % of draws of 400 at one percent
+
+
+def test_two_units_tell_a_limit():
+    """A prior has most to say: the limit lies above the louder one by more than they differ."""
+    limit = limit_of((0.1, -0.1))
+    assert limit.is_set
+    assert 0.6 < limit.log_level < 2.0
 
 
 def test_no_limit_where_no_other_units_are_met():

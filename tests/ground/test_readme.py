@@ -11,10 +11,10 @@ from ground.cli import app
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-LINES = [line for block in re.findall(r"```\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
+LINES = [line for block in re.findall(r"```(?:sh|text)\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()]
 GROUND = [line for line in LINES if line.startswith("ground ")]
 FLEET = TEXT[TEXT.index("## From the ground to the fleet") : TEXT.index("## On board")]
-TO_THE_FLEET = re.findall(r"```\n(.*?)```", FLEET, re.DOTALL)[0].splitlines()
+TO_THE_FLEET = re.findall(r"```sh\n(.*?)```", FLEET, re.DOTALL)[0].splitlines()
 LINKS = re.findall(r"\]\(([^)]+)\)", TEXT)
 
 
@@ -22,7 +22,7 @@ LINKS = re.findall(r"\]\(([^)]+)\)", TEXT)
 def test_command_is_there(line: str) -> None:
     """With the options that are named."""
     command, words = typer.main.get_command(app), line.split()[1:]
-    while hasattr(command, "commands"):
+    while words[0] in getattr(command, "commands", ()):
         command, words = command.commands[words[0]], words[1:]
     known = {option for each in command.params for option in each.opts}
     assert {word for word in words if word.startswith("--")} <= known

@@ -111,6 +111,16 @@ def test_units_are_left_out_whole():
     assert left_out_units(windows(units[:1]), RECIPE).flights == ()
 
 
+def test_strangers_do_not_alarm_where_every_unit_ran_at_a_speed_of_its_own():
+    """Nobody knows another's speed, so units are asked beyond it: a healthy stranger is no alarm for good."""
+    units = [("a", "u", 0.0, 20.0), ("b", "v", 0.4, 25.0), ("c", "w", -0.3, 30.0)]
+    asked = left_out_units(windows(units), RECIPE)
+    assert {flight.group for flight in asked.flights} == {"u", "v", "w"}
+    assert asked.is_harder
+    fleet = learn_fleet(windows(units), RECIPE, DECISION)
+    assert not fleet.answer(windows([("s", "stranger", 0.3, 25.0)], seed=1)).alarm.any()
+
+
 def test_what_a_speed_does_is_learned_within_units():
     """Two units that ran at two speeds each: their shifts are what sets them apart, not what the speeds do."""
     recordings = [(f"{unit}{speed}", unit, level, float(speed)) for unit, level in (("u", -0.3), ("v", 0.3))

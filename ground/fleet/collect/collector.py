@@ -13,6 +13,7 @@ from edge_agent.backoff import Backoff
 from edge_agent.topics_section import TopicsSection
 from ground.fleet.collect.link import CollectError, Intake
 from ground.fleet.collect.parts import Written, write_parts
+from ground.fleet.collect.requests import take_requests
 from ground.fleet.collect.rows import date_of_ns
 from ground.fleet.collect.spool import Spool
 
@@ -86,7 +87,9 @@ class Collector:
         """
         self._intake.open()
         while not stopping.is_set():
-            if not self._gather(stopping):
+            if self._gather(stopping):
+                self._forward()
+            else:
                 self._reconnect(stopping)
             if self._is_due():
                 self._end_batch()
@@ -110,6 +113,11 @@ class Collector:
             self._spool.append([each.message for each in taken])
             self._intake.acknowledge(taken)
             self._intake.flush()
+
+    def _forward(self) -> None:
+        """Hand on what people have asked for."""
+        for request in take_requests(self._plan.root):
+            self._intake.publish(request.publication(self._plan.topics))
 
     def _is_due(self) -> bool:
         late = self._now_s() - self._begun_s >= self._plan.batch_s

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from ground.errors import ConfigError
+from ground.terminal import waiting
 
 if TYPE_CHECKING:
     from ground.fleet.collect.collector import CollectorPlan
@@ -106,7 +107,9 @@ def compact(
         raise ConfigError(f"--before: expected YYYY-MM-DD, got {before!r}; write for example {today}") from error
     if not out.is_dir():
         raise ConfigError(f"--out: expected the folder of a dataset, got {out}; `ground collect run` makes one")
-    console.print(f"{make_few(out, before=day)} files less")
+    with waiting(f"compacting {out}"):
+        fewer = make_few(out, before=day)
+    console.print(f"{fewer} files less")
 
 
 def _host_and_port(text: str, default: int) -> tuple[str, int]:

@@ -148,45 +148,13 @@ def _check_root(root: Path) -> None:
         raise DataError(f"{root}: expected the folder of a dataset, got none; `ground collect run --out` makes one")
 
 
-def _compact(folder: Path) -> int:
-    with locked_partition(folder, alone=True):
-        return _make_one(folder)
+def read_file(path: Path, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
+    """The rows of one file of the dataset.
 
-
-def _make_one(folder: Path) -> int:
-    files = sorted(folder.glob(f"*{SUFFIX}"))
-    if len(files) < 2:  # noqa: PLR2004 - one is few enough
-        return 0
-    kind = Kind(folder.parent.parent.name)
-    schema, key = schema_of(kind)
-    table = distinct(pa.concat_tables([_read(path, schema, schema.names) for path in files]), key)
-    name = hashlib.sha256("\n".join(path.name for path in files).encode()).hexdigest()[:_NAME_DIGITS]
-    made = folder / f"{COMPACTED}-{name}{SUFFIX}"
-    write_table(made, table)
-    gone = [path for path in files if path != made]
-    for path in gone:
-        path.unlink()
-    return len(gone)
-
-
-def _read_folder(folder: Path, schema: pa.Schema, columns: Sequence[str]) -> tuple[list[pa.Table], list[str]]:
-    """The tables of a partition, and faults of its other files."""
-    while True:
-        tables, faults = [], []
-        try:
-            for path in sorted(folder.glob(f"*{SUFFIX}")):
-                try:
-                    tables.append(_read(path, schema, columns))
-                except DataError as error:
-                    faults.append(str(error))
-        except FileNotFoundError:
-            # Compaction has put another file in the place of this one: all of them are listed again.
-            continue
-        return tables, faults
-
-
-def _read(path: Path, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
-    """The rows of a file.
+    Args:
+        path: The file.
+        schema: All columns of its kind.
+        columns: What to read of them.
 
     Raises:
         DataError: It is damaged, or has other columns.
@@ -204,6 +172,43 @@ def _read(path: Path, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
         if isinstance(error, FileNotFoundError) and not path.is_symlink():
             raise
         raise DataError(f"{path}: expected a Parquet file, got {error!s:.100}; move it away") from error
+
+
+def _compact(folder: Path) -> int:
+    with locked_partition(folder, alone=True):
+        return _make_one(folder)
+
+
+def _make_one(folder: Path) -> int:
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    if len(files) < 2:  # noqa: PLR2004 - one is few enough
+        return 0
+    kind = Kind(folder.parent.parent.name)
+    schema, key = schema_of(kind)
+    table = distinct(pa.concat_tables([read_file(path, schema, schema.names) for path in files]), key)
+    name = hashlib.sha256("\n".join(path.name for path in files).encode()).hexdigest()[:_NAME_DIGITS]
+    made = folder / f"{COMPACTED}-{name}{SUFFIX}"
+    write_table(made, table)
+    gone = [path for path in files if path != made]
+    for path in gone:
+        path.unlink()
+    return len(gone)
+
+
+def _read_folder(folder: Path, schema: pa.Schema, columns: Sequence[str]) -> tuple[list[pa.Table], list[str]]:
+    """The tables of a partition, and faults of its other files."""
+    while True:
+        tables, faults = [], []
+        try:
+            for path in sorted(folder.glob(f"*{SUFFIX}")):
+                try:
+                    tables.append(read_file(path, schema, columns))
+                except DataError as error:
+                    faults.append(str(error))
+        except FileNotFoundError:
+            # Compaction has put another file in the place of this one: all of them are listed again.
+            continue
+        return tables, faults
 
 
 def _folders(root: Path, kind: Kind, source: str, since: str, until: str) -> Iterator[Path]:

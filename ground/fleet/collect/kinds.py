@@ -24,6 +24,7 @@ class Kind(Enum):
     DRIFT = "drift"
     FLIGHT = "flight"
     EVIDENCE = "evidence"
+    EVIDENCE_DATA = "evidence_data"
     UNIT = "unit"
     STATUS = "status"
     REFUSED = "refused"

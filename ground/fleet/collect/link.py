@@ -151,6 +151,10 @@ class Intake:
             if each.era == self._era:
                 self._client.ack(each.number, QOS)
 
+    def publish(self, message: Publication) -> None:
+        """Send a message of the collector's own; without a connection it waits for one."""
+        self._client.publish(message.topic, message.payload, QOS)
+
     def flush(self) -> None:
         """Hand what is to be sent to the kernel."""
         while self.connected and self._client.want_write() and not self._client.loop_write():

@@ -173,13 +173,17 @@ def test_from_a_dataset_to_an_event(ask, tmp_path):
     assert (event["event"], event["bundle_id"], event["shifts"][0]["name"]) == ("drift", "d/1.0.0", "crest")
     assert event["p"] <= event["level"]
     assert len(event["flown"]) == 20
+    code, said, _ = ask([], "--reference", 30, "--block", 20, "--model", model, "--json")
+    document = json.loads(said)
+    assert (code, document["flights"], [each["outcome"] for each in document["blocks"]]) == (3, 80, ["steady", "drift"])
+    assert document["blocks"][-1] == event
 
 
 def test_messages_that_are_none_are_told_of(ask):
     """And cost the others nothing."""
     bad = Publication(topic="aircraft/A/engine/1/drift", payload=b"nonsense")
-    code, said, _ = ask([*flown(40), bad], "--reference", 20, "--block", 20)
-    assert (code, "1 messages left out" in said) == (0, True)
+    code, _, told = ask([*flown(40), bad], "--reference", 20, "--block", 20)
+    assert (code, "1 messages left out" in told) == (0, True)
 
 
 def test_too_few_flights_so_far(ask):

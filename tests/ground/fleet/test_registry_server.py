@@ -6,9 +6,9 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -17,9 +17,10 @@ from ground.fleet.registry.plan import Promotion
 from ground.fleet.registry.registry import open_registry
 from ground.fleet.registry.states import State
 from ground.mlflow_client import mlflow_client
-from tests.conftest import wait_until
 from tests.ground.registry_rig import PERSON, report
 
+START_S = 240.0
+"""A slow machine takes a minute."""
 MLFLOW = os.environ.get("MLFLOW_SERVER", "")
 pytestmark = pytest.mark.skipif(not MLFLOW, reason="MLFLOW_SERVER names no mlflow command: make test-registry-server")
 
@@ -41,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        wait_until(lambda: _listens(port), "the server of MLflow")
+        _wait(process, port)
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -50,9 +51,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    """Until it listens; it makes its tables first."""
+    deadline_s = time.monotonic() + START_S
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, "the server of MLflow ended at once"
+        assert time.monotonic() < deadline_s, "the server of MLflow does not listen"
+        time.sleep(0.1)
 
 
 def ask(to: State, **options) -> Promotion:
@@ -60,7 +68,7 @@ def ask(to: State, **options) -> Promotion:
     return Promotion(to=to, **PERSON, **options)
 
 
-def test_the_way_of_two_versions(server, rig, tmp_path):
+def test_the_way_of_two_versions(server, rig, tmp_path, capsys):
     """As on a folder; bundles and reports lie on the server, and come back whole."""
     registry = open_registry(server)
     one, two = rig.bundle("1.0.0"), rig.bundle("2.0.0")
@@ -75,7 +83,9 @@ def test_the_way_of_two_versions(server, rig, tmp_path):
     assert again.report(again.history("small").decisions[-1]) == report(two, one)
     model = mlflow_client(server).get_registered_model("small")
     assert list(model.aliases) == ["active-test"]
-    (changed,) = Path(tmp_path.parent).glob(f"server*/files/**/{one.digest}.bundle")
+    assert capsys.readouterr() == ("", "")
+    found = tmp_path.parent.glob(f"server*/files/**/{one.digest}.bundle")
+    (changed,) = {path.resolve() for path in found}
     changed.write_bytes(b"another")
     with pytest.raises(RegistryError, match="expected the content that was registered"):
         again.bundle(one.name)

@@ -5,22 +5,31 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shlex
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from edge_agent.archive import read_archive
 from edge_agent.manifest import DEVELOPMENT, RELEASE
-from ground.errors import DataError, GateError
+from ground.batch_record import read_record
+from ground.cli import app
+from ground.errors import ConfigError, DataError, GateError
 from ground.evidence import SCHEMA, Evidence
 from ground.gates import FAIL, INSUFFICIENT, PASS, RunVerdict
+from ground.report.command import report
 from ground.report.evidence_file import read_run, record_of
 from ground.report.headline import NO_BUNDLE, gate_lines, meaning, release_class
 from ground.report.page import make_page, render, write_page
+from ground.report.pdf import BROWSERS
 from ground.report.view import Absent
 from ground.run_evidence import LatencyEvidence, RunEvidence, release_class_of
+from tests.conftest import ROOT
+from tests.docs.blocks import blocks_of
 
 LARGEST_PAGE = 3_000_000
 LARGEST_FIGURE = 200_000
@@ -330,3 +339,43 @@ def test_gate_bars_stay_on_their_scale(evidence):
     unknown = replace(evidence.gates[0], point=float("nan"))
     assert gate_lines((unknown,))[0].bars == ()
     assert gate_lines((unknown,))[0].point == "n/a"
+
+
+HOW_TO = ROOT / "docs" / "how-to" / "investigate-alert.md"
+
+
+def test_command_finds_the_config_of_an_evaluation(workspace, report_config, tmp_path):
+    """In the workspace, by its digest; without it, it says which one it needs."""
+    with pytest.raises(ConfigError, match=f"expected the config of this evaluation .{report_config.digest[:12]}"):
+        report(workspace.root)
+    (workspace.root / "other.yaml").write_text("a: 1\n")
+    document = report_config.model_dump(mode="json", by_alias=True)
+    (workspace.root / "config.yaml").write_text(json.dumps(document))
+    report(workspace.evaluation, out=tmp_path / "page.html")
+    assert "tiny_detector" in (tmp_path / "page.html").read_text()
+    with pytest.raises(DataError, match="expected a workspace or a file of results, got nothing"):
+        report(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no chromium on the path; apt-get install chromium")
+def test_commands_of_the_page_run(workspace, report_config, small_bundle, tmp_path, monkeypatch):
+    """docs/how-to/investigate-alert.md, block by block, in a folder with the workspace ``w``."""
+    (block,) = [block for block in blocks_of(HOW_TO) if block.language == "sh"]
+    root = tmp_path / "page" / "w"
+    shutil.copytree(workspace.root, root)
+    (root / "config.yaml").write_text(json.dumps(report_config.model_dump(mode="json", by_alias=True)))
+    (root / "keys").mkdir()
+    shutil.copy(small_bundle.key, root / "keys" / "public.pem")
+    model = root / "models" / "engine_vibration" / "1.0.0"
+    for name, content in read_archive(small_bundle.path.read_bytes()).items():
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_bytes(content)
+    monkeypatch.chdir(root.parent)
+    for line in block.text.splitlines():
+        told = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert told.exit_code == 0, told.output
+    made = sorted(path.name for path in root.parent.iterdir())
+    assert made == ["page.html", "results.html", "results.parquet", "results.parquet.run.json", "results.pdf", "w"]
+    assert read_record(root.parent / "results.parquet").command[:2] == ("ground", "batch")
+    assert (root.parent / "results.pdf").read_bytes().startswith(b"%PDF-")
+    assert (root / "report.html").is_file()

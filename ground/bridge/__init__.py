@@ -1,0 +1,1 @@
+"""Bridges between what agents say and what a plant speaks."""

@@ -1,0 +1,51 @@
+"""``ground simulate`` and ``ground import``: where recordings come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ground.commands.options import WorkspaceOption
+from ground.terminal import say, shown
+from ground.workspace import Workspace
+
+
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the recordings.")],
+    *,
+    seed: Annotated[int, typer.Option(help="Seeds everything random.")] = 0,
+    healthy: Annotated[int, typer.Option(help="Healthy engines.")] = 180,
+    faulty: Annotated[int, typer.Option(help="Engines with a fault.")] = 64,
+    sensor_faulty: Annotated[int, typer.Option(help="Engines with a sensor fault.")] = 8,
+    flight_s: Annotated[float, typer.Option(help="Length of each flight, s.")] = 60.0,
+    severity_floor: Annotated[float, typer.Option(help="Severity of the earliest faults; higher is easier.")] = 0.1,
+) -> None:
+    """Simulate a fleet from a physical model and write its recordings."""
+    from ground.simulate import FleetConfig, simulate_fleet
+
+    fleet = FleetConfig(
+        seed=seed,
+        n_healthy=healthy,
+        n_faulty=faulty,
+        n_sensor_faulty=sensor_faulty,
+        flight_s=flight_s,
+        severity_floor=severity_floor,
+    )
+    with shown() as progress:
+        simulate_fleet(fleet, out, progress=lambda done, total: progress("simulate", done, total))
+    say(f"{fleet.n_engines * fleet.flights_per_engine} flights in {out}")
+
+
+def import_(
+    data: Annotated[Path, typer.Option("--data", help="Folder with recordings.csv.")],
+    dataset: Annotated[str | None, typer.Option("--set", help="Which dataset of the folder.")] = None,
+    workspace: WorkspaceOption = Path(),
+) -> None:
+    """Read a folder of recordings into data/raw of a workspace."""
+    from ground.importer import import_recordings
+
+    with shown() as progress:
+        report = import_recordings(data, Workspace(workspace).raw, dataset=dataset, progress=progress)
+    say(f"{report.recordings} recordings in {Workspace(workspace).raw}")

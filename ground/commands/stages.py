@@ -1,0 +1,72 @@
+"""``ground preprocess | featurize | train | evaluate``: one stage each, over a config and a workspace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ground.commands.options import ConfigOption, ForceOption, JsonOption, WorkspaceOption
+from ground.terminal import say, say_json, shown
+from ground.workspace import Workspace
+
+
+def preprocess(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
+    """Check recordings against the contract, synchronise them in time, mark what is missing or stands out."""
+    _run("PREPROCESS", config, workspace, force=force)
+
+
+def featurize(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
+    """Compute the features of every window with the code that flies, deal roles, normalise."""
+    _run("FEATURIZE", config, workspace, force=force)
+
+
+def train(
+    config: ConfigOption,
+    workspace: WorkspaceOption = Path(),
+    *,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints of an interrupted run.")] = False,
+    force: ForceOption = False,
+) -> None:
+    """Train the detector's model and its baselines on healthy windows."""
+    _run("TRAIN", config, workspace, force=force, resume=resume)
+
+
+def evaluate(
+    config: ConfigOption,
+    workspace: WorkspaceOption = Path(),
+    *,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Calibrate thresholds, measure on test flights, and hold the result against the gates."""
+    from ground.gates import refuse_failed
+    from ground.report.evidence_file import read_run
+    from ground.report.table import gates_table
+    from ground.run_evidence import gates_document
+
+    _run("EVALUATE", config, workspace, force=force)
+    run = read_run(Workspace(workspace))
+    if as_json:
+        say_json(gates_document(run))
+    else:
+        Console().print(gates_table(run))
+    refuse_failed(run.verdict)
+
+
+def _run(name: str, config: Path, workspace: Path, *, force: bool, resume: bool = False) -> None:
+    from ground import pipeline as stages
+    from ground.config import load_config
+    from ground.stage import run_stage
+
+    stage = getattr(stages, name)
+    chosen = replace(stage, work=stages.resume_training) if resume else stage
+    loaded = load_config(config)
+    with shown() as progress:
+        outcome = run_stage(chosen, Workspace(workspace), loaded, progress=progress, force=force)
+    for note in outcome.notes:
+        say(note)
+    say(f"{stage.name}: {'done' if outcome.ran else 'unchanged, skipped'}")

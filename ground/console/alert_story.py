@@ -1,0 +1,161 @@
+"""What can be shown of an alert beyond the message: waveform, spectra, healthy ranges, each or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+
+from ground.console.data.alert import AlertDetail
+from ground.console.data.models import Models
+from ground.console.data.waveforms import Waveforms
+from ground.console.figures.waveform import Told, waveform_figure
+from ground.errors import GroundError
+from ground.report import words
+from ground.report.library import FeatureRange
+from ground.report.spectra import HealthyBand
+from shared_features.errors import FeatureError
+from shared_features.spec import FeatureSpec
+from shared_features.vector import columns_of
+
+if TYPE_CHECKING:
+    from ground.console.figures.window import AlertWindow
+
+T = TypeVar("T")
+NO_RANGE: Final = FeatureRange(float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Stands for what cannot be shown, and says why."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A feature that an alert names.
+
+    Attributes:
+        feature: Its name.
+        share: Of the score.
+        value: In the window, in ``unit``; NaN where unknown.
+        low: 5 % of the healthy windows of the phase lie below; NaN where unknown.
+        high: 5 % lie above.
+        unit: Its unit; empty where unknown, or where there is none.
+    """
+
+    feature: str
+    share: float
+    value: float
+    low: float
+    high: float
+    unit: str
+
+    @property
+    def verdict(self) -> str:
+        """How the value compares."""
+        if not np.isfinite([self.value, self.low, self.high]).all():
+            return ""
+        return "above" if self.value > self.high else "below" if self.value < self.low else "within"
+
+
+class AlertStories:
+    """Puts together what the dataset and the workspace know of an alert.
+
+    Args:
+        waveforms: Those that have come.
+        models: Specs and healthy windows.
+    """
+
+    def __init__(self, waveforms: Waveforms, models: Models) -> None:
+        self._waveforms = waveforms
+        self._models = models
+
+    def waveform(self, alert: AlertDetail) -> Told | Missing:
+        """The waveform about the alert."""
+        return _or_why(lambda: self._waveform(alert))
+
+    def spectrum(self, alert: AlertDetail) -> Told | Missing:
+        """The spectrum of its window."""
+        return _or_why(lambda: self._spectrum(alert))
+
+    def envelope(self, alert: AlertDetail) -> Told | Missing:
+        """The envelope spectrum of its window."""
+        from ground.console.figures.envelope import envelope_figure
+
+        return _or_why(lambda: envelope_figure(self._window(alert)))
+
+    def parts(self, alert: AlertDetail) -> tuple[Part, ...]:
+        """The features that it names, beside what is usual; as far as that is known."""
+        spec = _or_why(lambda: self._spec(alert))
+        if isinstance(spec, Missing):
+            return tuple(_part(contribution.feature, contribution.share) for contribution in alert.contributions)
+        columns = {column.name: column for column in columns_of(spec)}
+        known = tuple(part.feature for part in alert.contributions if part.feature in columns)
+        window = _or_why(lambda: self._window(alert))
+        ranges = _or_why(lambda: self._models.ranges(spec, alert.phase, known))
+        values = {} if isinstance(window, Missing) else dict(zip(columns, window.excerpt.values, strict=True))
+        return tuple(
+            _part(
+                part.feature,
+                part.share,
+                value=float(values.get(part.feature, np.nan)),
+                usual=NO_RANGE if isinstance(ranges, Missing) else ranges.get(part.feature, NO_RANGE),
+                unit=words.unit_suffix(columns[part.feature].unit) if part.feature in columns else "",
+            )
+            for part in alert.contributions
+        )
+
+    def band_note(self, alert: AlertDetail) -> str:
+        """Why there is no healthy band; empty where there is one."""
+        band = _or_why(lambda: self._band(alert, self._spec(alert)))
+        return band.text if isinstance(band, Missing) else ""
+
+    def _waveform(self, alert: AlertDetail) -> Told:
+        from ground.console.figures.window import channel_of
+
+        recording = self._waveforms.find(alert.evidence_id, alert.agent)
+        spec = _or_why(lambda: self._spec(alert))
+        names = recording.info.channels
+        if isinstance(spec, Missing):
+            return waveform_figure(alert, recording, 0)
+        name = spec.channels[channel_of(alert, spec)].name
+        return waveform_figure(alert, recording, names.index(name) if name in names else 0)
+
+    def _spectrum(self, alert: AlertDetail) -> Told:
+        from ground.console.figures.spectrum import spectrum_figure
+
+        window = self._window(alert)
+        band = _or_why(lambda: self._band(alert, window.excerpt.spec))
+        recording = self._waveforms.find(alert.evidence_id, alert.agent)
+        return spectrum_figure(alert, window, recording, None if isinstance(band, Missing) else band)
+
+    def _window(self, alert: AlertDetail) -> AlertWindow:
+        from ground.console.figures.window import alert_window
+
+        recording = self._waveforms.find(alert.evidence_id, alert.agent)
+        return alert_window(alert, recording, self._spec(alert))
+
+    def _spec(self, alert: AlertDetail) -> FeatureSpec:
+        return self._models.spec(alert.bundle_id, alert.spec_digest)
+
+    def _band(self, alert: AlertDetail, spec: FeatureSpec) -> HealthyBand:
+        from ground.console.figures.window import channel_of
+
+        return self._models.band(spec, alert.phase, spec.channels[channel_of(alert, spec)].name)
+
+
+def _part(
+    feature: str, share: float, *, value: float = float("nan"), usual: FeatureRange = NO_RANGE, unit: str = ""
+) -> Part:
+    return Part(feature=feature, share=share, value=value, low=usual.low, high=usual.high, unit=unit)
+
+
+def _or_why(find: Callable[[], T]) -> T | Missing:
+    try:
+        return find()
+    except (GroundError, FeatureError) as error:
+        return Missing(str(error))

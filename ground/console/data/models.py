@@ -1,0 +1,102 @@
+"""What a workspace knows of the detector that raised an alert: its feature spec, and what is healthy."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from ground.console.data.healthy_band import band_of_recordings
+from ground.errors import DataError
+from ground.report.library import FeatureRange, RecordingLibrary, WindowLibrary
+from ground.report.spectra import HealthyBand
+from ground.window_table import WINDOWS
+from ground.workspace import Workspace
+from shared_features.errors import SpecError
+from shared_features.spec import FeatureSpec
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}")
+_SPEC_FILE: Final = "feature_spec.json"
+
+
+class Models:
+    """Looks into a workspace; safe to ask from any thread.
+
+    Args:
+        workspace: The workspace.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._specs: dict[str, FeatureSpec] = {}
+        self._libraries: dict[tuple[str, int], WindowLibrary] = {}
+        self._bands: dict[tuple[str, str, str, int], HealthyBand] = {}
+
+    def spec(self, bundle_id: str, digest: str) -> FeatureSpec:
+        """The feature spec of a bundle.
+
+        Raises:
+            DataError: The workspace does not have that very one.
+        """
+        if digest not in self._specs:
+            for path in self._spec_files(bundle_id):
+                try:
+                    found = FeatureSpec.from_json(path.read_bytes())
+                except (OSError, SpecError, ValueError):
+                    continue
+                self._specs[found.digest] = found
+        if digest not in self._specs:
+            raise DataError(f"The workspace has no detector {bundle_id:.80} with the feature spec {digest[:12]}.")
+        return self._specs[digest]
+
+    def ranges(self, spec: FeatureSpec, phase: str, features: tuple[str, ...]) -> dict[str, FeatureRange]:
+        """The healthy range of features in a phase, by name; ``value`` is NaN.
+
+        Raises:
+            DataError: The workspace has no features of that spec, or none of that phase.
+        """
+        library = self._library(spec)
+        rows = library.healthy(phase, apart_from="")
+        if not rows.any():
+            raise DataError(f"The workspace has no healthy windows of phase {phase:.80}.")
+        return {name: library.healthy_range(name, rows) for name in features}
+
+    def band(self, spec: FeatureSpec, phase: str, channel: str) -> HealthyBand:
+        """The healthy spectra of a channel in a phase; computed once.
+
+        Raises:
+            DataError: The workspace has too few healthy windows, or not their recordings.
+        """
+        key = (spec.digest, phase, channel, self._made_ns())
+        if key not in self._bands:
+            library = self._library(spec)
+            # One at a time: two pages that wait for the same band shall not compute it twice.
+            with self._lock:
+                if key not in self._bands:
+                    recordings = RecordingLibrary(self._workspace.interim)
+                    self._bands[key] = band_of_recordings(library, recordings, spec, phase=phase, channel=channel)
+        return self._bands[key]
+
+    def _library(self, spec: FeatureSpec) -> WindowLibrary:
+        key = (spec.digest, self._made_ns())
+        with self._lock:
+            if key not in self._libraries:
+                # One at a time in memory: they are large, and another one means that the features were made anew.
+                self._libraries = {key: WindowLibrary(self._workspace.features / WINDOWS, spec)}
+            return self._libraries[key]
+
+    def _made_ns(self) -> int:
+        """When the workspace's features were made; 0 where there are none."""
+        try:
+            return (self._workspace.features / WINDOWS).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _spec_files(self, bundle_id: str) -> Iterator[Path]:
+        detector, _, version = bundle_id.partition("/")
+        if _NAME.fullmatch(detector) and _NAME.fullmatch(version):
+            yield self._workspace.release(detector, version) / _SPEC_FILE
+        yield self._workspace.features / _SPEC_FILE

@@ -1,0 +1,70 @@
+"""Scores over time: of an engine's flights, and of a flight's windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.frame import NS_PER_S
+from ground.console.data.engine_flights import FlightLine
+from ground.console.data.timeline import Timeline
+from ground.console.plot import HEALTHY, LIMIT, OWN, SECOND, Axis, Level, Mark, Plot, Series, absent
+
+MOST_MARKS: Final = 20
+"""Alerts that are marked in one flight; the table has all."""
+
+_THRESHOLD_RATIO = 1.0
+
+
+def score_plot(flights: Sequence[FlightLine]) -> dict[str, Any]:
+    """The scores of flights over time, each over its threshold.
+
+    Args:
+        flights: In any order; those that nobody has summed up, or in which nothing was assessed, are left out.
+    """
+    ordered = sorted((each for each in flights if each.highest > 0.0), key=lambda each: each.first_ns)
+    if not ordered:
+        return absent("No flight with a score has been summed up yet.")
+    return Plot(
+        x=Axis(label="start of the flight", unit="UTC", time=True),
+        x_values=np.array([each.first_ns / NS_PER_S for each in ordered]),
+        y=Axis(label="score / threshold", unit="1", log=True),
+        series=(
+            Series(label="highest of the flight", values=_shown(each.highest for each in ordered), style=HEALTHY),
+            Series(label="median of the flight", values=_shown(each.p50 for each in ordered), style=SECOND),
+            Series(
+                label="flight with an alert",
+                values=_shown(each.highest if each.raised else 0.0 for each in ordered),
+                style=OWN,
+                points=True,
+            ),
+        ),
+        levels=(Level(label="threshold", at=_THRESHOLD_RATIO, style=LIMIT),),
+    ).document()
+
+
+def window_plot(timeline: Timeline) -> dict[str, Any]:
+    """The scores of one flight's windows beside their thresholds."""
+    score = _shown(timeline.score)
+    if not np.isfinite(score).any():
+        return absent("No window of this flight was assessed, so there is no score.")
+    return Plot(
+        x=Axis(label="time since the first window", unit="s"),
+        x_values=np.array(timeline.end_s),
+        y=Axis(label="score", unit="1", log=True),
+        series=(
+            Series(label="score", values=score, style=HEALTHY),
+            Series(label="threshold of the phase", values=_shown(timeline.threshold), style=SECOND),
+            Series(label="in alarm", values=_shown(timeline.alarm), style=OWN, points=True),
+        ),
+        marks=tuple(Mark(label="alert", at=at_s, style=LIMIT) for at_s in timeline.alerts_s[:MOST_MARKS]),
+    ).document()
+
+
+def _shown(values: Iterable[float]) -> NDArray[np.float64]:
+    """Values that a logarithmic axis takes; others leave a gap."""
+    found = np.array(list(values), dtype=np.float64)
+    return np.where(found > 0.0, found, np.nan)

@@ -1,0 +1,133 @@
+// Draws what <div class="plot" data-plot="URL"> asks for. The answer is JSON:
+// {x: {label, unit, values, log?, time?}, y: {label, unit, range?, log?}, series: [{label, values, style}], bands?, marks?, lines?}
+// style: one of "own", "healthy", "edge", "second"; bands: [[upper, lower]] indices of series that enclose an area;
+// marks: [{label, from, to?, style}] upright lines or spans on x; lines: [{label, at, style}] level lines on y.
+"use strict";
+(() => {
+  const HEIGHT = 280;
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--plot-${name}`).trim();
+
+  // A step of that many seconds or more, its label, and what is added where year, day or minute begin.
+  const DAY = "\n{YYYY}-{MM}-{DD}";
+  const TIMES = [
+    [31536000, "{YYYY}", null, null, null, null, null, null, 1],
+    [2419200, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+    [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+    [60, "{HH}:{mm}", DAY, null, "\n{MM}-{DD}", null, null, null, 1],
+    [1, "{HH}:{mm}:{ss}", DAY, null, "\n{MM}-{DD}", null, null, null, 1],
+  ];
+
+  const axisOf = (part) => ({
+    ...(part.time ? {values: TIMES} : {}),
+    label: part.unit ? `${part.label} (${part.unit})` : part.label,
+    stroke: color("ink"), grid: {stroke: color("grid"), width: 1}, ticks: {stroke: color("grid"), width: 1},
+    font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20,
+  });
+
+  const seriesOf = (part) => ({
+    label: part.label,
+    stroke: part.style === "edge" ? "transparent" : color(part.style),
+    width: part.style === "own" ? 1.6 : 1,
+    points: {show: Boolean(part.points), size: 6, fill: color(part.style)},
+    ...(part.points ? {paths: () => null} : {}),
+    dash: part.style === "second" ? [5, 4] : undefined,
+  });
+
+  const overlay = (plot) => ({hooks: {
+    drawClear: [(u) => { for (const mark of plot.marks || []) if ("to" in mark) span(u, mark); }],
+    draw: [(u) => {
+      for (const line of plot.lines || []) level(u, line);
+      for (const mark of plot.marks || []) if (!("to" in mark)) upright(u, mark);
+    }],
+  }});
+
+  const span = (u, mark) => {
+    const left = u.valToPos(mark.from, "x", true), right = u.valToPos(mark.to, "x", true);
+    u.ctx.save();
+    u.ctx.globalAlpha = 0.18;
+    u.ctx.fillStyle = color(mark.style);
+    u.ctx.fillRect(left, u.bbox.top, right - left, u.bbox.height);
+    u.ctx.restore();
+  };
+
+  const upright = (u, mark) => {
+    const at = u.valToPos(mark.from, "x", true);
+    if (at < u.bbox.left || at > u.bbox.left + u.bbox.width) return;
+    stroke(u, mark.style, [[at, u.bbox.top], [at, u.bbox.top + u.bbox.height]]);
+    u.ctx.save();
+    u.ctx.fillStyle = color("ink");
+    u.ctx.textAlign = "left";
+    u.ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    u.ctx.fillText(mark.label, at + 3, u.bbox.top + (12 + 13 * (mark.row || 0)) * devicePixelRatio);
+    u.ctx.restore();
+  };
+
+  const level = (u, line) => {
+    const at = u.valToPos(line.at, "y", true);
+    stroke(u, line.style, [[u.bbox.left, at], [u.bbox.left + u.bbox.width, at]]);
+  };
+
+  const stroke = (u, style, points) => {
+    u.ctx.save();
+    u.ctx.strokeStyle = color(style);
+    u.ctx.lineWidth = devicePixelRatio;
+    u.ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+    u.ctx.beginPath();
+    points.forEach(([x, y], i) => i ? u.ctx.lineTo(x, y) : u.ctx.moveTo(x, y));
+    u.ctx.stroke();
+    u.ctx.restore();
+  };
+
+  const optionsOf = (plot, width) => ({
+    width, height: HEIGHT,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
+    scales: {
+      x: {time: Boolean(plot.x.time), distr: plot.x.log ? 3 : 1},
+      y: plot.y.range ? {range: () => plot.y.range} : {distr: plot.y.log ? 3 : 1},
+    },
+    axes: [axisOf(plot.x), {...axisOf(plot.y), size: 62}],
+    series: [{...(plot.x.time ? {value: "{YYYY}-{MM}-{DD} {HH}:{mm}"} : {}), label: plot.x.unit ? `${plot.x.label} (${plot.x.unit})` : plot.x.label}, ...plot.series.map(seriesOf)],
+    bands: (plot.bands || []).map((pair) => ({series: pair.map((i) => i + 1), fill: color(pair[0] === 0 ? "self" : "band")})),
+    cursor: {drag: {x: true, y: false}},
+    legend: {live: true},
+    plugins: [overlay(plot)],
+  });
+
+  const draw = (place, plot) => {
+    place.replaceChildren();
+    const width = () => Math.max(240, place.clientWidth);
+    const data = [plot.x.values, ...plot.series.map((part) => part.values)];
+    const drawn = new uPlot(optionsOf(plot, width()), data, place);
+    new ResizeObserver(() => drawn.setSize({width: width(), height: HEIGHT})).observe(place);
+    return drawn;
+  };
+
+  const load = async (place) => {
+    try {
+      const answer = await fetch(place.dataset.plot, {headers: {accept: "application/json"}});
+      const plot = await answer.json();
+      if (plot.absent) { say(place, plot.absent); return; }
+      let drawn = draw(place, plot);
+      const again = () => { drawn.destroy(); drawn = draw(place, plot); };
+      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+    } catch {
+      say(place, "This figure could not be loaded; load the page again.");
+    }
+  };
+
+  const say = (place, text) => {
+    const said = document.createElement("p");
+    said.className = "absent";
+    said.textContent = text;
+    place.replaceChildren(said);
+  };
+
+  const drawAll = () => {
+    for (const place of document.querySelectorAll("[data-plot]:not([data-drawn])")) {
+      place.dataset.drawn = "";
+      load(place);
+    }
+  };
+  drawAll();
+  document.addEventListener("htmx:after:swap", drawAll);
+})();

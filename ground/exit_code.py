@@ -1,0 +1,27 @@
+"""Exit codes of ``ground``: stable, for scripts and for timers."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+
+class ExitCode(IntEnum):
+    """How a command ended; documented in docs/reference/cli.md."""
+
+    OK = 0
+    UNEXPECTED = 1
+    BAD_INPUT = 2
+    REFUSED = 3
+    PARTLY_FAILED = 4
+    INTERRUPTED = 130
+
+
+MEANINGS: Final = {
+    ExitCode.OK: "done",
+    ExitCode.UNEXPECTED: "a fault of ours; report it",
+    ExitCode.BAD_INPUT: "bad input: the command line, the config, a file, a key; the text says what to do",
+    ExitCode.REFUSED: "a gate failed, a shadow is not ready, there is drift: the answer is no, nothing is broken",
+    ExitCode.PARTLY_FAILED: "some recordings could not be read; the others are done",
+    ExitCode.INTERRUPTED: "interrupted from the keyboard",
+}

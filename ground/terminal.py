@@ -1,0 +1,41 @@
+"""What commands print: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from ground.progress import Progress
+
+console = Console(stderr=True)
+
+
+def say(text: str, *, style: str = "") -> None:
+    """Print a line as it is: paths and lists in brackets are no markup, and are not wrapped."""
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def say_json(document: dict[str, Any]) -> None:
+    """Print the result as JSON, on standard output."""
+    typer.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show on a terminal that ``what`` is being done, while the block runs; for work that cannot say how far it is."""
+    with console.status(what):
+        yield
+
+
+@contextmanager
+def shown() -> Iterator[Progress]:
+    """Show progress while the block runs."""
+    from ground.progress_bar import shown_progress
+
+    with shown_progress(console) as progress:
+        yield progress

@@ -1,0 +1,315 @@
+"""What the samples say of an alert: real recordings, real features, a waveform as an agent ships it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import pytest
+
+from edge_agent import evidence_request
+from edge_agent.assessment import Assessment, Contribution
+from edge_agent.evidence import Evidence, evidence_id
+from edge_agent.evidence_store import EvidenceStore
+from edge_agent.frame import Frame
+from edge_agent.publication import Publication
+from edge_agent.result import Latency, Result, Runtime, encode_result
+from edge_agent.topics_section import TopicsSection
+from edge_agent.waveform_ring import Snapshot
+from edge_agent.wire import encode_frame
+from ground.config import Config
+from ground.console.alert_story import AlertStories, Missing
+from ground.console.data.alert import AlertDetail, announced, find_alert
+from ground.console.data.evidence_frames import recording_of
+from ground.console.data.fleet_index import FleetIndex
+from ground.console.data.models import Models
+from ground.console.data.waveforms import Waveforms
+from ground.console.figures.spectrum import ruler_marks
+from ground.console.figures.waveform import Told
+from ground.console.role import Role
+from ground.console.settings import ConsoleSettings
+from ground.feature_spec import frozen_spec
+from ground.features.rulers import Mark, Ruler
+from ground.featurize import featurize
+from ground.fleet.collect.kinds import Kind
+from ground.fleet.collect.parts import write_parts
+from ground.fleet.collect.requests import is_asked_for, take_requests
+from ground.frames import frames_for
+from ground.preprocess import preprocess
+from ground.recording import Recording
+from ground.recording_index import read_index
+from ground.recordings import load_recording
+from ground.report.spectra import SpectrumReader
+from ground.window_extraction import windows_of
+from ground.workspace import Workspace
+from shared_features.spec import FeatureSpec
+from shared_features.vector import columns_of
+from tests.console.conftest import browser_of, close_app, csrf_of, open_app
+from tests.console.fleet_data import DATE
+from tests.ground.report import conftest as report_fleet
+from tests.ground.report.conftest import CONFIG, silent
+
+RUN = "r1"
+AGENT = "box 7"
+TOPICS = TopicsSection()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An alert, its waveform as messages, and what they were made of."""
+
+    workspace: Workspace
+    spec: FeatureSpec
+    recording: Recording
+    result: Result
+    evidence: Evidence
+    chunks: tuple[bytes, ...]
+
+    def write(self, root: Path, *, announce: bool = True, chunks: tuple[bytes, ...] | None = None) -> None:
+        """Write them as a collector does."""
+        found = self.result.assessment
+        topic = f"aircraft/{found.aircraft}/engine/{found.engine}"
+        parts = [Publication(topic=f"{topic}/alert", payload=encode_result(self.result))]
+        if announce:
+            parts.append(Publication(topic=f"{topic}/evidence", payload=self.evidence.to_msgpack()))
+        given = self.chunks if chunks is None else chunks
+        parts += [Publication(topic=f"enginear/{AGENT}/evidence/data", payload=each) for each in given]
+        write_parts(parts, root, name="c-1", date=DATE, topics=TOPICS)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """A window of a faulty flight, raised as an alert, and the 6 s about it."""
+    folder = tmp_path_factory.mktemp("scene")
+    config, workspace = Config.model_validate(CONFIG), Workspace(folder / "workspace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_fleet, "KINDS", {"healthy": ("", 6), "ball": ("bearing_ball", 2)})
+        report_fleet._write_raw(workspace.raw)
+    preprocess(config, workspace, progress=silent)
+    featurize(config, workspace, progress=silent, workers=1)
+    spec = frozen_spec(config, workspace)
+    (info, *_) = [info for info in read_index(workspace.interim) if info.fault_type == "bearing_ball"]
+    recording = load_recording(workspace.interim, info, conditions=())
+    window = [each for each in windows_of(recording, spec) if not each.reason][-4]
+    column = columns_of(spec)[0].name
+    result = Result(
+        Assessment(
+            aircraft=info.aircraft, engine=info.engine, flight=info.flight, phase=window.phase, seq=9,
+            start_ns=window.start_ns, end_ns=window.end_ns, state="alarm", reason="", event="raised", score=5.0,
+            threshold=2.0, bundle_id="tiny_detector/1.0.0", bundle_digest="ab", spec_digest=spec.digest,
+            contributions=(Contribution(column, 0.7), Contribution("of another spec", 0.3)),
+        ),
+        Runtime(
+            agent=AGENT, run=RUN, monotonic_ns=1, clock="unknown", latency_ms=Latency(0.1, 0.1, 0.1),
+            deadline_missed=False,
+        ),
+    )  # fmt: skip
+    frames = tuple(
+        frame for frame in frames_for(spec, recording)
+        if window.start_ns - 4 * 10**9 <= frame.t_ns < window.end_ns + 10**9
+    )  # fmt: skip
+    snapshot = Snapshot(alert=result.assessment, frames=frames, first_seq=0, reproduces=True)
+    store = EvidenceStore(folder / "evidence", max_bytes=2**24, max_files=4)
+    evidence = store.write(
+        Evidence.of(snapshot, agent=AGENT, run=RUN), lambda: map(encode_frame, frames), n_byte=snapshot.n_byte
+    )
+    (stored,) = store.find(evidence_id(RUN, result.assessment))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence_request, "CHUNK_BYTES", 4_096)
+        return Scene(workspace, spec, recording, result, evidence, tuple(evidence_request.chunks_of(stored)))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An index over a scene, and its one alert."""
+
+    index: FleetIndex
+    stories: AlertStories
+    alert: AlertDetail
+
+
+@pytest.fixture
+def shown(scene: Scene, tmp_path: Path) -> Iterator[Shown]:
+    """All of the scene has come."""
+    scene.write(tmp_path)
+    yield (made := look(scene, tmp_path))
+    made.index.close()
+
+
+def look(scene: Scene, root: Path, workspace: Path | None = None) -> Shown:
+    """Look at a dataset that holds the scene's alert."""
+    index = FleetIndex(root, days=90)
+    index.refresh()
+    stories = AlertStories(Waveforms(index), Models(Workspace(workspace or scene.workspace.root)))
+    with index.cursor() as cursor:
+        (name,) = cursor.execute("SELECT alert_id FROM alerts").fetchone()
+        return Shown(index, stories, find_alert(cursor, name))
+
+
+def test_the_waveform_is_that_of_the_flight(scene, shown):
+    """The largest and least sample of each bucket: those of all of them are the recording's."""
+    told = shown.stories.waveform(shown.alert)
+    assert isinstance(told, Told)
+    low, high = (series.values for series in (told.plot.series[1], told.plot.series[0]))
+    (stretch,) = scene.recording.stretches
+    first = round((scene.evidence.first_ns - stretch.start_ns) * scene.spec.sampling_rate_hz / 1e9)
+    last = round((scene.evidence.last_ns - stretch.start_ns) * scene.spec.sampling_rate_hz / 1e9)
+    samples = stretch.samples[first:last, 0].astype(np.float64)
+    assert (np.nanmin(low), np.nanmax(high)) == (samples.min(), samples.max())
+    assert told.plot.x_values[0] == pytest.approx((scene.evidence.first_ns - shown.alert.start_ns) / 1e9, abs=0.01)
+    assert "RMS before the window" in told.text
+    assert "g" in told.plot.y.unit
+
+
+def test_the_spectrum_is_the_reports(scene, shown):
+    """The same code over the same samples, on their way through frames, chunks and files."""
+    told = shown.stories.spectrum(shown.alert)
+    assert isinstance(told, Told)
+    channel = scene.spec.channels[0].name
+    expected = SpectrumReader(scene.spec, channel).density(scene.recording, shown.alert.start_ns)
+    assert np.array_equal(told.plot.series[0].values, 10.0 * np.log10(expected))
+    assert "healthy band of" in told.text
+    assert [series.label for series in told.plot.series[1:]] == ["healthy, median", "healthy, 95 %", "healthy, 5 %"]
+    assert shown.stories.band_note(shown.alert) == ""
+
+
+def test_values_are_those_of_the_window(scene, shown):
+    """As ``ground featurize`` computes them, to the bit; a feature of another spec has none."""
+    first, other = shown.stories.parts(shown.alert)
+    (window,) = [each for each in windows_of(scene.recording, scene.spec) if each.start_ns == shown.alert.start_ns]
+    assert first.value == float(window.values[0])
+    assert first.low < first.high
+    assert first.verdict in {"above", "below", "within"}
+    assert (other.feature, other.share, other.verdict) == ("of another spec", 0.3, "")
+
+
+def test_the_envelope_has_lines(shown):
+    """Above 0 Hz, and finite."""
+    told = shown.stories.envelope(shown.alert)
+    assert isinstance(told, Told)
+    assert told.plot.x_values[0] > 0.0
+    assert np.isfinite(told.plot.series[0].values).all()
+
+
+def test_figures_are_plain_json(shown):
+    """Numbers, texts and nothing else; what is not finite is null."""
+    document = shown.stories.waveform(shown.alert).plot.document()
+    values = document["series"][0]["values"]
+    assert len(values) == len(document["x"]["values"])
+    assert all(value is None or isinstance(value, float) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda chunks: chunks[:-1], "expected all"),
+        (lambda _: (), "has not come"),
+        (lambda chunks: (*chunks[1:], flipped(chunks[0])), "sha256"),
+    ],
+)
+def test_what_has_not_come_whole_is_told_of(scene, tmp_path, change, said):
+    """No figure of a part."""
+    scene.write(tmp_path, chunks=change(scene.chunks))
+    shown = look(scene, tmp_path)
+    for figure in (shown.stories.waveform(shown.alert), shown.stories.spectrum(shown.alert)):
+        assert isinstance(figure, Missing)
+        assert said in figure.text
+    assert [part.feature for part in shown.stories.parts(shown.alert)] == [
+        part.feature for part in shown.alert.contributions
+    ]
+    shown.index.close()
+
+
+def flipped(chunk: bytes) -> bytes:
+    """The chunk with a bit of its data turned."""
+    document = msgpack.unpackb(chunk)
+    document["data"] = document["data"][:-1] + bytes([document["data"][-1] ^ 1])
+    return msgpack.packb(document)
+
+
+def test_another_workspace_shows_the_samples_alone(scene, tmp_path):
+    """It knows neither spec nor healthy windows, and says so."""
+    scene.write(tmp_path / "fleet")
+    (tmp_path / "empty").mkdir()
+    shown = look(scene, tmp_path / "fleet", tmp_path / "empty")
+    assert isinstance(shown.stories.waveform(shown.alert), Told)
+    spectrum = shown.stories.spectrum(shown.alert)
+    assert isinstance(spectrum, Missing)
+    assert "tiny_detector/1.0.0" in spectrum.text
+    shown.index.close()
+
+
+@pytest.mark.parametrize("bundle_id", ["../../etc/passwd", "/etc", "a/../../b", "", "a", "\x00/1"])
+def test_ids_of_bundles_are_no_paths(tmp_path, bundle_id):
+    """They come from the wire."""
+    models = Models(Workspace(tmp_path))
+    assert [path for path in models._spec_files(bundle_id) if ".." in str(path) or "etc" in str(path)] == []
+
+
+def test_frames_that_are_missing_leave_a_gap(scene):
+    """A new stretch begins where numbers or times jump."""
+    frames = list(frames_for(scene.spec, scene.recording))[:10]
+    assert [len(stretch.samples) for stretch in recording_of(frames, "x").stretches] == [
+        sum(len(frame.samples) for frame in frames)
+    ]
+    gone = [*frames[:4], *frames[5:]]
+    assert len(recording_of(gone, "x").stretches) == 2
+    late = [*frames[:4], *(replace(frame, t_ns=frame.t_ns + 10**9) for frame in frames[4:])]
+    assert len(recording_of(late, "x").stretches) == 2
+
+
+def test_speeds_and_pulses_of_frames_are_kept():
+    """Positions count from the first sample of the stretch."""
+    frames = [
+        Frame(
+            aircraft="A", engine="1", flight="F", phase=phase, t_ns=seq * 10**8, seq=seq, rate_hz=100.0, unit="g",
+            channels=("acc_1",), samples=np.zeros((10, 1), dtype=np.float32), speed_hz={"n1": 20.0 + seq},
+            tach={"n1": np.array([2.5])},
+        )
+        for seq, phase in enumerate(("taxi", "taxi", "cruise"))
+    ]  # fmt: skip
+    (stretch,) = recording_of(frames, "x").stretches
+    assert stretch.tach["n1"].tolist() == [2.5, 12.5, 22.5]
+    assert stretch.conditions[::10, 0].tolist() == [20.0, 21.0, 22.0]
+    assert [(run.first_n, run.phase) for run in stretch.phases] == [(0, "taxi"), (20, "cruise")]
+
+
+def test_marks_are_the_labelled_places_within_the_figure():
+    """A row of labels for each ruler."""
+    marks = (Mark("1x", 50.0, 49.0, 51.0), Mark("", 60.0, 60.0, 60.0), Mark("9x", 450.0, 450.0, 450.0))
+    found = list(ruler_marks([Ruler("N1 50 Hz", "", marks), Ruler("N2 70 Hz", "", marks[:1])], 400.0))
+    assert [(mark.label, mark.at, mark.row) for mark in found] == [("N1 1x", 50.0, 0), ("N2 1x", 50.0, 1)]
+
+
+def test_the_page_shows_and_asks(scene, tmp_path):
+    """Whoever may judge may ask for a waveform that was announced; a collector then finds the note."""
+    scene.write(tmp_path / "fleet", chunks=())
+    app = open_app(ConsoleSettings(workspace=scene.workspace.root, dataset=tmp_path / "fleet"))
+    try:
+        shown = look(scene, tmp_path / "fleet", scene.workspace.root)
+        path = f"/alerts/{shown.alert.alert_id}"
+        assert "Ask box 7 for the waveform" not in browser_of(app, Role.VIEWER).get(f"{path}/figures").text
+        client = browser_of(app, Role.ENGINEER)
+        page = client.get(f"{path}/figures").text
+        assert "Ask box 7 for the waveform" in page
+        assert client.post(f"{path}/waveform", data={"csrf": csrf_of(page)}).status_code == HTTPStatus.SEE_OTHER
+        assert is_asked_for(tmp_path / "fleet", scene.evidence.id)
+        assert "as soon as a collector runs" in client.get(f"{path}/figures").text
+        (request,) = take_requests(tmp_path / "fleet")
+        assert (request.agent, request.id) == (AGENT, scene.evidence.id)
+        with shown.index.cursor() as cursor:
+            assert announced(cursor, scene.evidence.id).n_byte == scene.evidence.n_byte
+        shown.index.close()
+        scene.write(tmp_path / "fleet")
+        app.state.services.index.refresh()
+        page = client.get(f"{path}/figures").text
+        assert 'data-plot="' in page
+        assert "Spectrum against healthy windows. " in page
+        assert client.get(f"{path}/figures/spectrum").json()["y"]["unit"] == "dB re 1 g²/Hz"
+        assert (tmp_path / "fleet" / Kind.EVIDENCE_DATA.value).is_dir()
+    finally:
+        close_app(app)

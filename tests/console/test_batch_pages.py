@@ -1,0 +1,70 @@
+"""The pages about batches: results in the workspace, what made them, and files that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from starlette.testclient import TestClient
+
+from ground.batch_record import write_record
+from ground.batch_table import results_table
+from ground.console.role import Role
+from ground.console.settings import ConsoleSettings
+from tests.ground.report.test_batch_page import windows
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def client(browser: Callable[..., TestClient]) -> TestClient:
+    """A viewer."""
+    return browser(Role.VIEWER)
+
+
+@pytest.fixture
+def results(settings: ConsoleSettings) -> str:
+    """Results of three recordings, one of a hostile name, and the record of their run; their name."""
+    path = settings.workspace / "evaluation" / "results.parquet"
+    path.parent.mkdir()
+    tables = [results_table(name, windows(name, states)) for name, states in (("one", "nnAa"), (HOSTILE, "nx"))]
+    pq.write_table(pa.concat_tables(tables), path)
+    command = ("ground", "batch", "--output", "my results.parquet")
+    write_record(path, command=command, began="a", ended="b", recordings=2, left_out=(f"{HOSTILE}: broken",))
+    return "evaluation/results.parquet"
+
+
+def test_results_are_listed_with_their_command(client: TestClient, results: str) -> None:
+    """And one page tells what is in them."""
+    listed = client.get("/batches").text
+    assert "ground batch --output &#39;my results.parquet&#39;" in listed
+    text = client.get(f"/batches/of?{urlencode({'name': results})}").text
+    assert "Alarms in 1 of 2 recordings" in text
+    assert HOSTILE not in text
+    assert "&lt;img src=x onerror=alert(1)&gt;: broken" in text
+    for recording, n in (("one", 4), (HOSTILE, 2)):
+        asked = urlencode({"name": results, "recording": recording})
+        assert len(client.get(f"/batches/windows?{asked}").json()["x"]["values"]) == n
+
+
+def test_other_files_are_no_results(client: TestClient, settings: ConsoleSettings, results: str) -> None:
+    """Tables of other kinds are passed over; what is damaged is told of; nothing outside the workspace is read."""
+    pq.write_table(pa.table({"a": [1]}), settings.workspace / "other.parquet")
+    (settings.workspace / "half.parquet").write_bytes((settings.workspace / results).read_bytes()[:300])
+    listed = client.get("/batches").text
+    assert "other.parquet" not in listed
+    assert "half.parquet" in listed
+    assert "expected a Parquet file" in listed
+    for name in ("", "../x.parquet", "/etc/passwd", "half.parquet/..", HOSTILE):
+        answer = client.get(f"/batches/of?{urlencode({'name': name})}")
+        assert answer.status_code == 422
+        assert HOSTILE not in answer.text
+    assert "absent" in client.get(f"/batches/windows?{urlencode({'name': results, 'recording': 'none'})}").json()
+
+
+def test_workspace_without_results_says_how_to_make_some(client: TestClient) -> None:
+    """Instead of an empty table."""
+    assert "ground batch --output results.parquet" in client.get("/batches").text

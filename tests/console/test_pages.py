@@ -1,0 +1,214 @@
+"""The pages: what they show, what they do, and what they make of names that are no names."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from http import HTTPStatus
+
+import pytest
+
+from edge_agent.topics_section import TopicsSection
+from ground.console.data.drift_event import drift_event
+from ground.console.role import Role
+from ground.console.settings import ConsoleSettings
+from ground.fleet.collect.parts import write_parts
+from ground.fleet.verdicts import Verdict
+from tests.console.conftest import alert_ids, browser_of, close_app, csrf_of, open_app
+from tests.console.fleet_data import DATE, Plan, messages
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "{{ 7 * 7 }}",
+    "'; DROP TABLE alert; --",
+    "\u202egnp.exe",
+    "A" * 300,
+    "motor 7 \u2708 \u092e\u094b\u091f\u0930 \u0645\u062d\u0631\u0643",
+    "..",
+    "%2e%2e%5c",
+    " ",
+    "a\x00b",
+)
+
+
+def test_the_fleet_is_shown(viewer):
+    """Every engine, with what it said last."""
+    page = viewer.get("/").text
+    for aircraft in Plan().aircraft:
+        for engine in Plan().engines:
+            assert f"/engine?aircraft={aircraft}&amp;engine={engine}" in page
+    assert "6 engines" in page
+
+
+@pytest.mark.parametrize(("text", "n"), [("oo-abc", 2), ("/2", 3), ("OO-XYZ/1", 1), ("nothing", 0), ("%", 0), ("'", 0)])
+def test_the_fleet_can_be_filtered(viewer, text, n):
+    """By any part of aircraft/engine, whatever the case."""
+    page = viewer.get("/", params={"text": text}).text
+    assert page.count('<tr id="engine-') == n
+    assert ("No engine of that name" in page) == (n == 0)
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "1e9", "", "\u0661", "999999999999"])
+def test_nonsense_pages_are_the_first_one(viewer, page):
+    """Or the last one there can be; never a fault."""
+    assert viewer.get("/", params={"page": page}).status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+    assert viewer.get("/alerts", params={"page": page}).status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+
+
+DRIFT = {
+    "schema": 1, "event": "drift", "bundle_id": "d/1.0.0", "bundle_digest": "ab", "p": 0.0004, "outcome": "drift",
+    "shifts": [{"name": "acc_1.rms", "phase": "cruise", "spreads": 2.5, "feature": 0, "statistic": 9.0}],
+    "flown": [{"engine": "OO-ABC/1", "flight": "F1"}, {"engine": "OO-ABC/1", "flight": "F2"}],
+}  # fmt: skip
+
+
+def test_drift_that_was_found_is_shown(browser, settings):
+    """In words, and beside its engines."""
+    (settings.workspace / "drift.json").write_text(json.dumps(DRIFT))
+    page = browser(Role.VIEWER).get("/").text
+    assert "2 flights of 1 engine differ from the first ones of d/1.0.0" in page
+    assert "RMS of acc_1 in cruise by 2.50" in page
+    assert page.count('<span class="badge open">drift</span>') == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"schema": 2}', json.dumps({**DRIFT, "flown": [3]}), "9" * 9_999]
+)
+def test_another_file_is_no_drift(settings, content):
+    """Half written, of another version, or nonsense."""
+    (settings.workspace / "drift.json").write_text(content)
+    assert drift_event(settings.workspace) == ()
+
+
+def test_alerts_are_listed_newest_first(viewer):
+    """All of them open."""
+    page = viewer.get("/alerts").text
+    times = re.findall(r'href="/alerts/[0-9a-f]{12}">([^<]+)<', page)
+    assert len(times) == 9
+    assert times == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "n"),
+    [
+        ("?verdict=confirmed", 0), ("?verdict=all", 9), ("?verdict=nonsense", 9), ("?aircraft=OO-ABC&engine=2", 2),
+        ("?aircraft=OO-ABC", 3), ("?text=f004", 3), ("?text=nothing", 0), ("?aircraft=%27", 0),
+    ],
+)  # fmt: skip
+def test_alerts_can_be_filtered(viewer, query, n):
+    """By verdict, engine and text."""
+    assert len(alert_ids(viewer, query)) == n
+
+
+def test_parts_of_pages_are_the_parts(viewer):
+    """What htmx loads anew is what the page holds."""
+    for path, part in (("/", "/fleet/part"), ("/alerts", "/alerts/part")):
+        assert re.sub(r"\s+", "", viewer.get(part).text) in re.sub(r"\s+", "", viewer.get(path).text)
+
+
+def test_a_verdict_is_kept_shown_and_noted(app, browser):
+    """In the store that retraining reads, on the page, and in the audit log."""
+    client, note = browser(Role.ENGINEER), "bearing changed <b>\r\n2 \u00b5m play"
+    for alert, verdict in zip(alert_ids(client), Verdict, strict=False):
+        sent = {"csrf": csrf_of(client.get(f"/alerts/{alert}").text), "verdict": verdict.value, "note": note}
+        answer = client.post(f"/alerts/{alert}/verdict", data=sent)
+        assert (answer.status_code, answer.headers["location"]) == (HTTPStatus.SEE_OTHER, f"/alerts/{alert}")
+        (key, entry) = list(app.state.services.index.verdicts.latest().items())[-1]
+        assert (key.alert_id, entry.verdict, entry.by) == (alert, verdict, "engineer")
+        assert entry.note == note.replace("\r\n", "\n")
+        assert "bearing changed &lt;b&gt;" in client.get(f"/alerts/{alert}").text
+        assert (alert in alert_ids(client)) == (verdict is Verdict.NEEDS_REVIEW)
+        assert alert_ids(client, f"?verdict={verdict.value}") == [alert]
+        deed = list(app.state.services.audit.deeds())[-1]
+        assert (deed.user, deed.action) == ("engineer", f"verdict {verdict.value}")
+        assert alert in deed.detail
+
+
+UNFIT = (
+    ({"verdict": "guilty"}, "Choose one of the three verdicts."),
+    ({}, "Choose one of the three verdicts."),
+    ({"verdict": "confirmed", "note": "x" * 2_001}, "at most 2000 characters"),
+    ({"verdict": "confirmed", "note": "a\x1b[2J"}, "printable"),
+)
+
+
+def test_a_verdict_that_cannot_be_kept_says_why(app, browser):
+    """And what was written is still in the form."""
+    client = browser(Role.ENGINEER)
+    (alert, *_) = alert_ids(client)
+    for fields, said in UNFIT:
+        answer = client.post(f"/alerts/{alert}/verdict", data={"csrf": csrf_of(client.get("/").text), **fields})
+        assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+        assert said in answer.text
+        assert fields.get("note", "")[:50] in answer.text
+    assert not app.state.services.index.verdicts.latest()
+
+
+def test_a_verdict_that_cannot_be_noted_is_not_kept(app, browser):
+    """The audit log comes first."""
+    client = browser(Role.ENGINEER)
+    (alert, *_) = alert_ids(client)
+    log = app.state.services.settings.folder / "audit.log"
+    log.write_bytes(log.read_bytes() + b"not a line\n")
+    answer = client.post(
+        f"/alerts/{alert}/verdict", data={"csrf": csrf_of(client.get("/").text), "verdict": "confirmed"}
+    )
+    assert answer.status_code >= HTTPStatus.BAD_REQUEST
+    assert "audit log" in answer.text
+    assert not app.state.services.index.verdicts.latest()
+
+
+@pytest.mark.parametrize(
+    "path", ["/alerts/000000000000", "/alerts/%3Cscript%3E", "/alerts/..%2f..%2fetc", "/nix", "/fleet"]
+)
+def test_what_is_not_there_is_a_page(viewer, path):
+    """With a way back, and nothing of the request in it."""
+    answer = viewer.get(path)
+    assert answer.status_code == HTTPStatus.NOT_FOUND
+    assert 'href="/"' in answer.text
+    assert "<script>" not in answer.text
+
+
+def test_hostile_names_are_shown_as_they_are(tmp_path):
+    """Names come from the wire and from other people's datasets: they are texts, whatever they hold."""
+    root, parts = tmp_path / "fleet", []
+    for number, name in enumerate(HOSTILE):
+        plan = Plan(aircraft=(name,), engines=(name,), flights=1, windows=8, alerts=1, seed=number)
+        for message in messages(plan):
+            # A broker would not carry such topics; what a window says of itself is what is shown.
+            kind = message.topic.rsplit("/", 1)[1]
+            topic = f"aircraft/x{number}/engine/1/{kind}" if kind in {"alert", "result"} else message.topic
+            parts.append(replace(message, topic=topic))
+    write_parts(parts, root, name="c-1", date=DATE, topics=TopicsSection())
+    app = open_app(ConsoleSettings(workspace=tmp_path, dataset=root))
+    try:
+        client = browser_of(app, Role.ENGINEER)
+        ids = alert_ids(client)
+        assert len(ids) == len(HOSTILE)
+        pages = ["/", "/alerts", *(f"/alerts/{alert}{part}" for alert in ids for part in ("", "/figures"))]
+        for path in pages:
+            answer = client.get(path)
+            assert answer.status_code == HTTPStatus.OK, path
+            assert "<script>alert" not in answer.text
+            assert "<img" not in answer.text
+            assert "{{ 7" in answer.text or "49" not in re.findall(r">\s*(49)\s*<", answer.text)
+        for target in re.findall(r'href="(/(?:engine|alerts)\?[^"]+)"', client.get("/").text)[:3]:
+            assert client.get(target.replace("&amp;", "&")).status_code != HTTPStatus.INTERNAL_SERVER_ERROR
+    finally:
+        close_app(app)
+
+
+def test_faults_of_the_data_are_told_of_on_every_page(settings):
+    """So that nobody believes a part for the whole."""
+    (path, *_) = (settings.dataset / "alert").glob("*/*/*.parquet")
+    path.write_bytes(b"broken")
+    app = open_app(settings)
+    try:
+        client = browser_of(app, Role.VIEWER)
+        for page in ("/", "/alerts", "/nix"):
+            assert "1 file of the dataset is left out" in client.get(page).text
+        assert "left out" not in browser_of(app).get("/login").text
+    finally:
+        close_app(app)

@@ -1,0 +1,63 @@
+"""Pages that are made from code are those that it makes now; the navigation leaves no page out."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+from types import ModuleType
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def loaded(path: str) -> ModuleType:
+    """A script that lies in no package."""
+    spec = importlib.util.spec_from_file_location(path.rpartition("/")[2].removesuffix(".py"), ROOT / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+MADE = loaded("packaging/make_reference.py").make_pages()
+
+
+@pytest.mark.parametrize("page", sorted(MADE))
+def test_made_page_is_current(page: str) -> None:
+    """What is committed is what `make reference` makes."""
+    assert (ROOT / page).read_text(encoding="utf-8") == MADE[page], "run `make reference`"
+
+
+def test_bash_completes_commands_and_options() -> None:
+    """Of the agent, by the file that the package brings."""
+    script = ROOT / "packaging" / "completion" / "edge-agent"
+    typed = f"""
+        . {script}
+        complete_word() {{
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_TYPE=9 COMP_KEY=9 COMPREPLY=()
+            "$(complete -p edge-agent | sed -E 's/.*-F ([^ ]+).*/\\1/')" edge-agent "${{@: -1}}" "${{@: -2:1}}"
+            printf '%s\n' "${{COMPREPLY[@]}}"
+        }}
+        complete_word edge-agent spo
+        complete_word edge-agent spool st
+        complete_word edge-agent spool export --fo
+    """
+    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["spool", "stats", "--format"]
+
+
+def test_navigation_leaves_no_page_out() -> None:
+    """Each page once, those that the index links to in its order."""
+    docs = ROOT / "docs"
+    front, *sections = loaded("docs/hooks.py").navigation(docs)
+    listed = [page for section in sections for pages in section.values() for page in pages]
+    assert front == "index.md"
+    assert sorted(listed) == sorted(
+        path.relative_to(docs).as_posix() for path in docs.rglob("*.md") if path != docs / "index.md"
+    )
+    linked = re.findall(r"\]\((how-to/[\w-]+\.md)", (docs / "index.md").read_text(encoding="utf-8"))
+    how_to = next(pages for section in sections for name, pages in section.items() if name == "How-to")
+    assert how_to[: len(set(linked))] == list(dict.fromkeys(linked))
