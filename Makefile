@@ -180,6 +180,9 @@ bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks
 bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, damage (root counts at the device)
 	$(BIN)/python -m benchmarks.journal $(BENCH)
 
+bench-batch: $(VENV)/.dev ## Gate: batch on two cores, reading and writing, a dask cluster; BENCH= for minutes
+	$(BIN)/python -m benchmarks.batch $(BENCH)
+
 bench-collector: $(VENV)/.dev ## Results a second that a collector takes with one core; BENCH= for 200,000
 	$(BIN)/python -m benchmarks.collector $(BENCH)
 

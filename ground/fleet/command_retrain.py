@@ -11,6 +11,7 @@ from rich.console import Console
 
 from edge_agent.output import printable
 from ground.errors import ConfigError, DataError
+from ground.exit_code import ExitCode
 from ground.fleet.repo.options import OnlineOption, OnlinePasswordOption
 from ground.fleet.retrain.cause import Cause
 from ground.fleet.verdicts import VERDICTS_FILE
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from ground.fleet.retrain.request import Request
     from ground.signer import SigningKey
 
-EXIT_SKIPPED = 5
-EXIT_UNSIGNED = 6
+EXIT_SKIPPED = ExitCode.NOT_FOLLOWED
+EXIT_UNSIGNED = ExitCode.UNSIGNED
 _HIGHEST_WAVE = 9
 
 console = Console(highlight=False, soft_wrap=True, markup=False)
