@@ -231,7 +231,7 @@ def test_from_a_dataset_to_an_exit_code(ask, tmp_path):
     code, said, _ = ask(400, "--bundle", "bb", "--quiet", 0)
     assert code == 0
     assert "verdict: ready" in said
-    code, said, _ = ask(0, "--bundle", "bb", "--json")
+    code, said, _ = ask(0, "--bundle", "bb", "--quiet", 0, "--json")
     assert (code, json.loads(said)["verdict"]) == (0, "ready")
 
 
