@@ -79,7 +79,7 @@ def begin(request: Request, ledger: Ledger, registry: Registry) -> Run | Skipped
         GateError: No release came of the run, and nothing that it depends on has changed since.
         OSError: The disk refuses.
     """
-    name = ledger.name_of(request.cause, request.event, utc_now())
+    name = ledger.name_of(request.cause, request.event, request.config.detector, utc_now())
     found = ledger.find(name)
     if any(run.state == State.DONE.value or _is_made(run, request.workspace) for run in found):
         return found[0]
