@@ -26,8 +26,9 @@ from ground.fleet.retrain import flow
 from ground.fleet.retrain.ledger import Ledger
 from ground.fleet.retrain.ledger import State as Progress
 from ground.pack import unpack_bundle
+from ground.workspace import Workspace
 from tests.conftest import ROOT
-from tests.ground.registry_rig import PERSON, Made, Rig
+from tests.ground.registry_rig import PERSON, Made, Rig, metrics
 from tests.ground.repo_ceremony import Ceremony, begin_public
 
 DIGEST = "ab" * 32
@@ -35,6 +36,11 @@ DIGEST = "ab" * 32
 
 class Killed(BaseException):
     """Nothing catches it."""
+
+
+def dies(*_, **__):
+    """A kill."""
+    raise Killed
 
 
 @dataclass
@@ -72,7 +78,8 @@ class World:
         """Leaves what the real one leaves: a release's manifest, and its bundle where there is a key."""
         self.trained += 1
         release_class = "development" if self.reasons else "release"
-        made = self.rig.bundle(version, sequence=config.bundle.sequence, release_class=release_class)
+        evidence = json.dumps({**json.loads(metrics()), "config_digest": config.digest}).encode()
+        made = self.rig.bundle(version, evidence, sequence=config.bundle.sequence, release_class=release_class)
         folder = workspace.release("small", version)
         unpack_bundle(made.path.read_bytes(), folder)
         if self.signs:
@@ -154,9 +161,6 @@ def test_a_run_that_dies_is_gone_on_with(world, step):
     """At whichever step; the version is not counted up, and nothing is done twice."""
     write = Ledger.write
 
-    def dies(*_, **__):
-        raise Killed
-
     def dies_when_done(self, run, progress):
         return dies() if progress is Progress.DONE else write(self, run, progress)
 
@@ -171,6 +175,20 @@ def test_a_run_that_dies_is_gone_on_with(world, step):
     code, said, _ = world.drift(world.event())
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
     assert [each.subject.version for each in world.registry.versions("small")] == ["1.0.0", "1.1.0"]
+
+
+def test_a_version_that_a_person_made_meanwhile_is_not_its_own(world):
+    """The run was killed before it had one: it takes the next number, and the evidence is of its own flights."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flow, "run_pipeline", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event())
+    by_hand = load_config(world.config)
+    sequence = by_hand.bundle.model_copy(update={"sequence": 7})
+    world.pipeline(by_hand.model_copy(update={"bundle": sequence}), Workspace(world.workspace), version="1.1.0")
+    code, said, _ = world.drift(world.event())
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.2.0", 2)
+    assert world.registry.version("small/1.2.0").subject.sequence == 8
 
 
 def test_events_that_are_not_followed(world):

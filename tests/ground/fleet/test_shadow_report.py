@@ -66,6 +66,17 @@ def test_flights_that_differ_are_named():
     assert found.active == (("d/1.0.0", "aa"),)
 
 
+def test_windows_are_named_to_the_nanosecond():
+    """Beyond 2^53, beside flights without an alarm."""
+    end_ns = 1_764_374_400_123_456_789
+    sides = [
+        table({"F1": [N], "F2": [state]}, bundle) for state, bundle in ((N, ("d/1.0.0", "aa")), (A, ("d/2.0.0", "bb")))
+    ]
+    ends = pa.array([end_ns, end_ns], pa.int64())
+    active, shadow = (each.set_column(COLUMNS.index("end_ns"), "end_ns", ends) for each in sides)
+    assert [each.end_ns for each in compare(active, shadow, RULE, quiet_h=0.0).gained] == [end_ns]
+
+
 def test_a_shadow_that_saw_too_little_does_not_count():
     """Half of what the active detector assessed must have been assessed by both; silence is no agreement."""
     found = report(
