@@ -25,7 +25,7 @@ MEANINGS: Final = {
     ExitCode.BAD_INPUT: "bad input: the command line, the config, a file, a key; the text says what to do",
     ExitCode.REFUSED: "a gate failed, a shadow is not ready, there is drift: the answer is no, nothing is broken",
     ExitCode.PARTLY_FAILED: "some recordings could not be read; the others are done",
-    ExitCode.NOT_FOLLOWED: "nothing had to be done: `ground retrain` has followed this event, or trained this quarter",
+    ExitCode.NOT_FOLLOWED: "not followed (`ground retrain`): nothing decides by that version, or another one waits",
     ExitCode.UNSIGNED: "done, but for a signature that is waited for",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
 }

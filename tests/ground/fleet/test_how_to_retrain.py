@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from ground.cli import app
-from ground.fleet.command_retrain import EXIT_SKIPPED, EXIT_UNSIGNED
+from ground.exit_code import ExitCode
 from ground.fleet.retrain.selection import Reason
 from ground.fleet.verdicts import Verdict
 from tests.conftest import ROOT
@@ -40,7 +40,9 @@ def test_every_reason_verdict_and_code_is_told():
     assert told == {reason.value: reason.is_taken for reason in Reason}
     for verdict in Verdict:
         assert f"\n| `{verdict.value}` |" in PAGE
-    assert {EXIT_SKIPPED, EXIT_UNSIGNED, 0, 2, 3} == set(map(int, re.findall(r"^\| (\d) \|", PAGE, re.MULTILINE)))
+    assert {ExitCode.NOT_FOLLOWED, ExitCode.UNSIGNED, 0, 2, 3} == set(
+        map(int, re.findall(r"^\| (\d) \|", PAGE, re.MULTILINE))
+    )
 
 
 def test_variables_of_the_dag_are_told():
