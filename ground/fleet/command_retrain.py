@@ -106,8 +106,9 @@ def retrain(
         opened = open_registry(registry)
         run = _begun(request, ledger, opened)
         bundle = _released(run, request, ledger, signing_key(key, workspace, password_file))
-        _registered(run, bundle, ledger, opened, vouching)
-        for desk in desks:
+        is_shadow = _registered(run, bundle, ledger, opened, vouching)
+        # A person may have promoted or retired it since a kill.
+        for desk in desks if is_shadow else ():
             _tell_offer(fleet, is_public=offer_shadow(desk, bundle, fleet))
         ledger.write(run, State.DONE)
         console.print(f"candidate: {run.bundle_id}")
@@ -178,13 +179,16 @@ def _released(run: Run, request: Request, ledger: Ledger, key: SigningKey | None
     return release.bundle
 
 
-def _registered(run: Run, bundle: Path, ledger: Ledger, registry: Registry, keys: list[Path]) -> None:
+def _registered(run: Run, bundle: Path, ledger: Ledger, registry: Registry, keys: list[Path]) -> bool:
+    """Whether it has the shadow's place."""
+    from ground.fleet.registry.states import State
     from ground.fleet.retrain.flow import reason_of, register
     from ground.fleet.retrain.ledger import SELECTION
 
     reason = reason_of(run, _counts(ledger.path(run.name) / SELECTION))
     version = register(run, bundle, registry, keys=keys, reason=reason)
     console.print(f"registered: {run.bundle_id} is {version.state.value}")
+    return version.state is State.SHADOW
 
 
 def _tell_offer(fleet: str, *, is_public: bool) -> None:

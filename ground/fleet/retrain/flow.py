@@ -155,15 +155,16 @@ def register(run: Run, folder: Path, registry: Registry, *, keys: Sequence[Path]
         reason: What the registry is told.
 
     Raises:
-        PromotionError: It may not be promoted.
+        PromotionError: It may not be promoted; another shadow has got the place, which only a person's word takes.
         RegistryError: The registry cannot be used.
     """
     from ground.fleet.registry.plan import Promotion
 
     registry.register(folder, keys=list(keys), by=BY)
+    by_hand = run.cause == Cause.MANUAL.value
     for old, new in _STEPS:
         if registry.version(run.bundle_id).state is old:
-            asked = Promotion(to=new, approver=BY, reason=reason, replace=new is Standing.SHADOW)
+            asked = Promotion(to=new, approver=BY, reason=reason, replace=by_hand and new is Standing.SHADOW)
             registry.promote(run.bundle_id, asked)
     return registry.version(run.bundle_id)
 

@@ -267,6 +267,21 @@ def test_a_release_that_waits_for_its_signature(world):
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
 
 
+def test_a_shadow_of_a_person_stays(world):
+    """One that got the place while the flights were trained on; the run waits for the place."""
+    world.signs = False
+    world.drift(world.event())
+    world.rig.register(world.registry, world.rig.bundle("3.0.0"), State.VALIDATION, State.SHADOW)
+    world.sign("1.1.0")
+    code, _, errors = world.drift(world.event())
+    assert code == 2
+    assert "small/1.1.0: expected no shadow in fleet test, got 3.0.0" in errors
+    assert (world.state("3.0.0"), world.state("1.1.0")) == (State.SHADOW, State.VALIDATION)
+    world.registry.retire("small/3.0.0", **PERSON)
+    assert world.drift(world.event())[0] == 0
+    assert world.state("1.1.0") is State.SHADOW
+
+
 @pytest.fixture(scope="module")
 def founded(tmp_path_factory, rig):
     """A public repository that trusts the rig's key."""
@@ -293,6 +308,20 @@ def test_as_far_as_keys_allow(world, founded, tmp_path):
     assert code == 0
     assert "offered to fleet test as a shadow" in said
     assert offers(ceremony, public=True) == {"small/1.1.0": SHADOW, "small/1.2.0": SHADOW}
+
+
+def test_what_was_retired_meanwhile_is_not_offered(world, founded, tmp_path):
+    """A person decided between a kill and the same command again."""
+    ceremony = founded.copy(tmp_path / "repo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ground.fleet.retrain.offer.offer_shadow", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event(), "--repo", ceremony.folder)
+    world.registry.retire("small/1.1.0", **PERSON)
+    code, said, _ = world.drift(world.event(), "--repo", ceremony.folder)
+    assert code == 0
+    assert "small/1.1.0 is retired" in said
+    assert offers(ceremony, public=False) == {}
 
 
 @pytest.mark.parametrize(
