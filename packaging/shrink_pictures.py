@@ -10,9 +10,9 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 SCREENS = ROOT / "docs" / "img" / "console"
 OUT = ROOT / "docs" / "img"
-PICTURES = {"fleet": 720, "alert": 1_500}
+PICTURES = {"fleet": 720, "alert": 1_790}
 """Name, and the height that is shown of it, px."""
-WIDTH = 900
+WIDTH = 820
 MOST_BYTES = 120_000
 
 
@@ -29,7 +29,7 @@ def shrink(name: str, height: int) -> Path:
         shown = opened.convert("RGB").crop((0, 0, opened.width, min(height, opened.height)))
     scaled = shown.resize((WIDTH, round(shown.height * WIDTH / shown.width)), Image.Resampling.LANCZOS)
     path = OUT / f"console-{name}.png"
-    scaled.quantize(colors=64, dither=Image.Dither.NONE).save(path, optimize=True)
+    scaled.quantize(colors=128, dither=Image.Dither.NONE).save(path, optimize=True)
     if path.stat().st_size > MOST_BYTES:
         sys.exit(f"{path}: expected at most {MOST_BYTES} bytes, got {path.stat().st_size}; show less of it")
     return path

@@ -69,6 +69,7 @@ def make_app(settings: ConsoleSettings) -> Starlette:
         bell=Bell(),
         registry=desk_of(settings),
     )
+    services.registry.ask()
     index.refresh()
     routes = [route for each in PAGES for route in each.ROUTES]
     app = Starlette(

@@ -28,7 +28,7 @@ PAGE = "/bundles/small/1.0.0"
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """Signed bundles, and an empty registry to copy."""
-    return Rig(tmp_path_factory.mktemp("rig"))
+    return Rig(tmp_path_factory)
 
 
 @pytest.fixture(autouse=True)

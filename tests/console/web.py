@@ -26,6 +26,7 @@ AXE: Final = Path(__file__).parent / "vendor" / "axe.min.js"
 WIDE: Final = {"width": 1280, "height": 900}
 NARROW: Final = {"width": 375, "height": 812}
 _AXE_RUN = "() => axe.run(document, {resultTypes: ['violations']})"
+_PARTS_ARE_HERE = """() => !document.querySelector("[hx-trigger=load], .htmx-request")"""
 _OVERFLOW = "() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no chromium on the path; apt-get install chromium")
@@ -80,6 +81,7 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.page.set_default_timeout(120_000)
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
 
@@ -99,10 +101,10 @@ class Visit:
         """Open a page and wait until what it loads is there."""
         self.page.goto(f"{self.base}{path}")
         self.page.wait_for_load_state("load")
+        self.page.wait_for_function(_PARTS_ARE_HERE)
         self.page.wait_for_function(
             "() => [...document.querySelectorAll('[data-plot]')].every((e) => e.children.length)"
         )
-        self.page.wait_for_function("() => !document.querySelector('.htmx-request')")
 
     def violations(self) -> list[str]:
         """What axe finds on the page that is open."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -30,7 +29,7 @@ class BatchFile:
     Attributes:
         name: Its path in the workspace, with ``/``.
         path: Where it lies.
-        written: When, ISO 8601, UTC.
+        written_ns: When, nanoseconds since 1970 UTC.
         rows: Windows in it.
         record: What made it.
         fault: What cannot be read of the record beside it; empty where all can.
@@ -38,7 +37,7 @@ class BatchFile:
 
     name: str
     path: Path
-    written: str
+    written_ns: int
     rows: int
     record: BatchRecord
     fault: str
@@ -84,7 +83,7 @@ def _results(path: Path, changed_ns: int, n_byte: int) -> BatchResults:
 
 def _file(root: Path, path: Path) -> tuple[BatchFile, ...]:
     """The file; nothing where it holds something else."""
-    name, written = path.relative_to(root).as_posix(), datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    name = path.relative_to(root).as_posix()
     try:
         about = pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
@@ -94,11 +93,7 @@ def _file(root: Path, path: Path) -> tuple[BatchFile, ...]:
             return ()
         rows = about.num_rows
         record, fault = _record(path)
-    return (
-        BatchFile(
-            name=name, path=path, written=written.isoformat(timespec="seconds"), rows=rows, record=record, fault=fault
-        ),
-    )
+    return (BatchFile(name=name, path=path, written_ns=path.stat().st_mtime_ns, rows=rows, record=record, fault=fault),)
 
 
 def _record(path: Path) -> tuple[BatchRecord, str]:

@@ -68,12 +68,16 @@ class RegistryDesk:
 
     def standing(self) -> Standing:
         """What the registry says, or said last."""
+        self.ask()
+        self._answered.wait(PATIENCE_S)
+        return self._standing
+
+    def ask(self) -> None:
+        """Ask beside whatever else is done, unless there is a fresh answer; the very first takes seconds."""
         with self._lock:
             if not self._is_asking and time.monotonic() - self._asked_s >= FRESH_S:
                 self._is_asking = True
                 threading.Thread(target=self._ask, name="registry", daemon=True).start()
-        self._answered.wait(PATIENCE_S)
-        return self._standing
 
     def open(self) -> Registry:
         """The registry itself, for a decision.

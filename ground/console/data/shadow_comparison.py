@@ -12,6 +12,7 @@ from ground.console.data.fleet_index import FleetIndex
 from ground.errors import DataError
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.collect.rows import WINDOW_KEY
+from ground.fleet.flight_ends import FlightEnd
 from ground.fleet.shadow_report import COLUMNS, Rule, compare
 
 if TYPE_CHECKING:
@@ -46,12 +47,19 @@ def shadow_comparison(index: FleetIndex, digest: str) -> ShadowReport:
     shadow = _asked(index, _SHADOW, digest)
     if not len(shadow):
         raise DataError(NOTHING_SEEN)
-    return compare(_asked(index, _ACTIVE, digest), shadow, Rule())
+    return compare(_asked(index, _ACTIVE, digest), shadow, Rule(), ends=_ends(index))
 
 
 def report_bytes(report: ShadowReport) -> bytes:
     """The report as ``ground shadow report --out`` writes it: the evidence of a promotion."""
     return f"{json.dumps(report.document(), indent=1, sort_keys=True)}\n".encode()
+
+
+def _ends(index: FleetIndex) -> list[FlightEnd]:
+    """Flights that agents have summed up: they are over."""
+    with index.cursor() as cursor:
+        rows = cursor.execute("SELECT run, aircraft, engine, flight, windows FROM flights").fetchall()
+    return [FlightEnd(**dict(zip(FlightEnd.__slots__, row, strict=True))) for row in rows]
 
 
 def _asked(index: FleetIndex, query: str, digest: str) -> pa.Table:

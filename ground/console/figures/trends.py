@@ -17,6 +17,8 @@ BAND_SPREADS: Final = 1.645
 MOST_PANELS: Final = 6
 MOST_ROWS: Final = 20
 """Flights of the heat table, the newest."""
+MOST_WIDE: Final = 14
+"""Bands whose cells have room for a number."""
 WIDTH: Final = 300.0
 HEIGHT: Final = 90.0
 
@@ -99,6 +101,11 @@ class HeatTable:
     channel: str
     bands: tuple[str, ...]
     rows: tuple[HeatRow, ...]
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether there are so many bands that colours alone have room."""
+        return len(self.bands) > MOST_WIDE
 
 
 def panels(levels: Levels, scales: BundleScales, named: Sequence[str]) -> tuple[Panel, ...]:
