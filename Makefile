@@ -138,7 +138,7 @@ $(AIRFLOW)/.made: packaging/airflow/constraints.txt
 	touch $@
 
 test-airflow: $(VENV)/.dev $(AIRFLOW)/.made ## The same, with the packaged DAG in a real Airflow for its middle
-	LOOP=full AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/airflow $(BIN)/python -m pytest -s tests/e2e/test_loop.py
+	LOOP=full AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/airflow $(BIN)/python -m pytest -s tests/e2e/test_airflow.py tests/e2e/test_loop.py
 
 fuzz: $(VENV)/.dev ## Every byte of a bundle flipped; every reader fuzzed beside a second verifier (FUZZ=seconds each)
 	FLIPS=every $(BIN)/python -m pytest tests/security/test_bundle_members.py -k flips_anywhere
@@ -179,6 +179,9 @@ bench: $(VENV)/.dev ## Latency and throughput, printed and written to benchmarks
 
 bench-journal: $(VENV)/.dev ## The journal beside sqlite: wear, latency, loss, damage (root counts at the device)
 	$(BIN)/python -m benchmarks.journal $(BENCH)
+
+bench-batch: $(VENV)/.dev ## Gate: batch on two cores, reading and writing, a dask cluster; BENCH= for minutes
+	$(BIN)/python -m benchmarks.batch $(BENCH)
 
 bench-collector: $(VENV)/.dev ## Results a second that a collector takes with one core; BENCH= for 200,000
 	$(BIN)/python -m benchmarks.collector $(BENCH)

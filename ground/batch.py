@@ -1,9 +1,7 @@
-"""Batch: the agent's own detector over recordings, on all cores, to the bytes that the agent publishes."""
+"""The agent's own detector over recordings, to the bytes that the agent publishes."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +14,9 @@ from edge_agent.trust import TrustedKeys
 from edge_agent.unit_files import read_units
 from edge_agent.unit_store import FixedUnits, Units
 from edge_agent.version import AGENT_VERSION
-from ground.batch_table import Part, ResultsWriter, write_part
-from ground.errors import DataError, GroundError
+from ground.errors import DataError
 from ground.frames import frames_for
-from ground.pool import in_order
-from ground.progress import Progress
 from ground.recording import Recording, RecordingStream
-from ground.recording_index import RecordingInfo, read_index
-from ground.recordings import stream_recording
-from ground.workspace import replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +33,6 @@ class ModelSource:
     path: Path
     keys: tuple[Path, ...]
     units: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A recording that could not be read, and why."""
-
-    recording_id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """What a batch run did.
-
-    Attributes:
-        recordings: Recordings assessed.
-        assessments: Windows answered.
-        alarms: Alarms raised.
-        failures: Recordings left out, with the reason.
-    """
-
-    recordings: int
-    assessments: int
-    alarms: int
-    failures: tuple[Failure, ...]
 
 
 def load_signed(source: ModelSource) -> LoadedModel:
@@ -103,78 +70,3 @@ def assess_recording(
     detector = Detector(model, unit=(units or FixedUnits()).state_of(f"{info.aircraft}/{info.engine}"))
     for frame in frames_for(model.spec, recording):
         yield from detector.push(frame)
-
-
-def run_batch(
-    source: ModelSource, data: Path, output: Path, *, progress: Progress, workers: int = os.cpu_count() or 1
-) -> BatchReport:
-    """Assess every recording of a folder; an interim recording is never in memory as a whole.
-
-    Args:
-        source: The signed model.
-        data: A recordings folder with its index.
-        output: Parquet file of the results, in the order of the index.
-        progress: Told after each recording.
-        workers: Processes; the result does not depend on their number.
-
-    Raises:
-        BundleError: The model is refused.
-        DataError: No index, states of units that cannot be read, no recording could be read, or a worker died.
-    """
-    load_signed(source)
-    known_units(source.units)
-    infos = read_index(data)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    parts: list[Part] = []
-    failures: list[Failure] = []
-    with (
-        tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder,
-        replaced(output) as path,
-        ResultsWriter(path) as writer,
-    ):
-        desk = (source, data, Path(folder))
-        outcomes = in_order(_assess, infos, workers=workers, folder=data, prepare=_prepare, prepared=desk)
-        for done, outcome in enumerate(outcomes, start=1):
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-            else:
-                writer.add(outcome.path)
-                parts.append(outcome)
-            progress("batch", done, len(infos))
-        if not parts:
-            raise DataError(
-                f"{data}: expected a readable recording, got none; {failures[0].text if failures else 'add some'}"
-            )
-    assessments, alarms = (sum(getattr(part, name) for part in parts) for name in ("assessments", "alarms"))
-    return BatchReport(len(parts), assessments, alarms, tuple(failures))
-
-
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """What a worker process works with; sessions cannot be sent between processes."""
-
-    model: LoadedModel
-    units: FixedUnits
-    data: Path
-    parts: Path
-
-
-_DESK: list[_Desk] = []
-
-
-def _prepare(source: ModelSource, data: Path, parts: Path) -> None:
-    _DESK[:] = [_Desk(load_signed(source), known_units(source.units), data, parts)]
-
-
-def _assess(info: RecordingInfo) -> Part | Failure:
-    (desk,) = _DESK
-    spec = desk.model.spec
-    try:
-        recording = stream_recording(desk.data, info, conditions=spec.speeds, piece_n=spec.record_n)
-        return write_part(
-            desk.parts / f"{info.recording_id}.parquet",
-            info.recording_id,
-            assess_recording(desk.model, recording, desk.units),
-        )
-    except GroundError as error:
-        return Failure(info.recording_id, str(error))

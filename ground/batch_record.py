@@ -73,7 +73,9 @@ def write_record(
     return path
 
 
-def batch_command(model: Path, data: Path, output: Path, keys: tuple[Path, ...], units: Path | None) -> tuple[str, ...]:
+def batch_command(
+    model: Path, data: Path | str, output: Path, keys: tuple[Path, ...], units: Path | None
+) -> tuple[str, ...]:
     """The command line that gives the same results, with what was taken by default written out."""
     known = () if units is None else ("--units", str(units))
     named = tuple(word for key in keys for word in ("--key", str(key)))

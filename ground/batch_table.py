@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -36,22 +37,23 @@ ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The results of one recording: their file, the count of assessments and that of alarms raised."""
+    """The results of one recording: a Parquet file, the count of assessments and that of alarms raised."""
 
-    path: Path
+    data: bytes
     assessments: int
     alarms: int
 
 
-def write_part(path: Path, recording_id: str, assessments: Iterable[Assessment]) -> Part:
-    """Write the results of one recording while they come."""
+def make_part(recording_id: str, assessments: Iterable[Assessment]) -> Part:
+    """The results of one recording, packed while they come: the recording is never in memory, nor are its objects."""
     rows = alarms = 0
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
         for group in in_groups(assessments, ROWS_AT_ONCE):
             writer.write_table(results_table(recording_id, group))
             rows += len(group)
             alarms += sum(item.event == RAISED for item in group)
-    return Part(path, rows, alarms)
+    return Part(sink.getvalue(), rows, alarms)
 
 
 class ResultsWriter:
@@ -69,14 +71,13 @@ class ResultsWriter:
         self._writer.close()
 
     def add(self, path: Path) -> None:
-        """Append a part, and remove its file."""
+        """Append the part in a file."""
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(ROWS_AT_ONCE):
                 for piece in self._filling(batch):
                     self._waiting.append(piece)
                     if sum(part.num_rows for part in self._waiting) == ROWS_AT_ONCE:
                         self._flush()
-        path.unlink()
 
     def _filling(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """The batch in two where the row group that waits is full before its end."""

@@ -24,6 +24,7 @@ from ground.commands.examples import give_examples
 from ground.commands.group import HeadedGroup
 from ground.commands.recordings import import_, simulate
 from ground.commands.release import export, pipeline
+from ground.commands.replay import replay
 from ground.commands.stages import evaluate, featurize, preprocess, train
 from ground.console.command import console_app
 from ground.doctor.command import doctor
@@ -46,6 +47,7 @@ from ground.terminal import say
 from ground.tune import tune
 from shared_features.errors import FeatureError
 
+_PACKAGES = {"ground", "edge_agent", "shared_features"}
 Command = Callable[..., None] | typer.Typer
 
 COMMANDS: dict[str, dict[str, Command]] = {
@@ -74,6 +76,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "From the fleet": {
         "batch": batch,
+        "replay": replay,
         "drift": drift,
         "collect": collect_app,
         "shadow": shadow_app,
@@ -96,7 +99,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, gate, sign and replay engine vibration detectors.",
     epilog="Exit codes: 0 done, 1 a fault of ours, 2 bad input, 3 a gate failed or the answer is no, "
-    "4 some recordings could not be read.",
+    "4 some recordings could not be read; all of them: docs/reference/cli.md.",
 )
 for heading, commands in COMMANDS.items():
     for name, command in commands.items():
@@ -150,7 +153,9 @@ def _fail(text: str, code: ExitCode) -> None:
 
 
 def _fault(error: Exception) -> str:
-    """A fault of ours in one line, with the place that a report needs."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
+    """A fault of ours in one line, with the last place in our own code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if _PACKAGES & set(Path(frame.filename).parts)]
+    place = (ours or frames)[-1]
     what = printable(f"{type(error).__name__}: {error}".replace("\n", " "))
     return f"internal error: {what} ({Path(place.filename).name}:{place.lineno}); report it, with this line"

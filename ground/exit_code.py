@@ -14,6 +14,8 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     REFUSED = 3
     PARTLY_FAILED = 4
+    NOT_FOLLOWED = 5
+    UNSIGNED = 6
     INTERRUPTED = 130
 
 
@@ -23,5 +25,7 @@ MEANINGS: Final = {
     ExitCode.BAD_INPUT: "bad input: the command line, the config, a file, a key; the text says what to do",
     ExitCode.REFUSED: "a gate failed, a shadow is not ready, there is drift: the answer is no, nothing is broken",
     ExitCode.PARTLY_FAILED: "some recordings could not be read; the others are done",
+    ExitCode.NOT_FOLLOWED: "not followed (`ground retrain`): nothing decides by that version, or another one waits",
+    ExitCode.UNSIGNED: "done, but for a signature that is waited for",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
 }

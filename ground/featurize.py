@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,11 @@ from edge_agent.scaler import Scaler
 from ground.config import Config
 from ground.demodulation import BandChoice, BandRecords, choose_band, plain_spec
 from ground.demodulation_records import read_bands, spread_evenly
+from ground.engine import Engine, LocalEngine, Lost, in_order
 from ground.errors import DataError
 from ground.feature_spec import freeze
 from ground.features_config import awaits_band, with_band
 from ground.marks import EXCLUDED_FROM_FIT, MARKS_NAME, Mark, read_marks
-from ground.pool import in_order
 from ground.progress import Progress
 from ground.recording_index import RecordingInfo, read_index
 from ground.scaling import fit_scaler
@@ -75,7 +76,12 @@ class FeaturizeReport:
 
 
 def featurize(
-    config: Config, workspace: Workspace, *, progress: Progress, workers: int = os.cpu_count() or 1
+    config: Config,
+    workspace: Workspace,
+    *,
+    progress: Progress,
+    workers: int = os.cpu_count() or 1,
+    engine: Engine | None = None,
 ) -> FeaturizeReport:
     """Compute the features of every window, deal the roles and normalise.
 
@@ -87,7 +93,8 @@ def featurize(
         config: Features, split and seed.
         workspace: Where to read and write.
         progress: Told after each recording.
-        workers: Processes; the result does not depend on their number.
+        workers: Processes of this machine, where no engine is given.
+        engine: Who does it; the result does not depend on it.
 
     Raises:
         DataError: Interim recordings are missing or unreadable, none gives a window, or no demodulation band will do.
@@ -95,7 +102,7 @@ def featurize(
     """
     infos = read_index(workspace.interim)
     spans = _outlier_spans(read_marks(workspace.interim / MARKS_NAME))
-    desk = _Desk(config, workspace.interim, infos, spans, workers, progress)
+    desk = _Desk(config, workspace.interim, infos, spans, engine or LocalEngine(workers), progress)
     choice = _choose(desk) if awaits_band(config.features) else None
     spec = with_band(config.feature_spec(), choice.band_hz) if choice else config.feature_spec()
     features = desk.windows(spec, STAGE)
@@ -129,7 +136,7 @@ def interim_windows(
     """
     infos = read_index(workspace.interim)
     spans = _outlier_spans(read_marks(workspace.interim / MARKS_NAME))
-    return _Desk(config, workspace.interim, infos, spans, workers, progress).windows(spec, STAGE)
+    return _Desk(config, workspace.interim, infos, spans, LocalEngine(workers), progress).windows(spec, STAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,7 @@ class _Desk:
         folder: The interim folder.
         infos: Its index.
         spans: Outliers by recording.
-        workers: Processes.
+        engine: Who works on them.
         progress: Told after each recording.
     """
 
@@ -149,13 +156,13 @@ class _Desk:
     folder: Path
     infos: Sequence[RecordingInfo]
     spans: Mapping[str, Sequence[Span]]
-    workers: int
+    engine: Engine
     progress: Progress
 
     def windows(self, spec: FeatureSpec, step: str) -> WindowTable:
         """The windows of every recording, in the order of the index."""
         outliers = [self.spans.get(info.recording_id, ()) for info in self.infos]
-        work = partial(extract_windows_of, self.folder, spec=spec)
+        work = partial(extract_windows_of, self.folder.absolute(), spec=spec)
         return _join(list(self._each(step, work, self.infos, outliers)), spec)
 
     def bands(self, rows: pd.DataFrame, spec: FeatureSpec, step: str) -> list[BandRecords]:
@@ -164,7 +171,7 @@ class _Desk:
         infos = [info for info in self.infos if info.recording_id in fit]
         each = min(max(BAND_RECORDS // max(len(infos), 1), FEWEST_BAND_RECORDS), MOST_BAND_RECORDS)
         starts_ns = [spread_evenly(fit[info.recording_id], each).tolist() for info in infos]
-        return list(self._each(step, partial(read_bands, self.folder, spec=spec), infos, starts_ns))
+        return list(self._each(step, partial(read_bands, self.folder.absolute(), spec=spec), infos, starts_ns))
 
     def roles(self, rows: pd.DataFrame) -> Roles:
         """The roles of windows."""
@@ -175,9 +182,13 @@ class _Desk:
     def _each(self, step: str, work: Callable[..., Result], *items: Sequence[Any]) -> Iterator[Result]:
         total = len(items[0])
         self.progress(step, 0, total)
-        for done, result in enumerate(in_order(work, *items, workers=self.workers, folder=self.folder), start=1):
-            yield result
-            self.progress(step, done, total)
+        found = self.engine.each(work, zip(*items, strict=True), where=str(self.folder), progress=self.progress)
+        with closing(found):
+            for done, result in enumerate(in_order(found), start=1):
+                if isinstance(result, Lost):
+                    raise DataError(f"{self.folder}: {items[0][done - 1].recording_id}: {result.text}")
+                yield result
+                self.progress(step, done, total)
 
 
 def _choose(desk: _Desk) -> BandChoice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ground.errors import DataError
 from ground.index_cells import PARQUET
 from ground.interim import cut_interim, stretch_borders, stretch_starts, wrong_count
 from ground.recording import PhaseRun, RecordingStream, Stretch
-from ground.recording_files import INTERIM_KEY, KNOWN_COLUMNS, PHASE, STRETCH, SampleFile
+from ground.recording_files import ANOMALY, INTERIM_KEY, KNOWN_COLUMNS, PHASE, STRETCH, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.synchronise import sample_matrix
 
@@ -78,12 +79,42 @@ def _read(path: Path, info: RecordingInfo, conditions: tuple[str, ...]) -> Itera
                 sample_matrix(info, stored)
             cutter = _Cutter(info, stored, conditions)
             wanted = [name for name in dict.fromkeys((*info.channels, *KNOWN_COLUMNS)) if name in names]
-            for batch in file.iter_batches(BATCH_N, columns=wanted, use_threads=False):
-                yield from cutter.cut(replace(stored, table=pa.Table.from_batches([batch])))
+            for table in _tables(file, wanted, info.channels):
+                yield from cutter.cut(replace(stored, table=table))
             cutter.finish()
     except (OSError, pa.ArrowException) as error:
         got = " ".join(str(error).split()).removesuffix(".")
         raise DataError(f"{path}: expected a complete Parquet file, got {got}; export or copy it again") from error
+
+
+def _tables(file: pq.ParquetFile, wanted: Sequence[str], channels: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows of a file, some at a time; columns that say one thing all along are not decoded for it."""
+    for group in range(file.num_row_groups):
+        same = _same_throughout(file, group, {STRETCH, PHASE, ANOMALY} & set(wanted) - set(channels))
+        columns = [name for name in wanted if name not in same]
+        for batch in file.iter_batches(BATCH_N, row_groups=[group], columns=columns, use_threads=False):
+            table = pa.Table.from_batches([batch])
+            for name, values in same.items():
+                table = table.append_column(name, values.slice(0, len(batch)))
+            yield table
+
+
+def _same_throughout(file: pq.ParquetFile, group: int, names: AbstractSet[str]) -> dict[str, pa.Array]:
+    """``BATCH_N`` times the value of each column that, by its statistics, has one in a row group, and none missing."""
+    metadata = file.metadata.row_group(group)
+    found = {}
+    for index in range(metadata.num_columns):
+        column = metadata.column(index)
+        told = column.statistics if column.path_in_schema in names else None
+        if told and told.has_min_max and told.has_null_count and not told.null_count and told.min == told.max:
+            found[column.path_in_schema] = _repeated(told.min, file.schema_arrow.field(column.path_in_schema).type)
+    return found
+
+
+def _repeated(value: object, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(kind):
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(BATCH_N, dtype=np.int32)), pa.array([value]))
+    return pa.array(np.full(BATCH_N, value), type=kind)
 
 
 class _Cutter:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from edge_agent.layout import COMMISSIONING_POLICY, FEATURE_SPEC, METRICS, MODEL, THRESHOLDS
 from ground.config import Config
+from ground.engine import Engine, LocalEngine
 from ground.progress import Progress
-from ground.stage import Stage, run_stage
+from ground.stage import Stage, Work, run_stage
 from ground.workspace import LATENCY, SCORES, THRESHOLDS_YAML, Workspace
 
 if TYPE_CHECKING:
@@ -32,11 +33,16 @@ def _preprocess(config: Config, workspace: Workspace, *, progress: Progress) -> 
     return ()
 
 
-def _featurize(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
-    from ground.featurize import featurize
+def featurizing(engine: Engine) -> Work:
+    """The work of the featurize stage, done by an engine."""
 
-    report = featurize(config, workspace, progress=progress)
-    return (report.demodulation.summary,) if report.demodulation else ()
+    def work(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
+        from ground.featurize import featurize
+
+        report = featurize(config, workspace, progress=progress, engine=engine)
+        return (report.demodulation.summary,) if report.demodulation else ()
+
+    return work
 
 
 def _train(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
@@ -90,7 +96,7 @@ FEATURIZE = Stage(
     sections=_FEATURES,
     inputs=lambda workspace, _: (workspace.interim,),
     outputs=lambda workspace, _: (workspace.features, workspace.processed),
-    work=_featurize,
+    work=featurizing(LocalEngine()),
 )
 TRAIN = Stage(
     name="train",

@@ -104,16 +104,15 @@ def left_out_recordings(table: WindowTable, recipe: Recipe) -> Rehearsal:
 def left_out_units(table: WindowTable, recipe: Recipe) -> Rehearsal:
     """Each unit, under a detector of the others, where these know its conditions; one group a unit.
 
-    Where every unit ran at conditions of its own, each is asked all the same: that is harder, and the only thing that
-    tells how units differ. Without it a threshold would be that of known units, and strangers alarm for good.
+    Where every unit ran at conditions of its own, each is asked all the same: nothing else tells how units differ.
+    Without it a threshold would be that of known units, and strangers alarm for good.
     """
     unit_of = dict(zip(table.rows["recording_id"], table.rows["unit_id"], strict=True))
     flights = tuple(_left_out(table, recipe, "unit_id", ()))
-    is_harder = not flights
-    if is_harder:
+    if not flights:
         flights = tuple(_left_out(table, recipe, "unit_id", (), at_any_condition=True))
     by_unit = tuple(replace(flight, group=str(unit_of[flight.group])) for flight in flights)
-    return Rehearsal(name=LEFT_OUT_UNITS, flights=by_unit, is_harder=is_harder)
+    return Rehearsal(name=LEFT_OUT_UNITS, flights=by_unit, is_harder=False)
 
 
 def left_out_anyhow(table: WindowTable, recipe: Recipe) -> Rehearsal:

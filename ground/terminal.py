@@ -17,7 +17,7 @@ console = Console(stderr=True)
 
 def say(text: str, *, style: str = "") -> None:
     """Print a line as it is: paths and lists in brackets are no markup, and are not wrapped."""
-    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+    console.print(text, style=style, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def say_json(document: dict[str, Any]) -> None:

@@ -20,8 +20,8 @@ from benchmarks.detection.roster import Effort, contenders, takes_part
 from benchmarks.detection.tally import pooled
 from benchmarks.errors import BenchmarkError
 from edge_agent.errors import AgentError
+from ground.engine import LocalEngine, Lost, in_order
 from ground.errors import GroundError
-from ground.pool import in_order
 from ground.progress import Progress
 from ground.window_table import feature_names
 from shared_features.errors import SpecError
@@ -90,9 +90,11 @@ def run(folder: Path, effort: Effort, *, workers: int, progress: Progress) -> Fi
         rigs, tasks, skipped = _prepared(folder, Path(temporary), effort, workers=workers, progress=progress)
         outcomes = []
         progress(EXAMINE_STEP, 0, len(tasks))
-        answers = in_order(examine, tasks, workers=workers, folder=folder, prepare=use_one_thread) if tasks else ()
-        for outcome in answers:
-            outcomes.append(outcome)
+        items = ((task,) for task in tasks)
+        found = LocalEngine(workers).each(_examine_alone, items, where=str(folder), progress=progress)
+        for outcome in in_order(found):
+            if not isinstance(outcome, Lost):
+                outcomes.append(outcome)
             progress(EXAMINE_STEP, len(outcomes), len(tasks))
     rows = [*skipped, *_rows(outcomes, effort)]
     return Findings(tuple(rigs), tuple(rows), tuple(outcomes))
@@ -102,6 +104,11 @@ def use_one_thread() -> None:
     """Processes share the cores; threads within each of them would only wait for each other."""
     torch.set_num_threads(1)
     threadpool_limits(1)
+
+
+def _examine_alone(task: Task) -> Outcome:
+    use_one_thread()
+    return examine(task)
 
 
 def _prepared(

@@ -73,6 +73,11 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "batch": (
         "ground batch --model w/models/engine_vibration/1.0.0 --data w/data/raw --output results.parquet",
         "ground batch --model w/models/engine_vibration/1.0.0 --data w/data/raw --output results.parquet --pdf",
+        f"ground batch --model {_VERSION} --data s3://fleet/2026-11 --output results.parquet --engine dask",
+    ),
+    "replay": (
+        f"ground replay --as-stream --model {_VERSION} --data w/data/raw --broker localhost:1883 --speed 100",
+        f"ground replay --model {_VERSION} --data w/data/raw --out frames.bin",
     ),
     "drift": ("ground drift --data fleet --model w/models/engine_vibration/1.0.0 --out drift.json",),
     "verdict list": ("ground verdict list --data fleet --open",),

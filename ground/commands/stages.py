@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from ground.commands.engines import CORES, LOCAL, EngineOption, SchedulerOption, WorkersOption, engine_of
 from ground.commands.options import ConfigOption, ForceOption, JsonOption, WorkspaceOption
 from ground.terminal import say, say_json, shown
 from ground.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ground.stage import Work
 
 
 def preprocess(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
@@ -19,9 +23,19 @@ def preprocess(config: ConfigOption, workspace: WorkspaceOption = Path(), *, for
     _run("PREPROCESS", config, workspace, force=force)
 
 
-def featurize(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
+def featurize(
+    config: ConfigOption,
+    workspace: WorkspaceOption = Path(),
+    *,
+    engine: EngineOption = LOCAL,
+    scheduler: SchedulerOption = "",
+    workers: WorkersOption = CORES,
+    force: ForceOption = False,
+) -> None:
     """Compute the features of every window with the code that flies, deal roles, normalise."""
-    _run("FEATURIZE", config, workspace, force=force)
+    from ground.pipeline import featurizing
+
+    _run("FEATURIZE", config, workspace, force=force, work=featurizing(engine_of(engine, scheduler, workers)))
 
 
 def train(
@@ -32,7 +46,9 @@ def train(
     force: ForceOption = False,
 ) -> None:
     """Train the detector's model and its baselines on healthy windows."""
-    _run("TRAIN", config, workspace, force=force, resume=resume)
+    from ground.pipeline import resume_training
+
+    _run("TRAIN", config, workspace, force=force, work=resume_training if resume else None)
 
 
 def evaluate(
@@ -57,13 +73,13 @@ def evaluate(
     refuse_failed(run.verdict)
 
 
-def _run(name: str, config: Path, workspace: Path, *, force: bool, resume: bool = False) -> None:
+def _run(name: str, config: Path, workspace: Path, *, force: bool, work: Work | None = None) -> None:
     from ground import pipeline as stages
     from ground.config import load_config
     from ground.stage import run_stage
 
     stage = getattr(stages, name)
-    chosen = replace(stage, work=stages.resume_training) if resume else stage
+    chosen = replace(stage, work=work) if work else stage
     loaded = load_config(config)
     with shown() as progress:
         outcome = run_stage(chosen, Workspace(workspace), loaded, progress=progress, force=force)

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from typing import Final
 
 ATTEMPTS: Final = 5
-"""Failures of one name, and five times as many of one address,"""
+"""Failures of one name from one address,"""
+FROM_ADDRESS: Final = 25
+"""of one address, whatever the names,"""
+OF_NAME: Final = 50
+"""and of one name from wherever: more, so that a stranger cannot easily shut somebody out,"""
 SPAN_S: Final = 300.0
 """within so long, s."""
-_PER_ADDRESS = 5
 _MOST_KEPT = 10_000
 
 
@@ -31,24 +34,28 @@ class LoginLimit:
     def wait_s(self, name: str, address: str) -> float:
         """How long the next attempt has to wait, s; 0 where it may be made."""
         with self._lock:
-            of_name = self._wait_s(f"name {name}", ATTEMPTS)
-            return max(of_name, self._wait_s(f"address {address}", ATTEMPTS * _PER_ADDRESS))
+            return max(self._wait_s(key, most) for key, most in _keys(name, address))
 
     def failed(self, name: str, address: str) -> None:
         """Note a failure."""
         with self._lock:
-            for key in (f"name {name}", f"address {address}"):
+            for key, most in _keys(name, address):
                 if key not in self._failures and len(self._failures) >= _MOST_KEPT:
                     self._failures.pop(next(iter(self._failures)))
-                self._failures.setdefault(key, deque(maxlen=ATTEMPTS * _PER_ADDRESS)).append(self._now_s())
+                self._failures.setdefault(key, deque(maxlen=most)).append(self._now_s())
 
-    def succeeded(self, name: str) -> None:
-        """Forget the failures of a name."""
+    def succeeded(self, name: str, address: str) -> None:
+        """Forget the failures of a name from an address."""
         with self._lock:
-            self._failures.pop(f"name {name}", None)
+            self._failures.pop(_keys(name, address)[0][0], None)
 
     def _wait_s(self, key: str, most: int) -> float:
         failures = self._failures.get(key, deque())
         while failures and self._now_s() - failures[0] >= SPAN_S:
             failures.popleft()
         return failures[-most] + SPAN_S - self._now_s() if len(failures) >= most else 0.0
+
+
+def _keys(name: str, address: str) -> tuple[tuple[str, int], ...]:
+    """What is counted, and how many of it may fail."""
+    return ((f"both {name}\n{address}", ATTEMPTS), (f"address {address}", FROM_ADDRESS), (f"name {name}", OF_NAME))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import threading
 from typing import Final
 
 COST: Final = 2**15, 8, 3
@@ -13,6 +14,8 @@ _SALT_BYTES: Final = 16
 _KEY_BYTES: Final = 32
 _MEMORY_BYTES: Final = 64 * 1024 * 1024
 _FORM: Final = "scrypt"
+_FEW: Final = threading.BoundedSemaphore(2)
+"""At once: whoever sends many passwords is not to take all memory."""
 
 
 def hash_password(password: bytes) -> str:
@@ -36,7 +39,8 @@ def is_password(password: bytes, kept: str) -> bool:
 
 
 def _derive(password: bytes, salt: bytes, n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=_MEMORY_BYTES, dklen=_KEY_BYTES)
+    with _FEW:
+        return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=_MEMORY_BYTES, dklen=_KEY_BYTES)
 
 
 def nobodys() -> str:

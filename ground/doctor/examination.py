@@ -10,7 +10,7 @@ from edge_agent.finding import Finding, fail
 from ground.doctor.libraries import check_extras, check_libraries, check_python
 from ground.doctor.place import check_disk, check_keys
 from ground.doctor.programs import check_programs
-from ground.doctor.threads import check_torch
+from ground.doctor.threads import check_processes, check_torch
 from ground.doctor.way import check_way
 
 
@@ -27,6 +27,7 @@ def examine(workspace: Path | None, config: Path | None) -> Iterator[Finding]:
     yield from _of("programs", check_programs)
     yield from _of("telemetry", lambda: [check_telemetry()])
     yield from _of("torch", lambda: [check_torch()])
+    yield from _of("processes", lambda: [check_processes()])
     yield from _of("disk", lambda: [check_disk(workspace or Path())])
     if workspace is not None:
         yield from _of("keys", lambda: check_keys(workspace))

@@ -19,8 +19,10 @@ PACKAGES: Final = ("enginear-ground", "enginear-edge-agent", "enginear-shared-fe
 EXTRAS: Final = {
     "demo": "`ground demo` with the broker iotcore",
     "tune": "`ground tune`",
-    "console": "`ground console`",
     "pkcs11": "`ground sign --pkcs11`",
+    "sparkplug": "`ground bridge sparkplug`",
+    "console": "`ground console`",
+    "notebook": "running the notebook of docs/tutorial",
 }
 """What each extra of enginear-ground is for."""
 _CONSTRAINTS: Final = Path(__file__).resolve().parents[2] / "constraints.txt"

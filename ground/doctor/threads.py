@@ -1,4 +1,4 @@
-"""Whether torch starts, and with how many threads."""
+"""Whether torch starts, with how many threads, and whether processes can work side by side."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ def check_torch() -> Finding:
         return fail("torch", f"expected it to load, got {error}", "make clean setup; it needs glibc 2.28 or later")
     cores = len(os.sched_getaffinity(0))
     return judged_threads(torch.get_num_threads(), cores, torch.__version__)
+
+
+def check_processes() -> Finding:
+    """Whether processes can share locks: simulation, features and batches run on all cores."""
+    from ground.errors import DataError
+    from ground.pool import process_pool
+
+    try:
+        process_pool(1).shutdown()
+    except DataError as error:
+        return fail("processes", str(error), "mount -t tmpfs -o mode=1777 tmpfs /dev/shm")
+    return fine("processes", "can share locks")
 
 
 def judged_threads(threads: int, cores: int, version: str) -> Finding:

@@ -95,7 +95,7 @@ def curves_of(excerpt: Excerpt, channel: int) -> ChannelCurves:
         reasons=_reasons(excerpt, channel),
         density=density,
         bands=() if isinstance(density, Absent) else _bands(excerpt, density),
-        envelope=_envelope(excerpt, channel),
+        envelope=envelope_curve(excerpt, channel),
         orders=tuple(_orders(excerpt, channel)),
     )
 
@@ -132,7 +132,8 @@ def _bands(excerpt: Excerpt, density: Curve) -> tuple[BandLevel, ...]:
     return tuple(BandLevel(low_hz, high_hz, power / (high_hz - low_hz)) for (low_hz, high_hz), power in pairs)
 
 
-def _envelope(excerpt: Excerpt, channel: int) -> Curve | Absent:
+def envelope_curve(excerpt: Excerpt, channel: int) -> Curve | Absent:
+    """RMS of the modulation of each line of the squared envelope over its mean, or why there is none."""
     spec = excerpt.spec
     if not spec.envelope.enabled:
         return Absent("No envelope: the spec has no envelope group. Switch it on with features.envelope in the config.")

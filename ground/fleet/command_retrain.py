@@ -10,11 +10,13 @@ import typer
 from rich.console import Console
 
 from edge_agent.output import printable
+from ground.commands.options import signing_key
 from ground.errors import ConfigError, DataError
+from ground.exit_code import ExitCode
 from ground.fleet.repo.options import OnlineOption, OnlinePasswordOption
 from ground.fleet.retrain.cause import Cause
 from ground.fleet.verdicts import VERDICTS_FILE
-from ground.password import NO_FILE, PasswordSource
+from ground.password import NO_FILE
 
 if TYPE_CHECKING:
     from ground.fleet.registry.registry import Registry
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from ground.fleet.retrain.request import Request
     from ground.signer import SigningKey
 
-EXIT_SKIPPED = 5
-EXIT_UNSIGNED = 6
 _HIGHEST_WAVE = 9
 
 console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -105,9 +105,10 @@ def retrain(
     with ledger.locked():
         opened = open_registry(registry)
         run = _begun(request, ledger, opened)
-        bundle = _released(run, request, ledger, _signing_key(key, workspace, password_file))
-        _registered(run, bundle, ledger, opened, vouching)
-        for desk in desks:
+        bundle = _released(run, request, ledger, signing_key(key, workspace, password_file))
+        is_shadow = _registered(run, bundle, ledger, opened, vouching)
+        # A person may have promoted or retired it since a kill.
+        for desk in desks if is_shadow else ():
             _tell_offer(fleet, is_public=offer_shadow(desk, bundle, fleet))
         ledger.write(run, State.DONE)
         console.print(f"candidate: {run.bundle_id}")
@@ -146,15 +147,6 @@ def _request(
     )  # fmt: skip
 
 
-def _signing_key(key: Path | None, workspace: Path, password_file: Path) -> SigningKey | None:
-    from ground.keys import PRIVATE_KEY, load_private_key
-
-    path = key or workspace / "keys" / PRIVATE_KEY
-    if key is None and not path.exists():
-        return None
-    return load_private_key(path, PasswordSource(password_file).ask)
-
-
 def _begun(request: Request, ledger: Ledger, registry: Registry) -> Run:
     """The run to go on with; leaves the command where there is none."""
     from ground.fleet.retrain.flow import Skipped, begin
@@ -164,7 +156,7 @@ def _begun(request: Request, ledger: Ledger, registry: Registry) -> Run:
     if isinstance(run, Skipped):
         console.print(printable(f"not followed: {run.why}"))
         console.print(f"{run.so_far} not followed so far: {ledger.folder / SKIPPED}")
-        raise typer.Exit(EXIT_SKIPPED)
+        raise typer.Exit(ExitCode.NOT_FOLLOWED)
     if run.state == State.DONE.value:
         console.print(f"{run.name}: done already\ncandidate: {run.bundle_id}")
         raise typer.Exit
@@ -183,17 +175,20 @@ def _released(run: Run, request: Request, ledger: Ledger, key: SigningKey | None
         release = train(run, request, ledger, key=key, progress=progress)
     if not release.bundle.exists():
         console.print(f"not signed, for there is no key: `ground sign {release.folder}`, then the same command again")
-        raise typer.Exit(EXIT_UNSIGNED)
+        raise typer.Exit(ExitCode.UNSIGNED)
     return release.bundle
 
 
-def _registered(run: Run, bundle: Path, ledger: Ledger, registry: Registry, keys: list[Path]) -> None:
+def _registered(run: Run, bundle: Path, ledger: Ledger, registry: Registry, keys: list[Path]) -> bool:
+    """Whether it has the shadow's place."""
+    from ground.fleet.registry.states import State
     from ground.fleet.retrain.flow import reason_of, register
     from ground.fleet.retrain.ledger import SELECTION
 
     reason = reason_of(run, _counts(ledger.path(run.name) / SELECTION))
     version = register(run, bundle, registry, keys=keys, reason=reason)
     console.print(f"registered: {run.bundle_id} is {version.state.value}")
+    return version.state is State.SHADOW
 
 
 def _tell_offer(fleet: str, *, is_public: bool) -> None:

@@ -31,6 +31,7 @@ _DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 shadow_app = typer.Typer(no_args_is_help=True, help="Shadows: detectors that look along and decide nothing.")
 console = Console(highlight=False, soft_wrap=True, markup=False)
+notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 @shadow_app.callback()
@@ -94,10 +95,10 @@ def _read_ends(data: Path) -> tuple[FlightEnd, ...]:
 
     reading = read_dataset(data, Kind.FLIGHT, columns=["payload"])
     for fault in reading.skipped:
-        console.print(f"left out: {fault}")
+        notes.print(f"left out: {fault}")
     ends, faults = read_ends(reading.table["payload"].to_pylist())
     if faults:
-        console.print(f"{faults} summaries of flights left out, which are none of this schema")
+        notes.print(f"{faults} summaries of flights left out, which are none of this schema")
     return ends
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import getpass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from edge_agent.output import printable
+from ground.commands.options import JsonOption
 from ground.fleet.verdicts import VERDICTS_FILE, Verdict, open_verdicts
+from ground.terminal import say, say_json
 
 if TYPE_CHECKING:
     from ground.fleet.alerts import Alert
@@ -35,13 +37,17 @@ def list_(
     *,
     verdicts: VerdictsOption = None,
     undecided: Annotated[bool, typer.Option("--open", help="Only those without a final verdict.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the alerts of a dataset, each with the verdict that rules."""
     latest = _store(data, verdicts).latest()
-    for alert in _alerts(data):
-        entry = latest.get(alert.key)
-        if not undecided or entry is None or entry.verdict is Verdict.NEEDS_REVIEW:
-            console.print(_line(alert, entry))
+    listed = [(alert, latest.get(alert.key)) for alert in _alerts(data)]
+    chosen = [(alert, entry) for alert, entry in listed if not undecided or _is_open(entry)]
+    if as_json:
+        say_json({"alerts": [_document(alert, entry) for alert, entry in chosen]})
+        return
+    for alert, entry in chosen:
+        console.print(_line(alert, entry))
 
 
 @verdict_app.command("set")
@@ -62,6 +68,10 @@ def set_(
     console.print(_line(found, entry))
 
 
+def _is_open(entry: Entry | None) -> bool:
+    return entry is None or entry.verdict is Verdict.NEEDS_REVIEW
+
+
 def _user() -> str:
     try:
         return getpass.getuser()
@@ -79,8 +89,17 @@ def _alerts(data: Path) -> tuple[Alert, ...]:
 
     reading = read_alerts(data)
     for fault in reading.skipped:
-        console.print(f"left out: {fault}")
+        say(f"left out: {fault}")
     return reading.alerts
+
+
+def _document(alert: Alert, entry: Entry | None) -> dict[str, Any]:
+    key = alert.key
+    said = {"verdict": entry.verdict.value, "by": entry.by, "at_ns": entry.at_ns, "note": entry.note} if entry else {}
+    return {
+        "alert_id": key.alert_id, "aircraft": key.aircraft, "engine": key.engine, "flight": key.flight,
+        "phase": alert.phase, "end_ns": alert.end_ns, "ratio": alert.ratio, "bundle_id": alert.bundle_id, **said,
+    }  # fmt: skip
 
 
 def _line(alert: Alert, entry: Entry | None) -> str:

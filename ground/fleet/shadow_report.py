@@ -216,6 +216,8 @@ def _flights(pairs: pd.DataFrame) -> tuple[pd.DataFrame, int]:
         ratio_shadow=("ratio_shadow", "max"),
     )
     first = pairs[pairs["alarm_any"]].groupby(list(FLIGHT))[["phase", "end_ns"]].first()
+    # Flights without an alarm have none: as floats, the nanoseconds of the others would be rounded.
+    first["end_ns"] = first["end_ns"].astype("Int64")
     flights = flights.join(first)
     seen = (flights["paired"] > 0) & (flights["paired"] >= LEAST_PAIRED * flights["assessed"])
     counted = flights[seen].copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ground.errors import ConfigError, DataError
+from ground.pool import process_pool
 from ground.simulate.config import FleetConfig
 from ground.simulate.files import IndexRow, index_bytes, index_row, parquet_bytes
 from ground.simulate.flight import simulate_flight
@@ -90,14 +90,8 @@ def _rows(config: FleetConfig, plans: list[FlightPlan], out: Path, workers: int)
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    # Spawned, not forked: the caller may run threads (a progress bar, torch), and a fork copies their locks.
     # Ctrl-C is this process's to answer; the workers end with the pool.
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
+    pool = process_pool(workers, prepare=signal.signal, prepared=(signal.SIGINT, signal.SIG_IGN))
     try:
         yield pool
     finally:

@@ -85,7 +85,8 @@ def typed(root: Path, line: str) -> float:
     """Seconds that a line takes; one that fails ends all."""
     say(f"$ {line}")
     settings = package_settings()
-    mounts = [f"mount --bind {path} {root}{path}" for path in ("/proc", "/dev", "/sys")]
+    # With what is mounted below them: without /dev/shm there are no semaphores, and so no pools of processes.
+    mounts = [f"mount --rbind {path} {root}{path}" for path in ("/proc", "/dev", "/sys")]
     for path in outermost({CERTIFICATES, *local_paths(settings)}):
         made = Path(f"{root}{path}")
         mounts.append(f"mkdir -p {shlex.quote(str(made if Path(path).is_dir() else made.parent))}")

@@ -281,8 +281,8 @@ def test_speeds_and_pulses_of_frames_are_kept():
 def test_marks_are_the_labelled_places_within_the_figure():
     """A row of labels for each ruler."""
     marks = (Mark("1x", 50.0, 49.0, 51.0), Mark("", 60.0, 60.0, 60.0), Mark("9x", 450.0, 450.0, 450.0))
-    found = list(ruler_marks([Ruler("N1 50 Hz", "", marks), Ruler("N2 70 Hz", "", marks[:1])], 400.0))
-    assert [(mark.label, mark.at, mark.row) for mark in found] == [("N1 1x", 50.0, 0), ("N2 1x", 50.0, 1)]
+    found = list(ruler_marks([Ruler("N1 49 to 51 Hz", "", marks), Ruler("fan BPFO 70 Hz", "", marks[:1])], 400.0))
+    assert [(mark.label, mark.at, mark.row) for mark in found] == [("N1 1x", 50.0, 0), ("fan BPFO 1x", 50.0, 1)]
 
 
 def test_the_page_shows_and_asks(scene, tmp_path):

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from ground.batch import ModelSource, run_batch
+from ground.batch import ModelSource
 from ground.batch_record import batch_command, write_record
+from ground.bulk.run import run_batch
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
+from ground.engine import LocalEngine
 from ground.fleet.registry.plan import Promotion
 from ground.fleet.registry.registry import open_registry
 from ground.fleet.registry.states import State
@@ -57,7 +59,8 @@ def put_on(made: Stage) -> None:
             asked = Promotion(to=state, **PERSON, first=state is State.ACTIVE)
             registry.promote(version.subject.name, asked)
     results = made.workspace.root / "results.parquet"
-    report = run_batch(ModelSource(made.active, (made.key,)), made.workspace.raw, results, progress=silent, workers=2)
+    source = ModelSource(made.active, (made.key,))
+    report = run_batch(source, str(made.workspace.raw), str(results), progress=silent, engine=LocalEngine(2))
     w = Path("w")
     model, key = w / "models" / "engine_vibration_detector" / "1.0.0", w / "keys" / "public.pem"
     command = batch_command(model, w / "data" / "raw", w / results.name, (key,), None)

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from ground.demo.scenario import FLEET
 from tests.conftest import ROOT
 
 
@@ -47,6 +48,13 @@ def test_bash_completes_commands_and_options() -> None:
     """
     done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["spool", "stats", "--format"]
+
+
+def test_the_tutorial_records_the_fleet_of_the_demo() -> None:
+    """Whose verdict CI looks at: a fleet of other sizes may fail its gates, and then the tutorial ends halfway."""
+    sizes = f"--healthy {FLEET.n_healthy} --faulty {FLEET.n_faulty} --sensor-faulty {FLEET.n_sensor_faulty}"
+    command = f"ground simulate --out fleet {sizes} --severity-floor {FLEET.severity_floor:g} --seed {FLEET.seed}\n"
+    assert command in (ROOT / "docs" / "tutorial" / "index.md").read_text(encoding="utf-8")
 
 
 def test_navigation_leaves_no_page_out() -> None:

@@ -25,6 +25,7 @@ from ground.fleet.collect.kinds import Kind
 from ground.fleet.verdicts import VERDICTS_FILE, Verdict, open_verdicts
 from ground.keys import new_key_pair
 from tests.conftest import MOSQUITTO, ROOT, Broker, Peer
+from tests.e2e.airflow_rig import AIRFLOW, airflow_environment
 from tests.e2e.loop_fleet import FLIGHTS_EACH, ILL_FLIGHT, IN_SERVICE, short_flights, simulate, whole_flights
 from tests.e2e.loop_rig import GROUND, WAIT_S, Agent, Process, ground, rows, stream, wait_for
 from tests.ground.repo_ceremony import FLEET, Ceremony, served
@@ -35,8 +36,6 @@ pytestmark = [
     pytest.mark.timeout(3600),
 ]
 
-AIRFLOW = os.environ.get("AIRFLOW", "")
-"""Program of Airflow; with it, its DAG gives the commands of the middle part (``make test-airflow``)."""
 DETECTOR = "engine_vibration_detector"
 FIRST, SECOND = f"{DETECTOR}/1.0.0", f"{DETECTOR}/1.1.0"
 EXAMPLE = ROOT / "ground" / "configs" / "engine_vibration.yaml"
@@ -316,11 +315,9 @@ def _by_airflow(world: World, clock: Clock) -> None:
     words = [str(word) for word in world.retraining()]
     begin = words.index("--config")
     environment = {
-        **os.environ, "AIRFLOW_HOME": str(folder), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "packaging" / "airflow"), "GROUND": str(command),
-        "DRIFT_OPTIONS": " ".join(map(str, world.drift[1:])), "RETRAIN_EVENT": str(world.event),
-        "RETRAIN_OPTIONS": " ".join(words[begin : words.index("--event")]), "SHADOW_OPTIONS": f"--data {world.data}",
-        "SHADOW_REPORT": str(world.report), "SHADOW_POKE_S": "5",
+        **airflow_environment(folder), "GROUND": str(command), "DRIFT_OPTIONS": " ".join(map(str, world.drift[1:])),
+        "RETRAIN_EVENT": str(world.event), "RETRAIN_OPTIONS": " ".join(words[begin : words.index("--event")]),
+        "SHADOW_OPTIONS": f"--data {world.data}", "SHADOW_REPORT": str(world.report), "SHADOW_POKE_S": "5",
     }  # fmt: skip
     with (folder / "log").open("wb") as log:
         subprocess.run([AIRFLOW, "db", "migrate"], check=True, env=environment, stdout=log, stderr=log)

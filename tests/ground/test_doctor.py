@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from edge_agent.layout import METRICS, SIGNATURE
 from ground.cli import app
 from ground.doctor import examination
 from ground.doctor.libraries import (
-    PACKAGES,
+    EXTRAS,
     check_extras,
     check_libraries,
     check_python,
@@ -24,7 +25,7 @@ from ground.doctor.libraries import (
 )
 from ground.doctor.place import check_disk, check_keys
 from ground.doctor.programs import Program, check_programs
-from ground.doctor.threads import judged_threads
+from ground.doctor.threads import check_processes, judged_threads
 from ground.doctor.way import check_way, newest_release
 from ground.keys import new_key_pair
 from ground.pipeline import PREPROCESS
@@ -67,9 +68,10 @@ def test_libraries_that_differ_from_the_constraints_are_a_warning(tmp_path):
 
 
 def test_every_extra_has_its_purpose():
-    """The table names the extras that the package has."""
-    asked = {each.marker and str(each.marker) for each in requirements_of(PACKAGES[0]) if each.marker}
-    assert len(asked) == len(list(check_extras()))
+    """The table names the extras that the package has: write what a new one is for."""
+    project = tomllib.loads((ROOT / "ground" / "pyproject.toml").read_text())["project"]
+    assert set(EXTRAS) == set(project["optional-dependencies"])
+    assert len(list(check_extras())) == len(EXTRAS)
 
 
 def test_a_package_that_is_not_installed_is_asked_for():
@@ -90,6 +92,18 @@ def test_a_program_that_is_missing_is_only_told_of():
 def test_threads_beyond_the_cores(threads, cores, level):
     """As in a container that may use two of sixty."""
     assert judged_threads(threads, cores, "2.13.0").level == level
+
+
+def test_a_machine_without_shared_memory(monkeypatch):
+    """As in a container: said as what it is, not as a folder that cannot be written."""
+    assert check_processes().level == FINE
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("ground.pool.ProcessPoolExecutor", refused)
+    found = check_processes()
+    assert (found.level, "shared memory: expected leave to lock" in found.text) == (FAIL, True)
 
 
 def test_a_place_that_is_no_folder(tmp_path):

@@ -37,7 +37,7 @@ class Bench:
     cells: Mapping[str, str] = field(default_factory=dict)
 
     def record(
-        self, name: str, unit: str, machine: Machine, rng: Generator, *, speed: Samples | float = 1.0, **cells: str
+        self, name: str, unit: str, machine: Machine, rng: Generator, speed: Samples | float = 1.0, /, **cells: str
     ) -> Recording:
         """One recording; every further sensor hears less of the same machine, and a mount is never twice the same."""
         n = round(self.length_s * self.rate_hz)
@@ -175,7 +175,7 @@ def sweeps(rng: Generator) -> Iterator[Recording]:
         cells = {"fault_type": ("bearing", "imbalance", "tool")[number - 5]} if number in sick else {}
         knots = rng.uniform(20.0, 60.0, size=9)
         speed_hz = np.interp(np.linspace(0.0, 8.0, n), np.arange(9.0), knots)
-        yield bench.record(f"s{number}", "spindle", sick.get(number, one), rng, speed=speed_hz, **cells)
+        yield bench.record(f"s{number}", "spindle", sick.get(number, one), rng, speed_hz, **cells)
 
 
 def slow_rotor(rng: Generator) -> Iterator[Recording]:

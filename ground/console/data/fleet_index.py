@@ -7,8 +7,8 @@ never changed, so that each is read once.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,15 @@ _LISTED: Final = (*INTAKES, Kind.EVIDENCE_DATA, Kind.SHADOW, Kind.DRIFT)
 _SHOWN: Final = 200
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a look has read: numbers and odd messages by file, rows by table."""
+
+    numbers: dict[DataFile, int] = field(default_factory=dict)
+    odd: dict[DataFile, int] = field(default_factory=dict)
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+
+
 class FleetIndex:
     """What is known of a fleet; ``cursor`` may be asked from any thread.
 
@@ -51,7 +60,7 @@ class FleetIndex:
         self._numbers: dict[DataFile, int] = {}
         self._next = 0
         self._faults: dict[DataFile, str] = {}
-        self._odd: Counter[DataFile] = Counter()
+        self._odd: dict[DataFile, int] = {}
         self._scan = Scan((), "", 0)
         self._said: tuple[str, ...] = ()
         self._trouble = ""
@@ -127,26 +136,33 @@ class FleetIndex:
         # Those that could not be read are tried again: somebody may have put a whole one in their place.
         come = [file for file in found.files if file.kind in INTAKES and file not in self._numbers]
         read = self._read(come)
-        if not gone and not read:
+        if not gone and not read.numbers:
             is_new = found.files != self._scan.files
             self._scan = found
             return is_new
         with_new = self._database.cursor()
         with_new.execute("BEGIN")
         # The new ones first, in one step with the old ones: compaction never makes an alert vanish for a moment.
-        for name, tables in read.items():
+        for name, tables in read.tables.items():
             together = pa.concat_tables(tables)
             with_new.execute(f"INSERT INTO {name} BY NAME SELECT * FROM together")  # noqa: S608 - a name of TABLES
             del together
         for file in gone:
-            self._forget(with_new, file)
+            number = self._numbers.get(file, -1)
+            with_new.execute(f"DELETE FROM {INTAKES[file.kind].table} WHERE file = ?", [number])  # noqa: S608 - the same
         with_new.execute("COMMIT")
+        # Only now: what could not be taken in is tried again at the next look.
+        self._numbers |= read.numbers
+        self._odd |= read.odd
+        for file in gone:
+            for known in (self._numbers, self._faults, self._odd):
+                known.pop(file, None)
         self._derive(tuple(DERIVED))
         self._scan = found
         return True
 
-    def _read(self, files: Sequence[DataFile]) -> dict[str, list[pa.Table]]:
-        read: dict[str, list[pa.Table]] = {}
+    def _read(self, files: Sequence[DataFile]) -> _Read:
+        read = _Read()
         for file in files:
             intake = INTAKES[file.kind]
             try:
@@ -158,21 +174,12 @@ class FleetIndex:
                 self._faults[file] = str(error)
                 continue
             self._faults.pop(file, None)
-            number = self._next
+            read.numbers[file] = self._next
+            read.odd[file] = rows.odd
+            numbers = pa.array([self._next] * len(rows.table), pa.int64())
+            read.tables.setdefault(intake.table, []).append(rows.table.append_column("file", numbers))
             self._next += 1
-            self._numbers[file] = number
-            self._odd[file] = rows.odd
-            if len(rows.table):
-                numbers = pa.array([number] * len(rows.table), pa.int64())
-                read.setdefault(intake.table, []).append(rows.table.append_column("file", numbers))
         return read
-
-    def _forget(self, cursor: duckdb.DuckDBPyConnection, file: DataFile) -> None:
-        self._faults.pop(file, None)
-        self._odd.pop(file, None)
-        number = self._numbers.pop(file, -1)
-        table = INTAKES[file.kind].table
-        cursor.execute(f"DELETE FROM {table} WHERE file = ?", [number])  # noqa: S608 - a name of TABLES
 
     def refresh_verdicts(self) -> bool:
         """Read the verdicts again, such as after one was written; whether there are other ones."""
@@ -224,7 +231,7 @@ class FleetIndex:
             n = len(self._faults)
             files = "1 file of the dataset is" if n == 1 else f"{n} files of the dataset are"
             said.append(f"{files} left out. {first[:_SHOWN]}")
-        if odd := self._odd.total():
+        if odd := sum(self._odd.values()):
             messages = "1 message is" if odd == 1 else f"{odd} messages are"
             said.append(f"{messages} left out: of a format that this version does not know.")
         if self._scan.older:

@@ -9,7 +9,7 @@ from ground.console.figures.waveform import Told
 from ground.console.figures.window import AlertWindow
 from ground.console.plot import OWN, Axis, Plot, Series
 from ground.errors import DataError
-from ground.features.curves import Curve, curves_of
+from ground.features.curves import Curve, envelope_curve
 from ground.features.rulers import fault_rulers, highest, speeds_of
 from ground.report import words
 from ground.report.view import Absent
@@ -24,7 +24,7 @@ def envelope_figure(window: AlertWindow) -> Told:
     Raises:
         DataError: The spec has no envelope, or nothing in the window is finite.
     """
-    curve = curves_of(window.excerpt, window.channel).envelope
+    curve = envelope_curve(window.excerpt, window.channel)
     if isinstance(curve, Absent):
         raise DataError(curve.text)
     rulers = fault_rulers(window.excerpt, speeds_of(window.excerpt))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -70,7 +71,8 @@ def _marks(alert: AlertDetail, window: AlertWindow, highest_hz: float) -> Iterab
 def ruler_marks(rulers: Iterable[Ruler], highest: float) -> Iterable[Mark]:
     """The labelled places of rulers as marks, a row of labels for each ruler."""
     for row, ruler in enumerate(rulers):
-        name = ruler.caption.split(" ", maxsplit=1)[0]
+        # Captions end with the speed or the frequency, which the axis tells.
+        name = " ".join(itertools.takewhile(lambda word: not word[0].isdigit(), ruler.caption.split()))
         for mark in [mark for mark in ruler.marks if mark.label and 0.0 < mark.at <= highest][:_MOST_MARKS]:
             yield Mark(label=f"{name} {mark.label}", at=mark.at, row=row)
 

@@ -50,7 +50,7 @@ def _checked(request: Request, form: FormData) -> Response:
         services.audit.note(user=name, address=address, action="login failed")
         said = "Name or password is wrong."
         return _form(request, wanted=wanted, said=said, status=HTTPStatus.UNAUTHORIZED)
-    services.limit.succeeded(name)
+    services.limit.succeeded(name, address)
     services.audit.note(user=name, address=address, action="login")
     response = RedirectResponse(_own(wanted), HTTPStatus.SEE_OTHER)
     set_cookie(request, response, SESSION, session.token)

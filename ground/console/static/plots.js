@@ -37,7 +37,8 @@
     drawClear: [(u) => { for (const mark of plot.marks || []) if ("to" in mark) span(u, mark); }],
     draw: [(u) => {
       for (const line of plot.lines || []) level(u, line);
-      for (const mark of plot.marks || []) if (!("to" in mark)) upright(u, mark);
+      const taken = [];
+      for (const mark of plot.marks || []) if (!("to" in mark)) upright(u, mark, taken);
     }],
   }});
 
@@ -50,7 +51,8 @@
     u.ctx.restore();
   };
 
-  const upright = (u, mark) => {
+  // A label that would cover the one before it in its row is left out; its line stays.
+  const upright = (u, mark, taken) => {
     const at = u.valToPos(mark.from, "x", true);
     if (at < u.bbox.left || at > u.bbox.left + u.bbox.width) return;
     stroke(u, mark.style, [[at, u.bbox.top], [at, u.bbox.top + u.bbox.height]]);
@@ -58,7 +60,11 @@
     u.ctx.fillStyle = color("ink");
     u.ctx.textAlign = "left";
     u.ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-    u.ctx.fillText(mark.label, at + 3, u.bbox.top + (12 + 13 * (mark.row || 0)) * devicePixelRatio);
+    const row = mark.row || 0, width = u.ctx.measureText(mark.label).width;
+    if (at + 3 >= (taken[row] || 0) && at + width < u.bbox.left + u.bbox.width + 12) {
+      u.ctx.fillText(mark.label, at + 3, u.bbox.top + (12 + 13 * row) * devicePixelRatio);
+      taken[row] = at + width + 8;
+    }
     u.ctx.restore();
   };
 

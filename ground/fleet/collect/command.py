@@ -51,12 +51,12 @@ def run(
     from ground.fleet.collect.collector import CollectorPlan
     from ground.fleet.collect.link import BrokerAddress
 
-    host, port = _host_and_port(broker, MQTTS_PORT if ca else MQTT_PORT)
+    host, port = host_and_port(broker, MQTTS_PORT if ca else MQTT_PORT)
     own = name or socket.gethostname()
     _check_name(own, "--name")
     _check_name(group, "--group")
     address = BrokerAddress(
-        host=host, port=port, username=username, password=_password(password_file),
+        host=host, port=port, username=username, password=password_of(password_file),
         ca=str(ca or ""), certificate=str(certificate or ""), key=str(key or ""),
     )  # fmt: skip
     _collect(CollectorPlan(root=out, name=own, batch_s=every), address, group)
@@ -112,7 +112,12 @@ def compact(
     console.print(f"{fewer} files less")
 
 
-def _host_and_port(text: str, default: int) -> tuple[str, int]:
+def host_and_port(text: str, default: int) -> tuple[str, int]:
+    """Host and port of ``--broker``.
+
+    Raises:
+        ConfigError: It is neither HOST nor HOST:PORT.
+    """
     host, _, port = text.rpartition(":") if re.search(r":\d+$", text) else (text, "", "")
     if not host or len(host) > 253 or (port and not 0 < int(port) < 65_536):  # noqa: PLR2004 - a name's and a port's limits
         raise ConfigError(f"--broker: expected HOST or HOST:PORT, got {text!r}; write for example broker.example:8883")
@@ -124,7 +129,12 @@ def _check_name(text: str, option: str) -> None:
         raise ConfigError(f"{option}: expected letters, digits and . _ -, at most 64, got {text!r:.80}; choose another")
 
 
-def _password(path: Path | None) -> str:
+def password_of(path: Path | None) -> str:
+    """The password in a file; empty where none is named.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     if path is None:
         return ""
     try:

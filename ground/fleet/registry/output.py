@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ground.fleet.registry.comparison import Comparison, Measured
@@ -40,7 +41,7 @@ def show_versions(versions: Sequence[RegisteredVersion], *, as_json: bool) -> No
     for each in versions:
         subject, decision = each.subject, each.decision
         table.add_row(
-            subject.name, each.state.value, subject.fleet, subject.release_class, decision.at, _text(decision.by),
+            subject.name, each.state.value, subject.fleet, subject.release_class, decision.at, escape(decision.by),
             subject.digest[:_SHORT],
         )  # fmt: skip
     _print(table)
@@ -62,7 +63,7 @@ def show_history(version: RegisteredVersion, history: History, *, as_json: bool)
         typer.echo(f"{name:16} {text}")
     table = Table("at", "state", "by", "reason", "evidence")
     for each in about:
-        table.add_row(each.at, _state_of(each, version), _text(each.by), _text(each.reason), _evidence(each))
+        table.add_row(each.at, _state_of(each, version), escape(each.by), escape(each.reason), _evidence(each))
     _print(table)
 
 
@@ -81,7 +82,7 @@ def show_comparison(found: Comparison, *, as_json: bool) -> None:
     _print(table)
     table = Table("fact", found.before, found.after)
     for fact in found.facts:
-        table.add_row(fact.name, _text(fact.before), "the same" if fact.is_same else _text(fact.after))
+        table.add_row(fact.name, escape(fact.before), "the same" if fact.is_same else escape(fact.after))
     _print(table)
 
 
@@ -114,11 +115,6 @@ def _measured(value: Measured) -> str:
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4g}"
-
-
-def _text(text: str) -> str:
-    """What people wrote holds no markup."""
-    return text.replace("[", r"\[")
 
 
 def _json(document: Any) -> None:

@@ -51,6 +51,7 @@ def open_registry(location: str | Path, *, make: bool = False) -> Registry:
     from ground.mlflow_client import mlflow_client
 
     where = str(location)
+    _refuse_password(where)
     if where.startswith(_SERVERS):
         with asking(where):
             client = mlflow_client(where)
@@ -58,6 +59,15 @@ def open_registry(location: str | Path, *, make: bool = False) -> Registry:
     if "://" in where:
         raise RegistryError(f"--registry: expected a folder, or a URL with http or https, got {where}; correct it")
     return _open_folder(Path(location), make=make)
+
+
+def _refuse_password(address: str) -> None:
+    """Errors name the address, and so does the list of processes."""
+    if "@" in address.partition("://")[2].partition("/")[0]:
+        raise RegistryError(
+            "--registry: expected a URL without a user or password, got one with them; the environment gives them: "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
 
 
 def _open_folder(folder: Path, *, make: bool) -> Registry:
@@ -201,8 +211,7 @@ class Registry:
                 return ()
             return (plan_promotion(history, version, asked, metrics, _now()),)
 
-        plan(before)
-        if asked.report != NO_REPORT:
+        if plan(before) and asked.report != NO_REPORT:
             with asking(self._where):
                 self._artefacts.put(asked.report, REPORT)
         return self._decide(before, plan).version(version)

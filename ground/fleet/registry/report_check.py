@@ -15,6 +15,7 @@ LEAST_CONFIDENCE: Final = 0.95
 """A report by a laxer rule is no evidence: anything is ready by some rule."""
 _SHORT: Final = 16
 _LARGEST_REPORT: Final = 64 * 1024 * 1024
+_MOST_FLIGHTS: Final = 10**9
 _ROUNDING: Final = 1e-9
 
 
@@ -115,11 +116,24 @@ def _reported(document: Any) -> Reported:
         shadow=str(document["shadow"][1]),
         active=tuple(str(digest) for _, digest in document["active"]),
         verdict=str(document["verdict"]),
-        limit=float(document["rule"]["limit"]),
-        confidence=float(document["rule"]["confidence"]),
-        flights=int(document["flights"]),
+        limit=_share(document["rule"]["limit"]),
+        confidence=_share(document["rule"]["confidence"]),
+        flights=_count(document["flights"]),
         gained=len(document["gained"]),
     )
+
+
+def _share(value: Any) -> float:
+    """Not NaN, which JSON of Python may hold, and which no limit excludes."""
+    if type(value) is not float or not 0.0 < value < 1.0:
+        raise ValueError(f"{value!r:.20} for a share")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value > _MOST_FLIGHTS:
+        raise ValueError(f"{value!r:.20} for a count")
+    return value
 
 
 def _check_numbers(what: str, found: Reported) -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from edge_agent.layout import MANIFEST
+from edge_agent.layout import MANIFEST, METRICS
 from edge_agent.manifest import RELEASE, Manifest
+from edge_agent.strict_json import parse_json
 from ground.config import load_config
 from ground.errors import GateError
 from ground.fleet.registry.states import State as Standing
@@ -79,22 +80,25 @@ def begin(request: Request, ledger: Ledger, registry: Registry) -> Run | Skipped
         GateError: No release came of the run, and nothing that it depends on has changed since.
         OSError: The disk refuses.
     """
-    name = ledger.name_of(request.cause, request.event, utc_now())
+    name = ledger.name_of(request.cause, request.event, request.config.detector, utc_now())
     found = ledger.find(name)
-    if any(run.state == State.DONE.value or _is_made(run, request.workspace) for run in found):
+    if any(run.state == State.DONE.value or _is_made(run, request.workspace, ledger) for run in found):
         return found[0]
     why = why_not(request, registry)
     if why:
         return Skipped(why, ledger.skip(request.event.digest if request.event else name, why, utc_now()))
     chosen = choose(request)
+    sequences = _sequences(request, registry)
     if not found or found[0].basis != chosen.basis:
-        return _open(request, ledger, registry, name, chosen)
+        return _open(request, ledger, sequences, name, chosen)
     if found[0].state == State.NOT_RELEASED.value:
         raise GateError(
             f"{name}: expected other flights, verdicts or another config than those of which no release came, got the "
             f"same; see {ledger.path(name) / SELECTION}"
         )
-    return found[0]
+    # Another version has been made since: agents would not go back to the number that this one was to have.
+    is_overtaken = found[0].sequence <= max(sequences.values(), default=-1)
+    return _open(request, ledger, sequences, name, chosen) if is_overtaken else found[0]
 
 
 def why_not(request: Request, registry: Registry) -> str:
@@ -151,15 +155,16 @@ def register(run: Run, folder: Path, registry: Registry, *, keys: Sequence[Path]
         reason: What the registry is told.
 
     Raises:
-        PromotionError: It may not be promoted.
+        PromotionError: It may not be promoted; another shadow has got the place, which only a person's word takes.
         RegistryError: The registry cannot be used.
     """
     from ground.fleet.registry.plan import Promotion
 
     registry.register(folder, keys=list(keys), by=BY)
+    by_hand = run.cause == Cause.MANUAL.value
     for old, new in _STEPS:
         if registry.version(run.bundle_id).state is old:
-            asked = Promotion(to=new, approver=BY, reason=reason, replace=new is Standing.SHADOW)
+            asked = Promotion(to=new, approver=BY, reason=reason, replace=by_hand and new is Standing.SHADOW)
             registry.promote(run.bundle_id, asked)
     return registry.version(run.bundle_id)
 
@@ -170,9 +175,14 @@ def reason_of(run: Run, counts: Mapping[str, int]) -> str:
     return f"{run.name}: recordings {flights}"
 
 
-def _is_made(run: Run, workspace: Workspace) -> bool:
-    """Whether a run has its release: from then on, what it was made of no longer matters to it."""
-    return run.state == State.OPEN.value and workspace.release(run.detector, run.version).exists()
+def _is_made(run: Run, workspace: Workspace, ledger: Ledger) -> bool:
+    """Whether a run has its release, and no other one its version: from then on, what it was made of is settled."""
+    metrics = workspace.release(run.detector, run.version) / METRICS
+    if run.state != State.OPEN.value or not metrics.exists():
+        return False
+    evidence = parse_json(metrics.read_bytes(), where=str(metrics))
+    config = load_config(ledger.path(run.name) / CONFIG)
+    return isinstance(evidence, dict) and evidence.get("config_digest") == config.digest
 
 
 def _refuse_development(release: Release, reasons: Sequence[str]) -> None:
@@ -181,17 +191,21 @@ def _refuse_development(release: Release, reasons: Sequence[str]) -> None:
         raise GateError("\n".join([*reasons, text]))
 
 
-def _open(request: Request, ledger: Ledger, registry: Registry, name: str, chosen: Chosen) -> Run:
+def _sequences(request: Request, registry: Registry) -> dict[str, int]:
+    """The sequence of each version of the detector that the workspace or the registry knows."""
     detector = request.config.detector
     registered = {each.subject.version: each.subject.sequence for each in _versions(registry, detector)}
-    known = {**released(request.workspace, detector), **registered}
+    return {**released(request.workspace, detector), **registered}
+
+
+def _open(request: Request, ledger: Ledger, sequences: Mapping[str, int], name: str, chosen: Chosen) -> Run:
     run = Run(
         name=name,
         cause=request.cause.value,
         event=request.event.digest if request.event else "",
-        detector=detector,
-        version=next_version(known),
-        sequence=max([request.config.bundle.sequence, *(n + 1 for n in known.values())]),
+        detector=request.config.detector,
+        version=next_version(sequences),
+        sequence=max([request.config.bundle.sequence, *(n + 1 for n in sequences.values())]),
         begun=f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
         basis=chosen.basis,
         state=State.OPEN.value,

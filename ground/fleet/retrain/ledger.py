@@ -105,17 +105,18 @@ class Ledger:
         finally:
             lock.close()
 
-    def name_of(self, cause: Cause, event: DriftEvent | None, now: datetime) -> str:
-        """The name of the run that a command is about; the same for the same event, and for the same quarter.
+    def name_of(self, cause: Cause, event: DriftEvent | None, detector: str, now: datetime) -> str:
+        """The name of the run that a command is about; the same for the same event, and for a detector's same quarter.
 
-        A manual one is another one each time, unless one waits to be gone on with.
+        A manual one is another one each time, unless one of the detector waits to be gone on with.
         """
         if event is not None:
             return f"{cause.value}-{event.digest[:_DIGITS]}"
         if cause is Cause.SCHEDULE:
-            return f"{cause.value}-{now.year}Q{(now.month - 1) // _MONTHS_A_QUARTER + 1}"
-        waiting = [run for run in self.runs() if run.cause == cause.value and run.state == State.OPEN.value]
-        return waiting[-1].name if waiting else f"{cause.value}-{now:%Y%m%dT%H%M%S.%fZ}"
+            return f"{cause.value}-{detector}-{now.year}Q{(now.month - 1) // _MONTHS_A_QUARTER + 1}"
+        sought = (cause.value, detector, State.OPEN.value)
+        waiting = [run for run in self.runs() if (run.cause, run.detector, run.state) == sought]
+        return waiting[-1].name if waiting else f"{cause.value}-{detector}-{now:%Y%m%dT%H%M%S.%fZ}"
 
     def path(self, name: str) -> Path:
         """The folder of a run."""

@@ -11,7 +11,7 @@ from ground.cli import main
 from ground.fleet.registry.states import State
 from tests.ground.registry_rig import metrics, report
 
-BY = ("--approver", "A. [b]Person", "--reason", "as the test says")
+BY = ("--approver", r"A. [b]\[i]Person", "--reason", "as the test says")
 FLYING = (State.VALIDATION, State.ACTIVE)
 
 
@@ -46,12 +46,16 @@ def test_from_registration_to_comparison(ground, rig, tmp_path):
         "registry", "promote", two.name, "--to", "active", "--shadow-report", tmp_path / "report.json", *BY
     )
     assert (code, out.splitlines()[1]) == (0, "small/1.0.0 is retired: this one has its place")
+    kept = sorted((tmp_path / "r" / "artefacts").iterdir())
+    (tmp_path / "report.json").write_bytes(b"something else")
+    ground("registry", "promote", two.name, "--to", "active", "--shadow-report", tmp_path / "report.json", *BY)
+    assert sorted((tmp_path / "r" / "artefacts").iterdir()) == kept
     code, out, _ = ground("registry", "list", "--json")
     assert [(each["name"], each["state"]) for each in json.loads(out)] == [
         (one.name, "retired"), (two.name, "active"),
     ]  # fmt: skip
     code, out, _ = ground("registry", "list")
-    assert "A. [b]Person" in out
+    assert r"A. [b]\[i]Person" in out
     code, out, _ = ground("registry", "show", two.name)
     assert two.digest in out
     assert "as the test says" in out
@@ -77,6 +81,8 @@ def test_from_registration_to_comparison(ground, rig, tmp_path):
     [
         (("list",), "expected a folder with registry.db"),
         (("list", "--registry", "ftp://host"), "a URL with http or https"),
+        (("list", "--registry", "http://bob:s3cret@127.0.0.1:9/x"), "a URL without a user or password, got one with"),
+        (("list", "--registry", "postgresql://bob:s3cret@host/x"), "a URL without a user or password, got one with"),
         (("show", "small/1.0.0", "--registry", "/dev/null"), "expected a folder with registry.db"),
         (("promote", "x", "--to", "active", "--approver", "", "--reason", "r"), "approver: expected"),
         (("promote", "x", "--to", "active", "--shadow-report", "none", *BY), "--shadow-report: expected a file"),
@@ -91,6 +97,7 @@ def test_bad_input(ground, arguments, message, tmp_path, monkeypatch):
     code, _, error = ground("registry", *arguments)
     assert code == 2
     assert message in error
+    assert "s3cret" not in error
     assert list(tmp_path.iterdir()) == []
 
 

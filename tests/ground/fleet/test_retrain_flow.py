@@ -26,8 +26,9 @@ from ground.fleet.retrain import flow
 from ground.fleet.retrain.ledger import Ledger
 from ground.fleet.retrain.ledger import State as Progress
 from ground.pack import unpack_bundle
+from ground.workspace import Workspace
 from tests.conftest import ROOT
-from tests.ground.registry_rig import PERSON, Made, Rig
+from tests.ground.registry_rig import PERSON, Made, Rig, metrics
 from tests.ground.repo_ceremony import Ceremony, begin_public
 
 DIGEST = "ab" * 32
@@ -35,6 +36,11 @@ DIGEST = "ab" * 32
 
 class Killed(BaseException):
     """Nothing catches it."""
+
+
+def dies(*_, **__):
+    """A kill."""
+    raise Killed
 
 
 @dataclass
@@ -72,7 +78,8 @@ class World:
         """Leaves what the real one leaves: a release's manifest, and its bundle where there is a key."""
         self.trained += 1
         release_class = "development" if self.reasons else "release"
-        made = self.rig.bundle(version, sequence=config.bundle.sequence, release_class=release_class)
+        evidence = json.dumps({**json.loads(metrics()), "config_digest": config.digest}).encode()
+        made = self.rig.bundle(version, evidence, sequence=config.bundle.sequence, release_class=release_class)
         folder = workspace.release("small", version)
         unpack_bundle(made.path.read_bytes(), folder)
         if self.signs:
@@ -142,6 +149,9 @@ def test_an_event_trains_once(world):
     decision = world.registry.history("small").decisions[-1]
     assert decision.by == "ground retrain"
     assert decision.reason.endswith("recordings 1 not_flown")
+    (path,) = world.workspace.glob("retraining/*/config.yaml")
+    config = load_config(path)
+    assert (config.preprocess.selection["not_flown"], config.bundle.sequence) == (1, 2)
     code, said, _ = world.drift(world.event("again.json"))
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
 
@@ -150,9 +160,6 @@ def test_an_event_trains_once(world):
 def test_a_run_that_dies_is_gone_on_with(world, step):
     """At whichever step; the version is not counted up, and nothing is done twice."""
     write = Ledger.write
-
-    def dies(*_, **__):
-        raise Killed
 
     def dies_when_done(self, run, progress):
         return dies() if progress is Progress.DONE else write(self, run, progress)
@@ -168,6 +175,20 @@ def test_a_run_that_dies_is_gone_on_with(world, step):
     code, said, _ = world.drift(world.event())
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
     assert [each.subject.version for each in world.registry.versions("small")] == ["1.0.0", "1.1.0"]
+
+
+def test_a_version_that_a_person_made_meanwhile_is_not_its_own(world):
+    """The run was killed before it had one: it takes the next number, and the evidence is of its own flights."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flow, "run_pipeline", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event())
+    by_hand = load_config(world.config)
+    sequence = by_hand.bundle.model_copy(update={"sequence": 7})
+    world.pipeline(by_hand.model_copy(update={"bundle": sequence}), Workspace(world.workspace), version="1.1.0")
+    code, said, _ = world.drift(world.event())
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.2.0", 2)
+    assert world.registry.version("small/1.2.0").subject.sequence == 8
 
 
 def test_events_that_are_not_followed(world):
@@ -229,7 +250,8 @@ def test_a_failed_gate(world, monkeypatch):
 
     monkeypatch.setattr(flow, "run_pipeline", fails)
     assert world.drift(world.event())[0] == 3
-    assert "expected other flights" in world.drift(world.event())[2]
+    (path,) = world.workspace.glob("retraining/*/run.json")
+    assert json.loads(path.read_bytes())["state"] == "not_released"
 
 
 def test_a_release_that_waits_for_its_signature(world):
@@ -243,6 +265,21 @@ def test_a_release_that_waits_for_its_signature(world):
     world.sign("1.1.0")
     code, said, _ = world.drift(world.event())
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
+
+
+def test_a_shadow_of_a_person_stays(world):
+    """One that got the place while the flights were trained on; the run waits for the place."""
+    world.signs = False
+    world.drift(world.event())
+    world.rig.register(world.registry, world.rig.bundle("3.0.0"), State.VALIDATION, State.SHADOW)
+    world.sign("1.1.0")
+    code, _, errors = world.drift(world.event())
+    assert code == 2
+    assert "small/1.1.0: expected no shadow in fleet test, got 3.0.0" in errors
+    assert (world.state("3.0.0"), world.state("1.1.0")) == (State.SHADOW, State.VALIDATION)
+    world.registry.retire("small/3.0.0", **PERSON)
+    assert world.drift(world.event())[0] == 0
+    assert world.state("1.1.0") is State.SHADOW
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +310,20 @@ def test_as_far_as_keys_allow(world, founded, tmp_path):
     assert offers(ceremony, public=True) == {"small/1.1.0": SHADOW, "small/1.2.0": SHADOW}
 
 
+def test_what_was_retired_meanwhile_is_not_offered(world, founded, tmp_path):
+    """A person decided between a kill and the same command again."""
+    ceremony = founded.copy(tmp_path / "repo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ground.fleet.retrain.offer.offer_shadow", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event(), "--repo", ceremony.folder)
+    world.registry.retire("small/1.1.0", **PERSON)
+    code, said, _ = world.drift(world.event(), "--repo", ceremony.folder)
+    assert code == 0
+    assert "small/1.1.0 is retired" in said
+    assert offers(ceremony, public=False) == {}
+
+
 @pytest.mark.parametrize(
     ("reason", "options", "text"),
     [
@@ -299,12 +350,3 @@ def test_mistakes_are_explained(world, reason, options, text):
     assert code == 2
     assert text in errors
     assert world.trained == 0
-
-
-def test_the_config_of_the_run_says_what_was_chosen(world):
-    """It is what the evidence is made with."""
-    world.drift(world.event())
-    (path,) = world.workspace.glob("retraining/*/config.yaml")
-    config = load_config(path)
-    assert config.preprocess.selection["not_flown"] == 1
-    assert config.bundle.sequence == 2

@@ -86,15 +86,22 @@ def test_files_of_another_kind(tmp_path, content):
 def test_names_of_runs(ledger, event_file):
     """The same event and the same quarter are the same run; a manual one is gone on with while it is open."""
     event = read_event(event_file())
-    assert ledger.name_of(Cause.DRIFT, event, NOW) == f"drift-{event.digest[:12]}"
-    assert ledger.name_of(Cause.SCHEDULE, None, NOW) == "schedule-2026Q4"
-    assert ledger.name_of(Cause.SCHEDULE, None, datetime(2027, 1, 1, tzinfo=UTC)) == "schedule-2027Q1"
-    fresh = ledger.name_of(Cause.MANUAL, None, NOW)
-    assert fresh == "manual-20261128T230000.000000Z"
+    assert ledger.name_of(Cause.DRIFT, event, "d", NOW) == f"drift-{event.digest[:12]}"
+    assert ledger.name_of(Cause.SCHEDULE, None, "d", NOW) == "schedule-d-2026Q4"
+    assert ledger.name_of(Cause.SCHEDULE, None, "d", datetime(2027, 1, 1, tzinfo=UTC)) == "schedule-d-2027Q1"
+    fresh = ledger.name_of(Cause.MANUAL, None, "d", NOW)
+    assert fresh == "manual-d-20261128T230000.000000Z"
     ledger.write(RUN, State.OPEN)
-    assert ledger.name_of(Cause.MANUAL, None, NOW) == RUN.name
+    assert ledger.name_of(Cause.MANUAL, None, "d", NOW) == RUN.name
     ledger.write(RUN, State.DONE)
-    assert ledger.name_of(Cause.MANUAL, None, NOW) == fresh
+    assert ledger.name_of(Cause.MANUAL, None, "d", NOW) == fresh
+
+
+def test_detectors_of_one_workspace_have_their_own_runs(ledger):
+    """The quarter of one is not that of another, and nobody goes on with another's."""
+    ledger.write(RUN, State.OPEN)
+    assert ledger.name_of(Cause.MANUAL, None, "e", NOW) == "manual-e-20261128T230000.000000Z"
+    assert ledger.name_of(Cause.SCHEDULE, None, "e", NOW) != ledger.name_of(Cause.SCHEDULE, None, "d", NOW)
 
 
 def test_a_run_comes_back_as_it_was(ledger):

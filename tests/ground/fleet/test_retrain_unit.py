@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from ground.fleet.command_retrain import EXIT_SKIPPED, EXIT_UNSIGNED
+from ground.exit_code import ExitCode
 from ground.fleet.retrain.cause import Cause
 from tests.conftest import ROOT
 
@@ -59,6 +59,6 @@ def test_once_a_quarter():
 def test_agrees_with_the_command():
     """What waits for a person is no failure."""
     lines = SERVICE.read_text().splitlines()
-    assert f"SuccessExitStatus={EXIT_SKIPPED} {EXIT_UNSIGNED}" in lines
+    assert f"SuccessExitStatus={ExitCode.NOT_FOLLOWED:d} {ExitCode.UNSIGNED:d}" in lines
     (command,) = [line for line in lines if line.startswith("ExecStart=")]
     assert f"ground retrain --reason {Cause.SCHEDULE.value} $RETRAIN_OPTIONS" in command

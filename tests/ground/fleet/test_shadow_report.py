@@ -66,6 +66,17 @@ def test_flights_that_differ_are_named():
     assert found.active == (("d/1.0.0", "aa"),)
 
 
+def test_windows_are_named_to_the_nanosecond():
+    """Beyond 2^53, beside flights without an alarm."""
+    end_ns = 1_764_374_400_123_456_789
+    sides = [
+        table({"F1": [N], "F2": [state]}, bundle) for state, bundle in ((N, ("d/1.0.0", "aa")), (A, ("d/2.0.0", "bb")))
+    ]
+    ends = pa.array([end_ns, end_ns], pa.int64())
+    active, shadow = (each.set_column(COLUMNS.index("end_ns"), "end_ns", ends) for each in sides)
+    assert [each.end_ns for each in compare(active, shadow, RULE, quiet_h=0.0).gained] == [end_ns]
+
+
 def test_a_shadow_that_saw_too_little_does_not_count():
     """Half of what the active detector assessed must have been assessed by both; silence is no agreement."""
     found = report(
@@ -192,10 +203,10 @@ def test_summaries_are_read_from_the_dataset(ask):
         Publication(topic="aircraft/OO-ABC/engine/1/flight", payload=bytes(msgpack.packb({**document, **changed})))
         for changed in ({}, {"flight": "F2"}, {"schema": 9})
     ]
-    _, said, _ = ask(3, summaries=summaries)
+    _, said, notes = ask(3, summaries=summaries)
     assert "2 flights of 1 engines seen by both" in said
     assert "1 under way wait" in said
-    assert "1 summaries of flights left out" in said
+    assert "1 summaries of flights left out" in notes
 
 
 @pytest.fixture
@@ -231,7 +242,7 @@ def test_from_a_dataset_to_an_exit_code(ask, tmp_path):
     code, said, _ = ask(400, "--bundle", "bb", "--quiet", 0)
     assert code == 0
     assert "verdict: ready" in said
-    code, said, _ = ask(0, "--bundle", "bb", "--json")
+    code, said, _ = ask(0, "--bundle", "bb", "--quiet", 0, "--json")
     assert (code, json.loads(said)["verdict"]) == (0, "ready")
 
 

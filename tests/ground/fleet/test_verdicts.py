@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -238,6 +239,10 @@ def test_a_person_decides(ask):
     open_ones = ask("list", "--open")[1]
     assert first.alert_id not in open_ones
     assert "needs_review by bob" in open_ones
+    listed = json.loads(ask("list", "--json")[1])["alerts"]
+    assert {each["alert_id"]: each["verdict"] for each in listed} == {
+        first.alert_id: "false_alarm", second.alert_id: "needs_review",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

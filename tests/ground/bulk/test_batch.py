@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,52 +17,17 @@ from edge_agent.layout import COMMISSIONING_POLICY, SCALER
 from edge_agent.unit_files import write_unit
 from edge_agent.unit_state import KNOWN, new_unit
 from ground import batch_table
-from ground.batch import ModelSource, load_signed, run_batch
+from ground.batch import ModelSource, load_signed
 from ground.batch_table import SCHEMA, ResultsWriter
+from ground.bulk.run import run_batch
+from ground.engine import LocalEngine
 from ground.errors import DataError
 from ground.frames import frames_of
-from ground.interim import interim_bytes
 from ground.pack import pack_bundle
-from ground.recording import PhaseRun, Recording, Stretch
-from ground.recording_index import INDEX_NAME, read_index, table_bytes
+from ground.recording_index import read_index
 from ground.recordings import load_recording
 from tests.conftest import small_members, small_spec
-
-RATE_HZ = 1000
-COLUMNS = ("recording_id", "file", "unit_id", "sampling_rate_hz", "channels", "signal_units", "label")
-S = 10**9
-
-
-def flight(rng, seconds, start_ns):
-    """A stretch of noise that is five times as strong in its second half, with a change of phase."""
-    n = round(seconds * RATE_HZ)
-    samples = rng.standard_normal((n, 1), dtype=np.float32)
-    samples[n // 2 :] *= np.float32(5.0)
-    labels = (np.arange(n) >= n // 2).astype(np.int8)
-    return Stretch(start_ns, samples, np.zeros((n, 0)), (PhaseRun(0, "climb"), PhaseRun(n // 3, "cruise")), labels)
-
-
-@pytest.fixture
-def data(tmp_path):
-    """A folder of three preprocessed flights, the second in two stretches, the third shorter than a window."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    rows = [
-        dict(zip(COLUMNS, (name, f"{name}.parquet", name, str(RATE_HZ), "acc_1", "g", "mixed"), strict=True))
-        for name in ("one", "two", "three")
-    ]
-    (folder / INDEX_NAME).write_bytes(table_bytes(COLUMNS, rows))
-    rng = np.random.default_rng(11)
-    for info, lengths in zip(read_index(folder), ([31.5], [12.0, 25.25], [1.5]), strict=True):
-        stretches = tuple(flight(rng, seconds, 100 * S * index) for index, seconds in enumerate(lengths))
-        (folder / info.file).write_bytes(interim_bytes(Recording(info, (), stretches)))
-    return folder
-
-
-@pytest.fixture
-def source(small_bundle):
-    """The small bundle and its key."""
-    return ModelSource(small_bundle.path, (small_bundle.key,))
+from tests.ground.bulk.conftest import RATE_HZ
 
 
 def direct(source, data, name):
@@ -86,7 +50,7 @@ def test_rows_are_the_assessments(source, data, no_progress, monkeypatch, rows_a
     """Byte for byte those of the whole recordings, in the order of the index, in row groups of one size."""
     monkeypatch.setattr(batch_table, "ROWS_AT_ONCE", rows_at_once)
     out = data.parent / "results" / "out.parquet"
-    report = run_batch(source, data, out, progress=no_progress, workers=1)
+    report = run_batch(source, str(data), str(out), progress=no_progress, engine=LocalEngine(1))
     table = pq.read_table(out)
     assert table.schema.equals(SCHEMA)
     for name in ("one", "two", "three"):
@@ -117,7 +81,7 @@ def test_units_that_cannot_be_read_are_told_first(source, data, tmp_path, no_pro
     make(tmp_path / "units")
     knowing = replace(source, units=tmp_path / "units")
     with pytest.raises(DataError, match=text):
-        run_batch(knowing, data, tmp_path / "out.parquet", progress=no_progress, workers=1)
+        run_batch(knowing, str(data), str(tmp_path / "out.parquet"), progress=no_progress, engine=LocalEngine(1))
 
 
 def test_a_known_unit_is_assessed_as_it_was_on_board(data, small_bundle, tmp_path, no_progress):
@@ -135,7 +99,7 @@ def test_a_known_unit_is_assessed_as_it_was_on_board(data, small_bundle, tmp_pat
     state = new_unit(f"{info.aircraft}/{info.engine}", load_signed(source).bundle_digest, KNOWN)
     (tmp_path / "units").mkdir()
     write_unit(tmp_path / "units", replace(state, shift=(0.5,) * n_feature))
-    run_batch(source, data, tmp_path / "out.parquet", progress=no_progress, workers=1)
+    run_batch(source, str(data), str(tmp_path / "out.parquet"), progress=no_progress, engine=LocalEngine(1))
     rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
     said = {row["recording_id"]: (row["unit"], bool(row["unit_shift"])) for row in rows}
     assert said == {"one": ("known", True), "two": ("commissioning", False)}
@@ -146,7 +110,7 @@ def test_the_table_does_not_depend_on_the_processes(source, data, tmp_path, no_p
     """One or two: the same bytes."""
     files = [tmp_path / f"{workers}.parquet" for workers in (1, 2)]
     for workers, path in enumerate(files, start=1):
-        run_batch(source, data, path, progress=no_progress, workers=workers)
+        run_batch(source, str(data), str(path), progress=no_progress, engine=LocalEngine(workers))
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
@@ -155,7 +119,7 @@ def test_a_bad_recording_is_left_out_whole(source, data, tmp_path, no_progress):
     info = next(info for info in read_index(data) if info.recording_id == "two")
     table = pq.ParquetFile(data / info.file).read()
     pq.write_table(table.slice(0, 12 * RATE_HZ), data / info.file)
-    report = run_batch(source, data, tmp_path / "out.parquet", progress=no_progress, workers=1)
+    report = run_batch(source, str(data), str(tmp_path / "out.parquet"), progress=no_progress, engine=LocalEngine(1))
     assert [failure.recording_id for failure in report.failures] == ["two"]
     assert "expected 2 stretches, got 1" in report.failures[0].text
     assert set(pq.read_table(tmp_path / "out.parquet")["recording_id"].to_pylist()) == {"one"}
@@ -169,7 +133,7 @@ def test_nothing_readable_writes_nothing(source, data, tmp_path, no_progress):
     out.parent.mkdir()
     out.write_bytes(b"older")
     with pytest.raises(DataError, match=r"expected a readable recording, got none; .*one\.parquet"):
-        run_batch(source, data, out, progress=no_progress, workers=1)
+        run_batch(source, str(data), str(out), progress=no_progress, engine=LocalEngine(1))
     assert out.read_bytes() == b"older"
     assert list(out.parent.iterdir()) == [out]
 
@@ -184,7 +148,6 @@ def test_parts_fill_row_groups(tmp_path, monkeypatch):
             columns = {name: [f"{index}"] * size if name == "recording_id" else [None] * size for name in SCHEMA.names}
             pq.write_table(pa.table(columns, schema=SCHEMA), part)
             writer.add(part)
-            assert not part.exists()
     file = pq.ParquetFile(tmp_path / "joined.parquet")
     assert group_sizes(tmp_path / "joined.parquet") == [4] * 6
     joined = [str(index) for index, size in enumerate(sizes) for _ in range(size)]

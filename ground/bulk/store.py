@@ -1,0 +1,201 @@
+"""Where recordings lie: a folder of this machine, or of an object store that pyarrow or fsspec can read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import fs
+
+from ground.errors import DataError
+
+_CHUNK_BYTES = 4 << 20
+_SCHEME = "://"
+_LOGIN = re.compile(r"://[^/]*@")
+_LOCAL = "file://"
+_HELP = "see docs/how-to/batch.md"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a store.
+
+    Attributes:
+        name: Its path in the store.
+        size: Bytes.
+        changed_ns: When it was written; 0 where the store does not tell.
+    """
+
+    name: str
+    size: int
+    changed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of files; it can be pickled, and opens its connection where it is used.
+
+    Attributes:
+        url: A URL, or an absolute path of this machine.
+    """
+
+    url: str
+
+    @classmethod
+    def of(cls, text: str) -> Store:
+        """The store that a user names by path or URL."""
+        if _SCHEME not in text:
+            return cls(str(Path(text).absolute()))
+        return cls(text.removeprefix(_LOCAL)) if text.startswith(f"{_LOCAL}/") else cls(text.rstrip("/"))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return _SCHEME not in self.url
+
+    def __str__(self) -> str:
+        return _plain(self.url)
+
+    def where(self, name: str) -> str:
+        """A file's place, for people."""
+        return f"{str(self).rstrip('/')}/{name}"
+
+    def path_of(self, name: str) -> Path:
+        """A file's path, in a local store."""
+        return Path(self.url) / name
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file.
+
+        Raises:
+            DataError: The store cannot be read.
+        """
+        with self._read(name):
+            system, root = _opened(self.url)
+            return bool(system.get_file_info(f"{root}/{name}").is_file)
+
+    def files(self, folder: str = "") -> tuple[StoredFile, ...]:
+        """All files in a folder and below, by name; none where there is no such folder.
+
+        Raises:
+            DataError: The store cannot be read.
+        """
+        with self._read(folder):
+            system, root = _opened(self.url)
+            base = f"{root}/{folder}".rstrip("/")
+            found = system.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
+        begin = len(base.strip("/")) + 1
+        files = (
+            StoredFile(f"{folder}/{info.path.strip('/')[begin:]}".lstrip("/"), info.size or 0, info.mtime_ns or 0)
+            for info in found
+            if info.is_file
+        )
+        return tuple(sorted(files, key=lambda file: file.name))
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Copy a file to this machine.
+
+        Raises:
+            DataError: It is missing, or cannot be read.
+        """
+        with self._read(name), target.open("wb") as sink:
+            for chunk in self._chunks(name):
+                sink.write(chunk)
+
+    def put(self, source: Path, name: str) -> None:
+        """Copy a file of this machine into the store; it is there when it is whole.
+
+        Raises:
+            DataError: The store does not take it.
+        """
+        try:
+            system, root = _opened(self.url)
+            if self.is_local:
+                Path(root).mkdir(parents=True, exist_ok=True)
+            with source.open("rb") as stream, system.open_output_stream(f"{root}/{name}") as sink:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    sink.write(chunk)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self.where(name)}: expected to write it, got {_line(error)}; {_HELP}") from error
+
+    def stamp(self, names: Sequence[str]) -> str:
+        """What tells whether files have changed: their digest, or in a store its word on size and time of each.
+
+        An object of a store is replaced as a whole, with another time; on a disk only the bytes themselves tell.
+
+        Raises:
+            DataError: One cannot be read.
+        """
+        return self._digest(names) if self.is_local else self._told(names) or self._digest(names)
+
+    def _told(self, names: Sequence[str]) -> str:
+        with self._read(names[0]):
+            system, root = _opened(self.url)
+            found = system.get_file_info([f"{root}/{name}" for name in names])
+        if not all(info.is_file and info.mtime_ns for info in found):
+            return ""
+        told = [(name, info.size, info.mtime_ns) for name, info in zip(names, found, strict=True)]
+        return f"told:{hashlib.sha256(repr(told).encode()).hexdigest()}"
+
+    def _digest(self, names: Sequence[str]) -> str:
+        digest = hashlib.sha256()
+        for name in names:
+            content = hashlib.sha256()
+            with self._read(name):
+                for chunk in self._chunks(name):
+                    content.update(chunk)
+            digest.update(repr((name, content.hexdigest())).encode())
+        return f"sha256:{digest.hexdigest()}"
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        system, root = _opened(self.url)
+        with system.open_input_stream(f"{root}/{name}") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                yield chunk
+
+    @contextmanager
+    def _read(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self.where(name)}: expected to read it, got {_line(error)}; check the path") from error
+
+
+@lru_cache(maxsize=8)
+def _opened(url: str) -> tuple[Any, str]:
+    if _SCHEME not in url:
+        return fs.LocalFileSystem(), url
+    try:
+        return _system_of(url)
+    except (pa.ArrowException, ImportError, ValueError, OSError) as error:
+        scheme = url.partition(_SCHEME)[0]
+        raise DataError(
+            f"{_plain(url)}: expected a path, or a URL of a store that pyarrow or fsspec knows, "
+            f"got {scheme}: {_line(error)}; {_HELP}"
+        ) from error
+
+
+def _system_of(url: str) -> tuple[Any, str]:
+    try:
+        system, root = fs.FileSystem.from_uri(url)
+    except pa.ArrowInvalid as error:
+        if "Unrecognized filesystem" not in str(error):
+            raise
+        system, root = fs.FileSystem.from_uri(f"fsspec+{url}")
+    return system, root.rstrip("/")
+
+
+def _plain(url: str) -> str:
+    """A URL without what may be a secret: a name and password, and what follows a question mark."""
+    return _LOGIN.sub(_SCHEME, url.partition("?")[0])
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).removesuffix(".")[:300]

@@ -1,0 +1,156 @@
+"""Stores: the same files give the same results, on a disk and behind a URL; and what is wrong is told."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import fsspec
+import pyarrow.parquet as pq
+import pytest
+
+from ground.bulk.run import run_batch
+from ground.bulk.store import Store
+from ground.engine import LocalEngine
+from ground.errors import DataError
+from tests.ground.bulk.conftest import write_dataset
+from tests.ground.bulk.s3_stand_in import running_s3
+
+
+@pytest.fixture
+def memory():
+    """A file system of fsspec that lives in this process."""
+    system = fsspec.filesystem("memory")
+    yield system
+    system.rm("/bucket", recursive=True)
+
+
+def upload(memory, folder):
+    """Put a folder into the store ``memory://bucket/data``."""
+    memory.put(str(folder), "/bucket/data", recursive=True)
+    return "memory://bucket/data"
+
+
+@pytest.mark.parametrize("layout", ["index", "dataset"])
+def test_a_store_gives_what_a_folder_gives(source, data, tmp_path, *, memory, monkeypatch, no_progress, layout):
+    """Byte for byte, also where the results go back into the store; nothing is left in the working folder."""
+    folder = data if layout == "index" else write_dataset(tmp_path / "dataset")
+    local = tmp_path / "local.parquet"
+    run_batch(source, str(folder), str(local), progress=no_progress, engine=LocalEngine(1))
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    url = upload(memory, folder)
+    run_batch(source, url, "memory://bucket/out/r.parquet", progress=no_progress, engine=LocalEngine(1))
+    assert memory.cat("/bucket/out/r.parquet") == local.read_bytes()
+    assert pq.read_metadata(local).num_rows > 0
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+@pytest.fixture
+def s3(monkeypatch):
+    """A bucket ``b`` behind the protocol of S3; gives what makes a URL of a path in it, and its objects."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with running_s3() as (options, objects):
+        yield lambda path: f"s3://key:secret@b/{path}{options}", objects
+
+
+def test_an_object_store(source, data, tmp_path, s3, *, monkeypatch, no_progress):
+    """Over the protocol of S3, there and back; a run goes on without reading what is done."""
+    url, objects = s3
+    monkeypatch.chdir(tmp_path)
+    for path in data.iterdir():
+        objects.put(f"data/{path.name}", path.read_bytes())
+
+    def end(what, done, total):
+        del total
+        if what == "batch" and done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(source, url("data"), url("out/r.parquet"), progress=end, engine=LocalEngine(1))
+    assert (tmp_path / ".r.parquet.parts").is_dir()
+    objects.read.clear()
+    report = run_batch(source, url("data"), url("out/r.parquet"), progress=no_progress, engine=LocalEngine(1))
+    assert report.resumed == 1
+    assert "data/one.parquet" not in objects.read
+    assert "data/two.parquet" in objects.read
+    local = tmp_path / "local.parquet"
+    run_batch(source, str(data), str(local), progress=no_progress, engine=LocalEngine(1))
+    assert objects.held["out/r.parquet"][0] == local.read_bytes()
+    assert not (tmp_path / ".r.parquet.parts").exists()
+
+
+def test_objects_that_were_written_again_have_another_stamp(s3):
+    """Of the same size: the store tells when."""
+    url, objects = s3
+    store = Store.of(url("data"))
+    objects.put("data/x", b"one", 1_700_000_000)
+    before = store.stamp(["x"])
+    assert store.stamp(["x"]) == before
+    objects.put("data/x", b"two", 1_700_000_001)
+    assert store.stamp(["x"]) != before
+
+
+def test_what_an_object_store_refuses_is_told(s3, tmp_path):
+    """Without the password in its URL."""
+    url, _ = s3
+    store = Store.of(url("data"))
+    with pytest.raises(DataError, match=r"s3://b/data/x: expected to read it") as caught:
+        store.fetch("x", tmp_path / "x")
+    assert "secret" not in str(caught.value)
+
+
+def test_names_and_bytes(tmp_path, memory):
+    """A listing is sorted, whatever the store's order."""
+    folder = write_dataset(tmp_path / "dataset")
+    here, there = Store.of(str(folder)), Store.of(upload(memory, folder))
+    names = [file.name for file in here.files()]
+    assert names == sorted(names)
+    assert names == [file.name for file in there.files()]
+    assert [file.name for file in there.files("date=2026-11-28")] == [name for name in names if "11-28" in name]
+    assert there.files("nothing") == here.files("nothing") == ()
+    assert here.stamp(names) == there.stamp(names)
+    there.fetch(names[0], tmp_path / "fetched")
+    assert (tmp_path / "fetched").read_bytes() == (folder / names[0]).read_bytes()
+
+
+def test_a_stamp_tells_changes(tmp_path):
+    """Also of bytes that change in a file of the same size and time, and of a border that moves between two files."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"ab")
+    two.write_bytes(b"c")
+    store = Store.of(str(tmp_path))
+    before, status = store.stamp(["one", "two"]), one.stat()
+    one.write_bytes(b"aB")
+    os.utime(one, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert store.stamp(["one", "two"]) != before
+    one.write_bytes(b"a")
+    two.write_bytes(b"bc")
+    assert store.stamp(["one", "two"]) != before
+    assert store.stamp(["two", "one"]) != store.stamp(["one", "two"])
+
+
+BAD = {
+    "unknown://x": "or a URL of a store that pyarrow or fsspec knows, got unknown",
+    "memory://bucket/nothing": "expected recordings.csv, or files in folders",
+    "/nowhere/at/all": "expected recordings.csv, or files in folders",
+}
+
+
+@pytest.mark.parametrize("url", BAD)
+def test_what_cannot_be_opened_is_told(source, tmp_path, no_progress, url):
+    """Nothing is left behind."""
+    with pytest.raises(DataError, match=BAD[url]):
+        run_batch(source, url, str(tmp_path / "out.parquet"), progress=no_progress, engine=LocalEngine(1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_secrets_of_a_url_are_not_told():
+    """What follows the question mark may be a key."""
+    store = pickle.loads(pickle.dumps(Store.of("unknown://bucket/x?secret=1234")))  # noqa: S301 - made on this line
+    assert "1234" not in str(store)
+    with pytest.raises(DataError) as caught:
+        store.files()
+    assert "1234" not in str(caught.value)
