@@ -108,7 +108,7 @@ def retrain(
         bundle = _released(run, request, ledger, signing_key(key, workspace, password_file))
         is_shadow = _registered(run, bundle, ledger, opened, vouching)
         # A person may have promoted or retired it since a kill.
-        for desk in desks if is_shadow else ():
+        for desk in desks if is_shadow else []:
             _tell_offer(fleet, is_public=offer_shadow(desk, bundle, fleet))
         ledger.write(run, State.DONE)
         console.print(f"candidate: {run.bundle_id}")
