@@ -22,6 +22,7 @@ EXTRAS: Final = {
     "pkcs11": "`ground sign --pkcs11`",
     "sparkplug": "`ground bridge sparkplug`",
     "console": "`ground console`",
+    "dask": "`ground batch --engine dask`",
     "notebook": "running the notebook of docs/tutorial",
 }
 """What each extra of enginear-ground is for."""

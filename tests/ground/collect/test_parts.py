@@ -62,7 +62,7 @@ def test_other_messages_are_kept_as_they_came(kind, tmp_path):
     topic = getattr(TOPICS, kind.value).format(aircraft="A", engine="2", agent="g7")
     payload = json.dumps({"schema": 1}).encode()
     write([Publication(topic=topic, payload=payload, content_type=JSON)], tmp_path)
-    source = "agent=g7" if kind is Kind.STATUS else "aircraft=A"
+    source = "agent=g7" if kind in {Kind.STATUS, Kind.EVIDENCE_DATA} else "aircraft=A"
     assert list(files(tmp_path)) == [f"{kind.value}/{source}/date={DAY}/c-1.parquet"]
     (row,) = read_dataset(tmp_path, kind).table.to_pylist()
     assert row == {"topic": topic, "content_type": JSON, "payload": payload, "reason": ""}
@@ -230,14 +230,14 @@ def test_reading_while_files_are_made_few(tmp_path, message, monkeypatch):
     """Files that were listed and are gone are in another one, which is read instead."""
     for number in range(3):
         write([message(number)], tmp_path, f"c-{number}")
-    read = dataset._read
+    read = dataset.read_file
 
     def late(path, *columns):
-        monkeypatch.setattr(dataset, "_read", read)
+        monkeypatch.setattr(dataset, "read_file", read)
         compact(tmp_path, before="2100-01-01")
         return read(path, *columns)
 
-    monkeypatch.setattr(dataset, "_read", late)
+    monkeypatch.setattr(dataset, "read_file", late)
     reading = read_dataset(tmp_path, Kind.RESULT)
     assert (reading.table["seq"].to_pylist(), reading.skipped) == ([0, 1, 2], ())
 
