@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -189,7 +190,9 @@ def _pairs(active: pa.Table, shadow: pa.Table) -> pd.DataFrame:
         frame["heard"] = True
         frame["assessed"] = frame["state"] != NOT_ASSESSED
         frame["alarm"] = frame["state"] == ALARM
-        frame["ratio"] = (frame["score"] / frame["threshold"]).where(frame["assessed"], 0.0)
+        ratio = frame["score"] / frame["threshold"]
+        # A threshold of zero has no ratio, and JSON no infinity.
+        frame["ratio"] = ratio.where(frame["assessed"] & np.isfinite(ratio), 0.0)
     kept = [*WINDOW, "phase", "heard", "assessed", "alarm", "ratio"]
     pairs: pd.DataFrame = frames[0][kept].merge(
         frames[1][kept], on=list(WINDOW), how="outer", suffixes=("_active", "_shadow")

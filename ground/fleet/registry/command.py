@@ -74,8 +74,9 @@ def show(name: NameArgument, *, registry: RegistryOption = DEFAULT, as_json: Jso
 
     opened = _opened(registry)
     version = opened.version(name)
-    opened.bundle(name)
     show_history(version, opened.history(version.subject.detector), as_json=as_json)
+    # Last: who decided what is told, whatever became of the file.
+    opened.bundle(name)
 
 
 @registry_app.command()
