@@ -225,7 +225,10 @@ bench-detection: $(VENV)/.dev ## False alarms and detection on recordings (DATA=
 bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promise of the threshold
 	$(BIN)/python -m benchmarks.false_alarm_simulation --fleets 500
 
-nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-console test-interop ## What takes too long for every change
+demo-femto: $(VENV)/.ground ## The demo on a public rig, where ../shared/data is
+	$(if $(wildcard ../shared/data),$(BIN)/ground demo --data ../shared/data --set femto)
+
+nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-console test-interop demo-femto ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots
