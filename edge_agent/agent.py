@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import secrets
 from dataclasses import replace
 from enum import Enum, auto
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from edge_agent.agent_parts import inbox_of, most_units, unit_store_of, unit_watch_of
 from edge_agent.checkup import Checkup
 from edge_agent.config_reload import ConfigState, changed_keys, check_reload
 from edge_agent.engine_reports import EngineReports
@@ -18,9 +18,10 @@ from edge_agent.errors import ConfigError
 from edge_agent.folder_lock import FolderLock
 from edge_agent.guard import Guard
 from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
+from edge_agent.heap import freeze
 from edge_agent.heard import Heard
 from edge_agent.home_assistant import HomeAssistant
-from edge_agent.inbox import LONGEST_TOPIC, TOPIC_TOO_LONG, Arrival, Inbox
+from edge_agent.inbox import LONGEST_TOPIC, TOPIC_TOO_LONG, Arrival
 from edge_agent.journal import Journal
 from edge_agent.link import Link
 from edge_agent.link_state import LinkListener, LinkState
@@ -31,18 +32,13 @@ from edge_agent.onlookers import Onlookers
 from edge_agent.outbox import Outbox
 from edge_agent.pipeline import Pipeline
 from edge_agent.probation import Probation
-from edge_agent.recent_scalers import RecentScalers
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.startup import LoadedShadow
 from edge_agent.status_file import StatusFile, prepare_folder
 from edge_agent.status_messages import status_message, status_messages
 from edge_agent.swap import Swapper
-from edge_agent.swap_parts import SwapParts, silence_ns_of
-from edge_agent.topics import TopicTemplate
+from edge_agent.swap_parts import Follower, SwapParts
 from edge_agent.trust_desk import TrustDesk
-from edge_agent.unit_files import units_folder
-from edge_agent.unit_store import UnitStore
-from edge_agent.unit_watch import UnitWatch
 from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
@@ -58,7 +54,6 @@ EVIDENCE_TIMEOUT_S = 2.0
 UNITS_TIMEOUT_S = 2.0
 GOODBYE_TIMEOUT_S = 3.0
 JOURNAL_TIMEOUT_S = 5.0
-_UNITS_PER_STREAM = 4
 
 _WITHOUT_SHADOW = LoadedShadow()
 _log = structlog.get_logger(__name__)
@@ -104,11 +99,7 @@ class Agent:
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
         self._guard = Guard(self._health.counters)
-        self._inbox = Inbox(
-            max_frames=config.limits.inbox_frames,
-            max_bytes=config.limits.inbox_bytes,
-            silence_ns=silence_ns_of(model),
-        )
+        self._inbox = inbox_of(config, model)
         self._outbox = Outbox(config.limits.outbox_messages, backlog_per_s=config.journal.backlog_per_s)
         self._journal = Journal(config.journal, config.agent.state_dir, self._outbox)
         self._reports = EngineReports(
@@ -123,15 +114,8 @@ class Agent:
         self._checkup = Checkup(config, self._health, heard, lambda: heartbeat.age_s)
         self._status_file = StatusFile(config.agent.state_dir, self._health.counters)
         self._metrics = MetricsOutlets(config.metrics, self._health.counters)
-        self._units = UnitStore(
-            units_folder(config.agent.state_dir), limit=_UNITS_PER_STREAM * config.limits.max_streams
-        )
-        watch = UnitWatch(
-            self._units,
-            TopicTemplate(config.topics.unit),
-            RecentScalers(model),
-            expiry_s=config.broker.message_expiry_s,
-        )
+        self._units = unit_store_of(config)
+        watch = unit_watch_of(config, model, self._units)
         self._onlookers = Onlookers(config, model, shadow, self._health)
         self._probation = Probation(config, model.bundle_digest, self._health.counters)
         self._home_assistant = HomeAssistant(config)
@@ -140,25 +124,9 @@ class Agent:
         observers = (heard, self._reports, watch, self._probation, *onlookers, lull)
         self._pipeline = Pipeline(config, model, self._health, observers=observers, units=self._units)
         self._link = Link(config, self._outbox, self._listener())
-        self._worker = Worker(
-            self._inbox,
-            self._pipeline,
-            self._link,
-            heartbeat,
-            ladder=self._onlookers.ladder,
-            on_fault=lambda: self._health.counters.add("internal_errors"),
-            on_end=lambda: self._events.put(Event.WORKER_ENDED),
-        )
-        parts = SwapParts(
-            self._pipeline, self._inbox, self._health, (self._onlookers, self._reports, watch), self._probation
-        )
-        self._swapper = Swapper(
-            config,
-            parts,
-            self._worker.between_turns,
-            on_swap=lambda: self._events.put(Event.SWAPPED),
-            wait_for_lull=lull.wait,
-        )
+        self._worker = self._new_worker(heartbeat)
+        followers = (self._onlookers, self._reports, watch)
+        self._swapper = self._new_swapper(followers, lull)
 
     def stop(self) -> None:
         """Ask the agent to end; may be called from a signal handler and from any thread."""
@@ -185,7 +153,7 @@ class Agent:
         return event is Event.STOP
 
     def _start(self) -> None:
-        _freeze_garbage()
+        freeze()
         self._health.state = ONLINE
         self._reports.start()
         self._units.start()
@@ -254,7 +222,7 @@ class Agent:
         self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
         self._worker.between_turns(lambda: self._onlookers.reconfigure(config))
         self._worker.between_turns(lambda: self._reports.reconfigure(config))
-        self._units.bound(_UNITS_PER_STREAM * config.limits.max_streams)
+        self._units.bound(most_units(config))
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
             self._link.reconfigure(config)
 
@@ -282,6 +250,26 @@ class Agent:
         self._guard.run("report", self._report)
         self._metrics.close()
         _log.info("agent stopped", **self._gauges())
+
+    def _new_worker(self, heartbeat: Heartbeat) -> Worker:
+        return Worker(
+            self._inbox,
+            self._pipeline,
+            self._link,
+            heartbeat,
+            ladder=self._onlookers.ladder,
+            on_fault=lambda: self._health.counters.add("internal_errors"),
+            on_end=lambda: self._events.put(Event.WORKER_ENDED),
+        )
+
+    def _new_swapper(self, followers: tuple[Follower, ...], lull: Lull) -> Swapper:
+        return Swapper(
+            self._config,
+            SwapParts(self._pipeline, self._inbox, self._health, followers, self._probation),
+            self._worker.between_turns,
+            on_swap=lambda: self._events.put(Event.SWAPPED),
+            wait_for_lull=lull.wait,
+        )
 
     def _listener(self) -> LinkListener:
         return LinkListener(
@@ -343,13 +331,3 @@ class Agent:
         verdict = self._health.verdict
         health = f"{verdict.health} ({', '.join(verdict.reasons)})" if verdict.reasons else verdict.health
         return f"{health}, {self._health.identity.bundle_id}, {len(self._pipeline.streams)} engines, {connected}"
-
-
-def _freeze_garbage() -> None:
-    """Take all that was loaded, which stays for good, out of the garbage collector's sight.
-
-    A full collection walks everything it sees: 20 ms without this, in the middle of whatever frame is in hand.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.enable()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 import yaml
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
@@ -20,6 +20,8 @@ from shared_features.errors import SpecError
 from shared_features.spec import FeatureSpec
 
 SCHEMA = 1
+
+AnySection = TypeVar("AnySection", bound=Section)
 
 _ROUNDING = 1e-9
 AUTO: Final = "auto"
@@ -288,6 +290,17 @@ def load_config(path: Path) -> Config:
         ConfigError: Unreadable, not YAML, an unknown key, a wrong value or a contradiction; the text names file and
             field.
     """
+    config = validated(path, Config)
+    config._folder = path.parent  # noqa: SLF001 - no part of the config's values, and so of its digest
+    return config
+
+
+def validated(path: Path, model: type[AnySection]) -> AnySection:
+    """Read a YAML file, checked.
+
+    Raises:
+        ConfigError: Unreadable, not YAML, an unknown key or a wrong value; the text names file and field.
+    """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -295,11 +308,9 @@ def load_config(path: Path) -> Config:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: expected YAML, got {error}; correct the syntax") from error
     try:
-        config = Config.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
         raise ConfigError("\n".join(explained(path, detail) for detail in error.errors())) from error
-    config._folder = path.parent  # noqa: SLF001 - no part of the config's values, and so of its digest
-    return config
 
 
 def explained(path: Path, detail: object) -> str:

@@ -6,14 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from edge_agent.topics import check_template
 from edge_agent.topics_section import AIRCRAFT, ENGINE, TopicsSection
 from edge_agent.wire import MAX_TEXT
-from ground.config import explained
-from ground.errors import ConfigError
+from ground.config import validated
 from ground.features_config import Section
 from shared_features.spec import UNITS
 
@@ -142,16 +140,7 @@ def load_bridge(path: Path) -> BridgeConfig:
         ConfigError: Unreadable, not YAML, an unknown key or a wrong value; the text names file and field; that of
             ``edge_agent.errors`` for a topic that is none.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: expected a readable YAML file, got {error}; check the path") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: expected YAML, got {error}; correct the syntax") from error
-    try:
-        config = BridgeConfig.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError("\n".join(explained(path, detail) for detail in error.errors())) from error
+    config = validated(path, BridgeConfig)
     _ = config.agent_topics
     check_template(config.input_topic, where="topics.input", places=(AIRCRAFT, ENGINE), wildcards=False)
     folder = path.absolute().parent

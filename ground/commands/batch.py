@@ -13,6 +13,7 @@ from ground.exit_code import ExitCode
 from ground.terminal import say, shown
 
 if TYPE_CHECKING:
+    from ground.batch import ModelSource
     from ground.bulk.run import BatchReport
 
 _NAMED = 3
@@ -40,9 +41,8 @@ def batch(
 ) -> None:
     """Assess recordings with the agent's own detector, on all cores or a cluster; a run that was ended goes on."""
     from ground.batch import ModelSource
-    from ground.batch_record import batch_command, now, write_record
+    from ground.batch_record import now
     from ground.bulk.run import run_batch
-    from ground.bulk.store import Store
     from ground.keys import default_public_key
     from ground.report.command import report_of_batch
 
@@ -53,18 +53,24 @@ def batch(
     source, began, chosen = ModelSource(model, keys, units), now(), engine_of(engine, scheduler, workers)
     with shown() as progress:
         outcome = run_batch(source, data, output, progress=progress, engine=chosen)
-    left_out = tuple(failure.text for failure in outcome.failures)
     if is_local:
-        # A URL may hold a password.
-        command = batch_command(model, str(Store.of(data)) if "://" in data else data, Path(output), keys, units)
-        write_record(
-            Path(output), command=command, began=began, ended=now(), recordings=outcome.recordings, left_out=left_out
-        )
+        _keep_record(source, data, Path(output), began, outcome)
     _tell(outcome, output)
     if report or pdf:
         report_of_batch(Path(output), pdf=pdf)
-    if left_out:
+    if outcome.failures:
         raise typer.Exit(ExitCode.PARTLY_FAILED)
+
+
+def _keep_record(source: ModelSource, data: str, output: Path, began: str, outcome: BatchReport) -> None:
+    from ground.batch_record import batch_command, now, write_record
+    from ground.bulk.store import Store
+
+    # A URL may hold a password.
+    shown_data = str(Store.of(data)) if "://" in data else data
+    command = batch_command(source.path, shown_data, output, source.keys, source.units)
+    left_out = tuple(failure.text for failure in outcome.failures)
+    write_record(output, command=command, began=began, ended=now(), recordings=outcome.recordings, left_out=left_out)
 
 
 def _tell(report: BatchReport, output: str) -> None:

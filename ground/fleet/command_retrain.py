@@ -21,6 +21,7 @@ from ground.password import NO_FILE
 if TYPE_CHECKING:
     from ground.fleet.registry.registry import Registry
     from ground.fleet.retrain.ledger import Ledger, Run
+    from ground.fleet.retrain.offer import Desk
     from ground.fleet.retrain.request import Request
     from ground.signer import SigningKey
 
@@ -81,11 +82,10 @@ def retrain(
     There it stops: a person promotes. The same event, or the same quarter, trains once; a killed run goes on. Exit
     codes: 0 done, 2 bad input, 3 no release came of it, 5 not followed, 6 waits for a signature.
     """
-    from edge_agent.offer import Rollout
     from edge_agent.trust import TrustedKeys
     from ground.fleet.registry.registry import open_registry
     from ground.fleet.retrain.ledger import Ledger, State
-    from ground.fleet.retrain.offer import Desk, check_desk, offer_shadow
+    from ground.fleet.retrain.offer import offer_shadow
     from ground.keys import PUBLIC_KEY
 
     request = _request(cause, config, workspace, event=event, data=data, verdicts=verdicts)
@@ -93,14 +93,12 @@ def retrain(
     vouching = public_key or [workspace / "keys" / PUBLIC_KEY]
     TrustedKeys.from_files(vouching)
     desks = [
-        Desk(
-            repo=each, rollout=Rollout(wave=wave), key=repo_key, password=repo_password_file, online=online,
+        _desk(
+            each, fleet, wave=wave, key=repo_key, password=repo_password_file, online=online,
             online_password=online_password_file,
         )
         for each in ([repo] if repo else [])
     ]  # fmt: skip
-    for desk in desks:
-        check_desk(desk, fleet)
     ledger = Ledger(request.workspace)
     with ledger.locked():
         opened = open_registry(registry)
@@ -112,6 +110,19 @@ def retrain(
             _tell_offer(fleet, is_public=offer_shadow(desk, bundle, fleet))
         ledger.write(run, State.DONE)
         console.print(f"candidate: {run.bundle_id}")
+
+
+def _desk(
+    repo: Path, fleet: str, *, wave: int, key: Path | None, password: Path, online: Path | None, online_password: Path
+) -> Desk:
+    """Where the candidate is offered, looked at before anything is trained."""
+    from edge_agent.offer import Rollout
+    from ground.fleet.retrain.offer import Desk, check_desk
+
+    rollout = Rollout(wave=wave)
+    desk = Desk(repo=repo, rollout=rollout, key=key, password=password, online=online, online_password=online_password)
+    check_desk(desk, fleet)
+    return desk
 
 
 def _request(
