@@ -249,6 +249,9 @@ lock: $(VENV)/.dev ## Renew the edge's hash-locked requirements
 	$(BIN)/uv pip compile packaging/edge.in -c constraints.txt --generate-hashes --no-header --universal \
 		--python-version 3.11 -o packaging/edge.lock
 
+wheels: $(VENV)/.dev ## Wheels of our packages in dist/, for a machine without the source tree
+	$(BIN)/python packaging/make_wheels.py
+
 deb: $(VENV)/.dev ## The Debian package of the agent, in dist/ (ARCH=arm64 for the other one)
 	$(BIN)/python packaging/build_deb.py --arch $(ARCH)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from benchmarks.cal import make_cal
@@ -41,6 +42,8 @@ _PATIENCE_S = 300.0
 _LOOK_S = 0.5
 _CAL_ROUNDS = 300
 _IN_FLIGHT = 1_000
+_QUEUED = 20_000
+"""In the sender; MQTT has 65,535 numbers for messages under way."""
 _SETTINGS = ("max_queued_messages 0", "max_inflight_messages 0")
 _PROGRAM = "import sys; from ground.cli import main; sys.exit(main())"
 
@@ -153,8 +156,12 @@ def _flood(broker: Broker, n: int) -> None:
     client.max_inflight_messages_set(_IN_FLIGHT)
     client.connect(broker.host, broker.port)
     client.loop_start()
-    sent = [client.publish(topic, payload, qos=1) for topic, payload in _messages(n)]
-    for each in sent:
+    waiting: deque[MQTTMessageInfo] = deque()
+    for topic, payload in _messages(n):
+        waiting.append(client.publish(topic, payload, qos=1))
+        if len(waiting) > _QUEUED:
+            waiting.popleft().wait_for_publish(_PATIENCE_S)
+    for each in waiting:
         each.wait_for_publish(_PATIENCE_S)
     client.disconnect()
     client.loop_stop()

@@ -13,6 +13,7 @@ from edge_agent.decision import NO_EVENT, NOT_ASSESSED, Decider
 from edge_agent.errors import ScorerError
 from edge_agent.handover import Handover
 from edge_agent.manifest import NEVER
+from edge_agent.place import START, Place
 from edge_agent.reasons import contributions, located_features
 from edge_agent.stream import WindowStream
 from edge_agent.transients import TransientWatch
@@ -53,11 +54,19 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A window, what is said of it, and what is known of the unit since."""
+    """A window, what is said of it, and what is known of the unit since.
+
+    Attributes:
+        window: The window.
+        assessment: What is said of it.
+        unit: What is known of the unit since.
+        begins: Whether the detector remembers nothing before it: it is new, be it after a fault.
+    """
 
     window: Window
     assessment: Assessment
     unit: UnitState = NOBODY
+    begins: bool = False
 
 
 class Assessor:
@@ -66,9 +75,10 @@ class Assessor:
     Args:
         model: The bundle.
         unit: What an earlier run had learned of the engine; it counts only if it is of this engine and bundle.
+        place: Where the count stands, if the engine was followed before in this run.
     """
 
-    def __init__(self, model: LoadedModel, unit: UnitState = NOBODY) -> None:
+    def __init__(self, model: LoadedModel, unit: UnitState = NOBODY, place: Place = START) -> None:
         self._model = model
         self._commissioning = Commissioning(model.commissioning, model.scaler, model.bundle_digest, unit)
         self._basis = _Basis()
@@ -76,7 +86,12 @@ class Assessor:
         self._located = located_features(model.spec)
         self._transients = TransientWatch(model.thresholds.domain.steadiness)
         self._flight = ""
-        self._seq = 0
+        self._place = place
+
+    @property
+    def place(self) -> Place:
+        """Where the count of its results stands."""
+        return self._place
 
     @property
     def unit(self) -> UnitState:
@@ -95,12 +110,12 @@ class Assessor:
         """
         if before._flight:
             self._begin_flight(before.unit.engine, before._flight)
-            self._seq = before._seq
+        self._place = before.place
 
     def skip(self, frame: Frame, window: Window) -> None:
         """Pass over a window that is not assessed for want of time: it keeps its number."""
         self._begin(frame, window)
-        self._seq += 1
+        self._count()
 
     def assess(self, frame: Frame, window: Window) -> Assessment:
         """What is to be said of the next window, which ``frame`` completed."""
@@ -123,7 +138,6 @@ class Assessor:
         thresholds = self._model.thresholds
         self._decider = Decider(policy.thresholds(thresholds) if policy and unit.stage == KNOWN else thresholds)
         self._flight = flight
-        self._seq = 0
 
     def _answer(self, frame: Frame, window: Window, transient: str) -> Assessment:
         domain = self._model.thresholds.domain
@@ -158,13 +172,12 @@ class Assessor:
         threshold: float = 0.0,
         contributions: tuple[Contribution, ...] = (),
     ) -> Assessment:
-        seq, self._seq = self._seq, self._seq + 1
         return Assessment(
             aircraft=frame.aircraft,
             engine=frame.engine,
             flight=window.flight,
             phase=window.phase,
-            seq=seq,
+            seq=self._count(),
             start_ns=window.start_ns,
             end_ns=window.end_ns,
             state=state,
@@ -179,6 +192,11 @@ class Assessor:
             unit=self._basis.stage,
             unit_shift=self._basis.shift_digest,
         )
+
+    def _count(self) -> int:
+        seq = self._place.seq_in(self._flight)
+        self._place = Place(self._flight, seq + 1)
+        return seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,20 +219,29 @@ class Detector:
         model: The bundle.
         makers: Of its spec, shared with other detectors of this thread; its own where none are given.
         unit: What an earlier run had learned of the engine; it counts only if it is of this engine and bundle.
+        place: Where the count of its results stands, if it was followed before in this run.
     """
 
-    def __init__(self, model: LoadedModel, makers: Makers | None = None, unit: UnitState = NOBODY) -> None:
+    def __init__(
+        self, model: LoadedModel, makers: Makers | None = None, unit: UnitState = NOBODY, place: Place = START
+    ) -> None:
         self._stream = WindowStream(model.spec, makers)
-        self._assessor = Assessor(model, unit)
+        self._assessor = Assessor(model, unit, place)
         self._spec_digest = model.spec.digest
         self._bundle_digest = model.bundle_digest
         self._handovers: tuple[Handover, ...] = ()
         self._late_before = 0
+        self._begins = True
 
     @property
     def late_frames(self) -> int:
         """Frames dropped because they overlap the past."""
         return self._late_before + self._stream.late_frames
+
+    @property
+    def place(self) -> Place:
+        """Where the count of its results stands."""
+        return self._assessor.place
 
     @property
     def bundle_digest(self) -> str:
@@ -288,4 +315,5 @@ class Detector:
 
     def _judge(self, frame: Frame, window: Window) -> Judgement:
         assessment = self._assessor.assess(frame, window)
-        return Judgement(window, assessment, self._assessor.unit)
+        begins, self._begins = self._begins, False
+        return Judgement(window, assessment, self._assessor.unit, begins)

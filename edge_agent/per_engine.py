@@ -38,10 +38,6 @@ class PerEngine(Generic[Kept]):
         self._kept.move_to_end(engine)
         return self._kept[engine]
 
-    def drop(self, engine: str) -> None:
-        """Forget what is kept for ``engine``, if there is anything."""
-        self._kept.pop(engine, None)
-
     def surplus(self) -> list[Kept]:
         """Take out what is over the limit, the engines heard longest ago."""
         return [self._kept.popitem(last=False)[1] for _ in range(len(self._kept) - self.limit)]

@@ -14,6 +14,7 @@ from edge_agent.clock import clock_quality
 from edge_agent.detector import Assessor, Detector
 from edge_agent.overload import Rung
 from edge_agent.per_engine import PerEngine
+from edge_agent.place import START, Place
 from edge_agent.publication import Grade, Publication
 from edge_agent.result import Latency, Result, Runtime, encode_result
 from edge_agent.streams import name_of
@@ -49,19 +50,28 @@ class _SameWindows:
 
     def skip(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
         for judgement in judgements:
+            self._follow(judgement)
             self._assessor.skip(frame, judgement.window)
 
+    def begin_afresh(self) -> None:
+        self._assessor = Assessor(self._model)
+
     def _assess(self, frame: Frame, judgement: Judgement) -> Assessment:
-        if judgement.assessment.seq == 0:
-            # The active detector began afresh, be it after a fault of its own; so does its shadow, but for the unit.
-            self._assessor = Assessor(self._model, self._assessor.unit)
+        self._follow(judgement)
         return self._assessor.assess(frame, judgement.window)
+
+    def _follow(self, judgement: Judgement) -> None:
+        """Where the active detector begins afresh, so does its shadow, but for the unit; a window has one number."""
+        if judgement.begins or self._assessor.place == START:
+            place = Place(judgement.window.flight, judgement.assessment.seq)
+            self._assessor = Assessor(self._model, self._assessor.unit, place)
 
 
 class _OwnWindows:
     """Makes windows of its own out of the same frames, at the cost of a second active detector."""
 
     def __init__(self, model: LoadedModel, makers: Makers) -> None:
+        self._model, self._makers = model, makers
         self._detector = Detector(model, makers)
 
     def assess(self, frame: Frame, _judgements: Sequence[Judgement]) -> list[Assessment]:
@@ -69,6 +79,9 @@ class _OwnWindows:
 
     def skip(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
         """Nothing: to the stream the frame is lost, and it will say so."""
+
+    def begin_afresh(self) -> None:
+        self._detector = Detector(self._model, self._makers, place=self._detector.place)
 
 
 class Shadow:
@@ -133,7 +146,7 @@ class Shadow:
             assessments = engine.assess(frame, judgements)
         except Exception:
             # It failed half-way: what it remembers cannot be trusted.
-            self._engines.drop(name_of(frame))
+            engine.begin_afresh()
             raise
         if not assessments and not judgements:
             return []

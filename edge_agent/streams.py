@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_agent.detector import Detector
 from edge_agent.errors import WireError
+from edge_agent.place import Places
 from edge_agent.unit_store import FixedUnits, Units
 from shared_features.makers import Makers
 
@@ -49,6 +50,7 @@ class Streams:
         self._on_evict = on_evict
         self._units = units or FixedUnits()
         self._detectors: OrderedDict[str, Detector] = OrderedDict()
+        self._places = Places()
         self._late_before = 0
 
     def __len__(self) -> int:
@@ -81,7 +83,8 @@ class Streams:
         if len(self._detectors) >= self._limit:
             # Refusing instead would let invented engines keep real ones out until a restart.
             self._evict(next(iter(self._detectors)))
-        return self._detectors.setdefault(name, Detector(self._model, self._makers, self._units.state_of(name)))
+        unit, place = self._units.state_of(name), self._places.take(name)
+        return self._detectors.setdefault(name, Detector(self._model, self._makers, unit, place))
 
     def follow(self, *, engines: Collection[str], limit: int) -> None:
         """Follow ``engines`` (empty for any), at most ``limit``; those that stay keep their past."""
@@ -130,7 +133,9 @@ class Streams:
         self._on_evict(name)
 
     def _drop(self, name: str) -> None:
-        self._late_before += self._detectors.pop(name).late_frames
+        dropped = self._detectors.pop(name)
+        self._late_before += dropped.late_frames
+        self._places.keep(name, dropped.place)
 
 
 def name_of(frame: Frame) -> str:

@@ -23,7 +23,7 @@ MEANINGS: Final = {
     ExitCode.OK: "done",
     ExitCode.UNEXPECTED: "a fault of ours; report it",
     ExitCode.BAD_INPUT: "bad input: the command line, the config, a file, a key; the text says what to do",
-    ExitCode.REFUSED: "a gate failed, a shadow is not ready, there is drift: the answer is no, nothing is broken",
+    ExitCode.REFUSED: "the answer is no: a gate failed, a shadow is not ready, there is drift, the doctor warns",
     ExitCode.PARTLY_FAILED: "some recordings could not be read; the others are done",
     ExitCode.NOT_FOLLOWED: "not followed (`ground retrain`): nothing decides by that version, or another one waits",
     ExitCode.UNSIGNED: "done, but for a signature that is waited for",

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ground.errors import SigningError
+from ground.extras import installing
 
 _SCHEME = "pkcs11:"
 _RAW_SIZE = 64
@@ -136,7 +137,7 @@ def _library() -> Any:
         import pkcs11
     except ImportError as error:
         raise SigningError(
-            "--pkcs11: expected python-pkcs11, got nothing; install enginear-ground[pkcs11], or use --signer-command"
+            f"--pkcs11: expected python-pkcs11, got nothing; {installing('pkcs11')}; or use --signer-command"
         ) from error
     return pkcs11
 

@@ -22,6 +22,7 @@ from ground.checkpoints import MemoryStore
 from ground.config import Config, ModelConfig
 from ground.errors import ConfigError, DataError, TrainingError
 from ground.evaluate import read_split_table
+from ground.extras import installing
 from ground.feature_spec import frozen_spec
 from ground.learning import learn
 from ground.models.families import SUPERVISED
@@ -159,9 +160,7 @@ def _study(seed: int) -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise ConfigError(
-            "ground tune: expected optuna, got none; install it: pip install 'enginear-ground[tune]'"
-        ) from error
+        raise ConfigError(f"ground tune: expected optuna, got none; {installing('tune')}") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
 

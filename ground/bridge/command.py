@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from ground.errors import ConfigError
+from ground.extras import installing
 
 console = Console(highlight=False, soft_wrap=True, markup=False)
 
@@ -36,7 +37,7 @@ def sparkplug(
         from ground.bridge.service import Bridge
     except ImportError as error:
         raise ConfigError(
-            f"ground bridge: expected the package {error.name}, got nothing; pip install 'enginear-ground[sparkplug]'"
+            f"ground bridge: expected the package {error.name}, got nothing; {installing('sparkplug')}"
         ) from error
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ground.errors import ConfigError
+from ground.extras import installing
 
 if TYPE_CHECKING:
     from ground.engine import Engine
@@ -44,7 +45,5 @@ def engine_of(name: str, scheduler: str, workers: int) -> Engine:
     try:
         from ground.dask_engine import DaskEngine
     except ImportError as error:
-        raise ConfigError(
-            f"--engine: expected dask to be installed, got {error}; pip install 'enginear-ground[dask]'"
-        ) from error
+        raise ConfigError(f"--engine: expected dask to be installed, got {error}; {installing('dask')}") from error
     return DaskEngine(workers=workers, scheduler=scheduler)

@@ -15,6 +15,7 @@ from rich.console import Console
 from ground.console.role import MEANINGS, Role
 from ground.console.settings import DAYS, LOOPBACK, PORT
 from ground.errors import ConfigError
+from ground.extras import installing
 from ground.password import NO_FILE
 
 if TYPE_CHECKING:
@@ -143,9 +144,7 @@ def _serve(settings: ConsoleSettings) -> None:
         from edge_agent.logs import configure_logs
         from ground.console.app import make_app
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"console: expected its libraries, got no {error.name}; pip install 'enginear-ground[console]'"
-        ) from error
+        raise ConfigError(f"console: expected its libraries, got no {error.name}; {installing('console')}") from error
     console.print(f"looking at {settings.dataset}")
     app = make_app(settings)
     if not app.state.services.accounts.users():

@@ -13,6 +13,7 @@ from typing import Final
 from packaging.requirements import Requirement
 
 from edge_agent.finding import Finding, fail, fine, warn
+from ground.extras import installing
 
 LEAST_PYTHON: Final = (3, 11)
 PACKAGES: Final = ("enginear-ground", "enginear-edge-agent", "enginear-shared-features")
@@ -27,7 +28,7 @@ EXTRAS: Final = {
 }
 """What each extra of enginear-ground is for."""
 _CONSTRAINTS: Final = Path(__file__).resolve().parents[2] / "constraints.txt"
-_INSTALL: Final = "`make setup` in the source tree, or `pip install enginear-ground` anew"
+_INSTALL: Final = "make setup in the source tree; elsewhere docs/how-to/install-ground.md"
 
 
 def check_python(running: tuple[int, int] = sys.version_info[:2]) -> Finding:
@@ -58,8 +59,8 @@ def check_extras() -> Iterator[Finding]:
         ]
         missing = [text for each in asked if (text := unmet(each))]
         if missing:
-            command = f"pip install 'enginear-ground[{extra}]'"
-            yield fine("extra", f"{extra} is not installed ({'; '.join(missing)}); {purpose} needs it: {command}")
+            lacking = "; ".join(missing)
+            yield fine("extra", f"{extra} is not installed ({lacking}); {purpose} needs it: {installing(extra)}")
         else:
             yield fine("extra", f"{extra}: {purpose}")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _EVALUATION = "evaluation"
 _PAGE = "report.html"
+_PAGE_SUFFIX = ".html"
 _YAML = ".yaml"
 _SHORT = 12
 
@@ -56,7 +57,18 @@ def _told(page: Path, *, pdf: bool) -> None:
 def _batch(results: Path, out: Path | None) -> Path:
     from ground.report.batch_page import write_batch_page
 
-    return write_batch_page(results, out=out or results.with_suffix(".html"))
+    return write_batch_page(results, out=_page_path(out or results.with_suffix(_PAGE_SUFFIX), results))
+
+
+def _page_path(page: Path, source: Path) -> Path:
+    """``page``, if writing it, or a PDF beside it, replaces nothing that was read.
+
+    Raises:
+        ConfigError: It would.
+    """
+    if page.suffix != _PAGE_SUFFIX or page.resolve() == source.resolve():
+        raise ConfigError(f"--out: expected a file ending in {_PAGE_SUFFIX}, other than {source}, got {page}; name one")
+    return page
 
 
 def _evaluation(run: Path, config: Path | None, out: Path | None) -> Path:
@@ -70,7 +82,7 @@ def _evaluation(run: Path, config: Path | None, out: Path | None) -> Path:
     workspace = Workspace(run.parent if run.name == _EVALUATION else run)
     evidence = read_run(workspace).evidence
     chosen = load_config(config) if config else _config_of(workspace, evidence.config_digest)
-    return write_page(workspace, chosen, out=out or workspace.root / _PAGE)
+    return write_page(workspace, chosen, out=_page_path(out or workspace.root / _PAGE, run))
 
 
 def _config_of(workspace: Workspace, digest: str) -> Config:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,9 @@ from edge_agent.load import prove_model
 from edge_agent.manifest import Manifest
 from edge_agent.policy import ANY_FLEET, Policy
 from edge_agent.trust import TrustedKeys
+from edge_agent.unit_store import FixedUnits
 from edge_agent.version import AGENT_VERSION
+from ground.batch import known_units
 from ground.frames import frames_for
 from ground.keys import default_public_key
 from ground.recording import Recording, RecordingStream
@@ -35,21 +38,35 @@ Samples = ArrayLike | pd.DataFrame | os.PathLike[str] | str
 """What can be scored; see ``Detector.score``."""
 
 
+class Given(TypedDict, total=False):
+    """What may come with an array; see ``Detector.score``."""
+
+    phase: str | Sequence[str]
+    speed_hz: Mapping[str, ArrayLike]
+    tach: Mapping[str, Sequence[ArrayLike]]
+
+
 class Detector:
     """A verified detector; made by ``from_bundle``.
 
     Args:
         bundle: A bundle that was verified.
+        units: What an agent knew of the units; of nobody by default.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, units: FixedUnits | None = None) -> None:
         self._manifest = bundle.manifest
+        self._units = units or FixedUnits()
         self._model = prove_model(bundle)
         self._makers = Makers(self._model.spec)
 
     @classmethod
     def from_bundle(
-        cls, path: str | os.PathLike[str], *, key: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = ()
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        key: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+        units: str | os.PathLike[str] | None = None,
     ) -> Detector:
         """Verify and load a bundle as an agent does; development bundles are welcome on the ground.
 
@@ -59,16 +76,19 @@ class Detector:
             path: A ``.bundle`` file, or the folder of its members.
             key: File of the public key in PEM, or several; by default ``keys/public.pem`` of the workspace in which
                 ``models/<detector>/<version>`` lies.
+            units: Copied ``state_dir/units`` of an agent that commissioned its engines: recordings of a folder are
+                then held against what it knew of theirs.
 
         Raises:
             ConfigError: (of ``edge_agent.errors``) A key file is missing or no public key.
             BundleError: Refused; ``reason`` names the check.
+            DataError: ``units`` cannot be read.
         """
         bundle = Path(path)
         given = [key] if isinstance(key, str | os.PathLike) else key
         keys = TrustedKeys.from_files([Path(each) for each in given] or [default_public_key(bundle)])
         policy = Policy(fleet=ANY_FLEET, agent_version=AGENT_VERSION, allow_development=True)
-        return cls(open_path(bundle, keys=keys, policy=policy))
+        return cls(open_path(bundle, keys=keys, policy=policy), known_units(Path(units) if units is not None else None))
 
     def __repr__(self) -> str:
         manifest = self._manifest
@@ -136,21 +156,18 @@ class Detector:
         windows = window_recordings(self.spec, samples, conditions)
         return score_table(list(self._of_windows(windows)))
 
-    def score_samples(self, samples: Samples, **conditions: object) -> NDArray[np.float64]:
+    def score_samples(self, samples: Samples, **given: Unpack[Given]) -> NDArray[np.float64]:
         """(n,) scores with the sign of scikit-learn's: the lower, the stranger; NaN where not assessed."""
-        return -self._table(samples, conditions)["score"].to_numpy(dtype=np.float64)
+        return -self.score(samples, **given)["score"].to_numpy(dtype=np.float64)
 
-    def decision_function(self, samples: Samples, **conditions: object) -> NDArray[np.float64]:
+    def decision_function(self, samples: Samples, **given: Unpack[Given]) -> NDArray[np.float64]:
         """(n,) threshold of the window's phase less its score: negative for outliers; NaN where not assessed."""
-        table = self._table(samples, conditions)
+        table = self.score(samples, **given)
         return (table["threshold"] - table["score"]).to_numpy(dtype=np.float64)
 
-    def predict(self, samples: Samples, **conditions: object) -> NDArray[np.int64]:
+    def predict(self, samples: Samples, **given: Unpack[Given]) -> NDArray[np.int64]:
         """(n,) -1 for outliers (warning or alarm), 1 for inliers, 0 where not assessed."""
-        return predictions(self._table(samples, conditions))
-
-    def _table(self, samples: Samples, conditions: Mapping[str, object]) -> pd.DataFrame:
-        return self.score(samples, **conditions)  # type: ignore[arg-type]
+        return predictions(self.score(samples, **given))
 
     def _phase(self, phase: str | Sequence[str]) -> str | Sequence[str]:
         thresholds = self._model.thresholds
@@ -175,10 +192,12 @@ class Detector:
 
     def _of_recordings(self, recordings: Iterable[Recording | RecordingStream]) -> Iterator[tuple[str, Assessment]]:
         for recording in recordings:
-            watch = Watch(self._model, self._makers)
+            info = recording.info
+            unit = self._units.state_of(f"{info.aircraft}/{info.engine}")
+            watch = Watch(self._model, self._makers, unit)
             for frame in frames_for(self.spec, recording):
                 for assessment in watch.push(frame):
-                    yield recording.info.recording_id, assessment
+                    yield info.recording_id, assessment
 
     def _of_windows(self, windows: Iterable[Recording]) -> Iterator[tuple[str, Assessment]]:
         """One assessment a window; one for which there is none would be a fault of ours."""

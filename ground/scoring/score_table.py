@@ -18,7 +18,7 @@ UNDECIDED = 0
 
 COLUMNS = (
     "recording_id", "flight", "phase", "start_ns", "end_ns", "score", "threshold", "state", "reason", "event",
-    "contributions",
+    "contributions", "unit", "unit_shift",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from edge_agent.frame import Frame
 from edge_agent.health import Health
 from edge_agent.inbox import Arrival
 from edge_agent.pipeline import Pipeline
+from edge_agent.place import START, Place, Places
 from edge_agent.publication import Grade, Publication
 from edge_agent.result import RUNTIME, decode_result
 from edge_agent.wire import encode_frame
@@ -231,6 +232,50 @@ def test_detector_that_fails_is_replaced(
             pipeline.handle(arrival(first))
     assert len(pipeline.streams) == 0
     assert len(handle_all(pipeline, rest)) == 1
+
+
+def test_count_goes_on_after_an_eviction(make_pipeline: PipelineMaker, small_bundle: Any) -> None:
+    """Run, engine, flight and seq name a result: an engine heard again counts on in its flight, and anew in another."""
+    pipeline, _ = make_pipeline(limits={"max_streams": 1})
+
+    def seqs(frames: list[Frame]) -> list[int]:
+        return [decode_result(each.payload).assessment.seq for each in handle_all(pipeline, frames)]
+
+    frames = small_bundle.frames(12.0)
+    half = len(frames) // 2
+    before = seqs(frames[:half])
+    assert before == list(range(len(before)))
+    seqs(small_bundle.frames(0.1, engine="2"))
+    after = seqs(frames[half:])
+    assert after == list(range(len(before), len(before) + len(after)))
+    seqs(small_bundle.frames(0.1, engine="2"))
+    assert seqs([dataclasses.replace(each, flight="F2") for each in frames[:half]])[0] == 0
+
+
+def test_count_goes_on_after_a_fault(
+    make_pipeline: PipelineMaker, small_bundle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does one whose detector failed."""
+    pipeline, _ = make_pipeline()
+    frames = small_bundle.frames(12.0)
+    half = len(frames) // 2
+    before = handle_all(pipeline, frames[:half])
+    with monkeypatch.context() as patch:
+        patch.setattr(Detector, "judge", lambda _self, _frame: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            pipeline.handle(arrival(frames[half]))
+    first_again = handle_all(pipeline, frames[half + 1 :])[0]
+    assert decode_result(first_again.payload).assessment.seq == len(before)
+
+
+def test_places_are_bounded() -> None:
+    """Invented engines push each other out, not the memory."""
+    places = Places()
+    for number in range(3_000):
+        places.keep(f"A/{number}", Place("F1", number))
+    assert places.take("A/0") == START
+    assert places.take("A/2999") == Place("F1", 2_999)
+    assert places.take("A/2999") == START
 
 
 def test_late_frames_are_counted(make_pipeline: PipelineMaker, small_bundle: Any) -> None:

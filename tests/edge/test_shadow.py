@@ -17,6 +17,7 @@ from edge_agent.health import Health
 from edge_agent.inbox import Arrival
 from edge_agent.overload import CALM_S, Ladder
 from edge_agent.pipeline import Pipeline
+from edge_agent.place import Place
 from edge_agent.publication import Grade, Publication
 from edge_agent.result import RUNTIME
 from edge_agent.shadow import Shadow
@@ -99,9 +100,9 @@ def make_rig(
     return make
 
 
-def as_if_active(model: LoadedModel, frames: list[Any]) -> list[Assessment]:
-    """What the model says when it is the one that decides."""
-    detector = Detector(model)
+def as_if_active(model: LoadedModel, frames: list[Any], seq: int = 0) -> list[Assessment]:
+    """What the model says when it is the one that decides, after ``seq`` windows that it has forgotten."""
+    detector = Detector(model, place=Place("F1", seq))
     return [assessment for frame in frames for assessment in detector.push(frame)]
 
 
@@ -212,7 +213,7 @@ def test_shed_windows_keep_their_numbers(
 def test_active_detector_that_begins_afresh(
     make_rig: RigMaker, small_bundle: Any, stricter: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a fault of the active detector both begin again, with the same numbers."""
+    """After a fault of the active detector both begin again, and count on with the same numbers."""
     rig = make_rig(stricter)
     frames = small_bundle.frames(10.0, seed=7)
     rig.push(frames[:50])
@@ -220,7 +221,7 @@ def test_active_detector_that_begins_afresh(
         patch.setattr(Detector, "judge", lambda _self, _frame: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             rig.push(frames[50:51])
-    assert results(rig.push(frames[51:])) == encoded(as_if_active(stricter, frames[51:]))
+    assert results(rig.push(frames[51:])) == encoded(as_if_active(stricter, frames[51:], seq=4))
 
 
 def test_shadow_that_fails_begins_afresh(
@@ -233,7 +234,7 @@ def test_shadow_that_fails_begins_afresh(
     with monkeypatch.context() as patch:
         patch.setattr(Detector, "push", lambda _self, _frame: 1 // 0)
         rig.push(frames[50:51])
-    assert results(rig.push(frames[51:])) == encoded(as_if_active(coarser, frames[51:]))
+    assert results(rig.push(frames[51:])) == encoded(as_if_active(coarser, frames[51:], seq=3))
     counters = rig.health.counters.snapshot()
     assert (counters["observer_errors.Shadow"], counters["windows.normal"]) == (1, 9)
     assert [line["event"] for line in log_lines] == ["observer failed"]

@@ -52,7 +52,7 @@ def collect(peer: Peer, numbers: range) -> None:
 
 
 def test_loss(far: FarBroker, far_peer: Peer) -> None:
-    """With a tenth of the packets lost everything arrives, and the connection stands."""
+    """With a tenth of the packets lost everything arrives; a frame may come twice, never a first time out of order."""
     far_peer.subscribe("r")
     far.lose(10)
     with linked(far.port, LinkTiming(), host=far.host) as ends:
@@ -60,7 +60,10 @@ def test_loss(far: FarBroker, far_peer: Peer) -> None:
         publish(ends, range(100))
         far_peer.flood(INPUT, [b"%d" % number for number in range(100)])
         collect(far_peer, range(100))
-        assert [ends.arrivals.get(timeout=WAIT_S).payload for _ in range(100)] == [b"%d" % n for n in range(100)]
+        first_times: dict[bytes, None] = {}
+        while len(first_times) < 100:
+            first_times.setdefault(ends.arrivals.get(timeout=WAIT_S).payload)
+        assert list(first_times) == [b"%d" % number for number in range(100)]
         far.heal()
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+import ground
 from edge_agent.assessment import encode_assessment
 from edge_agent.commissioning_policy import CommissioningPolicy, ExpectedLevels
 from edge_agent.detector import Detector
@@ -104,6 +105,9 @@ def test_a_known_unit_is_assessed_as_it_was_on_board(data, small_bundle, tmp_pat
     said = {row["recording_id"]: (row["unit"], bool(row["unit_shift"])) for row in rows}
     assert said == {"one": ("known", True), "two": ("commissioning", False)}
     assert {row["threshold"] for row in rows if row["recording_id"] == "one" and not row["reason"]} == {1.0}
+    in_python = ground.Detector.from_bundle(path, key=small_bundle.key, units=source.units).score(data)
+    assert in_python["unit_shift"].tolist() == [row["unit_shift"] for row in rows]
+    assert in_python["score"].fillna(0.0).tolist() == [row["score"] for row in rows]
 
 
 def test_the_table_does_not_depend_on_the_processes(source, data, tmp_path, no_progress):

@@ -169,6 +169,17 @@ def test_command_writes_the_page_beside_the_results(write, tmp_path: Path) -> No
     assert (tmp_path / "results.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("out", ["results.parquet", "page.pdf", "page"])
+def test_command_replaces_nothing_that_it_read(write, tmp_path: Path, out: str) -> None:
+    """Neither the results, hours of work, nor the page by its own PDF."""
+    path = write(one="nA")
+    before = path.read_bytes()
+    told = CliRunner().invoke(app, ["report", str(path), "--out", str(tmp_path / out)])
+    assert "expected a file ending in .html" in str(told.exception)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 NO_BROWSER = pytest.mark.skipif(
     not any(map(shutil.which, BROWSERS)), reason="no chromium on the path; apt-get install chromium"
 )
