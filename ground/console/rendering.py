@@ -63,7 +63,10 @@ def _environment() -> Environment:
         share=words.share, feature=words.feature_name, reason=words.reason_name, digest=words.digest,
         count=words.count, duration=words.duration, badge=wording.badge, bundle=wording.bundle,
     )  # fmt: skip
-    environment.globals.update(engine_url=wording.engine_url, alerts_url=wording.alerts_url)
+    environment.globals.update(
+        engine_url=wording.engine_url, alerts_url=wording.alerts_url, flight_url=wording.flight_url,
+        bundle_url=wording.bundle_url, row_id=wording.row_id,
+    )  # fmt: skip
     return environment
 
 

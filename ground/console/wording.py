@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from edge_agent.frame import NS_PER_S
 
 _STEPS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _LONGEST = 40
 _NEW_S = 5
+_ROW_DIGITS = 12
 _LAST_NS = 253_402_300_799 * NS_PER_S
 """The end of the year 9999, which is as far as dates go."""
 
@@ -63,6 +66,21 @@ def engine_url(aircraft: str, engine: str) -> str:
 def alerts_url(aircraft: str, engine: str) -> str:
     """Where the alerts of an engine are."""
     return f"/alerts?{urlencode({'aircraft': aircraft, 'engine': engine})}"
+
+
+def flight_url(aircraft: str, engine: str, flight: str) -> str:
+    """Where the page of a flight is."""
+    return f"/flight?{urlencode({'aircraft': aircraft, 'engine': engine, 'flight': flight})}"
+
+
+def bundle_url(detector: str, version: str) -> str:
+    """Where the page of a bundle is."""
+    return f"/bundles/{quote(detector, safe='')}/{quote(version, safe='')}"
+
+
+def row_id(*names: str) -> str:
+    """An id for the row of what is so named: the same wherever the row comes to stand."""
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:_ROW_DIGITS]
 
 
 _BADGES: Final = {

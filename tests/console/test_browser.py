@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.console.web import NARROW, WIDE, Visit, chromium, needs_chromium, ser
 
 pytestmark = needs_chromium
 ENGINE = "/engine?aircraft=OO-ABC&engine=1"
+_ASK = "() => document.body.dispatchEvent(new CustomEvent('changed'))"
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +111,63 @@ def test_verdict_reaches_retraining(visit: Visit, dataset: Path) -> None:
     assert selected(dataset) == {"1": "false_alarm", "2": "confirmed"}
     visit.open("/alerts")
     assert visit.page.locator("main table a[href^='/alerts/']").count() == 0
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A dataset of more alerts than fit on a page, and the address of its console."""
+    engines = tuple(map(str, range(60)))
+    write_fleet(tmp_path, Plan(aircraft=("OO-OLD",), engines=engines, flights=1, windows=8, alerts=1))
+    with served(ConsoleSettings(workspace=tmp_path, dataset=tmp_path)) as address:
+        yield tmp_path, address
+
+
+def test_news_reach_an_open_page(browser: Any, growing: tuple[Path, str]) -> None:
+    """A collector writes, the list has it, and what leads on from there are whole pages; a fault costs no list."""
+    dataset, base = growing
+    with visiting(browser, base, viewport=WIDE) as visit:
+        visit.log_in(Role.VIEWER)
+        visit.open("/alerts?verdict=all")
+        page = visit.page
+        page.get_by_text("Updates itself.").wait_for()
+        page.route("**/alerts/part**", lambda route: route.fulfill(status=500, body="<main><h1>Failed</h1></main>"))
+        page.evaluate(_ASK)
+        page.get_by_text("Could not be updated; trying again.").wait_for()
+        assert page.locator("#alerts tr[id^=alert-]").count() == 50
+        page.unroute("**/alerts/part**")
+        write_fleet(dataset, Plan(aircraft=("OO-NEW",), engines=("1",), flights=2, windows=8, alerts=1), name="test-2")
+        page.locator("#alerts tr[id^=alert-]").first.get_by_text("OO-NEW / 1").wait_for()
+        page.get_by_text("Updates itself.").wait_for()
+        page.get_by_role("link", name="Next").click()
+        page.wait_for_url(re.compile(r"/alerts\?.*page=2$"))
+        assert page.get_by_role("navigation", name="Pages").is_visible()
+        assert page.locator("h1").inner_text() == "Alerts"
+
+
+_SEEN = """(state) => {
+  Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+_COUNT_SOURCES = """
+window.sources = [];
+window.EventSource = class extends EventSource {
+  constructor(...given) { super(...given); window.sources.push(this); }
+};
+"""
+_STATES = "() => window.sources.map((source) => source.readyState)"
+
+
+def test_only_pages_that_are_seen_and_update_themselves_listen(visit: Visit) -> None:
+    """A browser has six connections to a host: tabs in the background must not hold them."""
+    page = visit.page
+    page.add_init_script(_COUNT_SOURCES)
+    visit.open(ENGINE)
+    assert page.evaluate(_STATES) == []
+    visit.open("/")
+    page.get_by_text("Updates itself.").wait_for()
+    assert page.evaluate(_STATES) == [1]
+    page.evaluate(_SEEN, "hidden")
+    assert page.evaluate(_STATES) == [2]
+    with page.expect_response("**/fleet/part**"):
+        page.evaluate(_SEEN, "visible")
+    assert page.evaluate(_STATES) == [2, 1]

@@ -126,6 +126,18 @@ def test_who_may_not_and_what_is_no_form_change_nothing(browser: Callable[..., T
     assert "development" in client.get("/bundles").text
 
 
+def test_forms_lead_to_their_bundle(browser: Callable[..., TestClient], rig: Rig, settings: ConsoleSettings) -> None:
+    """Whatever its detector is called, and after a refusal, too."""
+    bundle = rig.bundle("1.0.0", detector="promoted_x")
+    rig.register(rig.registry(settings.workspace / "registry"), bundle)
+    client = browser(Role.APPROVER)
+    client.app.state.services.registry.forget()  # the console was there before the registry
+    path = "/bundles/promoted_x/1.0.0"
+    for answer in (client.get(path), promote(client, path, to="active", reason="too early")):
+        assert f'action="{path}/promote"' in answer.text
+        assert f'action="{path}/retire"' in answer.text
+
+
 def test_registry_that_does_not_answer_is_a_banner(
     browser: Callable[..., TestClient], rig: Rig, settings: ConsoleSettings
 ) -> None:

@@ -70,6 +70,14 @@ def test_it_counts_what_was_written(index):
     assert index.banners == ()
 
 
+def test_the_age_of_all_is_that_of_the_newest_window(index):
+    """Which clocks that run ahead do not tell."""
+    with index.cursor() as cursor:
+        (newest_ns,) = cursor.execute("SELECT max(end_ns) FROM engines").fetchone()
+        assert totals(cursor, now_ns=newest_ns + 1).newest_ns == newest_ns
+        assert totals(cursor, now_ns=1).newest_ns == 0
+
+
 def test_an_engine_is_told_by_its_last_window(index, root):
     """Whichever file that lies in."""
     table = read_dataset(root, Kind.RESULT, source="A").table

@@ -16,7 +16,7 @@ from ground.console.settings import ConsoleSettings
 from ground.fleet.collect.parts import write_parts
 from ground.fleet.verdicts import Verdict
 from tests.console.conftest import alert_ids, browser_of, close_app, csrf_of, open_app
-from tests.console.fleet_data import DATE, Plan, messages
+from tests.console.fleet_data import DATE, Plan, messages, write_fleet
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -50,11 +50,55 @@ def test_the_fleet_can_be_filtered(viewer, text, n):
     assert ("No engine of that name" in page) == (n == 0)
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "x", "1e9", "", "\u0661", "999999999999"])
+@pytest.mark.parametrize("page", ["0", "-1", "x", "1e9", "", "\u0661", "999999999999", f"00001{5_000 * '1'}"])
 def test_nonsense_pages_are_the_first_one(viewer, page):
     """Or the last one there can be; never a fault."""
     assert viewer.get("/", params={"page": page}).status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
     assert viewer.get("/alerts", params={"page": page}).status_code in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A viewer of 201 engines with an alert each: more than fit on a page."""
+    root = tmp_path_factory.mktemp("many")
+    engines = tuple(map(str, range(201)))
+    write_fleet(root, Plan(aircraft=("OO-ABC",), engines=engines, flights=1, windows=8, alerts=1))
+    app = open_app(ConsoleSettings(workspace=root, dataset=root))
+    yield browser_of(app, Role.VIEWER)
+    close_app(app)
+
+
+@pytest.mark.parametrize("path", ["/", "/alerts"])
+def test_parts_lead_to_pages(many, path):
+    """What loads anew has the pages' addresses in its pager, not its own; beyond the last page stands the last one."""
+    part = f"{path if path != '/' else '/fleet'}/part"
+    (after,) = re.findall(r'href="([^"]+)" rel="next"', many.get(part, params={"text": "oo"}).text)
+    assert after == f"{path}?text=oo&amp;page=2"
+    assert '<nav aria-label="Pages">' in many.get(after.replace("&amp;", "&")).text
+    beyond = many.get(part, params={"page": "99"}).text
+    assert "201 to 201 shown" in beyond
+    assert 'rel="next"' not in beyond
+
+
+def test_rows_have_the_id_of_their_engine(viewer):
+    """Wherever they stand: whoever has the focus on one keeps it when the order changes."""
+    rows = r'<tr id="(engine-\w+)">\s*<th[^>]*><a href="([^"]+)"'
+    shown = dict(re.findall(rows, viewer.get("/").text))
+    assert len(shown) == 6
+    filtered = dict(re.findall(rows, viewer.get("/", params={"text": "xyz"}).text))
+    assert len(filtered) == 2
+    assert filtered.items() <= shown.items()
+
+
+def test_pages_say_whether_they_update_themselves(viewer):
+    """Only those that do have the place where scripts say so; the fleet says how old its news are."""
+    (alert, *_) = alert_ids(viewer)
+    for path in ("/", "/alerts"):
+        assert 'id="live"' in viewer.get(path).text
+    for path in (f"/alerts/{alert}", "/engine?aircraft=OO-ABC&engine=1", "/bundles", "/batches"):
+        assert 'id="live"' not in viewer.get(path).text
+        assert "This page does not update itself." in viewer.get(path).text
+    assert re.search(r"<b>[^<]+</b><span>newest window</span>", viewer.get("/").text)
 
 
 DRIFT = {
@@ -201,14 +245,14 @@ def test_hostile_names_are_shown_as_they_are(tmp_path):
 
 
 def test_faults_of_the_data_are_told_of_on_every_page(settings):
-    """So that nobody believes a part for the whole."""
+    """So that nobody believes a part for the whole; open pages hear of it, too."""
     (path, *_) = (settings.dataset / "alert").glob("*/*/*.parquet")
     path.write_bytes(b"broken")
     app = open_app(settings)
     try:
         client = browser_of(app, Role.VIEWER)
-        for page in ("/", "/alerts", "/nix"):
-            assert "1 file of the dataset is left out" in client.get(page).text
+        for page in ("/", "/alerts", "/bundles", "/nix", "/fleet/part", "/alerts/part"):
+            assert client.get(page).text.count("1 file of the dataset is left out") == 1, page
         assert "left out" not in browser_of(app).get("/login").text
     finally:
         close_app(app)

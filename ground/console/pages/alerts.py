@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +16,7 @@ from ground.console.routing import page
 from ground.console.services import services_of
 from ground.fleet.verdicts import Verdict
 
+ADDRESS = "/alerts"
 CHOICES: Final = (
     (OPEN, "open"),
     (Verdict.NEEDS_REVIEW.value, "needs review"),
@@ -38,12 +37,14 @@ def _part(request: Request) -> Response:
 
 def _rendered(request: Request, template: str) -> Response:
     chosen = _filter(request)
-    place = paged(request, MOST)
+    place = paged(request, MOST, path=ADDRESS)
     with services_of(request).index.cursor() as cursor:
         found = alert_page(cursor, chosen, skip=place.skip)
+        if place.skip and not found.alerts:
+            # The page was there before its last alert was judged.
+            place = place.last(alert_page(cursor, chosen, most=1).total)
+            found = alert_page(cursor, chosen, skip=place.skip)
         judged = judged_alerts(cursor)
-    if place.skip and not found.alerts:
-        raise HTTPException(HTTPStatus.NOT_FOUND)
     known = {name: getattr(chosen, name) for name in AlertFilter.__slots__}
     return render(
         request,
@@ -66,4 +67,4 @@ def _filter(request: Request) -> AlertFilter:
     return AlertFilter(verdict=verdict if verdict in dict(CHOICES) else OPEN, **texts)
 
 
-ROUTES = (page("/alerts", _show, name="alerts"), page("/alerts/part", _part, name="alerts_part"))
+ROUTES = (page(ADDRESS, _show, name="alerts"), page(f"{ADDRESS}/part", _part, name="alerts_part"))

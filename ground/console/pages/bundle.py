@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -26,8 +27,19 @@ from ground.workspace import Workspace
 ADDRESS = "/bundles/{detector}/{version}"
 
 
-def _show(request: Request) -> Response:
-    return show_bundle(request)
+@dataclass(frozen=True, slots=True)
+class _Headline:
+    """What stands above everything else.
+
+    Attributes:
+        release_class: Of the bundle.
+        meaning: The verdict in words; empty where its latency is not known.
+        tiles: The numbers that matter most.
+    """
+
+    release_class: str
+    meaning: str
+    tiles: tuple[Tile, ...]
 
 
 def show_bundle(request: Request, *, said: str = "", status: HTTPStatus = HTTPStatus.OK) -> Response:
@@ -106,15 +118,15 @@ def _verdict(story: VersionStory) -> str:
     return run[0].verdict.verdict if run else story.evidence.verdict.verdict
 
 
-def _headline(story: VersionStory) -> dict[str, object]:
+def _headline(story: VersionStory) -> _Headline:
     """The verdict in words, and the numbers that matter most."""
     if story.latency:
         run = RunEvidence(story.evidence, story.latency[0])
         numbers = story.latency[0].numbers
         tile = Tile(f"{words.number(numbers.p99_ms)} ms", "latency in process, p99", f"of {numbers.n:,} windows")
-        return {"class": release_class(run), "meaning": meaning(run), "tiles": tiles(story.evidence, tile)}
+        return _Headline(release_class(run), meaning(run), tiles(story.evidence, tile))
     tile = Tile(words.NOTHING, "latency", "it is no part of a bundle, and this workspace's is of another model")
-    return {"class": story.manifest.release_class, "meaning": "", "tiles": tiles(story.evidence, tile)}
+    return _Headline(story.manifest.release_class, "", tiles(story.evidence, tile))
 
 
 def _next_states(state: str) -> tuple[str, ...]:
@@ -125,6 +137,6 @@ def _next_states(state: str) -> tuple[str, ...]:
 
 
 ROUTES = (
-    page(ADDRESS, _show, name="bundle"),
+    page(ADDRESS, show_bundle, name="bundle"),
     page(f"{ADDRESS}/shadow", _shadow, name="bundle_shadow"),
 )

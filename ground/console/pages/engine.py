@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -19,12 +20,13 @@ from ground.console.paging import paged
 from ground.console.rendering import render
 from ground.console.routing import page
 from ground.console.services import services_of
+from ground.console.wording import flight_url
 from ground.workspace import Workspace
 
 ADDRESS = "/engine"
 _SIZE = 25
 _DRAWN = 400
-_LONGEST_NAME = 1_024
+LONGEST_NAME: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,12 @@ class EngineName:
 def engine_of(request: Request) -> EngineName:
     """The engine that the query of a request names."""
     asked = request.query_params
-    return EngineName(asked.get("aircraft", "")[:_LONGEST_NAME], asked.get("engine", "")[:_LONGEST_NAME])
-
-
-def flight_address(aircraft: str, engine: str, flight: str) -> str:
-    """The address of the page about a flight."""
-    return f"/flight?{urlencode({'aircraft': aircraft, 'engine': engine, 'flight': flight})}"
+    return EngineName(asked.get("aircraft", "")[:LONGEST_NAME], asked.get("engine", "")[:LONGEST_NAME])
 
 
 def _show(request: Request) -> Response:
     services, about = services_of(request), engine_of(request)
-    index, place = services.index, paged(request, _SIZE)
+    index, place = services.index, paged(request, _SIZE, path=ADDRESS)
     with index.cursor() as cursor:
         now = engine_now(cursor, about.aircraft, about.engine)
         flown = engine_flights(cursor, about.aircraft, about.engine, skip=place.skip, most=_SIZE)
@@ -67,7 +64,7 @@ def _show(request: Request) -> Response:
         "engine.html",
         about=about,
         now=now,
-        flights=[(line, flight_address(about.aircraft, about.engine, line.flight)) for line in flown.flights],
+        flights=[(line, flight_url(about.aircraft, about.engine, line.flight)) for line in flown.flights],
         n_flights=flown.total,
         scores=f"{ADDRESS}/scores?{about.query}",
         levels=levels,

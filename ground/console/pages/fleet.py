@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from urllib.parse import urlencode
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ground.console.data.drift_event import drift_event
 from ground.console.data.fleet import MOST, fleet
-from ground.console.data.totals import totals
+from ground.console.data.totals import Totals, totals
 from ground.console.paging import paged
 from ground.console.rendering import render
 from ground.console.routing import page
 from ground.console.services import services_of
+from ground.console.wording import ago
 
+ADDRESS = "/"
 _LONGEST_TEXT = 200
 
 
@@ -37,13 +37,15 @@ def _part(request: Request) -> Response:
 
 def _rendered(request: Request, template: str) -> Response:
     text = request.query_params.get("text", "")[:_LONGEST_TEXT]
-    place = paged(request, MOST)
+    place = paged(request, MOST, path=ADDRESS)
     services = services_of(request)
     with services.index.cursor() as cursor:
         found = fleet(cursor, text=text, skip=place.skip)
+        if place.skip and not found.engines:
+            # The page was there before its last engine left the days that are looked at.
+            place = place.last(fleet(cursor, text=text, most=1).total)
+            found = fleet(cursor, text=text, skip=place.skip)
         known = totals(cursor)
-    if place.skip and not found.engines:
-        raise HTTPException(HTTPStatus.NOT_FOUND)
     return render(
         request,
         template,
@@ -53,14 +55,19 @@ def _rendered(request: Request, template: str) -> Response:
         drift=drift_event(services.settings.workspace),
         total=found.total,
         first=place.skip + 1,
-        tiles=(
-            _Tile(f"{known.engines:,}", "engines"),
-            _Tile(f"{known.in_alarm:,}", "in alarm"),
-            _Tile(f"{known.open_alerts:,}", "open alerts"),
-            _Tile(f"{known.flights:,}", "flights summed up"),
-        ),
+        tiles=_tiles(known),
         nothing=_nothing(text),
         links=place.links(found.total),
+    )
+
+
+def _tiles(known: Totals) -> tuple[_Tile, ...]:
+    return (
+        _Tile(f"{known.engines:,}", "engines"),
+        _Tile(f"{known.in_alarm:,}", "in alarm"),
+        _Tile(f"{known.open_alerts:,}", "open alerts"),
+        _Tile(f"{known.flights:,}", "flights summed up"),
+        _Tile(ago(known.newest_ns), "newest window"),
     )
 
 
@@ -70,4 +77,4 @@ def _nothing(text: str) -> str:
     return "No results yet: agents publish them, and `ground collect run` writes them into the dataset."
 
 
-ROUTES = (page("/", _show, name="fleet"), page("/fleet/part", _part, name="fleet_part"))
+ROUTES = (page(ADDRESS, _show, name="fleet"), page("/fleet/part", _part, name="fleet_part"))

@@ -13,13 +13,12 @@ from ground.console.data.flight_alerts import flight_alerts
 from ground.console.data.flight_windows import flight_windows
 from ground.console.data.timeline import Timeline, timeline_of
 from ground.console.figures.chart import window_plot
-from ground.console.pages.engine import engine_of
+from ground.console.pages.engine import LONGEST_NAME, engine_of
 from ground.console.rendering import render
 from ground.console.routing import page
 from ground.console.services import services_of
 
 ADDRESS = "/flight"
-_LONGEST_NAME = 1_024
 
 
 def _show(request: Request) -> Response:
@@ -58,7 +57,7 @@ def _read(request: Request) -> tuple[FlightLine, Timeline]:
 
 
 def _flight_of(request: Request) -> str:
-    return request.query_params.get("flight", "")[:_LONGEST_NAME]
+    return request.query_params.get("flight", "")[:LONGEST_NAME]
 
 
 ROUTES = (page(ADDRESS, _show, name="flight"), page(f"{ADDRESS}/windows", _windows, name="flight_windows"))
