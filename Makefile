@@ -228,7 +228,7 @@ bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promi
 demo-femto: $(VENV)/.ground ## The demo on a public rig, where ../shared/data is
 	$(if $(wildcard ../shared/data),$(BIN)/ground demo --data ../shared/data --set femto)
 
-nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-console test-interop demo-femto ## What takes too long for every change
+nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop docs-console test-interop demo-femto ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots
@@ -238,6 +238,9 @@ bench-instructions: $(VENV)/.dev ## Gate: instructions of the features against t
 
 docs: $(VENV)/.dev ## Build the documentation into site/, warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs-console: test-console ## The same with the pictures of the console that test-console took; one that is missing is an error
+	PICTURES=all NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 man: $(VENV)/.dev ## Renew the man pages in packaging/man
 	$(BIN)/python packaging/make_man.py

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import shlex
 from collections.abc import Callable
 from urllib.parse import urlencode
 
@@ -17,6 +19,7 @@ from ground.console.settings import ConsoleSettings
 from tests.ground.report.test_batch_page import windows
 
 HOSTILE = "<img src=x onerror=alert(1)>"
+GIVEN = ("--model", "my model", "--data", "raw", "--key", "k.pem")
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def results(settings: ConsoleSettings) -> str:
     path.parent.mkdir()
     tables = [results_table(name, windows(name, states)) for name, states in (("one", "nnAa"), (HOSTILE, "nx"))]
     pq.write_table(pa.concat_tables(tables), path)
-    command = ("ground", "batch", "--output", "my results.parquet")
+    command = ("ground", "batch", *GIVEN, "--output", "my results.parquet")
     write_record(path, command=command, began="a", ended="b", recordings=2, left_out=(f"{HOSTILE}: broken",))
     return "evaluation/results.parquet"
 
@@ -40,7 +43,7 @@ def results(settings: ConsoleSettings) -> str:
 def test_results_are_listed_with_their_command(client: TestClient, results: str) -> None:
     """And one page tells what is in them."""
     listed = client.get("/batches").text
-    assert "ground batch --output &#39;my results.parquet&#39;" in listed
+    assert "--key k.pem --output &#39;my results.parquet&#39;" in listed
     text = client.get(f"/batches/of?{urlencode({'name': results})}").text
     assert "Alarms in 1 of 2 recordings" in text
     assert HOSTILE not in text
@@ -48,6 +51,12 @@ def test_results_are_listed_with_their_command(client: TestClient, results: str)
     for recording, n in (("one", 4), (HOSTILE, 2)):
         asked = urlencode({"name": results, "recording": recording})
         assert len(client.get(f"/batches/windows?{asked}").json()["x"]["values"]) == n
+        shown = client.get(f"/batches/of?{asked}").text
+        assert "2 in all; seconds since the first window" in shown
+        replay = shlex.join(("ground", "replay", "--as-stream", *GIVEN, "--recording", recording))
+        assert replay in html.unescape(shown)
+    other = client.get(f"/batches/of?{urlencode({'name': results, 'recording': 'none'})}").text
+    assert "Score over time: one<" in other
 
 
 def test_other_files_are_no_results(client: TestClient, settings: ConsoleSettings, results: str) -> None:

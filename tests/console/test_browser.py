@@ -142,6 +142,10 @@ def test_news_reach_an_open_page(browser: Any, growing: tuple[Path, str]) -> Non
         page.wait_for_url(re.compile(r"/alerts\?.*page=2$"))
         assert page.get_by_role("navigation", name="Pages").is_visible()
         assert page.locator("h1").inner_text() == "Alerts"
+        page.route("**/figures", lambda route: route.fulfill(status=500, body="<h1>Failed</h1>"))
+        page.locator("#alerts th a").first.click()
+        page.get_by_text("This could not be loaded; load the page again.").wait_for()
+        assert page.get_by_role("link", name="Show what the samples say").is_visible()
 
 
 _SEEN = """(state) => {
@@ -171,3 +175,22 @@ def test_only_pages_that_are_seen_and_update_themselves_listen(visit: Visit) -> 
     with page.expect_response("**/fleet/part**"):
         page.evaluate(_SEEN, "visible")
     assert page.evaluate(_STATES) == [2, 1]
+
+
+_COUNT_OBSERVERS = """
+window.observing = 0;
+window.ResizeObserver = class extends ResizeObserver {
+  observe(...given) { super.observe(...given); window.observing += 1; }
+  disconnect() { super.disconnect(); window.observing -= 1; }
+};
+"""
+
+
+def test_figures_are_drawn_anew_in_other_colours(visit: Visit) -> None:
+    """And what drew them before is gone."""
+    visit.page.add_init_script(_COUNT_OBSERVERS)
+    visit.open(ENGINE)
+    for scheme in ("dark", "light"):
+        visit.page.emulate_media(color_scheme=scheme)
+        visit.page.wait_for_function("() => document.querySelectorAll('.plot canvas').length === 1")
+        assert visit.page.evaluate("() => window.observing") == 1

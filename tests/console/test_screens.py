@@ -34,6 +34,10 @@ pytestmark = [
     pytest.mark.timeout(1_200),
 ]
 SCREENS = Path(os.environ.get("SCREENS", "docs/img/console"))
+PAGES = (
+    "login", "fleet", "alerts", "alert", "engine", "flight", "bundles", "bundle", "shadow", "batches", "batch",
+)  # fmt: skip
+"""Each is photographed, and shown in docs/reference/console-pages.md."""
 PERSON = {"approver": "A. Person", "reason": "first detector of this fleet"}
 
 
@@ -100,6 +104,7 @@ def pages(browser: Any, base: str) -> dict[str, str]:
             found[name] = visit.page.locator(selector).first.get_attribute("href")
         visit.open(found["engine"])
         found["flight"] = visit.page.locator("main table.stack a[href^='/flight']").first.get_attribute("href")
+        assert {"login", *found} == set(PAGES)
         return found
 
 

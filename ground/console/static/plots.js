@@ -99,13 +99,18 @@
     plugins: [overlay(plot)],
   });
 
+  // Draws, and returns what takes the drawing away again.
   const draw = (place, plot) => {
     place.replaceChildren();
     const width = () => Math.max(240, place.clientWidth);
     const data = [plot.x.values, ...plot.series.map((part) => part.values)];
     const drawn = new uPlot(optionsOf(plot, width()), data, place);
-    new ResizeObserver(() => drawn.setSize({width: width(), height: HEIGHT})).observe(place);
-    return drawn;
+    const observer = new ResizeObserver(() => drawn.setSize({width: width(), height: HEIGHT}));
+    observer.observe(place);
+    return () => {
+      observer.disconnect();
+      drawn.destroy();
+    };
   };
 
   const load = async (place) => {
@@ -113,8 +118,11 @@
       const answer = await fetch(place.dataset.plot, {headers: {accept: "application/json"}});
       const plot = await answer.json();
       if (plot.absent) { say(place, plot.absent); return; }
-      let drawn = draw(place, plot);
-      const again = () => { drawn.destroy(); drawn = draw(place, plot); };
+      let clear = draw(place, plot);
+      const again = () => {
+        clear();
+        clear = draw(place, plot);
+      };
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
     } catch {
       say(place, "This figure could not be loaded; load the page again.");
