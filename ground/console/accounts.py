@@ -8,7 +8,8 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ SCHEMA: Final = 1
 LONGEST_S: Final = 12 * 3_600
 """A session ends so long after the login, s."""
 IDLE_S: Final = 2 * 3_600
-"""Or so long after the last request, s."""
+"""Or so long after somebody last asked for a page, s."""
 _NOTED_EVERY_S = 60
 _TOKEN_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
@@ -109,12 +110,9 @@ class Accounts:
         Raises:
             ConfigError: The name is none.
         """
-        if not _NAME.fullmatch(name):
-            raise ConfigError(
-                f"user: expected letters, digits and . _ @ -, at most 64, got {name!r:.80}; choose another name"
-            )
+        check_name(name)
         kept = hash_password(password)
-        with self._lock, self._connection:
+        with self._lock, self._at_once():
             self._connection.execute("DELETE FROM session WHERE name = ?", (name,))
             self._connection.execute(
                 "INSERT INTO user VALUES (?, ?, ?, ?) "
@@ -128,11 +126,20 @@ class Accounts:
         Raises:
             ConfigError: There is none of that name.
         """
-        with self._lock, self._connection:
+        with self._lock, self._at_once():
             if not self._connection.execute("DELETE FROM user WHERE name = ?", (name,)).rowcount:
-                raise ConfigError(
-                    f"user: expected one of the console, got {name!r:.80}; `ground console user list` names them"
-                )
+                raise _unknown(name)
+
+    def find(self, name: str) -> User:
+        """The user of a name.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        for user in self.users():
+            if user.name == name:
+                return user
+        raise _unknown(name)
 
     def users(self) -> tuple[User, ...]:
         """All users, by name."""
@@ -141,7 +148,7 @@ class Accounts:
         return tuple(User(name, Role(role), added_s) for name, role, added_s in rows)
 
     def log_in(self, name: str, password: bytes) -> Session | None:
-        """Begin a session; none where name or password are wrong, which takes as long."""
+        """Begin a session; none where name or password are wrong, which takes as long, or were changed meanwhile."""
         with self._lock:
             row = self._connection.execute("SELECT password, role FROM user WHERE name = ?", (name,)).fetchone()
         kept, role = row or (nobodys(), Role.VIEWER.value)
@@ -149,15 +156,22 @@ class Accounts:
             return None
         session = Session(name, Role(role), secrets.token_urlsafe(), secrets.token_urlsafe(_TOKEN_BYTES))
         now_s = int(self._now_s())
-        with self._lock, self._connection:
+        with self._lock, self._at_once():
             self._forget_old(now_s)
-            self._connection.execute(
-                "INSERT INTO session VALUES (?, ?, ?, ?, ?)", (_kept(session.token), name, session.csrf, now_s, now_s)
-            )
-        return session
+            # Of the user whose password was looked at: somebody may have changed or removed it since then.
+            begun = self._connection.execute(
+                "INSERT INTO session SELECT ?, name, ?, ?, ? FROM user WHERE name = ? AND password = ?",
+                (_kept(session.token), session.csrf, now_s, now_s, name, kept),
+            ).rowcount
+        return session if begun else None
 
-    def session(self, token: str) -> Session | None:
-        """The session of a cookie; none where there is none, or it is over."""
+    def session(self, token: str, *, is_use: bool = True) -> Session | None:
+        """The session of a cookie; none where there is none, or it is over.
+
+        Args:
+            token: What the cookie holds.
+            is_use: Whether somebody uses it; a page that asks by itself does not keep it from ending.
+        """
         now_s = int(self._now_s())
         with self._lock:
             row = self._connection.execute(
@@ -169,7 +183,7 @@ class Accounts:
             name, role, csrf, begun_s, seen_s = row
             if _is_over(now_s, begun_s, seen_s):
                 return None
-            if now_s - seen_s >= _NOTED_EVERY_S:
+            if is_use and now_s - seen_s >= _NOTED_EVERY_S:
                 self._connection.execute("UPDATE session SET seen_s = ? WHERE token = ?", (now_s, _kept(token)))
         return Session(name, Role(role), csrf, token)
 
@@ -177,6 +191,18 @@ class Accounts:
         """End a session."""
         with self._lock:
             self._connection.execute("DELETE FROM session WHERE token = ?", (_kept(token),))
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """All that the block changes, or nothing of it; other processes see no part."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     def _prepare(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
@@ -191,6 +217,22 @@ class Accounts:
         self._connection.execute(
             "DELETE FROM session WHERE begun_s <= ? OR seen_s <= ?", (now_s - LONGEST_S, now_s - IDLE_S)
         )
+
+
+def check_name(name: str) -> None:
+    """Say what is wrong with the name of a user.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"user: expected letters, digits and . _ @ -, at most 64, got {name!r:.80}; choose another name"
+        )
+
+
+def _unknown(name: str) -> ConfigError:
+    return ConfigError(f"user: expected one of the console, got {name!r:.80}; `ground console user list` names them")
 
 
 def _is_over(now_s: int, begun_s: int, seen_s: int) -> bool:

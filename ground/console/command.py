@@ -87,11 +87,15 @@ def user_add(
 
     A viewer looks, an engineer also judges alerts, an approver also promotes bundles.
     """
+    from ground.console.accounts import check_name
     from ground.password import PasswordSource
 
     accounts, audit = _opened(workspace)
-    accounts.add(name, role, PasswordSource(password_file).choose(f"the console's user {name}"))
-    audit.note(user=_user(), address=_LOCAL, action="user added", detail=f"{name}, {role.value}")
+    check_name(name)
+    password = PasswordSource(password_file).choose(f"the console's user {name}")
+    action = "user changed" if name in {user.name for user in accounts.users()} else "user added"
+    with audit.noting(user=_user(), address=_LOCAL, action=action, subject=name, detail=role.value):
+        accounts.add(name, role, password)
     console.print(f"{name}: {role.value}, {MEANINGS[role]}")
 
 
@@ -109,8 +113,9 @@ def user_list(workspace: WorkspaceOption = Path()) -> None:
 def user_remove(name: NameArgument, workspace: WorkspaceOption = Path()) -> None:
     """Remove a user, and log them out."""
     accounts, audit = _opened(workspace)
-    accounts.remove(name)
-    audit.note(user=_user(), address=_LOCAL, action="user removed", detail=name)
+    accounts.find(name)
+    with audit.noting(user=_user(), address=_LOCAL, action="user removed", subject=name):
+        accounts.remove(name)
     console.print(f"{name}: removed")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -46,7 +46,7 @@ class Bell:
         """Whether no further page can listen."""
         return len(self._listeners) >= MOST_LISTENERS
 
-    async def listen(self) -> AsyncIterator[str]:
+    async def listen(self) -> AsyncGenerator[str]:
         """One event each time the bell rings, and a comment where it is silent, until it is closed."""
         with self._listening() as event:
             yield "retry: 5000\n\n"

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from ground.console.cookies import SESSION, cookie_of
 from ground.console.csrf import FIELD, is_same_origin, same_token
 from ground.console.role import Role
-from ground.console.services import services_of, session_of
+from ground.console.services import address_of, services_of, session_of
 
 MOST_BODY_BYTES: Final = 64 * 1024
 MOST_FIELDS: Final = 50
@@ -26,11 +26,19 @@ Page = Callable[[Request], Response]
 Action = Callable[[Request, FormData], Response]
 
 
-def page(path: str, show: Page, *, name: str, role: Role = Role.VIEWER) -> Route:
-    """A page, shown to whoever has the role; others are sent to the login."""
+def page(path: str, show: Page, *, name: str, role: Role = Role.VIEWER, is_use: bool = True) -> Route:
+    """A page, shown to whoever has the role; others are sent to the login.
+
+    Args:
+        path: Its address.
+        show: Makes the answer.
+        name: Of the route.
+        role: Whoever may see it.
+        is_use: Whether somebody asks for it: what pages ask for by themselves does not keep a session from ending.
+    """
 
     def guarded(request: Request) -> Response:
-        refusal = _refusal(request, role)
+        refusal = _refusal(request, role, is_use=is_use)
         return refusal or show(request)
 
     return Route(path, guarded, name=name)
@@ -40,12 +48,17 @@ def action(path: str, act: Action, *, name: str, role: Role) -> Route:
     """Something that a form does: the role is checked, and that the form is one of ours."""
 
     async def guarded(request: Request) -> Response:
-        refusal = await run_in_threadpool(_refusal, request, role)
-        if refusal:
-            return refusal
-        form = await form_of(request)
-        if not same_token(str(form.get(FIELD, "")), session_of(request).csrf):
-            raise forged()
+        try:
+            refusal = await run_in_threadpool(_refusal, request, role, is_use=True)
+            if refusal:
+                return refusal
+            form = await form_of(request)
+            if not same_token(str(form.get(FIELD, "")), session_of(request).csrf):
+                raise forged()
+        except HTTPException as error:
+            if error.status_code == HTTPStatus.FORBIDDEN:
+                await run_in_threadpool(_note, request, error)
+            raise
         return await run_in_threadpool(act, request, form)
 
     return Route(path, guarded, name=name, methods=["POST"], max_body_size=MOST_BODY_BYTES)
@@ -67,11 +80,11 @@ def forged() -> HTTPException:
     return HTTPException(HTTPStatus.FORBIDDEN, "This form is too old, or not one of this console; load the page again.")
 
 
-def _refusal(request: Request, role: Role) -> Response | None:
+def _refusal(request: Request, role: Role, *, is_use: bool) -> Response | None:
     """Why a request may not go on; sets ``request.state.session`` where it may."""
     services = services_of(request)
     token = cookie_of(request, SESSION)
-    session = services.accounts.session(token) if token else None
+    session = services.accounts.session(token, is_use=is_use) if token else None
     if session is None:
         return to_login(request)
     request.state.session = session
@@ -80,6 +93,14 @@ def _refusal(request: Request, role: Role) -> Response | None:
             HTTPStatus.FORBIDDEN, f"This takes the role {role.value}; you are logged in as {session.role.value}."
         )
     return None
+
+
+def _note(request: Request, error: HTTPException) -> None:
+    """Note that somebody was kept from doing something."""
+    services_of(request).audit.note(
+        user=session_of(request).name, address=address_of(request), action="refused",
+        detail=f"{request.url.path}: {error.detail}",
+    )  # fmt: skip
 
 
 def to_login(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import cast
 
@@ -55,3 +56,10 @@ def session_of(request: Request) -> Session:
 def address_of(request: Request) -> str:
     """Where a request comes from."""
     return request.client.host if request.client else "unknown"
+
+
+def noting(request: Request, action: str, subject: str, detail: str = "") -> AbstractContextManager[None]:
+    """The audit log's ``noting`` of what whoever asks does; only behind ``ground.console.routing``."""
+    return services_of(request).audit.noting(
+        user=session_of(request).name, address=address_of(request), action=action, subject=subject, detail=detail
+    )

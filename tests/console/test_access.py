@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from contextlib import ExitStack
 from html.parser import HTMLParser
 from http import HTTPStatus
 from types import SimpleNamespace
@@ -13,7 +15,8 @@ from starlette.routing import Route
 from ground.console import app as app_module
 from ground.console import problems
 from ground.console.accounts import IDLE_S, LONGEST_S
-from ground.console.login_limit import ATTEMPTS, OF_NAME, SPAN_S, LoginLimit
+from ground.console.login_limit import AT_ONCE, ATTEMPTS, FROM_ADDRESS, OF_NAME, SPAN_S, LoginLimit, Wait
+from ground.console.pages import events
 from ground.console.role import Role
 from ground.console.security import HEADERS
 from ground.console.settings import ConsoleSettings
@@ -77,6 +80,9 @@ def test_a_viewer_changes_nothing(app, browser):
     assert answer.status_code == HTTPStatus.FORBIDDEN
     assert "engineer" in answer.text
     assert not app.state.services.index.verdicts.latest()
+    deed = list(app.state.services.audit.deeds())[-1]
+    assert (deed.user, deed.action) == ("viewer", "refused")
+    assert deed.detail.startswith(f"/alerts/{alert}/verdict: This takes the role engineer")
 
 
 @pytest.mark.parametrize(
@@ -103,8 +109,11 @@ def test_logins_that_fail_too_often_wait(bare):
     client = browser_of(bare)
     for _ in range(ATTEMPTS):
         assert log_in(client, "viewer", "wrong").status_code == HTTPStatus.UNAUTHORIZED
-    assert log_in(client, "viewer").status_code == HTTPStatus.TOO_MANY_REQUESTS
+    for _ in range(3):
+        assert log_in(client, "viewer").status_code == HTTPStatus.TOO_MANY_REQUESTS
     assert log_in(client, "engineer").status_code == HTTPStatus.SEE_OTHER
+    said = [deed.action for deed in bare.state.services.audit.deeds()]
+    assert said == [*["login failed"] * ATTEMPTS, "login refused", "login"]
 
 
 def test_the_limit_ends_and_has_a_limit_of_its_own():
@@ -112,22 +121,60 @@ def test_the_limit_ends_and_has_a_limit_of_its_own():
     now = [0.0]
     limit = LoginLimit(lambda: now[0])
     for _ in range(ATTEMPTS):
-        assert limit.wait_s("a", "1") == 0.0
-        limit.failed("a", "1")
-    assert limit.wait_s("a", "1") == SPAN_S
-    assert limit.wait_s("a", "2") == limit.wait_s("b", "1") == 0.0
+        assert limit.enter("a", "1").seconds == 0.0
+    assert limit.enter("a", "1") == Wait(SPAN_S, is_news=True)
+    assert limit.enter("a", "1") == Wait(SPAN_S, is_news=False)
+    assert limit.enter("a", "2").seconds == limit.enter("b", "1").seconds == 0.0
     now[0] = SPAN_S / 2
-    assert limit.wait_s("a", "1") == SPAN_S / 2
+    assert limit.enter("a", "1").seconds == SPAN_S / 2
     now[0] = SPAN_S
-    assert limit.wait_s("a", "1") == 0.0
+    for _ in range(ATTEMPTS):
+        assert limit.enter("a", "1").seconds == 0.0
+    assert limit.enter("a", "1").is_news
+    now[0] = 2 * SPAN_S
     for number in range(OF_NAME):
-        assert limit.wait_s("a", "elsewhere") == 0.0
-        limit.failed("a", f"address {number}")
-    assert limit.wait_s("a", "elsewhere") == SPAN_S
+        assert limit.enter("a", f"address {number}").seconds == 0.0
+    assert limit.enter("a", "elsewhere").seconds == SPAN_S
     for number in range(5_000):
-        limit.failed(f"name {number}", "9")
-    assert len(limit._failures) <= 10_000
-    assert limit.wait_s("anybody", "9") > 0.0
+        limit.enter(f"name {number}", f"from {number}")
+    assert len(limit._counts) <= 10_000
+    for number in range(FROM_ADDRESS):
+        assert limit.enter(f"name {number}", "9").seconds == 0.0
+    assert limit.enter("anybody", "9").seconds == SPAN_S
+
+
+def test_who_logs_in_is_no_failure():
+    """However often, from one address: all people behind one proxy, or a script."""
+    limit = LoginLimit(lambda: 0.0)
+    for number in range(2 * OF_NAME):
+        assert limit.enter("a", "1").seconds == limit.enter(f"b{number % 2}", "1").seconds == 0.0
+        limit.succeeded("a", "1")
+        limit.succeeded(f"b{number % 2}", "1")
+
+
+def test_guesses_that_are_made_at_once_are_counted(bare):
+    """Before the first one has its answer: 40 threads are not 40 guesses."""
+    accounts, guesses = bare.state.services.accounts, []
+    inside = accounts.log_in
+
+    def more(name, password):
+        guesses.append(name)
+        if len(guesses) < 3 * ATTEMPTS:
+            log_in(browser_of(bare), "viewer", "wrong")
+        return inside(name, password)
+
+    accounts.log_in = more
+    log_in(browser_of(bare), "viewer", "wrong")
+    assert len(guesses) == ATTEMPTS
+
+
+def test_logins_beyond_a_few_at_once_are_sent_away(bare):
+    """They would hold the threads that pages need."""
+    client, limit = browser_of(bare), bare.state.services.limit
+    with ExitStack() as taken:
+        assert all(taken.enter_context(limit.place()) for _ in range(AT_ONCE))
+        assert log_in(client, "viewer").status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert log_in(client, "viewer").status_code == HTTPStatus.SEE_OTHER
 
 
 def test_the_session_cookie_is_out_of_reach(bare):
@@ -169,6 +216,35 @@ def test_sessions_end_when_nobody_uses_them(bare, clock, later_s, status):
     client = browser_of(bare, Role.VIEWER)
     clock[0] += later_s
     assert client.get("/").status_code == status
+
+
+def test_pages_that_update_themselves_do_not_keep_a_session(bare, clock):
+    """Else a screen that nobody looks at stays open for half a day."""
+    client = browser_of(bare, Role.VIEWER)
+    clock[0] += IDLE_S / 2
+    for path in ("/fleet/part", "/alerts/part"):
+        assert client.get(path).status_code == HTTPStatus.OK
+    clock[0] += IDLE_S / 2
+    assert client.get("/fleet/part", headers={"hx-request": "true"}).headers["hx-redirect"] == "/login"
+    assert client.get("/").status_code == HTTPStatus.SEE_OTHER
+
+
+def test_news_end_with_the_session(bare):
+    """Whoever was removed hears no more of them."""
+    services = bare.state.services
+    session = services.accounts.log_in("viewer", PASSWORD.encode())
+
+    async def heard():
+        news = events._news(services, session.token)
+        assert (await anext(news)).startswith("retry")
+        services.bell.ring()
+        assert (await anext(news)).startswith("event: changed")
+        services.accounts.remove("viewer")
+        services.bell.ring()
+        return [line async for line in news]
+
+    assert asyncio.run(heard()) == []
+    assert not services.bell._listeners
 
 
 def test_sessions_end_after_half_a_day(bare, clock):

@@ -37,7 +37,7 @@ from ground.features.rulers import Mark, Ruler
 from ground.featurize import featurize
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.collect.parts import write_parts
-from ground.fleet.collect.requests import is_asked_for, take_requests
+from ground.fleet.collect.requests import FOLDER, is_asked_for, take_requests
 from ground.frames import frames_for
 from ground.preprocess import preprocess
 from ground.recording import Recording
@@ -296,6 +296,11 @@ def test_the_page_shows_and_asks(scene, tmp_path):
         client = browser_of(app, Role.ENGINEER)
         page = client.get(f"{path}/figures").text
         assert "Ask box 7 for the waveform" in page
+        (tmp_path / "fleet" / FOLDER).touch()
+        refused = client.post(f"{path}/waveform", data={"csrf": csrf_of(page)})
+        assert refused.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        assert "The request could not be kept" in refused.text
+        (tmp_path / "fleet" / FOLDER).unlink()
         assert client.post(f"{path}/waveform", data={"csrf": csrf_of(page)}).status_code == HTTPStatus.SEE_OTHER
         assert is_asked_for(tmp_path / "fleet", scene.evidence.id)
         assert "as soon as a collector runs" in client.get(f"{path}/figures").text
@@ -303,6 +308,8 @@ def test_the_page_shows_and_asks(scene, tmp_path):
         assert (request.agent, request.id) == (AGENT, scene.evidence.id)
         with shown.index.cursor() as cursor:
             assert announced(cursor, scene.evidence.id).n_byte == scene.evidence.n_byte
+        asked = [deed.action for deed in app.state.services.audit.deeds() if deed.action.startswith("waveform")]
+        assert asked == ["waveform asked for", "waveform asked for refused", "waveform asked for"]
         shown.index.close()
         scene.write(tmp_path / "fleet")
         app.state.services.index.refresh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import sqlite3
 import stat
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from ground.console import accounts as accounts_module
 from ground.console import secret
 from ground.console.accounts import FILE as ACCOUNTS
 from ground.console.accounts import Accounts
-from ground.console.audit import FILE, AuditLog
+from ground.console.audit import FILE, HEAD_FILE, AuditLog
 from ground.console.role import Role
 from ground.console.secret import hash_password, is_password
 from ground.errors import ConfigError, DataError
@@ -58,12 +60,56 @@ def test_what_somebody_has_changed_shows(log, tmp_path, how):
         list(log.deeds())
 
 
+@pytest.mark.parametrize("kept", [0, 2])
+def test_a_log_that_was_cut_off_shows(log, tmp_path, kept):
+    """Its last line is noted beside it; what is asked for is then neither noted nor done."""
+    (tmp_path / FILE).write_bytes(b"".join(lines(tmp_path)[:kept]))
+    with pytest.raises(DataError, match=r"expected line 3 as it is noted in audit\.head"):
+        list(log.deeds())
+    with pytest.raises(DataError, match="move both files away"):
+        log.note(user="after", address="local", action="looked")
+    (tmp_path / FILE).unlink()
+    with pytest.raises(DataError, match="expected line 3"):
+        list(log.deeds())
+
+
+def test_a_log_that_was_made_anew_shows(log, tmp_path):
+    """Its lines follow each other, and are others."""
+    (tmp_path / "other").mkdir()
+    other = AuditLog(tmp_path / "other")
+    for number in range(4):
+        other.note(user=f"other {number}", address="127.0.0.1", action="looked")
+    (tmp_path / FILE).write_bytes((tmp_path / "other" / FILE).read_bytes())
+    with pytest.raises(DataError, match="expected line 3 as it is noted"):
+        list(log.deeds())
+
+
+def test_a_note_of_the_last_line_that_is_none_is_told_of(log, tmp_path):
+    """Like a damaged line."""
+    (tmp_path / HEAD_FILE).write_text("3:abc")
+    with pytest.raises(DataError, match="expected SEQ:HASH"):
+        log.note(user="after", address="local", action="looked")
+
+
+def test_what_fails_is_noted_too(log):
+    """Beside what was asked for; what cannot be noted is not begun."""
+    with pytest.raises(ZeroDivisionError), log.noting(user="a", address="local", action="divide", subject="one"):
+        _ = 1 / 0
+    assert [(deed.action, deed.detail) for deed in log.deeds()][-2:] == [
+        ("divide", "one"),
+        ("divide refused", "one: division by zero"),
+    ]
+
+
 def test_a_torn_line_is_cut_off(log, tmp_path):
     """A power cut in the middle of a line costs that line alone."""
-    content = b"".join(lines(tmp_path))
-    (tmp_path / FILE).write_bytes(content[:-20])
+    head = (tmp_path / HEAD_FILE).read_bytes()
+    log.note(user="torn", address="local", action="looked")
+    # The last line is noted once it is whole on disk.
+    (tmp_path / HEAD_FILE).write_bytes(head)
+    (tmp_path / FILE).write_bytes(b"".join(lines(tmp_path))[:-20])
     log.note(user="after", address="local", action="looked")
-    assert [deed.user for deed in log.deeds()] == ["user 0", "user 1", "after"]
+    assert [deed.user for deed in log.deeds()] == ["user 0", "user 1", "user 2", "after"]
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\ud800", "x" * 10_000, "\n{}", "\u202e"])
@@ -150,4 +196,34 @@ def test_removing_nobody_says_so(tmp_path):
     accounts = Accounts(tmp_path)
     with pytest.raises(ConfigError, match="user list"):
         accounts.remove("bob")
+    accounts.close()
+
+
+@pytest.mark.parametrize("how", ["changed", "removed"])
+def test_a_login_under_way_does_not_outlive_its_password(tmp_path, monkeypatch, how):
+    """Somebody logs in with a password that leaked while an administrator takes it back."""
+    accounts = Accounts(tmp_path)
+    accounts.add("alice", Role.APPROVER, b"leaked password")
+
+    def meanwhile(password, kept):
+        if how == "changed":
+            accounts.add("alice", Role.APPROVER, b"another password")
+        else:
+            accounts.remove("alice")
+        return is_password(password, kept)
+
+    monkeypatch.setattr(accounts_module, "is_password", meanwhile)
+    assert accounts.log_in("alice", b"leaked password") is None
+    accounts.close()
+
+
+def test_a_change_of_a_user_is_one_step(tmp_path):
+    """One that fails half way leaves rights and sessions as they were."""
+    clock = iter((1_790_000_000.0, 1_790_000_000.0, math.nan, 1_790_000_000.0))
+    accounts = Accounts(tmp_path, now_s=lambda: next(clock))
+    accounts.add("alice", Role.VIEWER, b"correct horse")
+    session = accounts.log_in("alice", b"correct horse")
+    with pytest.raises(ValueError, match="NaN"):
+        accounts.add("alice", Role.APPROVER, b"another horse")
+    assert accounts.session(session.token) == session
     accounts.close()

@@ -188,6 +188,8 @@ def test_a_verdict_that_cannot_be_kept_says_why(app, browser):
         assert said in answer.text
         assert fields.get("note", "")[:50] in answer.text
     assert not app.state.services.index.verdicts.latest()
+    said = [deed.action for deed in app.state.services.audit.deeds() if deed.action.startswith("verdict")]
+    assert said == ["verdict confirmed", "verdict confirmed refused"] * 2
 
 
 def test_a_verdict_that_cannot_be_noted_is_not_kept(app, browser):

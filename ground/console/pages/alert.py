@@ -17,7 +17,7 @@ from ground.console.plot import absent
 from ground.console.rendering import render
 from ground.console.role import Role
 from ground.console.routing import action, page
-from ground.console.services import address_of, services_of, session_of
+from ground.console.services import noting, services_of, session_of
 from ground.errors import DataError
 from ground.fleet.collect.requests import WaveformRequest, ask_for, is_asked_for
 from ground.fleet.verdicts import MOST_NOTE, Verdict
@@ -94,14 +94,12 @@ def _judge(request: Request, form: FormData) -> Response:
     note = str(form.get("note", "")).replace("\r\n", "\n")
     try:
         verdict = Verdict(str(form.get("verdict", "")))
-        services.audit.note(
-            user=session.name, address=address_of(request), action=f"verdict {verdict.value}",
-            detail=f"alert {alert.alert_id}: {note}",
-        )  # fmt: skip
-        services.index.verdicts.record(alert.key, verdict, by=session.name, note=note)
     except ValueError:
         said = "Choose one of the three verdicts."
         return _rendered(request, alert, said=said, note=note, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    try:
+        with noting(request, f"verdict {verdict.value}", f"alert {alert.alert_id}", note):
+            services.index.verdicts.record(alert.key, verdict, by=session.name, note=note)
     except DataError as error:
         return _rendered(request, alert, said=str(error), note=note, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     services.index.refresh_verdicts()
@@ -111,12 +109,14 @@ def _judge(request: Request, form: FormData) -> Response:
 
 def _ask(request: Request, _form: FormData) -> Response:
     alert = _found(request)
-    services, session = services_of(request), session_of(request)
-    services.audit.note(
-        user=session.name, address=address_of(request), action="waveform asked for",
-        detail=f"alert {alert.alert_id}, agent {alert.agent}",
-    )  # fmt: skip
-    ask_for(services.index.root, WaveformRequest(alert.agent, alert.evidence_id))
+    try:
+        with noting(request, "waveform asked for", f"alert {alert.alert_id}", f"agent {alert.agent}"):
+            ask_for(services_of(request).index.root, WaveformRequest(alert.agent, alert.evidence_id))
+    except DataError as error:
+        return _rendered(request, alert, said=str(error), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    except OSError as error:
+        said = f"The request could not be kept: {error.strerror}. Look at the disks of dataset and workspace."
+        return _rendered(request, alert, said=said, status=HTTPStatus.SERVICE_UNAVAILABLE)
     return RedirectResponse(f"/alerts/{alert.alert_id}", HTTPStatus.SEE_OTHER)
 
 

@@ -67,4 +67,4 @@ def _filter(request: Request) -> AlertFilter:
     return AlertFilter(verdict=verdict if verdict in dict(CHOICES) else OPEN, **texts)
 
 
-ROUTES = (page(ADDRESS, _show, name="alerts"), page(f"{ADDRESS}/part", _part, name="alerts_part"))
+ROUTES = (page(ADDRESS, _show, name="alerts"), page(f"{ADDRESS}/part", _part, name="alerts_part", is_use=False))

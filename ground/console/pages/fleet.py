@@ -77,4 +77,4 @@ def _nothing(text: str) -> str:
     return "No results yet: agents publish them, and `ground collect run` writes them into the dataset."
 
 
-ROUTES = (page(ADDRESS, _show, name="fleet"), page("/fleet/part", _part, name="fleet_part"))
+ROUTES = (page(ADDRESS, _show, name="fleet"), page("/fleet/part", _part, name="fleet_part", is_use=False))

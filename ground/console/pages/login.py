@@ -35,18 +35,26 @@ async def _log_in(request: Request) -> Response:
 
 
 def _checked(request: Request, form: FormData) -> Response:
+    wanted = str(form.get("next", "/"))
+    with services_of(request).limit.place() as is_free:
+        if is_free:
+            return _judged(request, form, wanted)
+    said = "Too many people log in at this moment. Try again in a few seconds."
+    return _form(request, wanted=wanted, said=said, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _judged(request: Request, form: FormData, wanted: str) -> Response:
     services, address = services_of(request), address_of(request)
     name, password = str(form.get("name", ""))[:_LONGEST], str(form.get("password", ""))[:_LONGEST]
-    wanted = str(form.get("next", "/"))
-    wait_s = services.limit.wait_s(name, address)
-    if wait_s:
-        services.audit.note(user=name, address=address, action="login refused", detail="too many failures")
-        minutes = math.ceil(wait_s / 60.0)
-        said = f"Too many logins have failed. Try again in {minutes} min."
+    wait = services.limit.enter(name, address)
+    if wait.seconds:
+        if wait.is_news:
+            # Once: whoever goes on guessing is not to fill the disk.
+            services.audit.note(user=name, address=address, action="login refused", detail="too many failures")
+        said = f"Too many logins have failed. Try again in {math.ceil(wait.seconds / 60.0)} min."
         return _form(request, wanted=wanted, said=said, status=HTTPStatus.TOO_MANY_REQUESTS)
     session = services.accounts.log_in(name, password.encode("utf-8", "surrogatepass"))
     if session is None:
-        services.limit.failed(name, address)
         services.audit.note(user=name, address=address, action="login failed")
         said = "Name or password is wrong."
         return _form(request, wanted=wanted, said=said, status=HTTPStatus.UNAUTHORIZED)

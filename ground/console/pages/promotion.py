@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import quote
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -16,29 +16,46 @@ from ground.console.data.shelf import ShelfLine
 from ground.console.pages.bundle import ADDRESS, line_of, show_bundle
 from ground.console.role import Role
 from ground.console.routing import action
-from ground.console.services import Services, address_of, services_of, session_of
+from ground.console.services import Services, noting, services_of, session_of
+from ground.console.wording import bundle_url
 from ground.errors import GroundError
 
 _LONGEST = 500
 _SHORT = 20
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What the form asks for.
+
+    Attributes:
+        to: The state, as it was sent.
+        reason: Why.
+        is_first: There is no active version to compare with.
+        is_replacement: A shadow that is there may be retired for it.
+        by: Who asks.
+    """
+
+    to: str
+    reason: str
+    is_first: bool
+    is_replacement: bool
+    by: str
+
+
 def _promote(request: Request, form: FormData) -> Response:
     line = line_of(request, services_of(request))
-    wanted = {name: str(form.get(name, ""))[:_LONGEST] for name in ("to", "reason", "first", "replace")}
-    by = session_of(request).name
-    return _done(
-        request,
-        line,
-        f"promote to {wanted['to'][:_SHORT]}",
-        wanted["reason"],
-        lambda services: _decide(services, line, by=by, wanted=wanted),
-    )
+    wanted = _Wanted(
+        to=_text(form, "to"), reason=_text(form, "reason"), is_first=bool(_text(form, "first")),
+        is_replacement=bool(_text(form, "replace")), by=session_of(request).name,
+    )  # fmt: skip
+    what = f"promote to {wanted.to[:_SHORT]}"
+    return _done(request, line, what, wanted.reason, lambda services: _decide(services, line, wanted))
 
 
 def _retire(request: Request, form: FormData) -> Response:
     line = line_of(request, services_of(request))
-    reason, by = str(form.get("reason", ""))[:_LONGEST], session_of(request).name
+    reason, by = _text(form, "reason"), session_of(request).name
     return _done(
         request,
         line,
@@ -51,39 +68,36 @@ def _retire(request: Request, form: FormData) -> Response:
 def _done(request: Request, line: ShelfLine, what: str, reason: str, decide: Callable[[Services], object]) -> Response:
     """Note what is asked for, then do it; what the registry refuses is noted, too, and shown with its reason."""
     services = services_of(request)
-    _note(request, what, f"{line.name}: {reason}")
     try:
-        decide(services)
+        with noting(request, what, line.name, reason):
+            decide(services)
     except (GroundError, AgentError, ValueError) as error:
-        _note(request, f"{what} refused", f"{line.name}: {error}")
         return show_bundle(request, said=str(error), status=HTTPStatus.CONFLICT)
     finally:
         services.registry.forget()
-    return RedirectResponse(f"/bundles/{quote(line.detector)}/{quote(line.version)}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(bundle_url(line.detector, line.version), HTTPStatus.SEE_OTHER)
 
 
-def _decide(services: Services, line: ShelfLine, *, by: str, wanted: dict[str, str]) -> None:
+def _decide(services: Services, line: ShelfLine, wanted: _Wanted) -> None:
     from ground.fleet.registry.plan import NO_REPORT, Promotion
     from ground.fleet.registry.states import State, check_transition
 
-    to, is_first = State(wanted["to"]), bool(wanted["first"])
+    to = State(wanted.to)
     if line.state:
         # What the registry would refuse anyway needs no report, which takes long to make.
         check_transition(line.name, State(line.state), to)
     report = NO_REPORT
-    if to is State.ACTIVE and not is_first:
+    if to is State.ACTIVE and not wanted.is_first:
         report = report_bytes(shadow_comparison(services.index, line.digest))
     asked = Promotion(
-        to=to, approver=by, reason=wanted["reason"], report=report, first=is_first, replace=bool(wanted["replace"])
-    )
+        to=to, approver=wanted.by, reason=wanted.reason, report=report, first=wanted.is_first,
+        replace=wanted.is_replacement,
+    )  # fmt: skip
     services.registry.open().promote(line.name, asked)
 
 
-def _note(request: Request, what: str, detail: str) -> None:
-    services = services_of(request)
-    services.audit.note(
-        user=session_of(request).name, address=address_of(request), action=what, detail=detail[:_LONGEST]
-    )
+def _text(form: FormData, name: str) -> str:
+    return str(form.get(name, ""))[:_LONGEST]
 
 
 ROUTES = (
