@@ -56,6 +56,9 @@ def run(
     public_name: Annotated[
         str, typer.Option("--public-name", help="Name under which a proxy that speaks TLS offers the console.")
     ] = "",
+    proxy: Annotated[
+        str, typer.Option("--proxy", help="Address or network of that proxy, where it is on another machine.")
+    ] = "",
     days: Annotated[int, typer.Option("--days", min=1, help="Days of data to look at, back from the newest.")] = DAYS,
 ) -> None:
     """Serve the console until Ctrl-C or SIGTERM.
@@ -68,7 +71,7 @@ def run(
 
     settings = ConsoleSettings(
         workspace=workspace, dataset=dataset, registry=registry, host=host, port=port, public_name=public_name,
-        days=days,
+        proxy=proxy, days=days,
     )  # fmt: skip
     _serve(settings)
 
@@ -166,7 +169,7 @@ def _serve(settings: ConsoleSettings) -> None:
             console.print(f"offer it through TLS alone, as https://{settings.public_name}")
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, proxy_headers=settings.is_secure,
-            timeout_graceful_shutdown=_GRACE_S,
+            forwarded_allow_ips=settings.believed, timeout_graceful_shutdown=_GRACE_S,
         )  # fmt: skip
         uvicorn.Server(config).run(sockets=[listener])
 

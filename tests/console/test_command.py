@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -11,10 +12,11 @@ import sys
 import httpx2
 import pytest
 from typer.testing import CliRunner
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from ground.cli import app
 from ground.console.accounts import Accounts
-from ground.console.audit import AuditLog
+from ground.console.audit import FILE, AuditLog
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings, is_loopback
 from ground.errors import ConfigError
@@ -38,11 +40,28 @@ def test_users_are_added_listed_and_removed(tmp_path):
     accounts = Accounts(tmp_path / "console")
     assert accounts.log_in("alice", b"correct horse").role is Role.ENGINEER
     accounts.close()
+    assert ground("console", "user", "add", "alice", *place).exit_code == 0
     assert ground("console", "user", "remove", "alice", *place).exit_code == 0
-    assert [deed.action for deed in AuditLog(tmp_path / "console").deeds()] == ["user added", "user removed"]
+    assert [deed.action for deed in AuditLog(tmp_path / "console").deeds()] == [
+        "user added",
+        "user changed",
+        "user removed",
+    ]
     shown = ground("console", "audit", *place)
     assert "user removed alice" in shown.stdout
-    assert "2 lines, each follows the one before" in shown.stdout
+    assert "3 lines, each follows the one before" in shown.stdout
+
+
+def test_users_that_cannot_be_noted_are_not_added(tmp_path):
+    """Nor removed: an approver without a line is what the log is there for."""
+    place = ("--workspace", str(tmp_path))
+    ground("console", "user", "add", "alice", *place)
+    (tmp_path / "console" / FILE).write_bytes(b"not a line\n")
+    for words in (("add", "bob", "--role", "approver"), ("add", "alice", "--role", "approver"), ("remove", "alice")):
+        assert "expected a line of the audit log" in str(ground("console", "user", *words, *place).exception)
+    accounts = Accounts(tmp_path / "console")
+    assert [(user.name, user.role) for user in accounts.users()] == [("alice", Role.VIEWER)]
+    accounts.close()
 
 
 @pytest.mark.parametrize(
@@ -86,9 +105,47 @@ def test_another_address_needs_a_public_name(tmp_path):
     """Which then is one that requests may ask for."""
     with pytest.raises(ConfigError, match="--public-name"):
         ConsoleSettings(workspace=tmp_path, dataset=tmp_path, host="192.0.2.1")
-    settings = ConsoleSettings(workspace=tmp_path, dataset=tmp_path, host="192.0.2.1", public_name="console.example")
+    known = {"workspace": tmp_path, "dataset": tmp_path, "public_name": "console.example"}
+    settings = ConsoleSettings(**known, host="192.0.2.1", proxy="192.0.2.7")
     assert "console.example" in settings.hosts
     assert settings.is_secure
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"host": "192.0.2.1", "public_name": "console.example"}, "everybody would seem to come from one address"),
+        ({"proxy": "192.0.2.7"}, "expected --public-name beside it"),
+        ({"proxy": "proxy.example", "public_name": "console.example"}, "expected an IP address or a network"),
+    ],
+)
+def test_a_proxy_elsewhere_is_named(tmp_path, given, said):
+    """Else nobody is told from anybody."""
+    with pytest.raises(ConfigError, match=said):
+        ConsoleSettings(workspace=tmp_path, dataset=tmp_path, **given)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "come_from", "client"),
+    [
+        ("", "127.0.0.1", "198.51.100.3"),
+        ("192.0.2.7", "192.0.2.7", "198.51.100.3"),
+        ("192.0.2.7/28", "192.0.2.9", "198.51.100.3"),
+        ("192.0.2.7", "127.0.0.1", "127.0.0.1"),
+        ("", "192.0.2.7", "192.0.2.7"),
+    ],
+)
+def test_the_proxy_alone_is_believed(tmp_path, proxy, come_from, client):
+    """When it says for whom it asks."""
+    settings = ConsoleSettings(workspace=tmp_path, dataset=tmp_path, public_name="console.example", proxy=proxy)
+    seen = []
+
+    async def app(scope, _receive, _send):
+        seen.append(scope["client"][0])
+
+    scope = {"type": "http", "client": (come_from, 1), "headers": [(b"x-forwarded-for", b"198.51.100.3")]}
+    asyncio.run(ProxyHeadersMiddleware(app, settings.believed)(scope, None, None))
+    assert seen == [client]
 
 
 def test_a_real_server_answers_and_ends(tmp_path, dataset):
