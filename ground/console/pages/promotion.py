@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge_agent.errors import AgentError
-from ground.console.data.shadow_comparison import report_bytes, shadow_comparison
+from ground.console.data.shadow_comparison import report_bytes
 from ground.console.data.shelf import ShelfLine
 from ground.console.pages.bundle import ADDRESS, line_of, show_bundle
 from ground.console.role import Role
@@ -24,7 +24,8 @@ _SHORT = 20
 
 
 def _promote(request: Request, form: FormData) -> Response:
-    line = line_of(request, services_of(request))
+    services = services_of(request)
+    line = line_of(request, services, services.registry.standing())
     wanted = {name: str(form.get(name, ""))[:_LONGEST] for name in ("to", "reason", "first", "replace")}
     by = session_of(request).name
     return _done(
@@ -37,7 +38,8 @@ def _promote(request: Request, form: FormData) -> Response:
 
 
 def _retire(request: Request, form: FormData) -> Response:
-    line = line_of(request, services_of(request))
+    services = services_of(request)
+    line = line_of(request, services, services.registry.standing())
     reason, by = str(form.get("reason", ""))[:_LONGEST], session_of(request).name
     return _done(
         request,
@@ -72,7 +74,7 @@ def _decide(services: Services, line: ShelfLine, *, by: str, wanted: dict[str, s
         check_transition(line.name, State(line.state), to)
     report = NO_REPORT
     if to is State.ACTIVE and not is_first:
-        report = report_bytes(shadow_comparison(services.index, line.digest))
+        report = report_bytes(services.comparisons.report(line.digest))
     asked = Promotion(
         to=to, approver=by, reason=wanted["reason"], report=report, first=is_first, replace=bool(wanted["replace"])
     )
