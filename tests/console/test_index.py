@@ -408,7 +408,7 @@ def test_an_agent_is_what_it_said_as_long_as_it_says_it(root, case):
 def test_of_statuses_only_the_last_is_kept(root):
     """Agents send thousands a day: neither memory nor a look may grow with them."""
     for number in range(3):
-        parts = [status("agent-A", health="degraded" if number == 2 else "ok") for _ in range(9)]
+        parts = [status("agent-A", health="degraded" if number == 2 else "ok", pid=pid) for pid in range(9)]
         write_parts(parts, root, name=f"test-{number + 2}", date=DATE, topics=TopicsSection())
     write_parts([status("agent-A")], root, name="test-1", date="2026-09-20", topics=TopicsSection())
     index = FleetIndex(root, days=90)
