@@ -1,7 +1,8 @@
 """How long the console's server takes for a page: on a fleet like the demo's, and on one with 10,000 alerts.
 
 Run ``python -m benchmarks.console``; docs/how-to/console.md names the targets. Requests come one after the other from
-the same process, so that what is told is the server's time and some of the client's.
+the same process, so that what is told is the server's time and some of the client's. Each fleet has one alert whose
+waveform has come, and a workspace with the features and recordings that it is held against.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
 import numpy as np
 from starlette.applications import Starlette
@@ -26,6 +29,9 @@ from benchmarks.command import EXIT_LIMIT, EXIT_OK, parser, run_command
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Case, summarise, time_interleaved
 from benchmarks.report import MISSED, Report, Row, at_most, publish
+from edge_agent.frame import NS_PER_S
+from edge_agent.topics_section import TopicsSection
+from ground.config import load_config
 from ground.console.app import make_app
 from ground.console.cookies import SESSION
 from ground.console.data.alert_list import AlertFilter, alert_page
@@ -33,7 +39,15 @@ from ground.console.data.fleet_index import FleetIndex
 from ground.console.role import Role
 from ground.console.services import Services
 from ground.console.settings import ConsoleSettings
-from tests.console.fleet_data import Plan, write_fleet
+from ground.feature_spec import frozen_spec
+from ground.featurize import featurize
+from ground.fleet.collect.parts import write_parts
+from ground.preprocess import preprocess
+from ground.progress import silent
+from ground.simulate import FleetConfig, simulate_fleet
+from ground.workspace import Workspace
+from tests.console.fleet_data import BEGIN_NS, DATE, Plan, status, write_fleet
+from tests.console.scene import AGENT, Scene, make_scene
 
 DEMO: Final = Plan(
     aircraft=tuple(f"OO-{number:03}" for number in range(32)), engines=("1",), flights=1, windows=60, alerts=2
@@ -49,6 +63,16 @@ LARGE: Final = Plan(
 """1,000 engines, 10,000 flights, an alert in each of them."""
 DEMO_MS: Final = 150.0
 LARGE_MS: Final = 300.0
+STATUSES: Final = 8_640
+"""A day of them."""
+_STATUS_S = 10
+_COUNTERS = 60
+"""With so many a status is as long as an agent's."""
+_RECORDINGS = FleetConfig(
+    seed=2025, n_healthy=24, n_faulty=2, flight_s=30.0, faults=("bearing_outer",), severity_floor=0.5
+)
+_ALL_DAYS = 36_500
+"""Simulated recordings are of another year than the fleet's flights."""
 _ROUNDS = 40
 _QUICK_ROUNDS = 10
 _CAL_ROUNDS = 300
@@ -57,11 +81,20 @@ _PER_S = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class _Fleet:
-    """A fleet, and how long a page of it may take, ms."""
+    """A fleet, how many agents have said something for a whole day, and how long a page of it may take, ms."""
 
     name: str
     plan: Plan
+    talkative: int
     limit_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a page took, s: when it was asked for first, and (n,) times after that."""
+
+    first_s: float
+    times_s: np.ndarray
 
 
 def main() -> int:
@@ -74,8 +107,10 @@ def main() -> int:
 
 def _measure(out: Path, *, rounds: int, quick: bool) -> int:
     cal = summarise(time_interleaved([Case("cal", make_cal, _CAL_ROUNDS)], seed=0)["cal"])
-    fleets = (_Fleet("demo's fleet", DEMO, DEMO_MS), _Fleet("10,000 alerts", LARGE, LARGE_MS))
-    rows = tuple(row for fleet in fleets for row in _rows(fleet, rounds))
+    fleets = (_Fleet("demo's fleet", DEMO, 32, DEMO_MS), _Fleet("10,000 alerts", LARGE, 1, LARGE_MS))
+    with tempfile.TemporaryDirectory() as name:
+        scene = _scene(Path(name))
+        rows = tuple(row for fleet in fleets for row in _rows(fleet, scene, rounds))
     publish(
         Report(benchmark="console", mode="quick" if quick else "full", unit="ms", cal=cal, rows=rows),
         out,
@@ -84,24 +119,39 @@ def _measure(out: Path, *, rounds: int, quick: bool) -> int:
     return EXIT_LIMIT if missed else EXIT_OK
 
 
-def _rows(fleet: _Fleet, rounds: int) -> list[Row]:
+def _scene(folder: Path) -> Scene:
+    """An alert with its waveform, and the workspace of the detector that raised it."""
+    config = load_config(Path(str(files("ground.configs") / "engine_vibration.yaml")))
+    workspace = Workspace(folder / "workspace")
+    simulate_fleet(_RECORDINGS, workspace.raw, progress=lambda _done, _total: None)
+    preprocess(config, workspace, progress=silent)
+    featurize(config, workspace, progress=silent)
+    spec = frozen_spec(config, workspace)
+    return make_scene(folder, workspace, spec, fault="bearing_outer", detector=config.detector)
+
+
+def _rows(fleet: _Fleet, scene: Scene, rounds: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        write_fleet(root / "fleet", fleet.plan)
+        write_fleet(root, fleet.plan)
+        scene.write(root)
+        for aircraft in fleet.plan.aircraft[: fleet.talkative]:
+            _write_statuses(root, f"agent-{aircraft}")
         begun_s = time.perf_counter()
-        app = make_app(ConsoleSettings(workspace=root, dataset=root / "fleet"))
+        app = make_app(ConsoleSettings(workspace=scene.workspace.root, dataset=root, days=_ALL_DAYS))
         first_look_s = time.perf_counter() - begun_s
         services: Services = app.state.services
         with closing(services.index), closing(services.accounts):
-            times = _times(_pages(services.index), _client(app), rounds)
+            asked = _times(_pages(services.index), _client(app), rounds)
             looks = np.array([_timed(services.index.refresh) for _ in range(rounds)])
     rows = [
         Row(
             name=f"{fleet.name}: {page}",
-            summary=summarise(values),
-            targets=(at_most("median", float(np.median(values)) * _PER_S, fleet.limit_ms, "ms"),),
+            summary=summarise(each.times_s),
+            targets=(at_most("median", float(np.median(each.times_s)) * _PER_S, fleet.limit_ms, "ms"),),
+            figures={"first time, ms": each.first_s * _PER_S},
         )
-        for page, values in times.items()
+        for page, each in asked.items()
     ]
     looked = summarise(looks)
     return [
@@ -110,18 +160,32 @@ def _rows(fleet: _Fleet, rounds: int) -> list[Row]:
     ]
 
 
+def _write_statuses(root: Path, agent: str) -> None:
+    """What an agent says of itself in a day, as compaction leaves it: in one file."""
+    counters = {f"frames_refused.reason_{number}": number for number in range(_COUNTERS)}
+    said = (
+        status(agent, sent_ns=BEGIN_NS + number * _STATUS_S * NS_PER_S, counters=counters) for number in range(STATUSES)
+    )
+    write_parts(said, root, name="test-2", date=DATE, topics=TopicsSection())
+
+
 def _pages(index: FleetIndex) -> Mapping[str, str]:
     with index.cursor() as cursor:
-        alert = alert_page(cursor, AlertFilter()).alerts[0].alert_id
-        last = max(1, alert_page(cursor, AlertFilter()).total // 50)
+        page = alert_page(cursor, AlertFilter())
+        (told,) = cursor.execute("SELECT alert_id FROM alerts WHERE agent = ?", [AGENT]).fetchone() or ("",)
+    newest, last = page.alerts[0], max(1, page.total // len(page.alerts))
+    engine = {"aircraft": newest.aircraft, "engine": newest.engine}
     return {
         "fleet": "/",
         "fleet, filtered": "/?text=oo-01",
         "alerts": "/alerts",
         "alerts, last page": f"/alerts?page={last}",
         "alerts, filtered": "/alerts?verdict=all&text=oo-02",
-        "alert": f"/alerts/{alert}",
-        "alert, figures": f"/alerts/{alert}/figures",
+        "engine": f"/engine?{urlencode(engine)}",
+        "flight": f"/flight?{urlencode({**engine, 'flight': newest.flight})}",
+        "alert": f"/alerts/{newest.alert_id}",
+        "alert, figures of a waveform": f"/alerts/{told}/figures",
+        **{f"alert, {figure}": f"/alerts/{told}/figures/{figure}" for figure in ("waveform", "spectrum", "envelope")},
     }
 
 
@@ -134,17 +198,21 @@ def _client(app: Starlette) -> TestClient:
     return TestClient(app, base_url="http://127.0.0.1", cookies={SESSION: session.token})
 
 
-def _times(pages: Mapping[str, str], client: TestClient, rounds: int) -> dict[str, np.ndarray]:
-    """By page, (rounds,) seconds; in one random order, so that a slow spell of the machine hits all of them alike."""
+def _times(pages: Mapping[str, str], client: TestClient, rounds: int) -> dict[str, _Asked]:
+    """By page, how long it took; in one random order, so that a slow spell of the machine hits all of them alike."""
     order = [name for name in pages for _ in range(rounds)]
     random.Random(0).shuffle(order)
     times: dict[str, list[float]] = {name: [] for name in pages}
-    for name, path in pages.items():
-        if client.get(path).status_code != 200:  # noqa: PLR2004 - HTTP's "OK"
-            raise BenchmarkError(f"console: expected the page {name}, got another answer; open it by hand")
+    first = {name: _timed(partial(_open, client, name, path)) for name, path in pages.items()}
     for name in order:
         times[name].append(_timed(partial(client.get, pages[name])))
-    return {name: np.array(values) for name, values in times.items()}
+    return {name: _Asked(first[name], np.array(values)) for name, values in times.items()}
+
+
+def _open(client: TestClient, name: str, path: str) -> None:
+    answer = client.get(path)
+    if answer.status_code != 200 or "What cannot be shown" in answer.text:  # noqa: PLR2004 - HTTP's "OK"
+        raise BenchmarkError(f"console: expected the page {name}, got another answer; open it by hand")
 
 
 def _timed(call: Callable[[], object]) -> float:

@@ -137,5 +137,9 @@ def evidence_id(run: str, alert: Assessment) -> str:
 
     The first 16 hex digits of the sha256 of run, aircraft, engine, flight and seq, with a line break between them.
     """
-    names = (run, alert.aircraft, alert.engine, alert.flight, str(alert.seq))
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:ID_DIGITS]
+    return id_of(run, alert.aircraft, alert.engine, alert.flight, alert.seq)
+
+
+def id_of(run: str, aircraft: str, engine: str, flight: str, seq: int) -> str:
+    """The same for whoever has the names alone."""
+    return hashlib.sha256("\n".join((run, aircraft, engine, flight, str(seq))).encode()).hexdigest()[:ID_DIGITS]

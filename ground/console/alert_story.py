@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from ground.console.data.alert import AlertDetail
+from ground.console.data.kept import Kept
 from ground.console.data.models import Models
 from ground.console.data.waveforms import Waveforms
 from ground.console.figures.waveform import Told, waveform_figure
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ground.console.figures.window import AlertWindow
 
 T = TypeVar("T")
+_MOST_WINDOWS: Final = 4
+"""Windows in memory: a page asks for its own five times, and its figures ask again."""
 NO_RANGE: Final = FeatureRange(float("nan"), float("nan"), float("nan"))
 
 
@@ -73,6 +76,7 @@ class AlertStories:
     def __init__(self, waveforms: Waveforms, models: Models) -> None:
         self._waveforms = waveforms
         self._models = models
+        self._windows: Kept[str, AlertWindow] = Kept(_MOST_WINDOWS)
 
     def waveform(self, alert: AlertDetail) -> Told | Missing:
         """The waveform about the alert."""
@@ -97,7 +101,11 @@ class AlertStories:
         known = tuple(part.feature for part in alert.contributions if part.feature in columns)
         window = _or_why(lambda: self._window(alert))
         ranges = _or_why(lambda: self._models.ranges(spec, alert.phase, known))
-        values = {} if isinstance(window, Missing) else dict(zip(columns, window.excerpt.values, strict=True))
+        # The values of a window that cannot be assessed are zeros.
+        if isinstance(window, Missing) or window.excerpt.reason:
+            values = {}
+        else:
+            values = dict(zip(columns, window.excerpt.values, strict=True))
         return tuple(
             _part(
                 part.feature,
@@ -136,8 +144,10 @@ class AlertStories:
     def _window(self, alert: AlertDetail) -> AlertWindow:
         from ground.console.figures.window import alert_window
 
-        recording = self._waveforms.find(alert.evidence_id, alert.agent)
-        return alert_window(alert, recording, self._spec(alert))
+        return self._windows.of(
+            alert.alert_id,
+            lambda: alert_window(alert, self._waveforms.find(alert.evidence_id, alert.agent), self._spec(alert)),
+        )
 
     def _spec(self, alert: AlertDetail) -> FeatureSpec:
         return self._models.spec(alert.bundle_id, alert.spec_digest)

@@ -20,6 +20,7 @@ from ground.console.audit import AuditLog
 from ground.console.data.fleet_index import FleetIndex
 from ground.console.data.models import Models
 from ground.console.data.registry_desk import desk_of
+from ground.console.data.shadow_comparison import ShadowComparisons
 from ground.console.data.waveforms import Waveforms
 from ground.console.live import Bell, looking
 from ground.console.login_limit import LoginLimit
@@ -66,6 +67,7 @@ def make_app(settings: ConsoleSettings) -> Starlette:
         limit=LoginLimit(),
         index=index,
         stories=AlertStories(Waveforms(index), Models(Workspace(settings.workspace))),
+        comparisons=ShadowComparisons(index),
         bell=Bell(),
         registry=desk_of(settings),
     )

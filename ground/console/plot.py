@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -69,15 +69,6 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """A level line, such as a threshold."""
-
-    label: str
-    at: float
-    style: str = LIMIT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
     """One figure.
 
@@ -88,7 +79,6 @@ class Plot:
         series: At least one.
         bands: Pairs of indices of series, upper and lower: what lies between them is shaded.
         marks: Places on x.
-        levels: Places on y.
     """
 
     x: Axis
@@ -97,7 +87,6 @@ class Plot:
     series: tuple[Series, ...]
     bands: tuple[tuple[int, int], ...] = ()
     marks: tuple[Mark, ...] = ()
-    levels: tuple[Level, ...] = field(default=())
 
     def document(self) -> dict[str, Any]:
         """As plain JSON; what is not finite is null."""
@@ -110,7 +99,6 @@ class Plot:
             ],
             "bands": [list(pair) for pair in self.bands],
             "marks": [_mark(mark) for mark in self.marks],
-            "lines": [{"label": one.label, "at": one.at, "style": one.style} for one in self.levels],
         }
 
 

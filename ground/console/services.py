@@ -13,6 +13,7 @@ from ground.console.alert_story import AlertStories
 from ground.console.audit import AuditLog
 from ground.console.data.fleet_index import FleetIndex
 from ground.console.data.registry_desk import RegistryDesk
+from ground.console.data.shadow_comparison import ShadowComparisons
 from ground.console.live import Bell
 from ground.console.login_limit import LoginLimit
 from ground.console.settings import ConsoleSettings
@@ -29,6 +30,7 @@ class Services:
         limit: Logins that failed.
         index: The dataset.
         stories: What the samples say of an alert.
+        comparisons: What a shadow would have changed.
         bell: Rings when there is something new.
         registry: Which bundle is tried, and which flies.
     """
@@ -39,6 +41,7 @@ class Services:
     limit: LoginLimit
     index: FleetIndex
     stories: AlertStories
+    comparisons: ShadowComparisons
     bell: Bell
     registry: RegistryDesk
 

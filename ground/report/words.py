@@ -108,9 +108,13 @@ def digest(text: str) -> str:
 
 
 def band_of(feature: str) -> tuple[float, float] | None:
-    """The band (low, high) in Hz that a feature is the power of; none for another feature."""
+    """The band (low, high) in Hz that a feature is the power of; none for another feature, whatever its name holds."""
     found = _BAND.fullmatch(_parted(feature)[1])
-    return (float(found[1]), float(found[2])) if found else None
+    try:
+        low, high = (float(found[1]), float(found[2])) if found else (math.inf, math.inf)
+    except ValueError:
+        return None
+    return (low, high) if 0.0 <= low < high < math.inf else None
 
 
 def channel_of(feature: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgpack
@@ -69,7 +71,7 @@ def messages(plan: Plan) -> Iterator[Publication]:
     chance = random.Random(plan.seed)
     number = 0
     for aircraft in plan.aircraft:
-        yield _status(aircraft)
+        yield status(f"agent-{aircraft}", sent_ns=BEGIN_NS)
         for engine in plan.engines:
             for flight in range(plan.flights):
                 number += 1
@@ -145,9 +147,12 @@ def _documents(results: list[Result], aircraft: str, engine: str) -> Iterator[Pu
     yield Publication(topic=f"{topic}/shadow/agreement", payload=bytes(msgpack.packb(agreement)))
 
 
-def _status(aircraft: str) -> Publication:
-    document = (
-        f'{{"schema": 1, "state": "online", "health": "ok", "health_reasons": [], "agent": "agent-{aircraft}", '
-        f'"updated": "2026-09-21T14:00:00.000+00:00", "bundle_id": "{BUNDLE}", "shadow": {{"state": "running"}}}}'
-    )
-    return Publication(topic=f"enginear/agent-{aircraft}/status", payload=document.encode())
+def status(agent: str, *, sent_ns: int = 0, **changed: object) -> Publication:
+    """What an agent says of itself; its clock is not vouched for where no time is given."""
+    told = {"updated": datetime.fromtimestamp(sent_ns / NS_PER_S, UTC).isoformat(timespec="milliseconds")}
+    document = {
+        "schema": 1, "state": "online", "reason": "", "health": "ok", "health_reasons": [], "agent": agent, "run": "r1",
+        **told, "clock": "synchronised" if sent_ns else "unsynchronised", "status_interval_s": 10.0,
+        "bundle_id": BUNDLE, "shadow": {"state": "running"}, **changed,
+    }  # fmt: skip
+    return Publication(topic=f"enginear/{agent}/status", payload=json.dumps(document).encode())

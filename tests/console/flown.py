@@ -115,7 +115,8 @@ class _Agent:
         yield from self._onlookers.close()
         document = (
             f'{{"schema": 1, "state": "online", "health": "ok", "health_reasons": [], "agent": "agent-{self._name}", '
-            f'"updated": "2026-11-20T14:00:00.000+00:00", "bundle_id": "{self._model.bundle_id}", '
+            f'"updated": "2026-11-20T14:00:00.000+00:00", "clock": "unsynchronised", '
+            f'"bundle_id": "{self._model.bundle_id}", '
             f'"shadow": {{"state": "{self._shadow.state}"}}}}'
         )
         yield Publication(topic=f"enginear/agent-{self._name}/status", payload=document.encode())

@@ -12,15 +12,7 @@ import numpy as np
 import pytest
 
 from edge_agent import evidence_request
-from edge_agent.assessment import Assessment, Contribution
-from edge_agent.evidence import Evidence, evidence_id
-from edge_agent.evidence_store import EvidenceStore
 from edge_agent.frame import Frame
-from edge_agent.publication import Publication
-from edge_agent.result import Latency, Result, Runtime, encode_result
-from edge_agent.topics_section import TopicsSection
-from edge_agent.waveform_ring import Snapshot
-from edge_agent.wire import encode_frame
 from ground.config import Config
 from ground.console.alert_story import AlertStories, Missing
 from ground.console.data.alert import AlertDetail, announced, find_alert
@@ -28,6 +20,7 @@ from ground.console.data.evidence_frames import recording_of
 from ground.console.data.fleet_index import FleetIndex
 from ground.console.data.models import Models
 from ground.console.data.waveforms import Waveforms
+from ground.console.figures import window as window_module
 from ground.console.figures.spectrum import ruler_marks
 from ground.console.figures.waveform import Told
 from ground.console.role import Role
@@ -36,49 +29,16 @@ from ground.feature_spec import frozen_spec
 from ground.features.rulers import Mark, Ruler
 from ground.featurize import featurize
 from ground.fleet.collect.kinds import Kind
-from ground.fleet.collect.parts import write_parts
 from ground.fleet.collect.requests import FOLDER, is_asked_for, take_requests
 from ground.frames import frames_for
 from ground.preprocess import preprocess
-from ground.recording import Recording
-from ground.recording_index import read_index
-from ground.recordings import load_recording
 from ground.report.spectra import SpectrumReader
 from ground.window_extraction import windows_of
 from ground.workspace import Workspace
-from shared_features.spec import FeatureSpec
-from shared_features.vector import columns_of
 from tests.console.conftest import browser_of, close_app, csrf_of, open_app
-from tests.console.fleet_data import DATE
+from tests.console.scene import AGENT, Scene, make_scene
 from tests.ground.report import conftest as report_fleet
 from tests.ground.report.conftest import CONFIG, silent
-
-RUN = "r1"
-AGENT = "box 7"
-TOPICS = TopicsSection()
-
-
-@dataclass(frozen=True)
-class Scene:
-    """An alert, its waveform as messages, and what they were made of."""
-
-    workspace: Workspace
-    spec: FeatureSpec
-    recording: Recording
-    result: Result
-    evidence: Evidence
-    chunks: tuple[bytes, ...]
-
-    def write(self, root: Path, *, announce: bool = True, chunks: tuple[bytes, ...] | None = None) -> None:
-        """Write them as a collector does."""
-        found = self.result.assessment
-        topic = f"aircraft/{found.aircraft}/engine/{found.engine}"
-        parts = [Publication(topic=f"{topic}/alert", payload=encode_result(self.result))]
-        if announce:
-            parts.append(Publication(topic=f"{topic}/evidence", payload=self.evidence.to_msgpack()))
-        given = self.chunks if chunks is None else chunks
-        parts += [Publication(topic=f"enginear/{AGENT}/evidence/data", payload=each) for each in given]
-        write_parts(parts, root, name="c-1", date=DATE, topics=TOPICS)
 
 
 @pytest.fixture(scope="module")
@@ -92,35 +52,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     preprocess(config, workspace, progress=silent)
     featurize(config, workspace, progress=silent, workers=1)
     spec = frozen_spec(config, workspace)
-    (info, *_) = [info for info in read_index(workspace.interim) if info.fault_type == "bearing_ball"]
-    recording = load_recording(workspace.interim, info, conditions=())
-    window = [each for each in windows_of(recording, spec) if not each.reason][-4]
-    column = columns_of(spec)[0].name
-    result = Result(
-        Assessment(
-            aircraft=info.aircraft, engine=info.engine, flight=info.flight, phase=window.phase, seq=9,
-            start_ns=window.start_ns, end_ns=window.end_ns, state="alarm", reason="", event="raised", score=5.0,
-            threshold=2.0, bundle_id="tiny_detector/1.0.0", bundle_digest="ab", spec_digest=spec.digest,
-            contributions=(Contribution(column, 0.7), Contribution("of another spec", 0.3)),
-        ),
-        Runtime(
-            agent=AGENT, run=RUN, monotonic_ns=1, clock="unknown", latency_ms=Latency(0.1, 0.1, 0.1),
-            deadline_missed=False,
-        ),
-    )  # fmt: skip
-    frames = tuple(
-        frame for frame in frames_for(spec, recording)
-        if window.start_ns - 4 * 10**9 <= frame.t_ns < window.end_ns + 10**9
-    )  # fmt: skip
-    snapshot = Snapshot(alert=result.assessment, frames=frames, first_seq=0, reproduces=True)
-    store = EvidenceStore(folder / "evidence", max_bytes=2**24, max_files=4)
-    evidence = store.write(
-        Evidence.of(snapshot, agent=AGENT, run=RUN), lambda: map(encode_frame, frames), n_byte=snapshot.n_byte
-    )
-    (stored,) = store.find(evidence_id(RUN, result.assessment))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence_request, "CHUNK_BYTES", 4_096)
-        return Scene(workspace, spec, recording, result, evidence, tuple(evidence_request.chunks_of(stored)))
+        return make_scene(folder, workspace, spec, fault="bearing_ball", detector="tiny_detector")
 
 
 @dataclass(frozen=True)
@@ -185,6 +119,34 @@ def test_values_are_those_of_the_window(scene, shown):
     assert first.low < first.high
     assert first.verdict in {"above", "below", "within"}
     assert (other.feature, other.share, other.verdict) == ("of another spec", 0.3, "")
+
+
+def test_the_window_is_cut_and_computed_once(shown, monkeypatch):
+    """Whatever the page shows of it: its features take longest."""
+    cut, real = [], window_module.alert_window
+
+    def counted(*given):
+        cut.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(window_module, "alert_window", counted)
+    for _ in range(2):
+        assert isinstance(shown.stories.spectrum(shown.alert), Told)
+        assert isinstance(shown.stories.envelope(shown.alert), Told)
+        assert shown.stories.parts(shown.alert)[0].verdict
+    assert len(cut) == 1
+
+
+def test_values_of_a_window_that_cannot_be_assessed_are_unknown(shown, monkeypatch):
+    """They are zeros, which would lie below every healthy range."""
+    real = window_module.alert_window
+
+    def gapped(*given):
+        window = real(*given)
+        return replace(window, excerpt=replace(window.excerpt, reason="gap"))
+
+    monkeypatch.setattr(window_module, "alert_window", gapped)
+    assert [part.verdict for part in shown.stories.parts(shown.alert)] == ["", ""]
 
 
 def test_the_envelope_has_lines(shown):
@@ -283,6 +245,16 @@ def test_marks_are_the_labelled_places_within_the_figure():
     marks = (Mark("1x", 50.0, 49.0, 51.0), Mark("", 60.0, 60.0, 60.0), Mark("9x", 450.0, 450.0, 450.0))
     found = list(ruler_marks([Ruler("N1 49 to 51 Hz", "", marks), Ruler("fan BPFO 70 Hz", "", marks[:1])], 400.0))
     assert [(mark.label, mark.at, mark.row) for mark in found] == [("N1 1x", 50.0, 0), ("fan BPFO 1x", 50.0, 1)]
+
+
+def test_marks_of_a_run_up_are_spans():
+    """A line at the mean speed would stand where nothing is."""
+    run_up = Ruler("N1 40 to 60 Hz", "", (Mark("1x", 50.0, 40.0, 60.0), Mark("3x", 350.0, 280.0, 420.0)))
+    band = Ruler("N2 11.1-11.2x", "", spans=((310.0, 320.0), (500.0, 600.0)))
+    found = list(ruler_marks([run_up, band], 400.0))
+    assert [(mark.label, mark.at, mark.until, mark.row) for mark in found] == [
+        ("N1 1x", 40.0, 60.0, 0), ("N1 3x", 280.0, 400.0, 0), ("N2 11.1-11.2x", 310.0, 320.0, 1),
+    ]  # fmt: skip
 
 
 def test_the_page_shows_and_asks(scene, tmp_path):

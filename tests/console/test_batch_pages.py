@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import shlex
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -14,8 +15,11 @@ from starlette.testclient import TestClient
 
 from ground.batch_record import write_record
 from ground.batch_table import results_table
+from ground.console.data import batches
+from ground.console.data.batches import find_batch, results_of
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
+from ground.errors import DataError
 from tests.ground.report.test_batch_page import windows
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -77,3 +81,26 @@ def test_other_files_are_no_results(client: TestClient, settings: ConsoleSetting
 def test_workspace_without_results_says_how_to_make_some(client: TestClient) -> None:
     """Instead of an empty table."""
     assert "ground batch --output results.parquet" in client.get("/batches").text
+
+
+def test_old_results_are_counted_and_found(
+    client: TestClient, settings: ConsoleSettings, results: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workspace with many files costs no more than those that are listed; an address that was kept still works."""
+    monkeypatch.setattr(batches, "MOST_FILES", 1)
+    newer = settings.workspace / "newer.parquet"
+    newer.write_bytes((settings.workspace / results).read_bytes())
+    os.utime(settings.workspace / results, ns=(1, 1))
+    listed = client.get("/batches").text
+    assert "newer.parquet" in listed
+    assert results not in listed
+    assert "1 older Parquet file is not looked at" in listed
+    assert client.get(f"/batches/of?{urlencode({'name': results})}").status_code == 200
+
+
+def test_results_that_went_away_are_told_of(settings: ConsoleSettings, results: str) -> None:
+    """Also between two looks of one page."""
+    batch = find_batch(settings.workspace, results)
+    batch.path.unlink()
+    with pytest.raises(DataError, match="may have been removed"):
+        results_of(batch)

@@ -11,15 +11,19 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from edge_agent.archive import read_archive
+from edge_agent.layout import METRICS, MODEL_CARD
 from ground.calibration_curve import CalibrationPoint
 from ground.console.data import registry_desk
+from ground.console.data import signed_members as signed_members_module
+from ground.console.data.bundle_digest import digest_in
+from ground.console.data.kept import Kept
 from ground.console.figures.promises import promise_lines
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
 from ground.fleet.registry.states import State
 from ground.intervals import Bounds
 from tests.console.conftest import csrf_of
-from tests.ground.registry_rig import Made, Rig
+from tests.ground.registry_rig import Made, Rig, metrics
 
 HOSTILE = "<script>alert(1)</script> & more"
 PAGE = "/bundles/small/1.0.0"
@@ -173,7 +177,7 @@ def test_what_only_the_registry_holds_is_shown(
 def test_damaged_version_costs_only_its_own_page(
     browser: Callable[..., TestClient], rig: Rig, made: Made, settings: ConsoleSettings
 ) -> None:
-    """The list says what is wrong, its page says what to do."""
+    """The list says what is wrong, its page says what to do; what was signed is shown whatever lies beside it."""
     other = unpack(rig.bundle("2.0.0"), settings.workspace)
     (other / "manifest.json").write_text("{")
     (settings.workspace / "models" / "small" / "candidate").mkdir()
@@ -181,7 +185,13 @@ def test_damaged_version_costs_only_its_own_page(
     listed = client.get("/bundles").text
     assert made.digest[:12] in listed
     assert "manifest" in listed
-    assert client.get("/bundles/small/2.0.0").status_code == 422
+    beside = client.get("/bundles/small/2.0.0").text
+    assert "manifest.json" in beside
+    assert 'data-label="Limit"' in beside
+    (other / "small.bundle").write_bytes(b"no bundle")
+    damaged = client.get("/bundles/small/2.0.0").text
+    assert "What it promises cannot be shown" in damaged
+    assert "export it again" in damaged
     for path in ("/bundles/small/9.9.9", "/bundles/none/1.0.0", "/bundles/small/candidate"):
         assert client.get(path).status_code == 404
 
@@ -209,3 +219,65 @@ def test_states_of_the_registry_have_badges() -> None:
     assert {state.value: badge(state.value) for state in State} == {
         "development": "plain", "validation": "open", "shadow": "open", "active": "pass", "retired": "plain",
     }  # fmt: skip
+
+
+def test_what_lies_beside_a_bundle_is_not_what_was_signed(
+    browser: Callable[..., TestClient], made: Made, settings: ConsoleSettings
+) -> None:
+    """Gates, thresholds and card come out of the bundle; where there is none, the page says so."""
+    folder = settings.workspace / "models" / made.name
+    (folder / METRICS).write_bytes(metrics(point=0.12345))
+    (folder / MODEL_CARD).write_text("# Tampered with")
+    client = browser(Role.VIEWER)
+    text = client.get(PAGE).text
+    assert "0.970" in text
+    assert "0.123" not in text
+    assert "Tampered" not in text
+    assert "card that is signed with the bundle" in text
+    (folder / "small.bundle").unlink()
+    text = client.get(PAGE).text
+    assert "0.123" in text
+    assert "Nobody has signed it" in text
+    assert "card that is signed" not in text
+
+
+def test_bundle_of_a_registry_that_does_not_answer_leaves_a_page(
+    browser: Callable[..., TestClient], made: Made, settings: ConsoleSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state and decisions as they were, and why the rest is not there; a bundle that was read once stays known."""
+    monkeypatch.setattr(signed_members_module, "_kept", Kept(4))
+    shutil.rmtree(settings.workspace / "models" / made.name)
+    client = browser(Role.VIEWER)
+    desk = client.app.state.services.registry
+    desk.forget()
+    assert made.digest[:12] in client.get("/bundles").text
+    (settings.workspace / "registry").rename(settings.workspace / "away")
+    (settings.workspace / "registry").mkdir()
+    desk.forget()
+    answer = client.get(PAGE)
+    assert answer.status_code == 200
+    for said in ("The registry does not answer", "What it promises cannot be shown", "development", made.digest):
+        assert said in answer.text
+    (settings.workspace / "registry").rmdir()
+    (settings.workspace / "away").rename(settings.workspace / "registry")
+    desk.forget()
+    assert 'data-label="Limit"' in client.get(PAGE).text
+    (settings.workspace / "registry").rename(settings.workspace / "away")
+    (settings.workspace / "registry").mkdir()
+    desk.forget()
+    assert 'data-label="Limit"' in client.get(PAGE).text
+
+
+def test_many_bundles_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are; one that changes is hashed again."""
+    folders = [tmp_path / f"{number}" for number in range(100)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "a.bundle").write_bytes(folder.name.encode())
+    first = [digest_in(folder) for folder in folders]
+    assert len(set(first)) == 100
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda _: pytest.fail("read again"))
+        assert [digest_in(folder) for folder in folders] == first
+    (folders[0] / "a.bundle").write_bytes(b"another")
+    assert digest_in(folders[0]) != first[0]

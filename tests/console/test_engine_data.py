@@ -11,6 +11,7 @@ import pytest
 
 from edge_agent.publication import Publication
 from ground.console.data import levels as levels_module
+from ground.console.data.engine_flights import FlightLine
 from ground.console.data.levels import read_levels
 from ground.console.data.scales import UNKNOWN, BundleScales, FeatureScale
 from ground.console.data.timeline import MOST_WINDOWS, NOTHING, timeline_of
@@ -164,3 +165,27 @@ def test_nothing_to_draw_is_said() -> None:
     assert timeline_of(pa.table({name: [] for name in ("start_ns", "end_ns")})) == NOTHING
     assert "absent" in window_plot(NOTHING)
     assert "absent" in score_plot(())
+
+
+def test_levels_that_no_float_holds_end_no_page() -> None:
+    """Sums of drift messages come from the wire."""
+    log = FeatureScale(name="x", unit="g", is_log=True, mean=0.0, std=1.0)
+    assert math.isfinite(log.physical(1e9))
+    assert log.physical(-1e9) == 0.0
+
+
+def flight_line(number: int, highest: float) -> FlightLine:
+    """A flight that was summed up."""
+    return FlightLine(
+        flight=f"F{number}", first_ns=number * S, last_ns=number * S + 1, windows=5, assessed=5, raised=0, p50=highest,
+        highest=highest, ended="next_flight", bundle_id="d/1.0.0",
+    )  # fmt: skip
+
+
+def test_the_threshold_of_scores_has_a_name_and_a_place() -> None:
+    """Also where all scores are below it; one flight alone is a point."""
+    plot = score_plot([flight_line(1, 0.2), flight_line(2, 0.3)])
+    (threshold,) = [each for each in plot["series"] if each["label"] == "threshold"]
+    assert (threshold["values"], threshold["style"], threshold["points"]) == ([1.0, 1.0], "limit", False)
+    assert [each["label"] for each in plot["series"] if each["style"] == "limit"] == ["threshold"]
+    assert all(each["points"] for each in score_plot([flight_line(1, 0.2)])["series"])

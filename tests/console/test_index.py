@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import msgpack
@@ -12,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from edge_agent.evidence import evidence_id
+from edge_agent.health import OFFLINE, VANISHED
 from edge_agent.publication import Publication
-from edge_agent.result import decode_result
+from edge_agent.result import decode_result, encode_result
 from edge_agent.topics_section import TopicsSection
 from ground.console.data.alert import find_alert, similar_alerts
 from ground.console.data.alert_list import ALL, AlertFilter, alert_page
@@ -22,11 +28,12 @@ from ground.console.data.fleet import fleet
 from ground.console.data.fleet_index import FleetIndex
 from ground.console.data.judged import judged_alerts
 from ground.console.data.totals import totals
+from ground.fleet import verdicts as verdicts_module
 from ground.fleet.collect.dataset import compact, read_dataset
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.collect.parts import write_parts
 from ground.fleet.verdicts import AlertKey, Verdict
-from tests.console.fleet_data import BUNDLE, DATE, Plan, messages, write_fleet
+from tests.console.fleet_data import BEGIN_NS, BUNDLE, DATE, Flown, Plan, messages, status, window, write_fleet
 
 SMALL = Plan(aircraft=("A", "B"), engines=("1",), flights=4, windows=12, alerts=2)
 
@@ -83,7 +90,7 @@ def test_an_engine_is_told_by_its_last_window(index, root):
     table = read_dataset(root, Kind.RESULT, source="A").table
     last = max(table.to_pylist(), key=lambda row: row["end_ns"])
     with index.cursor() as cursor:
-        (line,) = [each for each in fleet(cursor).engines if each.aircraft == "A"]
+        (line,) = [each for each in fleet(cursor, now_ns=1).engines if each.aircraft == "A"]
     assert (line.end_ns, line.score, line.flight) == (last["end_ns"], last["score"], last["flight"])
     assert (line.agent_state, line.health, line.agreed, line.differed) == ("online", "ok", 4 * 11, 4)
 
@@ -307,3 +314,195 @@ def test_similar_alerts_are_those_before_that_name_the_same(index):
         likeness = {each.alert_id: each.likeness for each in found}.get(other.alert_id, 0.0)
         assert likeness == pytest.approx(product / (norms[0] * norms[1]), rel=1e-12)
     assert [each.likeness for each in found] == sorted((each.likeness for each in found), reverse=True)
+
+
+S = 10**9
+WILL = {"state": OFFLINE, "reason": VANISHED, "health": "failing"}
+
+
+def changed(message: Publication, **fields: object) -> Publication:
+    """A message of an agent that says something else in some fields."""
+    document = msgpack.unpackb(message.payload)
+    return replace(message, payload=bytes(msgpack.packb({**document, **fields})))
+
+
+def first_of(kind: str) -> Publication:
+    """The first message of a kind that agent A sends."""
+    return next(each for each in messages(SMALL) if each.topic == f"aircraft/A/engine/1/{kind}")
+
+
+def engine_of(index: FleetIndex, aircraft: str = "A", *, now_ns: int = 0):
+    """The line of an aircraft's engine on the fleet's page."""
+    with index.cursor() as cursor:
+        (line,) = [each for each in fleet(cursor, now_ns=now_ns).engines if each.aircraft == aircraft]
+    return line
+
+
+def look(root: Path, *parts: Publication, name: str = "more-1", date: str = DATE) -> FleetIndex:
+    """An index over a dataset to which messages have come."""
+    write_parts(parts, root, name=name, date=date, topics=TopicsSection())
+    made = FleetIndex(root, days=90)
+    made.refresh()
+    return made
+
+
+def test_hostile_messages_are_counted_and_stop_nothing(root):
+    """Whoever the broker lets in may send them; the console starts, and shows all others."""
+    flight, agreement, said = first_of("flight"), first_of("shadow/agreement"), status("a")
+    huge = b"1" + b"0" * 400
+    deep = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    odd = [
+        *(changed(flight, ratio=value) for value in ([], "x", None, 3)),
+        changed(flight, windows=2**62), changed(flight, raised=-1),
+        *(changed(agreement, counts=value) for value in (3, [], None, {"both_normal": 2**63 - 1})),
+        *(status("a", shadow=value) for value in (None, [], "x")),
+        *(status("a", sent_ns=S, updated=value) for value in (3, "yesterday")), status("a", status_interval_s="x"),
+        replace(said, payload=deep), replace(flight, payload=deep),
+        replace(said, payload=said.payload.replace(b"10.0", huge)),
+    ]  # fmt: skip
+    index = look(root, *odd)
+    assert index.banners == (f"{len(odd)} messages are left out: of a format that this version does not know.",)
+    with index.cursor() as cursor:
+        assert totals(cursor).flights == 8
+        assert len(fleet(cursor).engines) == 2
+    index.close()
+
+
+@pytest.mark.parametrize("kind", [Kind.ALERT, Kind.RESULT])
+def test_a_file_of_anything_stops_nothing(root, kind):
+    """Bytes that are no text, in a column of texts: no library's error ends the look."""
+    (path,) = (root / kind.value / "aircraft=A").glob("*/*.parquet")
+    table = pq.read_table(path, partitioning=None)
+    bad = pa.array([b"\xff\xfe"] * len(table), pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(table.schema.get_field_index("phase"), "phase", bad), path)
+    index = FleetIndex(root, days=90)
+    index.refresh()
+    (banner,) = index.banners
+    assert path.name in banner
+    with index.cursor() as cursor:
+        assert totals(cursor).engines == (1 if kind is Kind.RESULT else 2)
+    index.close()
+
+
+AGENTS = {
+    "heard just now": ([{"ago_s": 10}], "online"),
+    "silent for ten minutes": ([{"ago_s": 610}, {"ago_s": 600}], "silent"),
+    "died, and the broker says so": ([{"ago_s": 620}, {"ago_s": 610}, {"ago_s": 9_000, **WILL}], "offline"),
+    "came back after a lost connection": ([{"ago_s": 9_000, **WILL}, {"ago_s": 20}], "online"),
+    "ended as it was asked to": ([{"ago_s": 610}, {"ago_s": 600, "state": "offline", "reason": "stopped"}], "offline"),
+    "seldom speaks": ([{"ago_s": 1_000, "status_interval_s": 600.0}], "online"),
+    "its clock shows 1970": ([{"updated": "1970-01-01T00:00:09.000+00:00"}], "online"),
+    "its clock runs ahead": ([{"ago_s": -9_000}], "online"),
+}
+
+
+@pytest.mark.parametrize("case", AGENTS)
+def test_an_agent_is_what_it_said_as_long_as_it_says_it(root, case):
+    """A box that lost power must not stand there as well for good."""
+    said, state = AGENTS[case]
+    now_ns = time.time_ns()
+    parts = [
+        status("agent-A", sent_ns=now_ns - each["ago_s"] * S if "ago_s" in each else 0,
+               **{name: value for name, value in each.items() if name != "ago_s"})
+        for each in said
+    ]  # fmt: skip
+    index = look(root, *parts, name="test-2")
+    line = engine_of(index, now_ns=now_ns)
+    assert (line.agent_state, line.is_heard) == (state, state == "online")
+    assert not engine_of(index, now_ns=now_ns + 3_600 * S).is_heard
+    index.close()
+
+
+def test_of_statuses_only_the_last_is_kept(root):
+    """Agents send thousands a day: neither memory nor a look may grow with them."""
+    for number in range(3):
+        parts = [status("agent-A", health="degraded" if number == 2 else "ok", pid=pid) for pid in range(9)]
+        write_parts(parts, root, name=f"test-{number + 2}", date=DATE, topics=TopicsSection())
+    write_parts([status("agent-A")], root, name="test-1", date="2026-09-20", topics=TopicsSection())
+    index = FleetIndex(root, days=90)
+    index.refresh()
+    assert len(index.files(Kind.STATUS, folder="agent=agent-A")) == 1
+    assert index.banners == ()
+    assert engine_of(index).health == "degraded"
+    with index.cursor() as cursor:
+        assert cursor.execute("SELECT count(*) FROM status").fetchone() == (2,)
+    write_parts([status("agent-A", health="failing")], root, name="test-5", date=DATE, topics=TopicsSection())
+    assert index.refresh()
+    assert engine_of(index).health == "failing"
+    index.close()
+
+
+def test_of_shadows_the_last_one_counts(root):
+    """What an earlier one said says nothing of it; one that was taken away is none."""
+    later = changed(
+        first_of("shadow/agreement"), shadow_id="engine_vibration_detector/1.2.0", shadow_digest="12" * 32,
+        to_ns=BEGIN_NS + 9 * 7_200 * S, counts={"both_normal": 97, "only_shadow": 3},
+    )  # fmt: skip
+    index = look(root, later)
+    line = engine_of(index)
+    assert (line.shadow_id, line.agreed, line.differed) == ("engine_vibration_detector/1.2.0", 97, 3)
+    assert engine_of(index, "B").agreed == 4 * 11
+    index.close()
+    index = look(root, status("agent-A", shadow={"state": "none"}), name="test-2")
+    assert engine_of(index).shadow_id == ""
+    assert engine_of(index, "B").shadow_id
+    index.close()
+
+
+def test_the_level_is_that_of_the_bundle_that_decides(root):
+    """Another bundle has another threshold: a change of it is no wear."""
+    flown = [
+        changed(
+            first_of("flight"), flight=f"G{number}", bundle_digest="99" * 32 if number < 6 else "ab" * 32,
+            ratio={"p50": 0.1 if number < 6 else 0.5}, last_ns=BEGIN_NS + number * S,
+        )
+        for number in range(16)
+    ]  # fmt: skip
+    index = look(root, *flown)
+    line = engine_of(index)
+    assert (line.flights, line.first_level) == (14, 0.5)
+    index.close()
+
+
+def test_a_clock_that_ran_ahead_hides_nothing(index, root):
+    """A window of 2099 gives way to those of today, whatever it says."""
+    real = engine_of(index)
+    ahead = Flown("A", "1", "F999", 4_070_908_800 * S, 8, range(4, 8))
+    late = [
+        Publication(topic="aircraft/A/engine/1/result", payload=encode_result(window(ahead, seq, random.Random(1))))
+        for seq in range(8)
+    ]
+    write_parts(late, root, name="late-1", date=DATE, topics=TopicsSection())
+    assert index.refresh()
+    line = engine_of(index)
+    assert (line.state, line.flight, line.end_ns) == (real.state, real.flight, real.end_ns)
+    with index.cursor() as cursor:
+        assert totals(cursor).in_alarm == 0
+
+
+def test_an_alarm_that_ends_with_its_flight_is_no_standing_one(root):
+    """The agent drops it without a word when another flight begins."""
+    shutil.rmtree(root / "alert")
+    raised = [each for each in messages(SMALL) if each.topic.endswith("/alert")]
+    index = look(root, *(each for each in raised if decode_result(each.payload).assessment.event == "raised"))
+    with index.cursor() as cursor:
+        found = [find_alert(cursor, each.alert_id) for each in alert_page(cursor, AlertFilter()).alerts]
+    assert [(each.cleared_ns, each.is_flight_over) for each in found] == [(0, True)] * 4
+    index.close()
+
+
+def test_verdicts_that_were_busy_are_read_again(index, monkeypatch):
+    """A store that somebody holds for a while leaves no banner behind."""
+    with index.cursor() as cursor:
+        key = find_alert(cursor, alert_page(cursor, AlertFilter()).alerts[0].alert_id).key
+    index.verdicts.record(key, Verdict.CONFIRMED, by="me")
+    monkeypatch.setattr(verdicts_module, "_WAIT_S", 0.01)
+    with closing(sqlite3.connect(index.verdicts.path, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        assert index.refresh()
+        assert any("verdicts" in banner for banner in index.banners)
+        assert not index.refresh()
+    assert index.refresh()
+    assert index.banners == ()
+    with index.cursor() as cursor:
+        assert totals(cursor).open_alerts == 3

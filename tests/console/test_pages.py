@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
 
+from edge_agent.assessment import Contribution
+from edge_agent.result import decode_result, encode_result
 from edge_agent.topics_section import TopicsSection
 from ground.console.data.drift_event import drift_event
 from ground.console.role import Role
@@ -16,7 +19,7 @@ from ground.console.settings import ConsoleSettings
 from ground.fleet.collect.parts import write_parts
 from ground.fleet.verdicts import Verdict
 from tests.console.conftest import alert_ids, browser_of, close_app, csrf_of, open_app
-from tests.console.fleet_data import DATE, Plan, messages, write_fleet
+from tests.console.fleet_data import DATE, Plan, messages, status, write_fleet
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -31,6 +34,7 @@ HOSTILE = (
     " ",
     "a\x00b",
 )
+HOSTILE_FEATURES = (*HOSTILE[:4], "x.band_._._hz", "x.band_1e999_2_hz", "x.band_2_1_hz", "x.band_0_1_hz", ".", "")
 
 
 def test_the_fleet_is_shown(viewer):
@@ -217,6 +221,14 @@ def test_what_is_not_there_is_a_page(viewer, path):
     assert "<script>" not in answer.text
 
 
+def naming(payload: bytes, first: int) -> bytes:
+    """A window that names hostile features as its cause, one of them first."""
+    result = decode_result(payload)
+    at = first % len(HOSTILE_FEATURES)
+    parts = tuple(Contribution(name, 0.1) for name in (*HOSTILE_FEATURES[at:], *HOSTILE_FEATURES[:at]))
+    return encode_result(replace(result, assessment=replace(result.assessment, contributions=parts)))
+
+
 def test_hostile_names_are_shown_as_they_are(tmp_path):
     """Names come from the wire and from other people's datasets: they are texts, whatever they hold."""
     root, parts = tmp_path / "fleet", []
@@ -225,8 +237,11 @@ def test_hostile_names_are_shown_as_they_are(tmp_path):
         for message in messages(plan):
             # A broker would not carry such topics; what a window says of itself is what is shown.
             kind = message.topic.rsplit("/", 1)[1]
-            topic = f"aircraft/x{number}/engine/1/{kind}" if kind in {"alert", "result"} else message.topic
-            parts.append(replace(message, topic=topic))
+            if kind in {"alert", "result"}:
+                topic = f"aircraft/x{number}/engine/1/{kind}"
+                parts.append(replace(message, topic=topic, payload=naming(message.payload, number)))
+            else:
+                parts.append(message)
     write_parts(parts, root, name="c-1", date=DATE, topics=TopicsSection())
     app = open_app(ConsoleSettings(workspace=tmp_path, dataset=root))
     try:
@@ -256,5 +271,19 @@ def test_faults_of_the_data_are_told_of_on_every_page(settings):
         for page in ("/", "/alerts", "/bundles", "/nix", "/fleet/part", "/alerts/part"):
             assert client.get(page).text.count("1 file of the dataset is left out") == 1, page
         assert "left out" not in browser_of(app).get("/login").text
+    finally:
+        close_app(app)
+
+
+def test_agents_that_fell_silent_are_not_called_well(settings):
+    """The page says when they were heard last, not how they were then."""
+    heard_ns = time.time_ns() - 3 * 3_600 * 10**9
+    parts = [status("agent-OO-ABC", sent_ns=heard_ns, health="degraded")]
+    write_parts(parts, settings.dataset, name="test-2", date=DATE, topics=TopicsSection())
+    app = open_app(settings)
+    try:
+        page = browser_of(app, Role.VIEWER).get("/").text
+        assert "silent, last heard 3 h ago" in page
+        assert "degraded" not in page
     finally:
         close_app(app)

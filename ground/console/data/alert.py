@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
 from edge_agent.assessment import Contribution
+from ground.console.data.records import records
 from ground.fleet.verdicts import AlertKey
 
 SIMILAR: Final = 6
 _ALERT = """
-SELECT run, aircraft, engine, flight, seq, bundle_digest, alert_id, evidence_id, agent, phase, start_ns, end_ns, score,
-    threshold, bundle_id, spec_digest, clock, contributions
-FROM alerts WHERE alert_id = $id
+SELECT a.* EXCLUDE (event, file), (
+    SELECT coalesce(min(c.end_ns), 0) FROM alert c
+    WHERE c.event = 'cleared' AND c.seq > a.seq
+        AND (c.run, c.aircraft, c.engine, c.flight) = (a.run, a.aircraft, a.engine, a.flight)
+) AS cleared_ns, EXISTS (
+    FROM flights f WHERE (f.run, f.aircraft, f.engine, f.flight) = (a.run, a.aircraft, a.engine, a.flight)
+) AS is_flight_over
+FROM alerts a WHERE alert_id = $id
 """
-_CLEARED = """
-SELECT coalesce(min(end_ns), 0) FROM alert
-WHERE event = 'cleared' AND run = $run AND aircraft = $aircraft AND engine = $engine AND flight = $flight AND seq > $seq
-"""
-_EVIDENCE = """
-SELECT evidence_id, agent, first_ns, last_ns, n_byte, reproduces FROM evidence WHERE evidence_id = $evidence LIMIT 1
-"""
+_EVIDENCE = "SELECT evidence_id, agent, n_byte FROM evidence WHERE evidence_id = $evidence LIMIT 1"
 _SIMILAR = """
 WITH part AS (
     SELECT a.alert_id, a.aircraft, a.engine, a.flight, a.end_ns, c.feature, c.share
@@ -36,8 +37,8 @@ likeness AS (
     FROM part p JOIN own USING (feature) WHERE p.alert_id != $id GROUP BY p.alert_id
 )
 SELECT l.alert_id, l.aircraft, l.engine, l.flight, l.end_ns,
-    product / (norm * (SELECT sqrt(sum(share * share)) FROM own)),
-    coalesce(v.verdict, ''), coalesce(v.note, '')
+    product / (norm * (SELECT sqrt(sum(share * share)) FROM own)) AS likeness,
+    coalesce(v.verdict, '') AS verdict, coalesce(v.note, '') AS note
 FROM likeness l JOIN length USING (alert_id) LEFT JOIN verdict v USING (alert_id)
 WHERE norm > 0 ORDER BY 6 DESC, l.end_ns DESC, l.alert_id LIMIT $most
 """
@@ -50,18 +51,12 @@ class Announced:
     Attributes:
         evidence_id: Names it.
         agent: Who holds it.
-        first_ns: Source time of its first sample.
-        last_ns: Source time just after its last one.
         n_byte: Length of the file.
-        reproduces: Whether a replay gives the alert to the same bytes.
     """
 
     evidence_id: str
     agent: str
-    first_ns: int
-    last_ns: int
     n_byte: int
-    reproduces: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +102,8 @@ class AlertDetail:
         spec_digest: sha256 of the feature spec.
         clock: How far its times can be believed.
         contributions: Features that make most of the score, largest first.
-        cleared_ns: When the alarm ended; 0 where it has not.
+        cleared_ns: When the alarm ended; 0 where that was not seen.
+        is_flight_over: Whether the agent has summed up the flight: with it an alarm ends that stands.
     """
 
     key: AlertKey
@@ -124,6 +120,7 @@ class AlertDetail:
     clock: str
     contributions: tuple[Contribution, ...]
     cleared_ns: int
+    is_flight_over: bool
 
     @property
     def ratio(self) -> float:
@@ -133,27 +130,25 @@ class AlertDetail:
 
 def find_alert(cursor: duckdb.DuckDBPyConnection, alert_id: str) -> AlertDetail | None:
     """The alert of an id, if there is one."""
-    row = cursor.execute(_ALERT, {"id": alert_id}).fetchone()
-    if row is None:
-        return None
-    key = AlertKey(*row[:6])
-    asked = {name: getattr(key, name) for name in ("run", "aircraft", "engine", "flight", "seq")}
-    (cleared_ns,) = cursor.execute(_CLEARED, asked).fetchone() or (0,)
-    names = [name for name in AlertDetail.__slots__ if name not in ("key", "contributions", "cleared_ns")]
-    parts = tuple(Contribution(part["feature"], part["share"]) for part in row[-1])
-    facts = dict(zip(names, row[6:-1], strict=True))
-    return AlertDetail(key=key, contributions=parts, cleared_ns=cleared_ns, **facts)
+    found = records(cursor.execute(_ALERT, {"id": alert_id}), _detail)
+    return found[0] if found else None
+
+
+def _detail(*, contributions: list[Mapping[str, Any]], **fields: Any) -> AlertDetail:
+    key = AlertKey(**{field: fields.pop(field) for field in AlertKey.__slots__})
+    parts = tuple(Contribution(part["feature"], part["share"]) for part in contributions)
+    return AlertDetail(key=key, contributions=parts, **fields)
 
 
 def announced(cursor: duckdb.DuckDBPyConnection, evidence_id: str) -> Announced | None:
     """The waveform of an id, if its agent has announced one."""
-    row = cursor.execute(_EVIDENCE, {"evidence": evidence_id}).fetchone()
-    return None if row is None else Announced(**dict(zip(Announced.__slots__, row, strict=True)))
+    found = records(cursor.execute(_EVIDENCE, {"evidence": evidence_id}), Announced)
+    return found[0] if found else None
 
 
 def similar_alerts(
     cursor: duckdb.DuckDBPyConnection, alert: AlertDetail, *, most: int = SIMILAR
 ) -> tuple[Similar, ...]:
     """Alerts before this one that name the same features, most alike first."""
-    rows = cursor.execute(_SIMILAR, {"id": alert.alert_id, "end_ns": alert.end_ns, "most": most}).fetchall()
-    return tuple(Similar(**dict(zip(Similar.__slots__, row, strict=True))) for row in rows)
+    asked = {"id": alert.alert_id, "end_ns": alert.end_ns, "most": most}
+    return records(cursor.execute(_SIMILAR, asked), Similar)

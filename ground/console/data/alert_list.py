@@ -8,6 +8,8 @@ from typing import Final
 
 import duckdb
 
+from ground.console.data.records import page_of
+
 MOST: Final = 50
 """Alerts on one page."""
 OPEN: Final = "open"
@@ -24,8 +26,8 @@ WITH chosen AS (
             ELSE v.verdict = $verdict END
 ), page AS (SELECT *, count(*) OVER () AS total FROM chosen ORDER BY end_ns DESC, alert_id LIMIT $most OFFSET $skip)
 SELECT p.alert_id, p.aircraft, p.engine, p.flight, p.phase, p.end_ns, p.score, p.threshold, p.bundle_id,
-    coalesce(p.contributions[1].feature, ''), p.verdict, p.said_by,
-    EXISTS (FROM evidence e WHERE e.evidence_id = p.evidence_id), p.total
+    coalesce(p.contributions[1].feature, '') AS feature, p.verdict, p.said_by,
+    EXISTS (FROM evidence e WHERE e.evidence_id = p.evidence_id) AS has_waveform, p.total
 FROM page p ORDER BY p.end_ns DESC, p.alert_id
 """
 
@@ -98,6 +100,4 @@ class AlertPage:
 def alert_page(cursor: duckdb.DuckDBPyConnection, chosen: AlertFilter, *, skip: int = 0, most: int = MOST) -> AlertPage:
     """One page of the alerts that a filter lets through."""
     given = {name: getattr(chosen, name) for name in AlertFilter.__slots__}
-    rows = cursor.execute(_QUERY, {**given, "skip": skip, "most": most}).fetchall()
-    alerts = tuple(AlertLine(**dict(zip(AlertLine.__slots__, row, strict=False))) for row in rows)
-    return AlertPage(alerts, rows[0][-1] if rows else 0)
+    return AlertPage(*page_of(cursor.execute(_QUERY, {**given, "skip": skip, "most": most}), AlertLine))

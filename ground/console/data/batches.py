@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +17,7 @@ from ground.errors import DataError
 from ground.report.batch_results import COLUMNS, BatchResults, read_results
 
 MOST_FILES: Final = 200
-"""Results that are listed, the newest; what is beyond is counted."""
+"""Results that are listed, the newest; files beyond are counted, and not opened."""
 
 _KEPT = 8
 _PLACES = ("*.parquet", "*/*.parquet")
@@ -44,11 +46,14 @@ class BatchFile:
 
 
 def batches_in(root: Path) -> tuple[tuple[BatchFile, ...], int]:
-    """The results in a workspace, newest first, and how many more there are."""
-    paths = {path for place in _PLACES for path in root.glob(place) if not path.name.startswith(".")}
-    stamped = sorted(((path.stat().st_mtime_ns, path) for path in paths if path.is_file()), reverse=True)
-    found = [each for _, path in stamped for each in _file(root, path)]
-    return tuple(found[:MOST_FILES]), len(found[MOST_FILES:])
+    """The results in a workspace, newest first, and how many older Parquet files there are."""
+    ordered = sorted(_stamped(root), reverse=True)
+    found: list[BatchFile] = []
+    for at, (written_ns, path) in enumerate(ordered):
+        if len(found) == MOST_FILES:
+            return tuple(found), len(ordered) - at
+        found += _file(root, path, written_ns)
+    return tuple(found), 0
 
 
 def find_batch(root: Path, name: str) -> BatchFile:
@@ -57,11 +62,10 @@ def find_batch(root: Path, name: str) -> BatchFile:
     Raises:
         DataError: There are none.
     """
-    found = [each for each in batches_in(root)[0] if each.name == name]
+    named = [(path, written_ns) for written_ns, path in _stamped(root) if path.relative_to(root).as_posix() == name]
+    found = [each for path, written_ns in named for each in _file(root, path, written_ns)]
     if not found:
-        raise DataError(
-            f"{name}: expected results of `ground batch` in the workspace, got none; they may have been removed"
-        )
+        raise _gone(name)
     return found[0]
 
 
@@ -69,9 +73,12 @@ def results_of(batch: BatchFile) -> BatchResults:
     """What is in a file of results; kept until the file changes.
 
     Raises:
-        DataError: It is damaged.
+        DataError: It is damaged, or gone.
     """
-    status = batch.path.stat()
+    try:
+        status = batch.path.stat()
+    except OSError as error:
+        raise _gone(batch.name) from error
     return _results(batch.path, status.st_mtime_ns, status.st_size)
 
 
@@ -81,11 +88,27 @@ def _results(path: Path, changed_ns: int, n_byte: int) -> BatchResults:
     return read_results(path)
 
 
-def _file(root: Path, path: Path) -> tuple[BatchFile, ...]:
-    """The file; nothing where it holds something else."""
+def _gone(name: str) -> DataError:
+    return DataError(
+        f"{name}: expected results of `ground batch` in the workspace, got none; they may have been removed"
+    )
+
+
+def _stamped(root: Path) -> Iterator[tuple[int, Path]]:
+    """The Parquet files of a workspace, and when each was written; one that goes away meanwhile is none."""
+    for path in {path for place in _PLACES for path in root.glob(place) if not path.name.startswith(".")}:
+        with suppress(OSError):
+            if path.is_file():
+                yield path.stat().st_mtime_ns, path
+
+
+def _file(root: Path, path: Path, written_ns: int) -> tuple[BatchFile, ...]:
+    """The file; nothing where it holds something else, or is gone."""
     name = path.relative_to(root).as_posix()
     try:
         about = pq.read_metadata(path)
+    except FileNotFoundError:
+        return ()
     except (OSError, pa.ArrowException) as error:
         rows, record, fault = 0, UNKNOWN, f"expected a Parquet file, got {error!s:.100}; run the batch again"
     else:
@@ -93,7 +116,7 @@ def _file(root: Path, path: Path) -> tuple[BatchFile, ...]:
             return ()
         rows = about.num_rows
         record, fault = _record(path)
-    return (BatchFile(name=name, path=path, written_ns=path.stat().st_mtime_ns, rows=rows, record=record, fault=fault),)
+    return (BatchFile(name=name, path=path, written_ns=written_ns, rows=rows, record=record, fault=fault),)
 
 
 def _record(path: Path) -> tuple[BatchRecord, str]:

@@ -1,9 +1,8 @@
-"""The digest of the bundle in the folder of a version, which names it in all that agents say."""
+"""The bundle in the folder of a version, and its digest, which names it in all that agents say."""
 
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +11,13 @@ from edge_agent.bundle_files import BUNDLE_SUFFIX
 UNSIGNED: Final = ""
 """Digest of a version that nobody has signed: there is no bundle yet."""
 
-_KEPT = 64
+_known: dict[Path, tuple[int, int, str]] = {}
+"""By path: when it was changed, its length, its digest. It has an entry a bundle, however many there are."""
+
+
+def bundle_in(folder: Path) -> tuple[Path, ...]:
+    """The bundle in a folder; nothing where there is none."""
+    return tuple(sorted(folder.glob(f"*{BUNDLE_SUFFIX}"))[:1])
 
 
 def digest_in(folder: Path) -> str:
@@ -21,13 +26,10 @@ def digest_in(folder: Path) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    for path in sorted(folder.glob(f"*{BUNDLE_SUFFIX}")):
+    for path in bundle_in(folder):
         status = path.stat()
-        return _digest(path, status.st_mtime_ns, status.st_size)
+        stamp = (status.st_mtime_ns, status.st_size)
+        if path not in _known or _known[path][:2] != stamp:
+            _known[path] = (*stamp, hashlib.sha256(path.read_bytes()).hexdigest())
+        return _known[path][2]
     return UNSIGNED
-
-
-@lru_cache(maxsize=_KEPT)
-def _digest(path: Path, changed_ns: int, n_byte: int) -> str:
-    del changed_ns, n_byte
-    return hashlib.sha256(path.read_bytes()).hexdigest()

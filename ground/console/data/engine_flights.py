@@ -7,6 +7,8 @@ from typing import Final
 
 import duckdb
 
+from ground.console.data.records import page_of
+
 MOST: Final = 100
 """Flights on one page."""
 _QUERY = """
@@ -24,8 +26,8 @@ under_way AS (
     WHERE aircraft = $aircraft AND engine = $engine AND (flight = $flight OR $flight = '')
     GROUP BY flight
 )
-SELECT flight, first_ns, last_ns, windows, assessed, raised, if(isfinite(p50), p50, 0.0),
-    if(isfinite(highest), highest, 0.0), ended, bundle_id, count(*) OVER ()
+SELECT flight, first_ns, last_ns, windows, assessed, raised, if(isfinite(p50), p50, 0.0) AS p50,
+    if(isfinite(highest), highest, 0.0) AS highest, ended, bundle_id, count(*) OVER () AS total
 FROM (
     SELECT * FROM told
     UNION ALL BY NAME
@@ -95,7 +97,4 @@ def one_flight(cursor: duckdb.DuckDBPyConnection, aircraft: str, engine: str, fl
 
 
 def _asked(cursor: duckdb.DuckDBPyConnection, **wanted: str | int) -> EngineFlights:
-    rows = cursor.execute(_QUERY, wanted).fetchall()
-    names = FlightLine.__slots__
-    lines = tuple(FlightLine(**dict(zip(names, row, strict=False))) for row in rows)
-    return EngineFlights(lines, rows[0][-1] if rows else 0)
+    return EngineFlights(*page_of(cursor.execute(_QUERY, wanted), FlightLine))

@@ -8,9 +8,11 @@ from http import HTTPStatus
 import duckdb
 from starlette.exceptions import HTTPException
 
+from ground.console.data.records import records
+
 _QUERY = """
 SELECT e.state, e.reason, e.phase, e.flight, e.end_ns, e.agent, e.bundle_id, e.bundle_digest,
-    (SELECT count(*) FROM alerts WHERE aircraft = $aircraft AND engine = $engine)
+    (SELECT count(*) FROM alerts WHERE aircraft = $aircraft AND engine = $engine) AS alerts
 FROM engines e WHERE e.aircraft = $aircraft AND e.engine = $engine
 """
 
@@ -48,7 +50,7 @@ def engine_now(cursor: duckdb.DuckDBPyConnection, aircraft: str, engine: str) ->
     Raises:
         HTTPException: Nothing is; the text says so.
     """
-    row = cursor.execute(_QUERY, {"aircraft": aircraft, "engine": engine}).fetchone()
-    if row is None:
+    found = records(cursor.execute(_QUERY, {"aircraft": aircraft, "engine": engine}), EngineNow)
+    if not found:
         raise HTTPException(HTTPStatus.NOT_FOUND, "No results of this engine are in the days that are looked at.")
-    return EngineNow(**dict(zip(EngineNow.__slots__, row, strict=True)))
+    return found[0]

@@ -9,10 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from ground.fleet.collect.dataset import COMPACTED
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.collect.parts import SUFFIX
 
 _DATE: Final = "date="
+_LAST_WORD: Final = frozenset({Kind.STATUS})
+"""Kinds that say how something is, not how it was: agents send thousands a day, and the newest is shown alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
+    source: str
     date: str
     folder: str
 
@@ -56,7 +60,7 @@ def scan(root: Path, kinds: Sequence[Kind], *, days: int, today: str = "") -> Sc
 
     Days of each kind are counted back from its newest one: windows are dated by their own time, other messages by when
     they came. A clock that runs ahead does not push the others out: the newest day is one that is not in the future,
-    and what is later than that is looked at, too.
+    and what is later than that is looked at, too. Of what agents say of themselves only the last files are looked at.
 
     Args:
         root: The dataset.
@@ -76,7 +80,8 @@ def scan(root: Path, kinds: Sequence[Kind], *, days: int, today: str = "") -> Sc
         newest = max((day.date for day in found if day.date <= now), default="")
         since = _days_before(newest, days) if newest else ""
         wanted = [day for day in found if day.date >= since]
-        files += [DataFile(path, kind, day.date) for day in wanted for path in _files(day.folder)]
+        chosen = _last_files(wanted, now) if kind in _LAST_WORD else _all_files(wanted)
+        files += [DataFile(path, kind, date) for date, path in chosen]
         older += len(found) - len(wanted)
         sinces.append(since)
     return Scan(tuple(files), min(filter(None, sinces), default=""), older)
@@ -87,7 +92,27 @@ def _days(root: Path, kind: Kind) -> Iterator[_Day]:
         if source.is_dir() and "=" in source.name:
             for day in _entries(source.path):
                 if day.name.startswith(_DATE):
-                    yield _Day(day.name.removeprefix(_DATE), day.path)
+                    yield _Day(source.name, day.name.removeprefix(_DATE), day.path)
+
+
+def _all_files(days: Sequence[_Day]) -> Iterator[tuple[str, Path]]:
+    return ((day.date, path) for day in days for path in _files(day.folder))
+
+
+def _last_files(days: Sequence[_Day], now: str) -> Iterator[tuple[str, Path]]:
+    """Of each source the last file of each collector, on the last day that is not in the future."""
+    last: dict[str, _Day] = {}
+    for day in sorted(days, key=lambda each: (each.date <= now, each.date)):
+        last[day.source] = day
+    for day in last.values():
+        by_collector = {_collector_of(path): path for path in _files(day.folder)}
+        yield from ((day.date, path) for path in by_collector.values())
+
+
+def _collector_of(path: Path) -> str:
+    """Who wrote a file; each file that was made of others stands for itself."""
+    name, _, _ = path.stem.rpartition("-")
+    return path.stem if name in ("", COMPACTED) else name
 
 
 def _files(folder: str) -> list[Path]:

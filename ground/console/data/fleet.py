@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Final
 
 import duckdb
 
+from edge_agent.health import OFFLINE
 from ground.console.data.derived import FEW
+from ground.console.data.records import page_of
 
 MOST: Final = 200
 """Engines on one page."""
+SILENT: Final = "silent"
+"""State of an agent that has said nothing for three of its intervals."""
+_INTERVALS: Final = 3
+_ON_THE_WAY_S: Final = 120
+"""What an agent said is in the dataset after so long: a batch of the collector takes a minute."""
 _QUERY = """
-SELECT *, count(*) OVER () FROM board
+SELECT * EXCLUDE (status_interval_s, is_gone) REPLACE (
+    CASE WHEN agent_state IN ('', $offline) THEN agent_state
+        WHEN $now_ns - heard_ns <= 1e9 * ($intervals * status_interval_s + $way_s) THEN agent_state
+        WHEN is_gone THEN $offline ELSE $silent END AS agent_state
+), count(*) OVER () AS total FROM board
 WHERE contains(lower(aircraft || '/' || engine), lower($text))
 ORDER BY state = 'alarm' DESC, state = 'warning' DESC, open_alerts DESC, end_ns DESC, aircraft, engine
 LIMIT $most OFFSET $skip
@@ -37,13 +49,14 @@ class EngineLine:
         score: Of that window.
         threshold: Of that window.
         open_alerts: Alerts that nobody has judged, or that need review.
-        agent_state: ``online``, ``offline`` ...; empty where the agent has said nothing.
+        agent_state: ``online``, ``offline``, ``SILENT`` ...; empty where the agent has said nothing.
         health: The agent's verdict on itself; empty likewise.
         health_reasons: Why.
-        shadow_id: The shadow that looked along last; empty for none.
-        agreed: Windows in which it said the same.
+        heard_ns: When it said so; 0 likewise.
+        shadow_id: The shadow that looks along; empty for none.
+        agreed: Windows in which this one said the same.
         differed: Windows in which it did not.
-        flights: Flights that were summed up.
+        flights: Flights that were summed up, of the bundle that decides now: others have another scale.
         first_level: Median over the first ``FEW`` of them of score over threshold (each flight's median); may be NaN.
         last_level: The same over the last ``FEW``.
     """
@@ -63,6 +76,7 @@ class EngineLine:
     agent_state: str
     health: str
     health_reasons: str
+    heard_ns: int
     shadow_id: str
     agreed: int
     differed: int
@@ -74,6 +88,11 @@ class EngineLine:
     def ratio(self) -> float:
         """Score over threshold; NaN where the window was not assessed."""
         return self.score / self.threshold if self.threshold > 0.0 else math.nan
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether what its agent said of itself still holds."""
+        return self.agent_state not in ("", OFFLINE, SILENT)
 
     @property
     def has_trend(self) -> bool:
@@ -89,9 +108,20 @@ class Fleet:
     total: int
 
 
-def fleet(cursor: duckdb.DuckDBPyConnection, *, text: str = "", skip: int = 0, most: int = MOST) -> Fleet:
-    """The engines whose ``aircraft/engine`` holds a text, those in alarm first."""
-    rows = cursor.execute(_QUERY, {"text": text, "skip": skip, "most": most}).fetchall()
-    names = EngineLine.__slots__
-    engines = tuple(EngineLine(**dict(zip(names, row, strict=False))) for row in rows)
-    return Fleet(engines, rows[0][-1] if rows else 0)
+def fleet(
+    cursor: duckdb.DuckDBPyConnection, *, text: str = "", skip: int = 0, most: int = MOST, now_ns: int = 0
+) -> Fleet:
+    """The engines whose ``aircraft/engine`` holds a text, those in alarm first.
+
+    Args:
+        cursor: To the index.
+        text: The text, whatever its case; empty for all.
+        skip: Engines before the page.
+        most: Engines on it.
+        now_ns: What time it is; 0 for what the clock says.
+    """
+    asked = {
+        "text": text, "skip": skip, "most": most, "now_ns": now_ns or time.time_ns(), "way_s": _ON_THE_WAY_S,
+        "intervals": _INTERVALS, "offline": OFFLINE, "silent": SILENT,
+    }  # fmt: skip
+    return Fleet(*page_of(cursor.execute(_QUERY, asked), EngineLine))

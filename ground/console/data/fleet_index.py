@@ -7,6 +7,7 @@ never changed, so that each is read once.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from ground.console.data.derived import DERIVED, OF_VERDICTS
+from edge_agent.frame import NS_PER_S
+from ground.console.data.derived import DERIVED, OF_VERDICTS, query_of
 from ground.console.data.files import DataFile, Scan, scan
 from ground.console.data.intake import INTAKES
 from ground.console.data.tables import TABLES, VERDICT
@@ -33,6 +35,7 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
 _LISTED: Final = (*INTAKES, Kind.EVIDENCE_DATA, Kind.SHADOW, Kind.DRIFT)
 """Kinds whose files are known; those without an intake are read when a page asks for them."""
 _SHOWN: Final = 200
+_DAY_NS: Final = 86_400 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class FleetIndex:
         self._database = duckdb.connect(":memory:", config=_SETTINGS)
         for name, schema in TABLES.items():
             self._create(name, schema)
-        self._derive(tuple(DERIVED))
+        self._derive(DERIVED)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection for one question: to tables of ``ground.console.data.tables`` and ``derived``."""
@@ -157,7 +160,7 @@ class FleetIndex:
         for file in gone:
             for known in (self._numbers, self._faults, self._odd):
                 known.pop(file, None)
-        self._derive(tuple(DERIVED))
+        self._derive(DERIVED)
         self._scan = found
         return True
 
@@ -170,8 +173,11 @@ class FleetIndex:
             except FileNotFoundError:
                 # Compaction was quicker; the next look finds the file that took its place.
                 continue
-            except (DataError, OSError, pa.ArrowException) as error:
+            except DataError as error:
                 self._faults[file] = str(error)
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever lies in one file, the others are looked at
+                self._faults[file] = f"{file.path}: expected a file of the dataset, got {error!r:.100}; move it away"
                 continue
             self._faults.pop(file, None)
             read.numbers[file] = self._next
@@ -190,9 +196,10 @@ class FleetIndex:
             try:
                 self._take_verdicts()
             except DataError as error:
+                # Tried again at the next look: a store that is busy, or that nobody may read, leaves no other stamp.
                 self._verdict_trouble = f"The verdicts cannot be read. {error}"
-            else:
-                self._verdict_trouble = ""
+                return False
+            self._verdict_trouble = ""
             self._verdict_stamp = stamp
             return True
 
@@ -213,10 +220,11 @@ class FleetIndex:
 
     def _derive(self, names: Sequence[str]) -> None:
         """Make tables anew, in one step: a page sees all of them as they were, or as they are."""
+        believed_ns = time.time_ns() + _DAY_NS
         with self._derive_lock, self._database.cursor() as cursor:
             cursor.execute("BEGIN")
             for name in names:
-                cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {DERIVED[name]}")
+                cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {query_of(name, believed_ns=believed_ns)}")
             cursor.execute("COMMIT")
 
     def _create(self, name: str, schema: pa.Schema) -> None:

@@ -7,9 +7,11 @@ from typing import Final
 
 import duckdb
 
+from ground.console.data.records import records
+
 MOST: Final = 200
 _QUERY = """
-SELECT alert_id, end_ns, phase, score, threshold, coalesce(v.verdict, '')
+SELECT alert_id, end_ns, phase, score, threshold, coalesce(v.verdict, '') AS verdict
 FROM alerts a LEFT JOIN verdict v USING (alert_id)
 WHERE aircraft = $aircraft AND engine = $engine AND flight = $flight
 ORDER BY end_ns, alert_id LIMIT $most
@@ -41,5 +43,5 @@ def flight_alerts(
     cursor: duckdb.DuckDBPyConnection, aircraft: str, engine: str, flight: str
 ) -> tuple[FlightAlert, ...]:
     """The alerts of a flight."""
-    rows = cursor.execute(_QUERY, {"aircraft": aircraft, "engine": engine, "flight": flight, "most": MOST}).fetchall()
-    return tuple(FlightAlert(**dict(zip(FlightAlert.__slots__, row, strict=True))) for row in rows)
+    asked = {"aircraft": aircraft, "engine": engine, "flight": flight, "most": MOST}
+    return records(cursor.execute(_QUERY, asked), FlightAlert)

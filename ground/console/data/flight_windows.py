@@ -53,7 +53,8 @@ def flight_windows(
         if not files:
             break
         try:
-            return index.cursor().sql(_QUERY, params={"files": files, **wanted}).to_arrow_table()
+            with index.cursor() as cursor:
+                return cursor.sql(_QUERY, params={"files": files, **wanted}).to_arrow_table()
         except duckdb.Error as error:
             if attempt == 2:  # noqa: PLR2004 - compaction may have been quicker once, not twice
                 raise DataError(

@@ -27,6 +27,8 @@ def band_of_recordings(
     chosen = spread_choice(
         windows.spans(windows.healthy(phase, apart_from="")), recordings=_RECORDINGS, windows_each=_WINDOWS_EACH
     )
+    if len(chosen) < FEWEST_HEALTHY:
+        raise _too_few(len(chosen), phase)
     reader = SpectrumReader(spec, channel)
     densities = [
         reader.density(recordings.load(name), span.start_ns)
@@ -35,8 +37,11 @@ def band_of_recordings(
     ]
     found = [density for density in densities if len(density)]
     if len(found) < FEWEST_HEALTHY:
-        raise DataError(
-            f"The workspace has {len(found)} healthy windows of phase {phase:.80} with samples; a band takes "
-            f"{FEWEST_HEALTHY}."
-        )
+        raise _too_few(len(found), phase)
     return healthy_band(found)
+
+
+def _too_few(n: int, phase: str) -> DataError:
+    return DataError(
+        f"The workspace has {n} healthy windows of phase {phase:.80} with samples; a band takes {FEWEST_HEALTHY}."
+    )

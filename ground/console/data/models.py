@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ground.console.data.healthy_band import band_of_recordings
+from ground.console.data.kept import Kept
 from ground.errors import DataError
 from ground.report.library import FeatureRange, RecordingLibrary, WindowLibrary
 from ground.report.spectra import HealthyBand
@@ -19,6 +20,7 @@ from shared_features.spec import FeatureSpec
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}")
 _SPEC_FILE: Final = "feature_spec.json"
+_MOST_BANDS: Final = 64
 
 
 class Models:
@@ -30,10 +32,10 @@ class Models:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._lock = threading.Lock()
         self._specs: dict[str, FeatureSpec] = {}
-        self._libraries: dict[tuple[str, int], WindowLibrary] = {}
-        self._bands: dict[tuple[str, str, str, int], HealthyBand] = {}
+        # One at a time in memory: they are large.
+        self._libraries: Kept[tuple[str, int], WindowLibrary] = Kept(1)
+        self._bands: Kept[tuple[str, str, str, int], HealthyBand] = Kept(_MOST_BANDS)
 
     def spec(self, bundle_id: str, digest: str) -> FeatureSpec:
         """The feature spec of a bundle.
@@ -70,23 +72,16 @@ class Models:
         Raises:
             DataError: The workspace has too few healthy windows, or not their recordings.
         """
-        key = (spec.digest, phase, channel, self._made_ns())
-        if key not in self._bands:
-            library = self._library(spec)
-            # One at a time: two pages that wait for the same band shall not compute it twice.
-            with self._lock:
-                if key not in self._bands:
-                    recordings = RecordingLibrary(self._workspace.interim)
-                    self._bands[key] = band_of_recordings(library, recordings, spec, phase=phase, channel=channel)
-        return self._bands[key]
+        return self._bands.of(
+            (spec.digest, phase, channel, self._made_ns()),
+            lambda: band_of_recordings(
+                self._library(spec), RecordingLibrary(self._workspace.interim), spec, phase=phase, channel=channel
+            ),
+        )
 
     def _library(self, spec: FeatureSpec) -> WindowLibrary:
-        key = (spec.digest, self._made_ns())
-        with self._lock:
-            if key not in self._libraries:
-                # One at a time in memory: they are large, and another one means that the features were made anew.
-                self._libraries = {key: WindowLibrary(self._workspace.features / WINDOWS, spec)}
-            return self._libraries[key]
+        made = partial(WindowLibrary, self._workspace.features / WINDOWS, spec)
+        return self._libraries.of((spec.digest, self._made_ns()), made)
 
     def _made_ns(self) -> int:
         """When the workspace's features were made; 0 where there are none."""

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 from edge_agent.errors import BundleError
 from edge_agent.layout import FEATURE_SPEC, SCALER
 from edge_agent.scaler import Scaler
 from edge_agent.strict_json import parse_json
-from ground.console.data.bundle_digest import digest_in
+from ground.console.data.bundle_digest import UNSIGNED
+from ground.console.data.kept import Kept
+from ground.console.data.versions import VersionFolder, members_in, version_in
+from ground.errors import DataError
 from ground.workspace import Workspace
 from shared_features.errors import FeatureError
 from shared_features.feature import LOG
 from shared_features.spec import FeatureSpec
 from shared_features.vector import columns_of
 
-_KEPT = 64
+_MOST_KEPT: Final = 64
+_MOST_EXPONENT: Final = 700.0
+"""Of e: what a float holds; messages come from the wire, and may hold any sum."""
 SPREADS: Final = "spreads"
 """Unit of a feature that has no name: distance from the healthy mean, in standard deviations."""
 
@@ -45,7 +49,7 @@ class FeatureScale:
     def physical(self, spreads: float) -> float:
         """The physical value so many spreads from the healthy mean, in ``unit``."""
         value = self.mean + spreads * self.std
-        return math.exp(value) if self.is_log else value
+        return math.exp(min(value, _MOST_EXPONENT)) if self.is_log else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,11 @@ class BundleScales:
 
 
 UNKNOWN: Final = BundleScales(())
+_kept: Final[Kept[str, BundleScales]] = Kept(_MOST_KEPT)
 
 
 def scales_of(workspace: Workspace, bundle_id: str, bundle_digest: str) -> BundleScales:
-    """The features of a bundle that was made in a workspace.
+    """The features of a bundle that was made in a workspace, as they were signed.
 
     Args:
         workspace: Where it was made.
@@ -75,22 +80,19 @@ def scales_of(workspace: Workspace, bundle_id: str, bundle_digest: str) -> Bundl
     Returns:
         ``UNKNOWN`` where it is not here, or not whole.
     """
-    detector, _, version = bundle_id.partition("/")
-    models = workspace.root / "models"
-    for folder in models.glob("*/*"):
-        if (folder.parent.name, folder.name) == (detector, version) and digest_in(folder) == bundle_digest:
-            return _read_scales(folder, bundle_digest)
+    for found in version_in(workspace, bundle_id):
+        if found.digest == bundle_digest != UNSIGNED:
+            try:
+                return _kept.of(bundle_digest, partial(_scales, found))
+            except (DataError, BundleError, FeatureError):
+                return UNKNOWN
     return UNKNOWN
 
 
-@lru_cache(maxsize=_KEPT)
-def _read_scales(folder: Path, bundle_digest: str) -> BundleScales:
-    del bundle_digest  # what lies beside a bundle of this digest does not change
-    try:
-        scaler = Scaler.from_document(parse_json((folder / SCALER).read_bytes(), where=SCALER))
-        columns = columns_of(FeatureSpec.from_json((folder / FEATURE_SPEC).read_bytes()))
-    except (OSError, BundleError, FeatureError):
-        return UNKNOWN
+def _scales(found: VersionFolder) -> BundleScales:
+    members = members_in(found.folder, found.digest)
+    scaler = Scaler.from_document(parse_json(members[SCALER], where=SCALER))
+    columns = columns_of(FeatureSpec.from_json(members[FEATURE_SPEC]))
     units = {column.name: column.unit for column in columns}
     parts = zip(scaler.names, scaler.scales, scaler.mean, scaler.std, strict=True)
     return BundleScales(

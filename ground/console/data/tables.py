@@ -48,17 +48,20 @@ FLIGHT: Final = _schema(
     floats="p50 p90 p99 highest",
 )
 """Summaries of flights; the quantiles are of score over threshold."""
-EVIDENCE: Final = _schema(
-    texts="evidence_id agent aircraft engine flight", numbers="first_ns last_ns n_byte", more=(("reproduces", _FLAG),)
-)
+EVIDENCE: Final = _schema(texts="evidence_id agent", numbers="n_byte")
 """Waveforms that agents have announced."""
 AGREEMENT: Final = _schema(
     texts="aircraft engine flight shadow_id shadow_digest",
     numbers="to_ns both_normal both_alarm only_active only_shadow",
 )
 """How far shadows agree."""
-STATUS: Final = _schema(texts="agent state health reasons updated bundle_id shadow_state")
-"""What agents say of themselves."""
+STATUS: Final = _schema(
+    texts="agent run state health reasons bundle_id shadow_state",
+    numbers="heard_ns",
+    floats="status_interval_s",
+    more=(("is_will", _FLAG),),
+)
+"""What agents say of themselves: the last word in a file, and beside it the will, which the broker sends for them."""
 VERDICT: Final = pa.schema(
     [("alert_id", _TEXT), ("verdict", _TEXT), ("said_by", _TEXT), ("at_ns", _INT), ("note", _TEXT)]
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
@@ -67,6 +68,33 @@ class Timeline:
     n_window: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    start_ns: int
+    end_ns: int
+    phase: str
+    state: str
+    reason: str
+    event: str
+    score: float
+    threshold: float
+
+    @property
+    def answer(self) -> tuple[str, str, str]:
+        """What was said of it, and in which phase."""
+        return self.phase, self.state, self.reason
+
+    @property
+    def is_assessed(self) -> bool:
+        """Whether it has a score."""
+        return self.state != NOT_ASSESSED
+
+    @property
+    def ratio(self) -> float:
+        """Score over threshold; 0 where it has none."""
+        return self.score / self.threshold if self.is_assessed and self.threshold > 0.0 else 0.0
+
+
 NOTHING: Final = Timeline(
     first_ns=0, end_s=(), score=(), threshold=(), alarm=(), alerts_s=(), stretches=(), n_stretch=0, n_window=0
 )
@@ -76,56 +104,44 @@ def timeline_of(windows: pa.Table) -> Timeline:
     """The timeline of the windows of one flight.
 
     Args:
-        windows: At least ``start_ns, end_ns, phase, state, reason, event, score, threshold``, in any order.
+        windows: At least the columns ``start_ns, end_ns, phase, state, reason, event, score, threshold``.
     """
-    rows = windows.sort_by([("start_ns", "ascending"), ("end_ns", "ascending")]).to_pylist()
-    if not rows:
+    if not len(windows):
         return NOTHING
-    first_ns = rows[0]["start_ns"]
-    stretches = [_stretch(list(group), first_ns) for _, group in groupby(rows, key=_answer)]
+    ordered = windows.select(list(_Window.__slots__)).sort_by([("start_ns", "ascending"), ("end_ns", "ascending")])
+    rows = [_Window(**row) for row in ordered.to_pylist()]
+    first_ns = rows[0].start_ns
+    stretches = [_stretch(list(group), first_ns) for _, group in groupby(rows, key=lambda row: row.answer)]
     shown = _thinned(rows)
     return Timeline(
         first_ns=first_ns,
-        end_s=tuple((row["end_ns"] - first_ns) / NS_PER_S for row in shown),
-        score=tuple(_known(row, "score") for row in shown),
-        threshold=tuple(_known(row, "threshold") for row in shown),
-        alarm=tuple(_known(row, "score") if row["state"] == ALARM else math.nan for row in shown),
-        alerts_s=tuple((row["end_ns"] - first_ns) / NS_PER_S for row in rows if row["event"] == RAISED),
+        end_s=tuple((row.end_ns - first_ns) / NS_PER_S for row in shown),
+        score=tuple(row.score if row.is_assessed else math.nan for row in shown),
+        threshold=tuple(row.threshold if row.is_assessed else math.nan for row in shown),
+        alarm=tuple(row.score if row.state == ALARM else math.nan for row in shown),
+        alerts_s=tuple((row.end_ns - first_ns) / NS_PER_S for row in rows if row.event == RAISED),
         stretches=tuple(stretches[:MOST_STRETCHES]),
         n_stretch=len(stretches),
         n_window=len(rows),
     )
 
 
-def _answer(row: dict[str, Any]) -> tuple[str, str, str]:
-    return row["phase"], row["state"], row["reason"]
-
-
-def _stretch(rows: list[dict[str, Any]], first_ns: int) -> Stretch:
+def _stretch(rows: Sequence[_Window], first_ns: int) -> Stretch:
     return Stretch(
-        from_s=(rows[0]["start_ns"] - first_ns) / NS_PER_S,
-        to_s=(rows[-1]["end_ns"] - first_ns) / NS_PER_S,
-        phase=rows[0]["phase"],
-        state=rows[0]["state"],
-        reason=rows[0]["reason"],
+        from_s=(rows[0].start_ns - first_ns) / NS_PER_S,
+        to_s=(rows[-1].end_ns - first_ns) / NS_PER_S,
+        phase=rows[0].phase,
+        state=rows[0].state,
+        reason=rows[0].reason,
         windows=len(rows),
-        highest=max(map(_ratio, rows)),
+        highest=max(row.ratio for row in rows),
     )
 
 
-def _thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _thinned(rows: Sequence[_Window]) -> Sequence[_Window]:
     """At most ``MOST_WINDOWS`` rows, the strangest of each run of neighbours and every alert among them."""
     if len(rows) <= MOST_WINDOWS:
         return rows
     step = -(-len(rows) // MOST_WINDOWS)
     runs = (rows[at : at + step] for at in range(0, len(rows), step))
-    return [max(run, key=lambda row: (row["event"] == RAISED, _ratio(row))) for run in runs]
-
-
-def _ratio(row: dict[str, Any]) -> float:
-    threshold = float(row["threshold"])
-    return float(row["score"]) / threshold if row["state"] != NOT_ASSESSED and threshold > 0.0 else 0.0
-
-
-def _known(row: dict[str, Any], name: str) -> float:
-    return float(row[name]) if row["state"] != NOT_ASSESSED else math.nan
+    return [max(run, key=lambda row: (row.event == RAISED, row.ratio)) for run in runs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge_agent.errors import AgentError
@@ -13,7 +14,8 @@ from edge_agent.manifest import Manifest
 from edge_agent.semver import Version
 from edge_agent.strict_json import parse_json
 from edge_agent.thresholds import Thresholds
-from ground.console.data.bundle_digest import UNSIGNED, digest_in
+from ground.console.data.bundle_digest import UNSIGNED, bundle_in, digest_in
+from ground.console.data.signed_members import signed_members
 from ground.errors import DataError
 from ground.evidence import Evidence
 from ground.report.evidence_file import read_run, record_of
@@ -68,21 +70,35 @@ class VersionStory:
 
 def versions_in(workspace: Workspace) -> tuple[VersionFolder, ...]:
     """The versions of a workspace, newest first within each detector."""
-    folders = [path for path in (workspace.root / "models").glob("*/*") if _VERSION.fullmatch(path.name)]
-    ordered = sorted(folders, key=lambda path: Version.parse(path.name), reverse=True)
+    ordered = sorted(_folders(workspace), key=lambda path: Version.parse(path.name), reverse=True)
     return tuple(map(_version, sorted(ordered, key=lambda path: path.parent.name)))
 
 
-def members_in(folder: Path) -> dict[str, bytes]:
-    """What ``story_of`` needs out of the folder of a version.
+def version_in(workspace: Workspace, name: str) -> tuple[VersionFolder, ...]:
+    """The version of a name, ``<detector>/<version>``; nothing where the workspace has none."""
+    return tuple(_version(path) for path in _folders(workspace) if f"{path.parent.name}/{path.name}" == name)
+
+
+def members_in(folder: Path, digest: str) -> Mapping[str, bytes]:
+    """What ``story_of`` needs out of the folder of a version: of a signed one what was signed, not what lies beside it.
+
+    Args:
+        folder: The folder.
+        digest: Of its bundle; ``UNSIGNED`` where there is none.
 
     Raises:
-        DataError: A member is missing.
+        DataError: A member is missing, or the bundle is damaged.
     """
     try:
+        if digest != UNSIGNED:
+            return signed_members(digest, partial(_bundle, folder))
         return {name: (folder / name).read_bytes() for name in _NEEDED}
-    except OSError as error:
+    except (OSError, IndexError, AgentError) as error:
         raise DataError(f"{folder}: expected a whole version, got {error}; export it again") from error
+
+
+def _bundle(folder: Path) -> bytes:
+    return bundle_in(folder)[0].read_bytes()
 
 
 def story_of(members: Mapping[str, bytes], *, where: str, workspace: Workspace) -> VersionStory:
@@ -117,13 +133,17 @@ def _latency(workspace: Workspace, model_digest: str) -> tuple[LatencyEvidence, 
     return (run.latency,) if run.latency.model_digest == model_digest else ()
 
 
+def _folders(workspace: Workspace) -> list[Path]:
+    return [path for path in (workspace.root / "models").glob("*/*") if _VERSION.fullmatch(path.name)]
+
+
 def _version(folder: Path) -> VersionFolder:
     fleet = release_class = fault = ""
     digest = UNSIGNED
     try:
+        digest = digest_in(folder)
         manifest = Manifest.from_json((folder / MANIFEST).read_bytes())
         fleet, release_class = manifest.fleet, manifest.release_class
-        digest = digest_in(folder)
     except (OSError, AgentError) as error:
         fault = f"{folder}: {error}"
     return VersionFolder(

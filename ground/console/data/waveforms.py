@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ import msgpack
 
 from ground.console.data.evidence_frames import frames_in, recording_of
 from ground.console.data.fleet_index import FleetIndex
+from ground.console.data.kept import Kept
 from ground.errors import DataError
 from ground.fleet.collect.dataset import read_file, schema_of
 from ground.fleet.collect.kinds import Kind
@@ -19,7 +19,7 @@ from ground.fleet.collect.parts import path_name
 from ground.received_evidence import join_received
 from ground.recording import Recording
 
-_KEPT: Final = 4
+_MOST_KEPT: Final = 4
 """Waveforms in memory: a page asks for its own several times."""
 
 
@@ -34,7 +34,7 @@ class Waveforms:
         self._index = index
         self._lock = threading.Lock()
         self._names: dict[str, frozenset[str]] = {}
-        self._kept: OrderedDict[str, Recording] = OrderedDict()
+        self._kept: Kept[str, Recording] = Kept(_MOST_KEPT)
 
     def find(self, evidence_id: str, agent: str) -> Recording:
         """The waveform of an id.
@@ -46,19 +46,12 @@ class Waveforms:
         Raises:
             DataError: It has not come, or not whole.
         """
-        with self._lock:
-            if evidence_id in self._kept:
-                self._kept.move_to_end(evidence_id)
-                return self._kept[evidence_id]
-            found = self._read(evidence_id, agent)
-            self._kept[evidence_id] = found
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-            return found
+        return self._kept.of(evidence_id, lambda: self._read(evidence_id, agent))
 
     def _read(self, evidence_id: str, agent: str) -> Recording:
         files = self._index.files(Kind.EVIDENCE_DATA, folder=f"agent={path_name(agent)}")
-        self._names = {path: names for path, names in self._names.items() if Path(path).exists()}
+        with self._lock:
+            self._names = {path: names for path, names in self._names.items() if Path(path).exists()}
         payloads = [
             payload
             for path in files
@@ -72,9 +65,12 @@ class Waveforms:
         return recording_of(frames_in(content, evidence_id), evidence_id)
 
     def _names_in(self, path: str) -> frozenset[str]:
-        if path not in self._names:
-            self._names[path] = frozenset(name for name, _ in _chunks(path))
-        return self._names[path]
+        found = self._names.get(path)
+        if found is None:
+            found = frozenset(name for name, _ in _chunks(path))
+            with self._lock:
+                self._names[path] = found
+        return found
 
 
 def _chunks(path: str) -> Iterator[tuple[str, bytes]]:

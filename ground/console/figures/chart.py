@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge_agent.frame import NS_PER_S
 from ground.console.data.engine_flights import FlightLine
 from ground.console.data.timeline import Timeline
-from ground.console.plot import HEALTHY, LIMIT, OWN, SECOND, Axis, Level, Mark, Plot, Series, absent
+from ground.console.plot import HEALTHY, LIMIT, OWN, SECOND, Axis, Mark, Plot, Series, absent
 
 MOST_MARKS: Final = 20
 """Alerts that are marked in one flight; the table has all."""
@@ -28,21 +28,30 @@ def score_plot(flights: Sequence[FlightLine]) -> dict[str, Any]:
     ordered = sorted((each for each in flights if each.highest > 0.0), key=lambda each: each.first_ns)
     if not ordered:
         return absent("No flight with a score has been summed up yet.")
+    # A line of one point is none.
+    is_one = len(ordered) == 1
     return Plot(
         x=Axis(label="start of the flight", unit="UTC", time=True),
         x_values=np.array([each.first_ns / NS_PER_S for each in ordered]),
         y=Axis(label="score / threshold", unit="1", log=True),
         series=(
-            Series(label="highest of the flight", values=_shown(each.highest for each in ordered), style=HEALTHY),
-            Series(label="median of the flight", values=_shown(each.p50 for each in ordered), style=SECOND),
+            Series(
+                label="highest of the flight",
+                values=_shown(each.highest for each in ordered),
+                style=HEALTHY,
+                points=is_one,
+            ),
+            Series(
+                label="median of the flight", values=_shown(each.p50 for each in ordered), style=SECOND, points=is_one
+            ),
             Series(
                 label="flight with an alert",
                 values=_shown(each.highest if each.raised else 0.0 for each in ordered),
                 style=OWN,
                 points=True,
             ),
+            Series(label="threshold", values=np.full(len(ordered), _THRESHOLD_RATIO), style=LIMIT, points=is_one),
         ),
-        levels=(Level(label="threshold", at=_THRESHOLD_RATIO, style=LIMIT),),
     ).document()
 
 
@@ -57,7 +66,7 @@ def window_plot(timeline: Timeline) -> dict[str, Any]:
         y=Axis(label="score", unit="1", log=True),
         series=(
             Series(label="score", values=score, style=HEALTHY),
-            Series(label="threshold of the phase", values=_shown(timeline.threshold), style=SECOND),
+            Series(label="threshold of the phase", values=_shown(timeline.threshold), style=LIMIT),
             Series(label="in alarm", values=_shown(timeline.alarm), style=OWN, points=True),
         ),
         marks=tuple(Mark(label="alert", at=at_s, style=LIMIT) for at_s in timeline.alerts_s[:MOST_MARKS]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -69,12 +70,16 @@ def _marks(alert: AlertDetail, window: AlertWindow, highest_hz: float) -> Iterab
 
 
 def ruler_marks(rulers: Iterable[Ruler], highest: float) -> Iterable[Mark]:
-    """The labelled places of rulers as marks, a row of labels for each ruler."""
+    """The labelled places of rulers as marks, a row of labels for each; spans where the speed changed much."""
     for row, ruler in enumerate(rulers):
         # Captions end with the speed or the frequency, which the axis tells.
         name = " ".join(itertools.takewhile(lambda word: not word[0].isdigit(), ruler.caption.split()))
         for mark in [mark for mark in ruler.marks if mark.label and 0.0 < mark.at <= highest][:_MOST_MARKS]:
-            yield Mark(label=f"{name} {mark.label}", at=mark.at, row=row)
+            at, until = (mark.at, math.nan) if mark.is_narrow else (mark.low, min(mark.high, highest))
+            yield Mark(label=f"{name} {mark.label}", at=at, until=until, row=row)
+        for low, high in ruler.spans:
+            if low < highest:
+                yield Mark(label=ruler.caption, at=low, until=min(high, highest), row=row)
 
 
 def _text(frequency_hz: NDArray[np.float64], density: NDArray[np.float64], band: HealthyBand | None) -> str:

@@ -9,15 +9,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ground.console.data.shadow_comparison import shadow_comparison
+from edge_agent.errors import AgentError
+from ground.console.data.registry_desk import Standing
 from ground.console.data.shelf import ShelfLine, shelf
-from ground.console.data.versions import VersionStory, members_in, story_of, versions_in
+from ground.console.data.signed_members import signed_members
+from ground.console.data.versions import VersionStory, members_in, story_of, version_in
 from ground.console.figures.card import card_html
 from ground.console.figures.promises import promise_lines
 from ground.console.rendering import render
 from ground.console.routing import page
 from ground.console.services import Services, services_of
-from ground.errors import DataError
+from ground.errors import DataError, GroundError
 from ground.report import words
 from ground.report.headline import gate_lines, gates_sentence, meaning, release_class, tiles
 from ground.report.view import Tile
@@ -51,9 +53,12 @@ def show_bundle(request: Request, *, said: str = "", status: HTTPStatus = HTTPSt
         status: Of the answer.
     """
     services = services_of(request)
-    line = line_of(request, services)
     standing = services.registry.standing()
-    story = _story(services, line)
+    line = line_of(request, services, standing)
+    try:
+        told, missing = _told(_story(services, line, standing)), ""
+    except (GroundError, AgentError, OSError) as error:
+        told, missing = {}, str(error)
     history = standing.histories.get(line.detector)
     decisions = (
         [each for each in history.decisions if line.version in (each.subject.version, each.replaces)] if history else []
@@ -63,13 +68,8 @@ def show_bundle(request: Request, *, said: str = "", status: HTTPStatus = HTTPSt
         "bundle.html",
         status=status,
         line=line,
-        story=story,
-        verdict=_verdict(story),
-        headline=_headline(story),
-        gates=gate_lines((*story.evidence.gates, *(each.gate for each in story.latency))),
-        gates_note=gates_sentence(story.evidence),
-        promises=promise_lines(story.evidence.calibration_curve),
-        card=card_html(story.card),
+        **told,
+        missing=missing,
         standing=standing,
         decisions=decisions[::-1],
         next_states=_next_states(line.state),
@@ -77,40 +77,59 @@ def show_bundle(request: Request, *, said: str = "", status: HTTPStatus = HTTPSt
     )
 
 
+def _told(story: VersionStory) -> dict[str, object]:
+    """What the page says where the bundle is known, by the names that its template has for it."""
+    return {
+        "story": story,
+        "verdict": _verdict(story),
+        "headline": _headline(story),
+        "gates": gate_lines((*story.evidence.gates, *(each.gate for each in story.latency))),
+        "gates_note": gates_sentence(story.evidence),
+        "promises": promise_lines(story.evidence.calibration_curve),
+        "card": card_html(story.card),
+    }
+
+
 def _shadow(request: Request) -> Response:
     services = services_of(request)
-    line = line_of(request, services)
+    line = line_of(request, services, services.registry.standing())
     try:
-        found = shadow_comparison(services.index, line.digest)
+        found = services.comparisons.report(line.digest)
     except DataError as error:
         return render(request, "shadow_part.html", absent=str(error), report=None)
     return render(request, "shadow_part.html", absent="", report=found)
 
 
-def line_of(request: Request, services: Services) -> ShelfLine:
+def line_of(request: Request, services: Services, standing: Standing) -> ShelfLine:
     """The bundle that the path of a request names.
 
     Raises:
         HTTPException: Nobody knows it.
     """
     name = f"{request.path_params['detector']}/{request.path_params['version']}"
-    folders = versions_in(Workspace(services.settings.workspace))
+    folders = version_in(Workspace(services.settings.workspace), name)
     with services.index.cursor() as cursor:
-        found = [each for each in shelf(folders, services.registry.standing(), cursor) if each.name == name]
+        found = [each for each in shelf(folders, standing, cursor) if each.name == name]
     if not found:
         raise HTTPException(HTTPStatus.NOT_FOUND, "Neither this workspace nor its registry holds such a bundle.")
     return found[0]
 
 
-def _story(services: Services, line: ShelfLine) -> VersionStory:
+def _story(services: Services, line: ShelfLine, standing: Standing) -> VersionStory:
     workspace = Workspace(services.settings.workspace)
     if line.is_here:
-        members = members_in(workspace.release(line.detector, line.version))
+        members = members_in(workspace.release(line.detector, line.version), line.digest)
     else:
-        from edge_agent.archive import read_archive
-
-        members = dict(read_archive(services.registry.open().bundle(line.name)))
+        members = signed_members(line.digest, lambda: _fetched(services, line, standing))
     return story_of(members, where=line.name, workspace=workspace)
+
+
+def _fetched(services: Services, line: ShelfLine, standing: Standing) -> bytes:
+    if standing.trouble:
+        raise DataError(
+            "Only the registry holds this bundle, so what it promises cannot be shown; load the page again."
+        )
+    return services.registry.open().bundle(line.name)
 
 
 def _verdict(story: VersionStory) -> str:

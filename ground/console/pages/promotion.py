@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge_agent.errors import AgentError
-from ground.console.data.shadow_comparison import report_bytes, shadow_comparison
+from ground.console.data.shadow_comparison import report_bytes
 from ground.console.data.shelf import ShelfLine
 from ground.console.pages.bundle import ADDRESS, line_of, show_bundle
 from ground.console.role import Role
@@ -44,7 +44,8 @@ class _Wanted:
 
 
 def _promote(request: Request, form: FormData) -> Response:
-    line = line_of(request, services_of(request))
+    services = services_of(request)
+    line = line_of(request, services, services.registry.standing())
     wanted = _Wanted(
         to=_text(form, "to"), reason=_text(form, "reason"), is_first=bool(_text(form, "first")),
         is_replacement=bool(_text(form, "replace")), by=session_of(request).name,
@@ -54,7 +55,8 @@ def _promote(request: Request, form: FormData) -> Response:
 
 
 def _retire(request: Request, form: FormData) -> Response:
-    line = line_of(request, services_of(request))
+    services = services_of(request)
+    line = line_of(request, services, services.registry.standing())
     reason, by = _text(form, "reason"), session_of(request).name
     return _done(
         request,
@@ -88,7 +90,7 @@ def _decide(services: Services, line: ShelfLine, wanted: _Wanted) -> None:
         check_transition(line.name, State(line.state), to)
     report = NO_REPORT
     if to is State.ACTIVE and not wanted.is_first:
-        report = report_bytes(shadow_comparison(services.index, line.digest))
+        report = report_bytes(services.comparisons.report(line.digest))
     asked = Promotion(
         to=to, approver=wanted.by, reason=wanted.reason, report=report, first=wanted.is_first,
         replace=wanted.is_replacement,

@@ -1,7 +1,7 @@
 // Draws what <div class="plot" data-plot="URL"> asks for. The answer is JSON:
-// {x: {label, unit, values, log?, time?}, y: {label, unit, range?, log?}, series: [{label, values, style}], bands?, marks?, lines?}
-// style: one of "own", "healthy", "edge", "second"; bands: [[upper, lower]] indices of series that enclose an area;
-// marks: [{label, from, to?, style}] upright lines or spans on x; lines: [{label, at, style}] level lines on y.
+// {x: {label, unit, values, log?, time?}, y: {label, unit, range?, log?}, series: [{label, values, style}], bands?, marks?}
+// style: one of "own", "healthy", "edge", "second", "limit", which is dashed; bands: [[upper, lower]] indices of series that enclose an area;
+// marks: [{label, from, to?, style}] upright lines or spans on x.
 "use strict";
 (() => {
   const HEIGHT = 280;
@@ -30,20 +30,24 @@
     width: part.style === "own" ? 1.6 : 1,
     points: {show: Boolean(part.points), size: 6, fill: color(part.style)},
     ...(part.points ? {paths: () => null} : {}),
-    dash: part.style === "second" ? [5, 4] : undefined,
+    dash: part.style === "limit" ? [5, 4] : undefined,
   });
 
   const overlay = (plot) => ({hooks: {
     drawClear: [(u) => { for (const mark of plot.marks || []) if ("to" in mark) span(u, mark); }],
     draw: [(u) => {
-      for (const line of plot.lines || []) level(u, line);
       const taken = [];
-      for (const mark of plot.marks || []) if (!("to" in mark)) upright(u, mark, taken);
+      for (const mark of plot.marks || []) {
+        if (!("to" in mark)) upright(u, mark, taken);
+        else if (mark.style === "mark") caption(u, mark, Math.max(u.valToPos(mark.from, "x", true), u.bbox.left), taken);
+      }
     }],
   }});
 
   const span = (u, mark) => {
-    const left = u.valToPos(mark.from, "x", true), right = u.valToPos(mark.to, "x", true);
+    const left = Math.max(u.valToPos(mark.from, "x", true), u.bbox.left);
+    const right = Math.min(u.valToPos(mark.to, "x", true), u.bbox.left + u.bbox.width);
+    if (right <= left) return;
     u.ctx.save();
     u.ctx.globalAlpha = 0.18;
     u.ctx.fillStyle = color(mark.style);
@@ -51,11 +55,15 @@
     u.ctx.restore();
   };
 
-  // A label that would cover the one before it in its row is left out; its line stays.
   const upright = (u, mark, taken) => {
     const at = u.valToPos(mark.from, "x", true);
     if (at < u.bbox.left || at > u.bbox.left + u.bbox.width) return;
     stroke(u, mark.style, [[at, u.bbox.top], [at, u.bbox.top + u.bbox.height]]);
+    caption(u, mark, at, taken);
+  };
+
+  // A label that would cover the one before it in its row is left out; its line or span stays.
+  const caption = (u, mark, at, taken) => {
     u.ctx.save();
     u.ctx.fillStyle = color("ink");
     u.ctx.textAlign = "left";
@@ -66,11 +74,6 @@
       taken[row] = at + width + 8;
     }
     u.ctx.restore();
-  };
-
-  const level = (u, line) => {
-    const at = u.valToPos(line.at, "y", true);
-    stroke(u, line.style, [[u.bbox.left, at], [u.bbox.left + u.bbox.width, at]]);
   };
 
   const stroke = (u, style, points) => {

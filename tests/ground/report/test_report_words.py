@@ -37,11 +37,15 @@ def test_number_has_three_significant_digits(value, text):
         ("acc_1.band_1500_2100_hz", "power from 1,500 to 2,100 Hz of acc_1"),
         ("acc_1.band_12.5_37.5_hz", "power from 12.5 to 37.5 Hz of acc_1"),
         ("acc_1.band_1e+06_2e+06_hz", "power from 1,000,000 to 2,000,000 Hz of acc_1"),
+        ("acc_1.band_._._hz", "band . . hz of acc_1"),
+        ("acc_1.band_1e999_2_hz", "band 1e999 2 hz of acc_1"),
+        ("acc_1.band_1_1e999_hz", "band 1 1e999 hz of acc_1"),
+        ("acc_1.band_-_e_hz", "band - e hz of acc_1"),
         ("n1_hz", "shaft speed N1"),
     ],
 )
 def test_feature_name_reads_like_a_sentence(feature, text):
-    """Every kind of name that the FeatureSpec makes."""
+    """Every kind of name that the FeatureSpec makes, and those that somebody else sends."""
     assert words.feature_name(feature) == text
 
 
