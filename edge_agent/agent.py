@@ -12,6 +12,7 @@ import structlog
 
 from edge_agent.agent_parts import inbox_of, most_units, unit_store_of, unit_watch_of
 from edge_agent.checkup import Checkup
+from edge_agent.cloud_events import CLOUD_EVENTS_FAULTS
 from edge_agent.config_reload import ConfigState, changed_keys, check_reload
 from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
@@ -277,6 +278,7 @@ class Agent:
             on_change=self._on_link_change,
             birth=lambda: status_message(self._config, self._document()),
             will=status_message(self._config, offline(self._document(), VANISHED)),
+            on_fault=lambda: self._health.counters.add(CLOUD_EVENTS_FAULTS),
         )
 
     def _on_arrival(self, arrival: Arrival) -> None:
