@@ -12,6 +12,7 @@ import structlog
 
 from edge_agent.agent_parts import inbox_of, most_units, unit_store_of, unit_watch_of
 from edge_agent.checkup import Checkup
+from edge_agent.cloud_events import CLOUD_EVENTS_FAULTS
 from edge_agent.config_reload import ConfigState, changed_keys, check_reload
 from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
@@ -118,14 +119,14 @@ class Agent:
         watch = unit_watch_of(config, model, self._units)
         self._onlookers = Onlookers(config, model, shadow, self._health)
         self._probation = Probation(config, model.bundle_digest, self._health.counters)
-        self._home_assistant = HomeAssistant(config)
+        self._home_assistant = HomeAssistant(config, model, lambda: self._link.state.connected)
         lull = Lull()
         onlookers = (*self._onlookers.observers, *self._home_assistant.observers)
         observers = (heard, self._reports, watch, self._probation, *onlookers, lull)
         self._pipeline = Pipeline(config, model, self._health, observers=observers, units=self._units)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = self._new_worker(heartbeat)
-        followers = (self._onlookers, self._reports, watch)
+        followers = (self._onlookers, self._reports, watch, self._home_assistant)
         self._swapper = self._new_swapper(followers, lull)
 
     def stop(self) -> None:
@@ -222,6 +223,7 @@ class Agent:
         self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
         self._worker.between_turns(lambda: self._onlookers.reconfigure(config))
         self._worker.between_turns(lambda: self._reports.reconfigure(config))
+        self._home_assistant.reconfigure(config)
         self._units.bound(most_units(config))
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
             self._link.reconfigure(config)
@@ -277,6 +279,7 @@ class Agent:
             on_change=self._on_link_change,
             birth=lambda: status_message(self._config, self._document()),
             will=status_message(self._config, offline(self._document(), VANISHED)),
+            on_fault=lambda: self._health.counters.add(CLOUD_EVENTS_FAULTS),
         )
 
     def _on_arrival(self, arrival: Arrival) -> None:

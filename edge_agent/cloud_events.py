@@ -6,11 +6,13 @@ sent, so that what comes out of the journal has them too, and what is sent again
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgpack
+import structlog
 
 from edge_agent.frame import NS_PER_S
 from edge_agent.publication import MSGPACK
@@ -26,19 +28,34 @@ RESULT_TYPE: Final = "enginear.result"
 ALERT_TYPE: Final = "enginear.alert"
 """Of an alert, with ``.raised`` or ``.cleared`` after it."""
 
+CLOUD_EVENTS_FAULTS: Final = "observer_errors.CloudEvents"
+"""Counts messages that could not be read."""
+
 _READ = frozenset((RUNTIME, "flight", "seq", "event", "end_ns"))
 
 Attributes = tuple[tuple[str, str], ...]
 NONE: Final[Attributes] = ()
 
+_log = structlog.get_logger(__name__)
+
 
 class CloudEvents:
-    """Says which attributes a message carries: none, unless it is a result or an alert and they are asked for."""
+    """Says which attributes a message carries: none, unless it is a result or an alert and they are asked for.
 
-    def __init__(self, config: AgentConfig) -> None:
+    A message that cannot be read, as one that another version left in the journal, goes without: attributes are an
+    extra, and never hold anything back.
+
+    Args:
+        config: The agent's config.
+        on_fault: Told of each such message.
+    """
+
+    def __init__(self, config: AgentConfig, on_fault: Callable[[], None] = lambda: None) -> None:
         self._wanted = config.interop.cloud_events
         self._result = TopicTemplate(config.topics.result)
         self._alert = TopicTemplate(config.topics.alert)
+        self._on_fault = on_fault
+        self._told = False
 
     def attributes_of(self, publication: Publication) -> Attributes:
         """Names and values of the attributes, in a fixed order.
@@ -47,6 +64,16 @@ class CloudEvents:
         """
         if not self._wanted or publication.retain or publication.content_type != MSGPACK:
             return NONE
+        try:
+            return self._read(publication)
+        except Exception:  # noqa: BLE001 - it would come back with every connection, and nothing else would ever pass
+            self._on_fault()
+            if not self._told:
+                self._told = True
+                _log.error("message goes without attributes of CloudEvents", topic=publication.topic, exc_info=True)
+            return NONE
+
+    def _read(self, publication: Publication) -> Attributes:
         is_alert = bool(self._alert.identities(publication.topic))
         if not is_alert and not self._result.identities(publication.topic):
             return NONE

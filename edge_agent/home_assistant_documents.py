@@ -62,8 +62,11 @@ def agent_device(config: AgentConfig) -> tuple[str, dict[str, Any]]:
     return own_id, document
 
 
-def engine_device(config: AgentConfig, aircraft: str, engine: str) -> tuple[str, dict[str, Any]]:
-    """Id and announcement of an engine; it is available while the agent that watches it is."""
+def engine_device(config: AgentConfig, aircraft: str, engine: str, silence_s: int) -> tuple[str, dict[str, Any]]:
+    """Id and announcement of an engine.
+
+    It is available while the agent that watches it is, and until ``silence_s`` seconds without a state have passed.
+    """
     own_id = object_id(config.agent.id, aircraft, engine)
     topic = TopicTemplate(config.topics.state).fill(aircraft=aircraft, engine=engine)
     device = {**_device(own_id, f"{aircraft} engine {engine}", "engine"), "via_device": object_id(config.agent.id)}
@@ -77,12 +80,12 @@ def engine_device(config: AgentConfig, aircraft: str, engine: str) -> tuple[str,
                 "value_template": "{{ 'online' if value_json.state == 'online' else 'offline' }}",
             }
         ],
-        "components": _engine_components(own_id, topic),
+        "components": _engine_components(own_id, topic, silence_s),
     }
     return own_id, document
 
 
-def _engine_components(own_id: str, topic: str) -> dict[str, Any]:
+def _engine_components(own_id: str, topic: str, silence_s: int) -> dict[str, Any]:
     state = {
         "platform": "sensor",
         "name": "State",
@@ -107,7 +110,8 @@ def _engine_components(own_id: str, topic: str) -> dict[str, Any]:
         # None makes it unknown: a window that is not assessed has no score.
         "value_template": "{{ value_json.ratio if value_json.state != 'not_assessed' else None }}",
     }
-    return {"state": state, "alarm": alarm, "ratio": ratio}
+    components: dict[str, dict[str, Any]] = {"state": state, "alarm": alarm, "ratio": ratio}
+    return {key: {**each, "expire_after": silence_s} for key, each in components.items()}
 
 
 def _device(own_id: str, name: str, model: str) -> dict[str, Any]:

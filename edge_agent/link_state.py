@@ -61,9 +61,11 @@ class LinkListener:
         on_change: The link went up or down.
         birth: Asked for the retained status at each connection.
         will: Left with the broker, which publishes it when we vanish.
+        on_fault: Something optional failed on a message, which was sent without it.
     """
 
     on_arrival: Callable[[Arrival], None]
     on_change: Callable[[LinkState], None]
     birth: Callable[[], Publication]
     will: Publication
+    on_fault: Callable[[], None] = lambda: None

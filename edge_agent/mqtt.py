@@ -110,7 +110,7 @@ class Connection:
         self._leaving = False
         self._poll = select.poll()
         self._said: set[str] = set()
-        self._cloud_events = CloudEvents(config)
+        self._cloud_events = CloudEvents(config, listener.on_fault)
         self.accepted = False
         self.subscribed = False
         self.session_lost = False

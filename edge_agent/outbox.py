@@ -26,8 +26,8 @@ class Outbox:
     """A bounded queue of publications, with those in flight remembered until they are acknowledged.
 
     Args:
-        limit: Most publications that wait in memory; beyond, one goes and is counted: the oldest of the lowest grade
-            that is not retained.
+        limit: Most publications that wait in memory; beyond, one goes and is counted: the oldest of the lowest grade,
+            the retained status last.
         backlog_per_s: Most messages a second that come out of the journal.
         now_s: The monotonic clock.
 
@@ -238,9 +238,14 @@ class Outbox:
             self._dropped += 1
 
     def _least_needed(self) -> int:
-        # The birth waits first but is the newest: retained messages go last, there is but one on each topic.
+        # The birth waits first but is the newest: the status goes last, there is but one on each topic. Retained
+        # telemetry is telemetry: an alert comes once, a state comes again.
         waiting = [entry.publication for entry in self._waiting]
-        return min(range(len(waiting)), key=lambda index: (waiting[index].retain, waiting[index].grade))
+        return min(range(len(waiting)), key=lambda index: _worth(waiting[index]))
+
+
+def _worth(publication: Publication) -> tuple[bool, Grade]:
+    return publication.retain and publication.grade > Grade.TELEMETRY, publication.grade
 
 
 def _is_for_disk(entry: Entry) -> bool:

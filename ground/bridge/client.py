@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Final
@@ -95,13 +96,14 @@ class BridgeClient:
         """Connect, and keep connecting.
 
         Args:
-            will: Gives what the broker publishes when the connection is lost, anew for each connection.
+            will: Gives what the broker publishes when the connection is lost; asked once for each CONNECT.
 
         Raises:
             BridgeError: The broker is not there at the beginning, or the files of TLS cannot be read.
         """
         if will is not None:
-            self._client.on_pre_connect = lambda client, _data: _leave_will(client, will())
+            # Not before the socket is open: an attempt that sends no CONNECT takes no number.
+            self._client.on_socket_open = lambda client, _data, _socket: _leave_will(client, will())
         host, port = self._broker.host, self._broker.port or (MQTTS_PORT if self._broker.ca else MQTT_PORT)
         try:
             if self._broker.ca:
@@ -120,9 +122,10 @@ class BridgeClient:
             self.overflowed += code == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
 
     def close(self, last: Sequence[Message] = (), *, qos: int = 0) -> None:
-        """Say what is left to say, and goodbye."""
-        if self._client.is_connected():
-            for message in last:
+        """Say what is left to say, and goodbye; where the connection is lost meanwhile, the will says it."""
+        # What paho raises then.
+        with suppress(RuntimeError, ValueError):
+            for message in last if self._client.is_connected() else ():
                 self._client.publish(message.topic, message.payload, qos).wait_for_publish(KEEPALIVE_S)
         self._client.disconnect()
         self._client.loop_stop()

@@ -98,6 +98,9 @@ class BridgeConfig(Section):
         agents: Broker of the agents.
         plant: Broker of Sparkplug; may be the same.
         outward: Whether results and states of agents become devices of the node.
+        silent_after_s: Seconds without a live result after which an engine's device dies; None: three statuses of its
+            agent, or two windows where that is longer.
+        session_file: Keeps the number of the last connection to the plant (``bdSeq``); without, each start begins at 0.
         inputs: What becomes frames.
         topics: Topics of the agents, where they are not the usual ones.
     """
@@ -107,6 +110,8 @@ class BridgeConfig(Section):
     agents: BrokerConfig = Field(default_factory=BrokerConfig)
     plant: BrokerConfig = Field(default_factory=BrokerConfig)
     outward: bool = True
+    silent_after_s: float | None = Field(default=None, gt=0.0)
+    session_file: Path | None = None
     inputs: tuple[InputConfig, ...] = ()
     topics: dict[Literal["result", "status", "input"], str] = Field(default_factory=dict)
 
@@ -145,7 +150,8 @@ def load_bridge(path: Path) -> BridgeConfig:
     check_template(config.input_topic, where="topics.input", places=(AIRCRAFT, ENGINE), wildcards=False)
     folder = path.absolute().parent
     brokers = {name: _below(folder, getattr(config, name)) for name in ("agents", "plant")}
-    return config.model_copy(update=brokers)
+    kept = {"session_file": folder / config.session_file} if config.session_file is not None else {}
+    return config.model_copy(update={**brokers, **kept})
 
 
 def _below(folder: Path, broker: BrokerConfig) -> BrokerConfig:

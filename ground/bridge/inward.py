@@ -63,6 +63,7 @@ class _Source:
 
     config: InputConfig
     values: dict[str, Metric]
+    session: Session | None = None
     flight: str = ""
     seq: int = 0
     gaps: int = 0
@@ -72,6 +73,15 @@ class _Source:
         """The metrics that are remembered beside samples."""
         config = self.config
         return frozenset(filter(None, (*config.speed_hz.values(), config.phase_metric, config.flight_metric)))
+
+    def note(self, said: Mapping[str, Metric], session: Session) -> None:
+        """Remember what is said beside samples; null is said of what is not known."""
+        self.session = session
+        for name in said.keys() & self.names:
+            if said[name].value is None:
+                self.values.pop(name, None)
+            else:
+                self.values[name] = said[name]
 
 
 class Inward:
@@ -115,26 +125,41 @@ class Inward:
             self.left_out[UNREADABLE] += 1
             return _NOTHING
 
+    def lose_sight(self) -> Inbound:
+        """The plant was out of sight: what was known of nodes holds no more; each is asked for its birth at once."""
+        self._sessions.lose_sight()
+        self._asked_s.clear()
+        for source in self._sources.values():
+            source.values.clear()
+        return Inbound(commands=tuple(each for node in sorted(self._nodes) for each in self._ask(node)))
+
     def _take(self, topic: SparkplugTopic, data: bytes) -> Inbound:
         payload = decode_payload(data)
         session = self._sessions.of(topic, payload)
         if session is None:
-            if topic.kind == NODE_DEATH:
-                return _NOTHING
-            self.left_out[UNKNOWN_NODE] += 1
-            return Inbound(commands=self._ask(topic.node))
+            return self._without_session(topic)
         source = self._sources.get((topic.node, topic.device))
-        commands = self._ask(topic.node) if self._lost_of(topic.node, session) else ()
+        is_lost = self._lost_of(topic.node, session) and topic.kind != NODE_BIRTH
+        commands = self._ask(topic.node) if is_lost else ()
         if source is None:
             return Inbound(commands=commands)
         is_birth = topic.kind in {NODE_BIRTH, DEVICE_BIRTH}
         if is_birth:
             session.learn(topic.device, payload.metrics)
         metrics = [session.named(topic.device, metric) for metric in payload.metrics]
-        fresh = {metric.name: metric for metric in metrics if metric.value is not None and not metric.is_historical}
-        source.values.update({name: fresh[name] for name in fresh.keys() & source.names})
+        said = {metric.name: metric for metric in metrics if not metric.is_historical}
+        if is_birth or topic.kind == DEVICE_DEATH or source.session is not session:
+            source.values.clear()
+        source.note(said, session)
+        fresh = {name: metric for name, metric in said.items() if metric.value is not None}
         # A birth repeats last values: samples in it were sent before.
         return Inbound(() if is_birth else self._frames(source, session, fresh), commands)
+
+    def _without_session(self, topic: SparkplugTopic) -> Inbound:
+        if topic.kind == NODE_DEATH:
+            return _NOTHING
+        self.left_out[UNKNOWN_NODE] += 1
+        return Inbound(commands=self._ask(topic.node))
 
     def _frames(self, source: _Source, session: Session, fresh: Mapping[str, Metric]) -> tuple[Message, ...]:
         config = source.config

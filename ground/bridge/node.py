@@ -39,15 +39,18 @@ class EdgeNode:
     Args:
         group: Its group.
         name: Its name.
+        next_number: Gives the number of the next connection (``bdSeq``).
         now_s: The wall clock.
     """
 
-    def __init__(self, group: str, name: str, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, group: str, name: str, next_number: Callable[[], int], now_s: Callable[[], float] = time.time
+    ) -> None:
         self._group = group
         self._name = name
         self._now_s = now_s
-        # Not 0 at each start: the late death of a killed bridge must not have the number of its successor's birth.
-        self._bd_seq = round(now_s()) % _NUMBERS
+        self._next_number = next_number
+        self._bd_seq = 0
         self._seq = 0
         self._devices: dict[str, dict[str, Metric]] = {}
         self._born = False
@@ -64,7 +67,7 @@ class EdgeNode:
 
     def next_death(self) -> Message:
         """The will of the next connection; each has a number of its own."""
-        self._bd_seq = (self._bd_seq + 1) % _NUMBERS
+        self._bd_seq = self._next_number()
         self._born = False
         return self.death()
 
@@ -82,9 +85,11 @@ class EdgeNode:
     def tell(self, device: str, metrics: Iterable[Metric]) -> list[Message]:
         """What a device has to say: its birth, where it is new, else the values that are others than before.
 
-        What is historical changes no value, and waits for none: of a device that is not born it is not told.
+        What is historical changes no value, and waits for none: of a device that is not born it is not told. What has
+        no time is of now: no metric of a birth or of data may lack one (tck-id-payloads-name-birth-data-requirement).
         """
-        told = tuple(metrics)
+        now_ms = self._now_ms()
+        told = tuple(each if each.timestamp_ms else replace(each, timestamp_ms=now_ms) for each in metrics)
         current = {metric.name: metric for metric in told if not metric.is_historical}
         known = self._devices.get(device)
         if known is None:

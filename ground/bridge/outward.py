@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from edge_agent.assessment import Assessment
 from edge_agent.decision import ALARM, NOT_ASSESSED
 from edge_agent.errors import WireError
+from edge_agent.frame import NS_PER_S
 from edge_agent.health import OFFLINE
+from edge_agent.inbox import LONGEST_TOPIC
 from edge_agent.result import Result, decode_result
 from edge_agent.topics import TopicTemplate
 from edge_agent.topics_section import AGENT, AIRCRAFT, ENGINE, TopicsSection
 from ground.bridge.node import EdgeNode, Message
 from ground.bridge.payload import Datatype, Metric, Value
 from ground.bridge.topic import device_of
+from ground.bridge.vital_signs import VitalSigns, checked_interval_s
 
 MOST_DEVICES: Final = 10_000
 """Names come from outside; beyond so many devices further ones are counted and left out."""
+LONGEST_STATUS: Final = 4 * 1024 * 1024
 _NS_PER_MS: Final = 1_000_000
+_MS_PER_S: Final = 1_000
 _BEYOND_NS: Final = 2**63
 _TYPES: Final[dict[Datatype, type | tuple[type, ...]]] = {
     Datatype.STRING: str,
@@ -29,6 +37,8 @@ _TYPES: Final[dict[Datatype, type | tuple[type, ...]]] = {
 
 TOO_MANY: Final = "too_many_devices"
 UNREADABLE: Final = "unreadable"
+MISMATCH: Final = "topic_mismatch"
+TOO_LONG: Final = "topic_too_long"
 
 
 class Outward:
@@ -37,16 +47,21 @@ class Outward:
     Args:
         node: The node.
         topics: The topics of the agents.
+        signs: Knows who was heard when.
+        now_s: The monotonic clock.
 
     Attributes:
         left_out: Messages that said nothing, by reason.
     """
 
-    def __init__(self, node: EdgeNode, topics: TopicsSection) -> None:
+    def __init__(
+        self, node: EdgeNode, topics: TopicsSection, signs: VitalSigns, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._node = node
         self._result = TopicTemplate(topics.result)
         self._status = TopicTemplate(topics.status)
-        self._watched_by: dict[str, str] = {}
+        self._signs = signs
+        self._now_s = now_s
         self.left_out: Counter[str] = Counter()
 
     @property
@@ -56,34 +71,54 @@ class Outward:
 
     def take(self, topic: str, payload: bytes) -> list[Message]:
         """What is to be said because of a message; one that cannot be read is counted."""
+        if len(topic) > LONGEST_TOPIC:
+            self.left_out[TOO_LONG] += 1
+            return []
         try:
             if self._result.matches(topic):
-                named = self._result.identities(topic)
-                return self._of_result(device_of(named[AIRCRAFT], named[ENGINE]), decode_result(payload))
+                return self._of_result(self._result.identities(topic), decode_result(payload))
             if self._status.matches(topic):
                 return self._of_status(self._status.identities(topic)[AGENT], payload)
-        except (WireError, ValueError, KeyError, TypeError):
+        except (WireError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             self.left_out[UNREADABLE] += 1
         return []
 
-    def _of_result(self, device: str, result: Result) -> list[Message]:
-        runtime = result.runtime
-        metrics = engine_metrics(result.assessment, runtime.agent, historical=runtime.historical)
+    def bury_silent(self) -> list[Message]:
+        """The deaths of the devices of which nothing came for too long."""
+        return self._bury(self._signs.silent(self._now_s()))
+
+    def bury_all(self) -> list[Message]:
+        """The deaths of all devices: nobody can be heard any more. They are born again as they are heard again."""
+        return self._bury(self._signs.all())
+
+    def _bury(self, devices: Iterable[str]) -> list[Message]:
+        return [message for device in devices for message in self._node.bury(device)]
+
+    def _of_result(self, named: dict[str, str], result: Result) -> list[Message]:
+        runtime, assessment = result.runtime, result.assessment
+        if (named[AIRCRAFT], named[ENGINE]) != (assessment.aircraft, assessment.engine):
+            # A broker's access rules are by topic.
+            self.left_out[MISMATCH] += 1
+            return []
+        device = device_of(assessment.aircraft, assessment.engine)
+        metrics = engine_metrics(assessment, runtime.agent, historical=runtime.historical)
+        window_s = (assessment.end_ns - assessment.start_ns) / NS_PER_S
         messages = self._tell(device, metrics)
         if not runtime.historical and self._node.knows(device):
-            self._watched_by[device] = runtime.agent
+            self._signs.engine(device, runtime.agent, window_s=window_s, now_s=self._now_s())
         return messages
 
     def _of_status(self, agent: str, payload: bytes) -> list[Message]:
+        if len(payload) > LONGEST_STATUS or not agent or ":" in agent:
+            raise ValueError("expected a status of an agent whose name is none of an engine's device")
         status = json.loads(payload)
-        if not agent:
-            raise ValueError("an agent without a name")
-        if status["state"] != OFFLINE:
-            return self._tell(agent, agent_metrics(status))
-        gone = [device for device, by in self._watched_by.items() if by == agent]
-        for device in gone:
-            del self._watched_by[device]
-        return [message for device in (*gone, agent) for message in self._node.bury(device)]
+        if status["state"] == OFFLINE:
+            return self._bury(self._signs.gone(agent))
+        metrics, interval_s = agent_metrics(status), checked_interval_s(status["status_interval_s"])
+        messages = self._tell(agent, metrics)
+        if self._node.knows(agent):
+            self._signs.agent(agent, interval_s=interval_s, now_s=self._now_s())
+        return messages
 
     def _tell(self, device: str, metrics: tuple[Metric, ...]) -> list[Message]:
         if not self._node.knows(device) and self._node.n_devices >= MOST_DEVICES:
@@ -122,7 +157,8 @@ def agent_metrics(status: dict[str, Any]) -> tuple[Metric, ...]:
         "Bundle": (Datatype.STRING, str(status["bundle_id"])),
         "Fleet": (Datatype.STRING, str(status["fleet"])),
     }
-    return _metrics(values, 0, historical=False)
+    updated_s = datetime.fromisoformat(status["updated"]).timestamp()
+    return _metrics(values, max(0, round(updated_s * _MS_PER_S)), historical=False)
 
 
 def _metrics(

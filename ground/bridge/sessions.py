@@ -35,6 +35,11 @@ class Session:
         self.gaps += seq != self.next_seq
         self.next_seq = (seq + 1) % _NUMBERS
 
+    def resume(self) -> None:
+        """Go on after a while in which nothing was heard: messages were lost, and aliases may be others."""
+        self.gaps += 1
+        self._named.clear()
+
     def learn(self, device: str, metrics: Iterable[Metric]) -> None:
         """Note the aliases and datatypes of a birth; those of an earlier one are forgotten."""
         self._named[device] = {metric.alias: metric for metric in metrics if metric.alias != NO_ALIAS}
@@ -53,11 +58,17 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
+        self._out_of_sight: dict[str, Session] = {}
+
+    def lose_sight(self) -> None:
+        """Nothing was heard for a while: only the next births say what messages mean; they may go on with a session."""
+        self._out_of_sight.update(self._sessions)
+        self._sessions.clear()
 
     def of(self, topic: SparkplugTopic, payload: Payload) -> Session | None:
         """The session that a message belongs to, which has taken note of it; None where its birth was not heard."""
         if topic.kind == NODE_DEATH:
-            self._sessions.pop(topic.node, None)
+            self._end(topic.node, payload)
             return None
         if topic.kind == NODE_BIRTH:
             return self._begin(topic.node, payload)
@@ -66,13 +77,29 @@ class Sessions:
             session.follow(payload.seq)
         return session
 
+    def _end(self, node: str, payload: Payload) -> None:
+        session, died = self._sessions.get(node, self._out_of_sight.get(node)), _bd_seq_of(payload)
+        if session is not None and None not in (died, session.bd_seq) and died != session.bd_seq:
+            # The late will of a connection before this one: a broker notices late that it was lost.
+            return
+        self._sessions.pop(node, None)
+        self._out_of_sight.pop(node, None)
+
     def _begin(self, node: str, payload: Payload) -> Session:
-        bd_seq = next((metric.value for metric in payload.metrics if metric.name == _BD_SEQ), None)
-        known = self._sessions.get(node)
+        bd_seq = _bd_seq_of(payload)
+        lost = self._out_of_sight.pop(node, None)
+        known = self._sessions.get(node, lost)
         following = (payload.seq + 1) % _NUMBERS
         if known is None or known.bd_seq != bd_seq:
-            self._sessions[node] = Session(f"{node}-{payload.timestamp_ms}", bd_seq, following)
+            known = Session(f"{node}-{payload.timestamp_ms}", bd_seq, following)
         else:
             # Born again at somebody's request: the same session, whose lost messages are counted already.
             known.next_seq = following
-        return self._sessions[node]
+            if known is lost:
+                known.resume()
+        self._sessions[node] = known
+        return known
+
+
+def _bd_seq_of(payload: Payload) -> object:
+    return next((metric.value for metric in payload.metrics if metric.name == _BD_SEQ), None)

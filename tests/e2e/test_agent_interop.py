@@ -8,6 +8,7 @@ from edge_agent.result import decode_result
 from edge_agent.wire import encode_frame
 from ground.fleet.collect.kinds import Kind, origin_of, topic_filters
 from tests.conftest import wait_until
+from tests.e2e.test_agent_reload import reload
 
 TOPIC = "aircraft/OO-ABC/engine/1/vibration"
 
@@ -43,6 +44,13 @@ def test_results_are_cloud_events_and_home_assistant_finds_the_engine(make_agent
         return len(devices) == 2 and "alarm" in states and "aircraft/OO-ABC/engine/1/alert" in found
 
     found = collected(peer, is_enough)
+    assert agent.status()["counters"].get("observer_errors.CloudEvents", 0) == 0
+
+    agent.config.write_text(agent.config.read_text().replace("status_interval_s = 0.5", "status_interval_s = 9.0"))
+    reload(agent)
+    fresh = collected(peer, lambda found: any("OO-ABC" in topic and topic.endswith("/config") for topic in found))
+    (announced,) = (messages[0] for topic, messages in fresh.items() if "OO-ABC" in topic and topic.endswith("/config"))
+    assert json.loads(announced.payload)["components"]["state"]["expire_after"] == 27
     assert agent.stop() == 0
 
     for result in found["aircraft/OO-ABC/engine/1/result"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import time
@@ -163,9 +164,13 @@ def test_swaps_of_one_spec(rig: Rig, releases: Any) -> None:
     assert {each.runtime.run for each in rig.results} == {rig.agent.status()["run"]}
 
 
-def test_swap_to_another_spec_and_back(rig: Rig, tmp_path: Path) -> None:
-    """The new detector warms up beside the old one; nothing is left out, and nothing is called a gap."""
+def test_swap_to_another_spec_and_back(rig: Rig, tmp_path: Path, broker: Any, peer_of: Any) -> None:
+    """The new detector warms up beside the old one: nothing is left out or called a gap; silence is by its windows."""
     longer = dataclasses.replace(small_spec(), window_s=4.0, hop_s=2.0)
+    with rig.agent.config.open("a") as config:
+        config.write("[interop]\nhome_assistant = 'homeassistant'\n")
+    home = peer_of(broker)
+    home.subscribe("homeassistant/#")
     rig.start()
     rig.send(40)
     second = rig.activate(release(tmp_path / "longer", 2, longer))
@@ -179,6 +184,8 @@ def test_swap_to_another_spec_and_back(rig: Rig, tmp_path: Path) -> None:
     assert rig.bundles() == [rig.first, second, rig.first]
     specs = {each.assessment.bundle_digest: each.assessment.spec_digest for each in rig.results}
     assert specs == {rig.first: small_spec().digest, second: longer.digest}
+    announced = [home.next_where(lambda message: "OO-ABC" in message.topic) for _ in range(3)]
+    assert [json.loads(each.payload)["components"]["state"]["expire_after"] for each in announced] == [6, 12, 6]
 
 
 def test_wrong_golden_vectors(rig: Rig, tmp_path: Path, releases: Any) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from edge_agent.config import AgentConfig, BundleSection, load_config
 from edge_agent.errors import ConfigError
+from edge_agent.topics_section import TopicsSection
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -131,6 +133,17 @@ def test_example_names_every_key() -> None:
         for key in getattr(config, table).__dataclass_fields__:
             assert re.search(rf"^(# )?{key} = ", example, re.MULTILINE), f"{table}.{key}"
             assert f"`{table}.{key}`" in reference
+
+
+def test_the_table_of_topics_is_complete() -> None:
+    """docs/reference/payload.md names all that goes over MQTT: a broker's access rules are written from it."""
+    page = (ROOT / "docs" / "reference" / "payload.md").read_text()
+    rows = page.split("| topic (default) |")[1].split("\n\n")[0].splitlines()
+    listed = {name for row in rows if row.startswith("| `") for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    topics = TopicsSection()
+    written = {getattr(topics, each.name) for each in fields(topics) if each.name not in {"input", "thin_edge_health"}}
+    only_if_asked_for = {"topics.thin_edge_health", "homeassistant/device/<id>/config", "interop.home_assistant"}
+    assert listed == {*topics.input, *written, *only_if_asked_for}
 
 
 def test_paths_start_at_the_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
+import msgpack
 import pytest
 
 from edge_agent.assessment import Assessment
@@ -20,14 +21,14 @@ END_NS = 1_700_000_010_123_456_789
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
-def events(**interop):
+def events(on_fault=lambda: None, **interop):
     """The attributes by a config."""
     document = {
         "agent": {"id": "a1", "fleet": "test"},
         "bundle": {"path": "x", "keys": ["k"]},
         "interop": {"cloud_events": True, **interop},
     }
-    return CloudEvents(parse_config(document, folder=Path("/")))
+    return CloudEvents(parse_config(document, folder=Path("/")), on_fault)
 
 
 def payload(**changes):
@@ -102,6 +103,16 @@ def test_a_source_is_a_uri_reference_whatever_the_name():
 def test_other_messages_are_none(other):
     """Status, summaries, the probe, and what is no result."""
     assert events().attributes_of(other) == NONE
+
+
+@pytest.mark.parametrize("changes", [{"runtime": {}}, {"runtime": "r1"}, {"end_ns": "now"}])
+def test_what_cannot_be_read_goes_without_and_is_counted(changes):
+    """As what another version left in the journal: raised, it would end each connection before anything else passed."""
+    sent = msgpack.packb({**msgpack.unpackb(payload()), **changes})
+    faults = []
+    found = events(on_fault=lambda: faults.append(1))
+    assert found.attributes_of(Publication(topic="aircraft/OO-ABC/engine/1/result", payload=sent)) == NONE
+    assert faults == [1]
 
 
 def test_nothing_is_said_unless_it_is_asked_for():

@@ -12,30 +12,36 @@ import pytest
 
 from edge_agent.config import parse_config
 from edge_agent.errors import ConfigError
-from edge_agent.home_assistant import HomeAssistant
+from edge_agent.home_assistant import ANNOUNCED_S, HomeAssistant, silence_s
 from edge_agent.home_assistant_documents import object_id
 from tests.edge.test_cloud_events import END_NS, payload
 
 S = 10**9
 
 
-def config(prefix="homeassistant", max_streams=64):
+def config(prefix="homeassistant", max_streams=64, **sections):
     """A config that tells Home Assistant."""
     document = {
-        "agent": {"id": "a1", "fleet": "test"},
+        "agent": {"id": "a1", "fleet": "test", **sections.pop("agent", {})},
         "bundle": {"path": "x", "keys": ["k"]},
         "interop": {"home_assistant": prefix},
-        "limits": {"max_streams": max_streams},
+        "limits": {"max_streams": max_streams, **sections.pop("limits", {})},
     }
     return parse_config(document, folder=Path("/"))
 
 
+def model(window_s=2.0, hop_s=1.0):
+    """A model with such windows."""
+    return SimpleNamespace(spec=SimpleNamespace(window_s=window_s, hop_s=hop_s))
+
+
 class Teller:
-    """A ``HomeAssistant`` with a clock that stands."""
+    """A ``HomeAssistant`` with a clock that stands, and a link that stands."""
 
     def __init__(self, **settings):
         self.now_ns = 0
-        self.home = HomeAssistant(config(**settings), now_ns=lambda: self.now_ns)
+        self.is_connected = True
+        self.home = HomeAssistant(config(**settings), model(), lambda: self.is_connected, now_ns=lambda: self.now_ns)
 
     def say(self, *, engine="1", **changes):
         """What is told when a window ends so."""
@@ -102,6 +108,101 @@ def test_an_announcement_is_complete():
         assert {each["platform"] for each in document["components"].values()} <= {"sensor", "binary_sensor"}
 
 
+def states(messages):
+    """The states that messages tell."""
+    return [json.loads(each.payload)["state"] for each in messages if each.topic.endswith("/state")]
+
+
+def test_an_engine_that_falls_silent_becomes_unavailable():
+    """Home Assistant keeps the last state without end unless it is told when that is too old."""
+    teller = Teller()
+    (told,) = teller.say(state="normal", event="")
+    components = json.loads(teller.home.tick(1)[1].payload)["components"]
+    assert {name: each["expire_after"] for name, each in components.items()} == {"state": 30, "alarm": 30, "ratio": 30}
+    assert told.expiry_s == 30
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "window_s", "hop_s", "expected_s"),
+    [(10.0, 2.0, 1.0, 30), (0.1, 2.0, 1.0, 6), (10.0, 60.0, 60.0, 240), (0.3, 0.2, 0.1, 1)],
+)
+def test_silence_is_longer_than_a_state_may_take(interval_s, window_s, hop_s, expected_s):
+    """It is told again with the first window after an interval: no engine that is heard may expire."""
+    found = silence_s(config(agent={"status_interval_s": interval_s}), model(window_s=window_s, hop_s=hop_s))
+    assert found == expected_s
+    assert found > max(interval_s, hop_s)
+
+
+def test_without_a_link_nothing_waits_but_the_last_state():
+    """States would fill the outbox, in which alerts wait; the last one is told when the link stands."""
+    teller = Teller()
+    teller.home.tick(1)
+    teller.is_connected = False
+    assert teller.say(state="normal", event="") == teller.say(state="alarm") == []
+    teller.is_connected = True
+    assert states(teller.home.tick(2)) == ["alarm"]
+    assert states(teller.home.tick(2)) == []
+    assert states(teller.say(state="alarm")) == ["alarm"]
+
+
+def test_a_held_state_of_an_engine_that_fell_silent_is_not_told():
+    """It would look like news."""
+    teller = Teller()
+    teller.is_connected = False
+    teller.say(state="normal", event="")
+    teller.now_ns = 30 * S
+    assert states(teller.home.tick(1)) == []
+
+
+def test_a_turn_announces_what_a_quarter_of_the_outbox_holds():
+    """All at once would drop what waits there."""
+    teller = Teller(limits={"outbox_messages": 8})
+    for number in range(5):
+        teller.say(engine=str(number))
+    assert [len(teller.home.tick(1)) for _ in range(4)] == [1 + 2, 2, 1, 0]
+
+
+def test_announcements_are_repeated_before_the_broker_forgets_them():
+    """It keeps them for a day: what is announced no more does not stay for ever."""
+    teller = Teller()
+    teller.say()
+    first = teller.home.tick(1)
+    assert {each.expiry_s for each in first} == {ANNOUNCED_S}
+    teller.now_ns = ANNOUNCED_S // 2 * S - 1
+    assert teller.home.tick(1) == []
+    teller.now_ns += 1
+    assert teller.home.tick(1) == first
+
+
+def test_a_reload_reaches_the_number_of_engines_and_the_interval():
+    """As it does everything else that follows engines; another interval is another time of silence, announced anew."""
+    teller = Teller(max_streams=1)
+    teller.say(engine="1")
+    assert teller.say(engine="2") == []
+    assert len(teller.home.tick(1)) == 2
+    teller.home.reconfigure(config(max_streams=2, agent={"status_interval_s": 20.0}))
+    assert len(teller.say(engine="2")) == 1
+    announced = [json.loads(each.payload) for each in teller.home.tick(1)]
+    assert [each["components"]["state"]["expire_after"] for each in announced[1:]] == [60, 60]
+
+
+def test_an_engine_that_a_reload_leaves_out_is_announced_no_more():
+    """And makes room for another."""
+    teller = Teller(max_streams=1)
+    teller.say(engine="1")
+    teller.home.reconfigure(config(max_streams=1, agent={"engines": ["OO-ABC/2"]}))
+    assert len(teller.home.tick(1)) == 1
+    assert len(teller.say(engine="2")) == 1
+
+
+def test_a_bundle_with_longer_windows_is_silent_later():
+    """A hot swap changes them."""
+    teller = Teller()
+    teller.say()
+    teller.home.swap(model(window_s=30.0, hop_s=30.0))
+    assert json.loads(teller.home.tick(1)[1].payload)["components"]["state"]["expire_after"] == 120
+
+
 def test_invented_engines_are_bounded():
     """Anybody who may publish frames can name engines."""
     teller = Teller(max_streams=2)
@@ -111,7 +212,7 @@ def test_invented_engines_are_bounded():
 
 def test_without_a_prefix_nobody_is_told():
     """The default."""
-    home = HomeAssistant(config(prefix=""))
+    home = HomeAssistant(config(prefix=""), model(), lambda: True)
     assert home.observers == ()
     assert home.tick(1) == []
 

@@ -115,6 +115,18 @@ def test_full_after_a_lost_connection() -> None:
     assert outbox.dropped == 1
 
 
+def test_retained_telemetry_goes_before_an_alert() -> None:
+    """A state is said again, an alert is not; the status stays."""
+    outbox = Outbox(3)
+    states = [
+        Publication(topic=f"state{number}", payload=b"", retain=True, grade=Grade.TELEMETRY) for number in range(3)
+    ]
+    outbox.add(message("status", retain=True), *states)
+    outbox.add(message("alert", alert=True), message("result"))
+    assert send(outbox, 10) == ["status", "alert", "result"]
+    assert outbox.dropped == 3
+
+
 def test_retained_replaces_its_predecessor() -> None:
     """Of several retained messages that wait on a topic only the last is sent; others stay."""
     outbox = Outbox(10)

@@ -8,7 +8,7 @@ import pytest
 
 from edge_agent.assessment import Assessment, Contribution
 from edge_agent.result import Latency, Result, Runtime, encode_result
-from ground.bridge.payload import Datatype, Metric, Payload, encode_payload
+from ground.bridge.payload import NO_SEQ, Datatype, Metric, Payload, encode_payload
 
 END_NS = 1_700_000_010_500_000_000
 
@@ -54,6 +54,15 @@ class ForeignNode:
             *(Metric(name=name, datatype=Datatype.STRING, value=value) for name, value in more.items()),
         ]
         self.t_ms += len(values)
+        return self._payload(metrics)
+
+    def death(self, bd_seq=None):
+        """The will of a connection; without a number as some leave it."""
+        number = [] if bd_seq is None else [Metric(name="bdSeq", datatype=Datatype.INT64, value=bd_seq)]
+        return encode_payload(Payload(timestamp_ms=self.t_ms, seq=NO_SEQ, metrics=tuple(number)))
+
+    def said(self, *metrics):
+        """Any metrics."""
         return self._payload(metrics)
 
     def _payload(self, metrics):

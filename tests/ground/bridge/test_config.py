@@ -27,8 +27,10 @@ def written(folder, document):
 
 def test_paths_start_at_the_folder_of_the_file(tmp_path):
     """Wherever the command runs."""
-    config = load_bridge(written(tmp_path, {"group": "plant", "plant": {"ca": "ca.pem"}, "inputs": [INPUT]}))
+    document = {"group": "plant", "plant": {"ca": "ca.pem"}, "session_file": "session", "inputs": [INPUT]}
+    config = load_bridge(written(tmp_path, document))
     assert config.plant.ca == tmp_path / "ca.pem"
+    assert config.session_file == tmp_path / "session"
     assert config.agents.host == "localhost"
 
 
@@ -49,6 +51,7 @@ def test_paths_start_at_the_folder_of_the_file(tmp_path):
         ({"group": "g", "inputs": [{**INPUT, "speed_hz": {"n9": "x"}}]}, "speed_hz"),
         ({"group": "g", "inputs": [{**INPUT, "device": "a/b"}]}, "characters without"),
         ({"group": "g", "agents": {"port": 70000}}, "agents.port"),
+        ({"group": "g", "silent_after_s": 0}, "silent_after_s"),
     ],
 )
 def test_wrong_configs_are_refused(tmp_path, document, text):
@@ -60,7 +63,7 @@ def test_wrong_configs_are_refused(tmp_path, document, text):
 def test_a_missing_library_is_named_with_its_extra(tmp_path, monkeypatch):
     """The bridge is an extra."""
     monkeypatch.setitem(sys.modules, "ground.bridge.service", None)
-    with pytest.raises(ConfigError, match=r"pip install 'enginear-ground\[sparkplug\]'"):
+    with pytest.raises(ConfigError, match=r"pip install .*'ground\[sparkplug\]'"):
         sparkplug(written(tmp_path, {"group": "plant"}))
 
 

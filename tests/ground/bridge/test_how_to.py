@@ -47,12 +47,22 @@ def test_the_metrics_of_the_page_are_those_of_an_engine():
 def test_the_metrics_of_an_agent_are_on_the_page():
     """By name."""
     status = {"state": "online", "health": "ok", "health_reasons": [], "version": "1", "bundle_id": "d", "fleet": "f"}
+    status["updated"] = "2026-11-28T18:00:00+00:00"
     assert all(f"`{metric.name}`" in PAGE for metric in agent_metrics(status))
 
 
 @pytest.mark.parametrize(
     "reason",
-    [inward.UNREADABLE, inward.UNKNOWN_NODE, inward.INCOMPLETE, inward.NO_TIME, outward.UNREADABLE, outward.TOO_MANY],
+    [
+        inward.UNREADABLE,
+        inward.UNKNOWN_NODE,
+        inward.INCOMPLETE,
+        inward.NO_TIME,
+        outward.UNREADABLE,
+        outward.TOO_MANY,
+        outward.MISMATCH,
+        outward.TOO_LONG,
+    ],
 )
 def test_reasons_are_on_the_page(reason):
     """Whoever reads a count can look it up."""

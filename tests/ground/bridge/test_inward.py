@@ -13,6 +13,8 @@ from ground.bridge.topic import parse_topic
 
 NODE = "spBv1.0/plant/NBIRTH/gateway"
 DATA = "spBv1.0/plant/DDATA/gateway/pump"
+DEATH = "spBv1.0/plant/NDEATH/gateway"
+DEVICE = "spBv1.0/plant/DBIRTH/gateway/pump"
 
 
 class Door:
@@ -87,7 +89,7 @@ def test_a_birth_on_request_goes_on_with_the_flight(door, foreign):
 def test_another_session_is_another_flight(door, foreign):
     """The node was gone: what comes does not go on where that ended."""
     before = door.frames(foreign.samples([1.0]))[0]
-    door.inward.take("spBv1.0/plant/NDEATH/gateway", encode_payload(Payload(timestamp_ms=1, seq=-1, metrics=())))
+    door.inward.take(DEATH, foreign.death())
     door.inward.take(NODE, foreign.birth(bd_seq=1))
     after = door.frames(foreign.samples([2.0]))[0]
     assert after.flight != before.flight
@@ -163,3 +165,73 @@ def test_nonsense_is_counted(door):
     """Whoever may publish can send anything."""
     assert door.frames(b"\xff\xff") == []
     assert door.inward.left_out == {UNREADABLE: 1}
+
+
+def test_a_late_death_ends_no_session(door, foreign):
+    """The old will of a gateway that has come back already has another number; that of the session ends it."""
+    before = door.frames(foreign.samples([1.0]))[0]
+    door.inward.take(DEATH, foreign.death(bd_seq=255))
+    after = door.frames(foreign.samples([2.0]))[0]
+    assert (after.flight, after.seq, after.speed_hz) == (before.flight, 1, {"n1": 50.0})
+    door.inward.take(DEATH, foreign.death(bd_seq=0))
+    assert door.frames(foreign.samples([3.0])) == []
+    assert door.inward.left_out == {UNKNOWN_NODE: 1}
+
+
+def test_after_the_plant_was_out_of_sight_only_a_birth_says_what_is_meant(door, foreign):
+    """Nodes are asked; a session that went on is the same flight, with a gap, and has none of its values."""
+    before = door.frames(foreign.samples([1.0]))[0]
+    commands = door.inward.lose_sight().commands
+    assert [parse_topic(each.topic).kind for each in commands] == ["NCMD"]
+    assert door.frames(foreign.samples([2.0])) == []
+    door.inward.take(NODE, foreign.birth())
+    after = door.frames(foreign.samples([3.0]))[0]
+    assert (after.flight, after.seq, after.speed_hz) == (before.flight, before.seq + 2, {})
+    door.inward.take(DEVICE, foreign.device_birth())
+    assert door.frames(foreign.samples([4.0]))[0].speed_hz == {"n1": 50.0}
+
+
+def test_aliases_of_before_the_plant_was_out_of_sight_stand_for_nothing(foreign):
+    """A node that was born meanwhile may have dealt them anew: temperatures would be scored as vibration."""
+    door = Door()
+    door.inward.take(NODE, foreign.birth())
+    birth = payload_class()(timestamp=1, seq=1)
+    birth.metrics.add(name="vibration/x", alias=5, datatype=Datatype.FLOAT_ARRAY, bytes_value=b"")
+    door.inward.take(DEVICE, birth.SerializeToString())
+    door.inward.lose_sight()
+    door.inward.take(NODE, foreign.birth())
+    data = payload_class()(timestamp=2, seq=1)
+    data.metrics.add(alias=5, timestamp=3, bytes_value=b"\0\0\x80\x3f")
+    assert door.frames(data.SerializeToString()) == []
+
+
+def null(name, *, historical=False):
+    """A metric that says that there is no value."""
+    return Metric(name=name, datatype=Datatype.DOUBLE, value=None, is_historical=historical)
+
+
+def test_a_speed_that_is_null_is_known_no_more(door, foreign):
+    """A probe fails while the machine runs down: orders would be tracked at a speed that it once had."""
+    door.inward.take(DATA, foreign.said(null("speed", historical=True)))
+    assert door.frames(foreign.samples([1.0]))[0].speed_hz == {"n1": 50.0}
+    door.inward.take(DATA, foreign.said(null("speed")))
+    assert door.frames(foreign.samples([1.0]))[0].speed_hz == {}
+
+
+def test_values_die_with_their_device(door, foreign):
+    """And come back with what its birth says: all there is."""
+    door.inward.take("spBv1.0/plant/DDEATH/gateway/pump", foreign.said())
+    assert door.frames(foreign.samples([1.0]))[0].speed_hz == {}
+    door.inward.take(DEVICE, foreign.device_birth())
+    assert door.frames(foreign.samples([2.0]))[0].speed_hz == {"n1": 50.0}
+    door.inward.take(DEVICE, foreign.said())
+    assert door.frames(foreign.samples([3.0]))[0].speed_hz == {}
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_values_die_with_their_node(door, foreign, is_told):
+    """Whether its death was heard or not: another session begins without."""
+    if is_told:
+        door.inward.take(DEATH, foreign.death())
+    door.inward.take(NODE, foreign.birth(bd_seq=1))
+    assert door.frames(foreign.samples([1.0]))[0].speed_hz == {}

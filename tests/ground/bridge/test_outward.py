@@ -11,7 +11,9 @@ from ground.bridge import outward
 from ground.bridge.node import REBIRTH, EdgeNode
 from ground.bridge.outward import Outward
 from ground.bridge.payload import NO_SEQ, decode_payload
+from ground.bridge.session_number import SessionNumber
 from ground.bridge.topic import parse_topic
+from ground.bridge.vital_signs import VitalSigns
 from tests.ground.bridge.conftest import END_NS, result
 
 RESULT = "aircraft/OO-ABC/engine/1/result"
@@ -21,9 +23,10 @@ STATUS = "enginear/a1/status"
 class Plant:
     """A node, and what it sent, read back."""
 
-    def __init__(self):
-        self.node = EdgeNode("plant", "enginear", now_s=lambda: 1_700_000_000.0)
-        self.outward = Outward(self.node, TopicsSection())
+    def __init__(self, silent_after_s=None):
+        self.now_s = 0.0
+        self.node = EdgeNode("plant", "enginear", SessionNumber().next, now_s=lambda: 1_700_000_000.0)
+        self.outward = Outward(self.node, TopicsSection(), VitalSigns(silent_after_s), now_s=lambda: self.now_s)
 
     def take(self, topic, payload):
         """Kind, device and payload of what a message causes."""
@@ -44,10 +47,11 @@ def plant():
     return made
 
 
-def status(state="online"):
+def status(state="online", **changes):
     """A status document."""
     facts = {"state": state, "health": "ok", "health_reasons": [], "version": "0.1.0", "bundle_id": "d/1.0.0"}
-    return json.dumps({**facts, "fleet": "f"}).encode()
+    timing = {"updated": "2026-11-28T18:00:00+00:00", "status_interval_s": 10.0}
+    return json.dumps({**facts, "fleet": "f", **timing, **changes}).encode()
 
 
 def values(payload):
@@ -145,7 +149,9 @@ def test_history_of_an_engine_that_is_not_there_waits_for_nobody(plant):
     [(RESULT, b""), (RESULT, b"\x80"), (RESULT, b"\xc1"), (STATUS, b"{"), (STATUS, b"[]"), (STATUS, b"{}"),
      (STATUS, b"\xff"), (STATUS, b"null"), ("enginear//status", status()),
      (STATUS, status().replace(b'"0.1.0"', b'"\\ud800"')), (RESULT, result(end_ns="now")), (RESULT, result(end_ns=-1)),
-     (RESULT, result(score="high")), (RESULT, result(state=3))],
+     (RESULT, result(score="high")), (RESULT, result(state=3)), (RESULT, result(start_ns="then")),
+     (STATUS, b"[" * 100_000), (STATUS, status(status_interval_s=0)), (STATUS, status(status_interval_s="1")),
+     (STATUS, status(updated="now")), (STATUS, status(updated=7)), ("enginear/OO-ABC:1/status", status())],
 )  # fmt: skip
 def test_what_cannot_be_read_is_counted(plant, topic, payload):
     """And nothing comes of it; the numbers have no hole."""
@@ -162,3 +168,93 @@ def test_invented_engines_are_bounded(plant, monkeypatch):
         plant.take(f"aircraft/X/engine/{n}/result", result(aircraft="X", engine=str(n)))
     assert plant.outward.left_out == {outward.TOO_MANY: 2}
     assert len(plant.node.birth()) == 3
+
+
+def deaths(plant):
+    """Devices that die because nothing came of them."""
+    dead = plant.read(plant.outward.bury_silent())
+    assert {kind for kind, _, _ in dead} <= {"DDEATH"}
+    return [device for _, device, _ in dead]
+
+
+def test_an_engine_of_which_nothing_comes_dies(plant):
+    """Three statuses of its agent long, whatever its agent says: it would be shown as normal without end."""
+    plant.take(STATUS, status())
+    plant.take(RESULT, result(start_ns=END_NS - 2 * 10**9))
+    plant.now_s = 30.0
+    plant.take(STATUS, status())
+    assert deaths(plant) == []
+    plant.now_s = 30.1
+    assert deaths(plant) == ["OO-ABC:1"]
+    assert deaths(plant) == []
+    [(kind, _, _)] = plant.take(RESULT, result(seq=8))
+    assert kind == "DBIRTH"
+
+
+def test_an_engine_with_long_windows_is_silent_later(plant):
+    """Two of them; no longer than an hour each, for windows come from outside."""
+    plant.take(RESULT, result(start_ns=END_NS - 60 * 10**9))
+    plant.take("aircraft/OO-ABC/engine/2/result", result(engine="2", start_ns=0))
+    plant.now_s = 120.0
+    assert deaths(plant) == []
+    plant.now_s = 120.1
+    assert deaths(plant) == ["OO-ABC:1"]
+    plant.now_s = 7_200.1
+    assert deaths(plant) == ["OO-ABC:2"]
+
+
+def test_the_time_of_silence_may_be_set():
+    """Where engines are measured now and then."""
+    plant = Plant(silent_after_s=600.0)
+    plant.node.next_death()
+    plant.node.birth()
+    plant.take(RESULT, result())
+    plant.now_s = 600.0
+    assert deaths(plant) == []
+    plant.now_s = 600.1
+    assert deaths(plant) == ["OO-ABC:1"]
+
+
+def test_what_is_historical_is_no_sign_of_life(plant):
+    """It tells of the past."""
+    plant.take(RESULT, result())
+    plant.now_s = 25.0
+    plant.take(RESULT, result(historical=True, score=9.0))
+    plant.now_s = 31.0
+    assert deaths(plant) == ["OO-ABC:1"]
+
+
+def test_an_agent_whose_statuses_are_missing_dies(plant):
+    """A retained one says no more than how it once was."""
+    plant.take(STATUS, status(status_interval_s=2.0))
+    plant.now_s = 6.1
+    assert deaths(plant) == ["a1"]
+
+
+def test_all_die_when_nobody_can_be_heard(plant):
+    """The connection to the agents is lost; a birth of the node has none of them."""
+    plant.take(STATUS, status())
+    plant.take(RESULT, result())
+    dead = plant.read(plant.outward.bury_all())
+    assert [(kind, device) for kind, device, _ in dead] == [("DDEATH", "OO-ABC:1"), ("DDEATH", "a1")]
+    assert len(plant.node.birth()) == 1
+
+
+def test_every_metric_of_births_and_data_has_a_time(plant):
+    """tck-id-payloads-name-birth-data-requirement; an agent's is that of its status."""
+    said = plant.take(STATUS, status()) + plant.take(STATUS, status(health="degraded", updated="1970-01-01T00:00:00Z"))
+    said += plant.take(RESULT, result(end_ns=1, start_ns=0)) + plant.read(plant.node.birth())
+    assert [kind for kind, _, _ in said] == ["DBIRTH", "DDATA", "DBIRTH", "NBIRTH", "DBIRTH", "DBIRTH"]
+    assert all(metric.timestamp_ms for _, _, payload in said for metric in payload.metrics)
+    assert {metric.timestamp_ms for metric in said[0][2].metrics} == {1_795_888_800_000}
+
+
+@pytest.mark.parametrize(
+    ("topic", "reason"),
+    [("aircraft/OO-ABC/engine/2/result", outward.MISMATCH), ("aircraft/OO-ABD/engine/1/result", outward.MISMATCH),
+     (f"aircraft/{'%' * 600}/engine/1/result", outward.TOO_LONG)],
+)  # fmt: skip
+def test_a_topic_that_names_another_engine_is_refused(plant, topic, reason):
+    """A broker's access rules are by topic; one of 22,000 % would become a topic that no packet can hold."""
+    assert plant.take(topic, result()) == []
+    assert plant.outward.left_out == {reason: 1}

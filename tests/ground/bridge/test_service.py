@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 import yaml
@@ -16,11 +17,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.wire import decode_frame
-from ground.bridge.client import BridgeError
-from ground.bridge.config import load_bridge
-from ground.bridge.node import REBIRTH, rebirth_command
+from ground.bridge.client import Arrived, BridgeClient, BridgeError
+from ground.bridge.config import BrokerConfig, load_bridge
+from ground.bridge.node import REBIRTH, Message, rebirth_command
 from ground.bridge.payload import decode_payload
-from ground.bridge.service import Bridge
+from ground.bridge.service import AGENTS, Bridge
 from ground.bridge.topic import parse_topic
 from tests.conftest import ROOT, WAIT_S, stopped_broker_in, wait_until
 from tests.faults.certificates import Authority
@@ -127,21 +128,82 @@ def test_a_life(bridge, plant, peer, peer_of, foreign):
 
 
 def test_a_broker_that_comes_back_hears_another_birth(bridge, plant, peer_of):
-    """With another number."""
+    """With another number; other nodes may have been born anew meanwhile, and are asked."""
     host = peer_of(plant)
     host.subscribe("spBv1.0/plant/#")
     stopping = threading.Event()
-    thread = threading.Thread(target=Bridge(load_bridge(bridge.config), lambda _line: None).run, args=(stopping,))
+    carrier = Bridge(load_bridge(bridge.config), lambda _line: None)
+    thread = threading.Thread(target=carrier.run, args=(stopping,), daemon=True)
     thread.start()
     before = values(next_of(host, "NBIRTH"))["bdSeq"]
     plant.kill()
     plant.start()
     again = peer_of(plant)
     again.subscribe("spBv1.0/plant/#")
-    assert values(next_of(again, "NBIRTH"))["bdSeq"] != before
+    assert values(next_of(again, "NBIRTH"))["bdSeq"] == before + 1
+    asked = again.next_where(lambda message: parse_topic(message.topic).kind == "NCMD")
+    assert parse_topic(asked.topic).node == "gateway"
     stopping.set()
     thread.join(WAIT_S)
     assert not thread.is_alive()
+
+
+def test_engines_die_when_the_agents_cannot_be_heard(bridge, broker, plant, peer, peer_of):
+    """A plant that goes on showing normal would not notice; born again, the next result tells."""
+    host = peer_of(plant)
+    host.subscribe("spBv1.0/plant/#")
+    bridge.start()
+    next_of(host, "NBIRTH")
+    peer.publish(RESULT, result())
+    next_of(host, "DBIRTH")
+    broker.kill()
+    died = host.next_where(lambda message: parse_topic(message.topic).kind == "DDEATH")
+    assert parse_topic(died.topic).device == "OO-ABC:1"
+
+
+def test_an_engine_that_falls_silent_dies(bridge, plant, peer, peer_of):
+    """Its gateway has stopped; nothing tells but the silence."""
+    host = peer_of(plant)
+    host.subscribe("spBv1.0/plant/#")
+    document = yaml.safe_load(bridge.config.read_text())
+    bridge.config.write_text(yaml.safe_dump({**document, "silent_after_s": 0.1}))
+    bridge.start()
+    next_of(host, "NBIRTH")
+    peer.publish(RESULT, result())
+    next_of(host, "DBIRTH")
+    next_of(host, "DDEATH")
+
+
+def test_an_attempt_that_sends_no_connect_takes_no_number(plant):
+    """The number counts CONNECT packets; a broker that is down for a minute is tried many times."""
+    plant.kill()
+    asked = []
+    client = BridgeClient(
+        "plant", BrokerConfig(host="127.0.0.1", port=plant.port), client_id="c", filters=(), events=SimpleQueue()
+    )
+    with pytest.raises(BridgeError):
+        client.open(lambda: asked.append(1))
+    assert asked == []
+
+
+def test_a_connection_that_is_lost_at_the_goodbye_is_no_fault(monkeypatch):
+    """The will says what could not be said."""
+    client = BridgeClient("plant", BrokerConfig(), client_id="c", filters=(), events=SimpleQueue())
+    monkeypatch.setattr(client._client, "is_connected", lambda: True)
+    client.close([Message("spBv1.0/plant/NDEATH/enginear", b"")])
+
+
+def test_a_fault_of_our_own_costs_one_message(bridge, monkeypatch):
+    """The plant would lose all engines; it is counted, and told once for its kind."""
+    said = []
+    made = Bridge(load_bridge(bridge.config), said.append)
+    monkeypatch.setattr(made._outward, "take", lambda _topic, _payload: 1 // 0)
+    for _ in range(2):
+        made._events.put(Arrived(AGENTS, RESULT, result()))
+        made._turn()
+    assert made.left_out() == {"internal_errors": 2}
+    assert len(said) == 1
+    assert "ZeroDivisionError" in said[0]
 
 
 def test_no_broker_is_an_error_that_says_where(bridge, plant):
