@@ -196,8 +196,10 @@ def test_a_killed_run_leaves_no_process_and_goes_on(source, flights, tmp_path, n
         child.send_signal(signal.SIGKILL)
         child.wait()
         wait_until(lambda: not session_of(child.pid), "the workers to end")
+    assert list(tmp_path.glob(".r.parquet*")) == [parts_of(out)]
     report = run(source, flights, out, no_progress)
     assert report.resumed >= 2
+    assert list(tmp_path.glob(".r.parquet*")) == []
     run(source, flights, tmp_path / "whole.parquet", no_progress)
     assert out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
