@@ -30,6 +30,7 @@ class BatchRecord:
         ended: The same, of the end.
         recordings: Recordings assessed.
         left_out: Why recordings were left out, one text each.
+        empty: Recordings too short for a window.
         n_byte: Length of the results file.
         tail_sha256: sha256 of its last MiB: results that another run has written are told apart.
     """
@@ -39,6 +40,24 @@ class BatchRecord:
     ended: str
     recordings: int
     left_out: tuple[str, ...]
+    empty: tuple[str, ...] = ()
+    n_byte: int
+    tail_sha256: str
+
+    def to_json(self) -> bytes:
+        """The record as it lies beside the results."""
+        return f"{json.dumps({'schema': SCHEMA, **asdict(self)}, indent=1, sort_keys=True)}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class FilePrint:
+    """What tells a file from another one.
+
+    Attributes:
+        n_byte: Its length.
+        tail_sha256: sha256 of its last MiB.
+    """
+
     n_byte: int
     tail_sha256: str
 
@@ -48,7 +67,14 @@ UNKNOWN: Final = BatchRecord(command=(), began="", ended="", recordings=0, left_
 
 
 def write_record(
-    results: Path, *, command: tuple[str, ...], began: str, ended: str, recordings: int, left_out: tuple[str, ...]
+    results: Path,
+    *,
+    command: tuple[str, ...],
+    began: str,
+    ended: str,
+    recordings: int,
+    left_out: tuple[str, ...],
+    empty: tuple[str, ...] = (),
 ) -> Path:
     """Keep beside a results file what made it.
 
@@ -59,22 +85,23 @@ def write_record(
         ended: Wall time of the end.
         recordings: Recordings assessed.
         left_out: Why others were not.
+        empty: Those of them that gave no window.
 
     Raises:
         OSError: The disk refuses.
     """
-    n_byte, tail = _print_of(results)
+    found = print_of(results)
     record = BatchRecord(
-        command=command, began=began, ended=ended, recordings=recordings, left_out=left_out, n_byte=n_byte,
-        tail_sha256=tail,
+        command=command, began=began, ended=ended, recordings=recordings, left_out=left_out, empty=empty,
+        n_byte=found.n_byte, tail_sha256=found.tail_sha256,
     )  # fmt: skip
     path = record_path(results)
-    write_atomic(path, f"{json.dumps({'schema': SCHEMA, **asdict(record)}, indent=1, sort_keys=True)}\n".encode())
+    write_atomic(path, record.to_json())
     return path
 
 
 def batch_command(
-    model: Path, data: Path | str, output: Path, keys: tuple[Path, ...], units: Path | None
+    model: Path, data: Path | str, output: Path | str, keys: tuple[Path, ...], units: Path | None
 ) -> tuple[str, ...]:
     """The command line that gives the same results, with what was taken by default written out."""
     known = () if units is None else ("--units", str(units))
@@ -104,10 +131,10 @@ def read_record(results: Path) -> BatchRecord:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: expected the record of a batch, got {error!r:.100}; remove it") from error
     try:
-        found = _print_of(results)
+        found = print_of(results)
     except OSError as error:
         raise DataError(f"{results}: expected results, got {error.strerror}; check the path") from error
-    return record if found == (record.n_byte, record.tail_sha256) else UNKNOWN
+    return record if found == FilePrint(record.n_byte, record.tail_sha256) else UNKNOWN
 
 
 def record_path(results: Path) -> Path:
@@ -118,17 +145,23 @@ def record_path(results: Path) -> Path:
 def _record(document: Any) -> BatchRecord:
     if document.pop("schema") != SCHEMA:
         raise ValueError("another schema")
-    command, left_out = (tuple(map(str, document.pop(name))) for name in ("command", "left_out"))
+    document.setdefault("empty", ())
+    command, left_out, empty = (tuple(map(str, document.pop(name))) for name in ("command", "left_out", "empty"))
     recordings, n_byte = (int(document.pop(name)) for name in ("recordings", "n_byte"))
     began, ended, tail = (str(document.pop(name)) for name in ("began", "ended", "tail_sha256"))
     return BatchRecord(
-        command=command, began=began, ended=ended, recordings=recordings, left_out=left_out, n_byte=n_byte,
-        tail_sha256=tail,
+        command=command, began=began, ended=ended, recordings=recordings, left_out=left_out, empty=empty,
+        n_byte=n_byte, tail_sha256=tail,
     )  # fmt: skip
 
 
-def _print_of(results: Path) -> tuple[int, str]:
+def print_of(results: Path) -> FilePrint:
+    """What tells a file from another one.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     n_byte = results.stat().st_size
     with results.open("rb") as file:
         file.seek(max(0, n_byte - _TAIL_BYTES))
-        return n_byte, hashlib.sha256(file.read()).hexdigest()
+        return FilePrint(n_byte, hashlib.sha256(file.read()).hexdigest())

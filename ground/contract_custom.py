@@ -17,6 +17,7 @@ from ground.errors import ContractError
 from ground.index_cells import MIXED, RUN_TO_FAILURE, names_of, units_of
 from ground.recording_files import TIME, SampleFile
 from ground.recording_index import RecordingInfo
+from ground.stated_samples import is_rate
 from ground.synchronise import clock_of
 from ground.tach import rising_edges
 from ground.timeline import (
@@ -164,11 +165,7 @@ def _stated_rate(check: CustomCheck, context: SamplesContext) -> Rule:
 
 def _find_other_stated_rate(stated: str, rate_hz: float, table: pd.DataFrame) -> str:
     del table
-    try:
-        same = float(stated) == rate_hz
-    except ValueError:
-        same = False
-    return "" if same else f"{stated!r:.40} in the file's metadata"
+    return "" if is_rate(stated, rate_hz) else f"{stated!r:.40} in the file's metadata"
 
 
 def _increasing(check: CustomCheck, context: SamplesContext) -> Rule:
@@ -216,7 +213,8 @@ def _find_overlap(context: SamplesContext, column: pd.Series) -> str:
     if not segment.size or not np.isfinite(segment).all():
         return ""
     clock = clock_of(context.info, context.config.preprocess.gap_tolerance_s)
-    return overlap_error(segment_timeline(segment, clock), clock.rate_hz)
+    timeline = segment_timeline(segment, clock)
+    return overlap_error(timeline.first_n, timeline.start_ns, clock.rate_hz)
 
 
 def _has_pulses(check: CustomCheck, context: SamplesContext) -> Rule:

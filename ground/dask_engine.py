@@ -6,26 +6,30 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker
+from distributed import Client, Future, KilledWorker, LocalCluster, get_worker
 from distributed.client import FutureCancelledError
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from ground.engine import ITEMS_AHEAD, Done, Lost
+from ground.engine import DIED, ITEMS_AHEAD, Done, Lost
 from ground.errors import DataError
 from ground.progress import Progress
+from ground.worker_platform import Platform
 
 Result = TypeVar("Result")
 
 _CONNECT_S: Final = 15.0
 _WORKERS_S: Final = 60.0
 _LOOK_S: Final = 2.0
+_RESULT_S: Final = 600.0
+_MOST_SHOWN: Final = 200
 _STARTED = "cluster"
 
 
@@ -35,10 +39,22 @@ class _Bench(WorkerPlugin):  # type: ignore[misc]
     def __init__(self, work: Callable[..., Any], name: str) -> None:
         self.work = work
         self.name = name
+        self.platform = Platform.here()
+
+    def do(self, item: tuple[Any, ...]) -> Any:
+        """The result of an item.
+
+        Raises:
+            DataError: Other software than the asking process's, whose results could differ from its.
+        """
+        here = Platform.here()
+        if here != self.platform:
+            raise DataError(f"worker: expected {self.platform}, got {here}; install the same on every machine")
+        return self.work(*item)
 
 
 def _do(bench: str, item: tuple[Any, ...]) -> Any:
-    return get_worker().plugins[bench].work(*item)
+    return get_worker().plugins[bench].do(item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +80,19 @@ class DaskEngine:
         with ExitStack() as stack:
             client = self._client(stack, progress)
             bench = _Bench(work, f"enginear-{uuid.uuid4().hex}")
-            client.register_plugin(bench)
-            stack.callback(client.unregister_worker_plugin, bench.name)
+            self._register(stack, client, bench)
             yield from _drained(client, bench.name, iter(items), where)
+
+    def _register(self, stack: ExitStack, client: Client, bench: _Bench) -> None:
+        stack.callback(_unregister, client, bench.name)
+        try:
+            client.register_plugin(bench)
+        except Exception as error:  # dask raises whatever a worker raised
+            got = " ".join(f"{type(error).__name__}: {error}".split())[:_MOST_SHOWN]
+            raise DataError(
+                f"{self.scheduler or 'dask'}: expected workers with the same packages as here, got {got}; "
+                "install them on every machine"
+            ) from error
 
     def _client(self, stack: ExitStack, progress: Progress) -> Client:
         expected = 1 if self.scheduler else self.workers
@@ -76,13 +102,19 @@ class DaskEngine:
             client = stack.enter_context(Client(address, timeout=_CONNECT_S, set_as_default=False))
             client.wait_for_workers(expected, timeout=_WORKERS_S)
         except (OSError, TimeoutError, ValueError) as error:
-            got = " ".join(str(error).split())[:200] or type(error).__name__
+            got = " ".join(str(error).split())[:_MOST_SHOWN] or type(error).__name__
             raise DataError(
                 f"{self.scheduler or 'dask'}: expected a scheduler with workers, got {got}; "
                 "start `dask scheduler` and `dask worker ADDRESS --nthreads 1`, with the same packages as here"
             ) from error
         progress(_STARTED, expected, expected)
         return client
+
+
+def _unregister(client: Client, name: str) -> None:
+    # Where the scheduler is gone, so is the work; that it is gone is told by who waited for it.
+    with suppress(Exception):
+        client.unregister_worker_plugin(name)
 
 
 def _local_cluster(stack: ExitStack, workers: int) -> LocalCluster:
@@ -99,42 +131,86 @@ def _local_cluster(stack: ExitStack, workers: int) -> LocalCluster:
 
 def _drained(client: Client, bench: str, items: Iterator[tuple[Any, ...]], where: str) -> Iterator[Done[Any]]:
     numbered = enumerate(items)
-    under_way: dict[Any, int] = {}
-    with client.as_current():
-        coming = as_completed()
-    threads = _Threads(client)
+    under_way: dict[Any, tuple[int, Future]] = {}
+    coming: SimpleQueue[Future] = SimpleQueue()
+    threads = _Threads(client, where)
     while True:
         for index, item in islice(numbered, max(0, threads.count * ITEMS_AHEAD - len(under_way))):
             future = client.submit(_do, bench, item, pure=False)
-            under_way[future.key] = index
-            coming.add(future)
+            under_way[future.key] = (index, future)
+            future.add_done_callback(coming.put)
         if not under_way:
             return
-        future = next(coming)
-        yield Done(under_way.pop(future.key), _result_of(future, where))
+        future = _next(coming, threads)
+        yield Done(under_way.pop(future.key)[0], _result_of(future, threads))
 
 
-def _result_of(future: Future, where: str) -> Any:
-    try:
-        return future.result()
-    except KilledWorker:
-        return Lost("expected a worker to live through it, got several that died over it; is memory short?")
-    except (OSError, FutureCancelledError) as error:
-        raise DataError(f"{where}: expected the cluster to finish, got {error}; look at its log") from error
+def _next(coming: SimpleQueue[Future], threads: _Threads) -> Future:
+    """The next future that ends, for as long as there are workers.
+
+    Raises:
+        DataError: The workers are gone, or the scheduler.
+    """
+    while True:
+        try:
+            return coming.get(timeout=_LOOK_S)
+        except Empty:
+            threads.look()
+
+
+def _result_of(future: Future, threads: _Threads) -> Any:
+    while True:
+        try:
+            return future.result(timeout=_RESULT_S)
+        except KilledWorker:
+            return Lost(DIED)
+        except TimeoutError as error:
+            if future.status == "error":
+                raise threads.gone(str(error)) from error
+            # The worker that held the result died: another one does it again, where there is one.
+            threads.look()
+        except (OSError, FutureCancelledError) as error:
+            raise threads.gone(str(error)) from error
 
 
 class _Threads:
-    """How many items the cluster does at once, asked for now and then: workers come and go."""
+    """How many items the cluster does at once, asked for now and then: workers come and go.
 
-    def __init__(self, client: Client) -> None:
+    Args:
+        client: Of the cluster.
+        where: What is worked on, named in errors.
+    """
+
+    def __init__(self, client: Client, where: str) -> None:
         self._client = client
+        self._where = where
         self._asked_s = 0.0
+        self._seen_s = time.monotonic()
         self._count = 1
 
     @property
     def count(self) -> int:
         """At least one: workers that died start again."""
         if time.monotonic() - self._asked_s > _LOOK_S:
-            self._asked_s = time.monotonic()
-            self._count = max(1, sum(self._client.nthreads().values()))
-        return self._count
+            self.look()
+        return max(1, self._count)
+
+    def look(self) -> None:
+        """Ask now.
+
+        Raises:
+            DataError: There has been no worker for a while, or the scheduler is gone.
+        """
+        try:
+            self._count = sum(self._client.nthreads().values())
+        except (OSError, TimeoutError) as error:
+            raise self.gone(str(error)) from error
+        self._asked_s = time.monotonic()
+        if self._count:
+            self._seen_s = self._asked_s
+        elif self._asked_s - self._seen_s > _WORKERS_S:
+            raise self.gone("no workers any more")
+
+    def gone(self, got: str) -> DataError:
+        """The error of a cluster that does not go on."""
+        return DataError(f"{self._where}: expected the cluster to finish, got {got}; start it, and run this again")

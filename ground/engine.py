@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing import parent_process
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
+from ground.cores import CORES
 from ground.errors import DataError
 from ground.pool import process_pool
 from ground.progress import Progress
@@ -21,6 +24,10 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 ITEMS_AHEAD = 2
 """Items that are handed out for each worker: the next one waits beside it, and memory stays bounded."""
+
+DIED: Final = "expected a worker to live through it, got several that died over it; is memory short?"
+_DEATHS: Final = 3
+"""So many workers die over an item, which each of them had alone, before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +85,15 @@ class LocalEngine:
         workers: How many; with 1 the work is done in this process.
     """
 
-    workers: int = os.cpu_count() or 1
+    workers: int = CORES
 
     def each(
         self, work: Callable[..., Result], items: Iterable[tuple[Any, ...]], *, where: str, progress: Progress
     ) -> Generator[Done[Result], None, None]:
-        """See ``Engine``.
+        """See ``Engine``; what a process had that died is done again, an item at a time.
 
         Raises:
-            DataError: A process died, or the machine gives no semaphores.
+            DataError: Processes die before they have anything to do, or the machine gives no semaphores.
         """
         del progress
         left = iter(items)
@@ -94,27 +101,92 @@ class LocalEngine:
         if self.workers <= 1 or len(first) <= 1:
             yield from (Done(index, work(*item)) for index, item in enumerate(chain(first, left)))
             return
-        pool = process_pool(self.workers, prepare=_begin, prepared=(work,))
+        bench = _Bench(work, where)
+        numbered = enumerate(chain(first, left))
+        while True:
+            under_way: dict[int, tuple[Any, ...]] = {}
+            with bench.pool(self.workers) as pool, suppress(BrokenProcessPool):
+                yield from _drained(pool, numbered, under_way, self.workers * ITEMS_AHEAD)
+                return
+            yield from bench.one_by_one(under_way)
+
+
+def _drained(
+    pool: ProcessPoolExecutor,
+    numbered: Iterator[tuple[int, tuple[Any, ...]]],
+    under_way: dict[int, tuple[Any, ...]],
+    most: int,
+) -> Iterator[Done[Any]]:
+    """Results as they come; ``under_way`` holds the items that were taken and gave none so far, by index.
+
+    Raises:
+        BrokenProcessPool: A process died.
+    """
+    futures: dict[Future[Any], int] = {}
+    while True:
+        for index, item in islice(numbered, most - len(under_way)):
+            under_way[index] = item
+            futures[pool.submit(_do, item)] = index
+        if not futures:
+            return
+        for future in wait(futures, return_when=FIRST_COMPLETED).done:
+            result = future.result()
+            index = futures.pop(future)
+            del under_way[index]
+            yield Done(index, result)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """Makes processes that hold a piece of work.
+
+    Attributes:
+        work: The work.
+        where: What is worked on, named in errors.
+    """
+
+    work: Callable[..., Any]
+    where: str
+
+    @contextmanager
+    def pool(self, workers: int) -> Iterator[ProcessPoolExecutor]:
+        """Processes of this machine, until the block ends; nothing waits for items that have not begun."""
+        pool = process_pool(workers, prepare=_begin, prepared=(self.work,))
         try:
-            yield from _drained(pool, chain(first, left), self.workers * ITEMS_AHEAD)
-        except BrokenProcessPool as error:
-            raise DataError(
-                f"{where}: expected every worker to finish, got one that died; is memory short? Use fewer workers"
-            ) from error
+            yield pool
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def one_by_one(self, items: dict[int, tuple[Any, ...]]) -> Iterator[Done[Any]]:
+        """The results of items one of which ended a process: alone with each, a process tells which one it was.
 
-def _drained(pool: ProcessPoolExecutor, items: Iterator[tuple[Any, ...]], most: int) -> Iterator[Done[Any]]:
-    numbered = enumerate(items)
-    under_way: dict[Future[Any], int] = {}
-    while True:
-        for index, item in islice(numbered, most - len(under_way)):
-            under_way[pool.submit(_do, item)] = index
-        if not under_way:
-            return
-        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-            yield Done(under_way.pop(future), future.result())
+        Raises:
+            DataError: A process died before it had any.
+        """
+        left = deque(items.items())
+        deaths = 0
+        while left:
+            with self.pool(1) as pool, suppress(BrokenProcessPool):
+                self._check_start(pool)
+                while left:
+                    index, item = left[0]
+                    result = pool.submit(_do, item).result()
+                    left.popleft()
+                    deaths = 0
+                    yield Done(index, result)
+                return
+            deaths += 1
+            if deaths == _DEATHS:
+                deaths = 0
+                yield Done(left.popleft()[0], Lost(DIED))
+
+    def _check_start(self, pool: ProcessPoolExecutor) -> None:
+        try:
+            pool.submit(os.getpid).result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                f"{self.where}: expected a worker to start, got one that died; is memory short? Use fewer workers"
+            ) from error
 
 
 _WORK: list[Callable[..., Any]] = []

@@ -3,7 +3,8 @@
 GroundError
 ├── ConfigError          the YAML config is unreadable, contradictory or wrong
 ├── DataError            recordings are missing, unreadable or malformed
-│   └── ContractError    recordings break the data contract
+│   ├── ContractError    recordings break the data contract
+│   └── StoreError       a store, or this machine's disk, failed while recordings were fetched
 ├── SplitError           fit, calibration and test cannot be kept apart
 ├── CalibrationError     healthy flights give no threshold
 ├── TrainingError        training cannot start, go on or converge
@@ -31,6 +32,10 @@ class DataError(GroundError):
 
 class ContractError(DataError):
     """Recordings break the data contract."""
+
+
+class StoreError(DataError):
+    """A store, or the disk of this machine, failed; nothing is known to be wrong with the recording."""
 
 
 class SplitError(GroundError):

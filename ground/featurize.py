@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from edge_agent.layout import SCALER
 from edge_agent.scaler import Scaler
 from ground.config import Config
+from ground.cores import CORES
 from ground.demodulation import BandChoice, BandRecords, choose_band, plain_spec
 from ground.demodulation_records import read_bands, spread_evenly
 from ground.engine import Engine, LocalEngine, Lost, in_order
@@ -80,7 +80,7 @@ def featurize(
     workspace: Workspace,
     *,
     progress: Progress,
-    workers: int = os.cpu_count() or 1,
+    workers: int = CORES,
     engine: Engine | None = None,
 ) -> FeaturizeReport:
     """Compute the features of every window, deal the roles and normalise.
@@ -120,7 +120,7 @@ def featurize(
 
 
 def interim_windows(
-    config: Config, workspace: Workspace, spec: FeatureSpec, *, progress: Progress, workers: int = os.cpu_count() or 1
+    config: Config, workspace: Workspace, spec: FeatureSpec, *, progress: Progress, workers: int = CORES
 ) -> WindowTable:
     """Every window of the interim recordings in physical units, no roles dealt: what any split can be made of.
 

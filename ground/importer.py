@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import hashlib
 import os
 import shutil
 import tempfile
@@ -11,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ground.errors import DataError
 from ground.progress import Progress
 from ground.recording_files import SampleFile, read_samples
 from ground.recording_index import INDEX_NAME, IndexTable, RecordingInfo, parse_row, read_table, table_bytes
+from ground.stated_samples import check_stated
 from ground.workspace import write_atomic
 
 READ_STEP = "import: read"
@@ -150,7 +148,7 @@ class _Reader:
                 raise DataError(
                     f"{self.index}: {name}: expected different values, got {value} twice; rename or remove one"
                 )
-        check_samples(info, read_samples(self.source / info.file, info.channels))
+        _check_samples(info, read_samples(self.source / info.file, info.channels))
         self._check_old(info)
         return info
 
@@ -172,28 +170,12 @@ class _Reader:
             )
 
 
-def check_samples(info: RecordingInfo, file: SampleFile) -> None:
-    """Hold a file against what the index states of it.
-
-    Raises:
-        DataError: A channel is missing, there are no samples, or their number or checksum differs.
-    """
-    columns = [file.numbers(name) for name in info.channels]
+def _check_samples(info: RecordingInfo, file: SampleFile) -> None:
+    for name in info.channels:
+        file.numbers(name)
     if not file.n_samples:
         raise DataError(f"{file.path}: expected samples, got none; remove the recording or export it again")
-    if info.n_samples not in {0, file.n_samples}:
-        raise DataError(
-            f"{file.path}: expected {info.n_samples} samples, as n_samples of the index, got {file.n_samples}; "
-            "copy the file again or correct the index"
-        )
-    digest = hashlib.sha256()
-    for column in columns if info.data_sha256 else []:
-        digest.update(np.ascontiguousarray(column, dtype=np.float32).tobytes())
-    if info.data_sha256 and not digest.hexdigest().startswith(info.data_sha256.lower()):
-        raise DataError(
-            f"{file.path}: expected samples with data_sha256 {info.data_sha256}, as in the index, got "
-            f"{digest.hexdigest()[: len(info.data_sha256)]}; copy the file again"
-        )
+    check_stated(info, file)
 
 
 def _copy(source: Path, target: Path) -> bool:

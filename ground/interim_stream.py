@@ -18,6 +18,7 @@ from ground.interim import cut_interim, stretch_borders, stretch_starts, wrong_c
 from ground.recording import PhaseRun, RecordingStream, Stretch
 from ground.recording_files import ANOMALY, INTERIM_KEY, KNOWN_COLUMNS, PHASE, STRETCH, SampleFile
 from ground.recording_index import RecordingInfo
+from ground.stated_samples import check_count
 from ground.synchronise import sample_matrix
 
 BATCH_N = 1 << 16
@@ -77,6 +78,7 @@ def _read(path: Path, info: RecordingInfo, conditions: tuple[str, ...]) -> Itera
             )
             if not file.metadata.num_rows:
                 sample_matrix(info, stored)
+            check_count(info, path, file.metadata.num_rows)
             cutter = _Cutter(info, stored, conditions)
             wanted = [name for name in dict.fromkeys((*info.channels, *KNOWN_COLUMNS)) if name in names]
             for table in _tables(file, wanted, info.channels):

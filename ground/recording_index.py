@@ -148,7 +148,7 @@ def with_identities(row: Mapping[str, str]) -> dict[str, str]:
     return {**row, **filled}
 
 
-def parse_row(row: Mapping[str, str], path: Path) -> RecordingInfo:
+def parse_row(row: Mapping[str, str], path: Path | str) -> RecordingInfo:
     """Type one row.
 
     Args:

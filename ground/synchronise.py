@@ -17,11 +17,11 @@ from ground.recording_index import RecordingInfo
 from ground.tach import pulses_between, tach_pulses
 from ground.timeline import (
     ClockSettings,
+    RateMeter,
     Timeline,
     counted_timeline,
     order_error,
     overlap_error,
-    rate_error,
     segment_error,
     segment_timeline,
     stamped_timeline,
@@ -113,19 +113,60 @@ def make_timeline(info: RecordingInfo, file: SampleFile, gap_tolerance_s: float)
     changes = np.zeros(file.n_samples - 1, dtype=np.bool_)
     if file.has(SEGMENT):
         segment = file.numbers(SEGMENT)
-        _refuse(file, SEGMENT, "numbers from 0 on that never go back", segment_error(segment))
+        check_segments(file, segment)
         changes = np.diff(segment) != 0
     if file.has(TIME):
         time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
-        _refuse(file, TIME, "seconds that increase from row to row", order_error(time_s))
-        rate = f"steps of a rate within {clock.rate_tolerance:.0%} of {clock.rate_hz:g} Hz"
-        _refuse(file, TIME, rate, rate_error(time_s, clock, clock.rate_tolerance))
+        check_stamps(file, time_s)
+        meter = RateMeter(clock)
+        meter.add(np.diff(time_s))
+        check_clock_rate(file, clock, meter)
         return stamped_timeline(time_s, changes, clock)
     if not file.has(SEGMENT):
         return counted_timeline(file.n_samples, clock)
     timeline = segment_timeline(segment, clock)
-    _refuse(file, SEGMENT, "segments that end before the next begins", overlap_error(timeline, clock.rate_hz))
+    check_overlap(file, timeline.first_n, timeline.start_ns, clock)
     return timeline
+
+
+def check_segments(file: SampleFile, segment: NDArray[np.generic], first_row: int = 0) -> None:
+    """Refuse segment numbers (n,), from ``first_row`` of the file on, that are unknown or go back.
+
+    Raises:
+        DataError: They do.
+    """
+    _refuse(file, SEGMENT, "numbers from 0 on that never go back", segment_error(segment, first_row))
+
+
+def check_stamps(file: SampleFile, time_s: NDArray[np.float64], first_row: int = 0) -> None:
+    """Refuse stamps (n,), from ``first_row`` of the file on, that do not increase.
+
+    Raises:
+        DataError: They do not.
+    """
+    _refuse(file, TIME, "seconds that increase from row to row", order_error(time_s, first_row))
+
+
+def check_clock_rate(file: SampleFile, clock: ClockSettings, meter: RateMeter) -> None:
+    """Refuse a file whose stamps tell another rate than the clock.
+
+    Raises:
+        DataError: They do.
+    """
+    expected = f"steps of a rate within {clock.rate_tolerance:.0%} of {clock.rate_hz:g} Hz"
+    _refuse(file, TIME, expected, meter.error(clock.rate_tolerance))
+
+
+def check_overlap(
+    file: SampleFile, first_n: NDArray[np.int64], start_ns: NDArray[np.int64], clock: ClockSettings, first_row: int = 0
+) -> None:
+    """Refuse segments that end after the next one begins; the arguments are those of ``overlap_error``.
+
+    Raises:
+        DataError: They do.
+    """
+    got = overlap_error(first_n, start_ns, clock.rate_hz, first_row)
+    _refuse(file, SEGMENT, "segments that end before the next begins", got)
 
 
 def sample_matrix(info: RecordingInfo, file: SampleFile) -> NDArray[np.float32]:

@@ -31,6 +31,15 @@ def tach_pulses(file: SampleFile, first_n: NDArray[np.int64]) -> dict[str, NDArr
     return {shaft: found[~np.isin(found, first_n)] for shaft, found in pulses.items()}
 
 
+def tach_levels(file: SampleFile) -> list[tuple[str, str, NDArray[np.generic]]]:
+    """The shafts of a file that have a tachometer, its column, and the levels (n,) in it.
+
+    Raises:
+        DataError: A column holds no numbers.
+    """
+    return [(shaft, name, file.numbers(name)) for shaft, name in _columns(file)]
+
+
 def marked_pulses(file: SampleFile) -> dict[str, NDArray[np.int64]]:
     """The same of an interim file, or of a part of one: each sample that is marked is a pulse, whatever precedes it."""
     return {shaft: np.flatnonzero(file.numbers(name)) for shaft, name in _columns(file)}

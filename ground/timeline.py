@@ -94,47 +94,59 @@ class ClockSettings:
         return SLOW_RATE_TOLERANCE if self.is_slow else RATE_TOLERANCE
 
 
-def order_error(time_s: NDArray[np.float64]) -> str:
-    """What is wrong with the order of the stamps (n,), or nothing: each must be known and later than the one before."""
+def order_error(time_s: NDArray[np.float64], first_row: int = 0) -> str:
+    """What is wrong with the order of the stamps (n,), or nothing: each must be known and later than the one before.
+
+    The first of them is that of ``first_row`` of its file.
+    """
     unknown = np.flatnonzero(~np.isfinite(time_s))
     if unknown.size:
-        return f"{time_s[unknown[0]]} in row {unknown[0]}"
+        return f"{time_s[unknown[0]]} in row {first_row + unknown[0]}"
     late = np.flatnonzero(np.diff(time_s) <= 0.0)
     if not late.size:
         return ""
     row = int(late[0]) + 1
-    return f"{float(time_s[row])!r} after {float(time_s[row - 1])!r} in row {row} ({late.size} such rows)"
+    return f"{float(time_s[row])!r} after {float(time_s[row - 1])!r} in row {first_row + row} ({late.size} such rows)"
 
 
 def rate_error(time_s: NDArray[np.float64], clock: ClockSettings, tolerance: float) -> str:
     """What is wrong with the rate by the stamps, or nothing: it may be off the stated one by ``tolerance``, a share."""
-    measured_hz = _measured_rate_hz(time_s, clock)
-    if abs(measured_hz / clock.rate_hz - 1.0) <= tolerance:
-        return ""
-    return f"{measured_hz:.6g} Hz"
+    meter = RateMeter(clock)
+    meter.add(np.diff(time_s))
+    return meter.error(tolerance)
 
 
-def segment_error(segment: NDArray[np.generic]) -> str:
-    """What is wrong with the segment numbers (n,), or nothing: known, from 0 on, never going back."""
+def segment_error(segment: NDArray[np.generic], first_row: int = 0) -> str:
+    """What is wrong with the segment numbers (n,), or nothing: known, from 0 on, never going back.
+
+    The first of them is that of ``first_row`` of its file.
+    """
     numbers = np.asarray(segment, dtype=np.float64)
     bad = np.flatnonzero(~(numbers >= 0.0) | (numbers != np.floor(numbers)))
     if bad.size:
-        return f"{numbers[bad[0]]} in row {bad[0]}"
+        return f"{numbers[bad[0]]} in row {first_row + bad[0]}"
     back = np.flatnonzero(np.diff(numbers) < 0.0)
     if not back.size:
         return ""
     row = int(back[0]) + 1
-    return f"{int(numbers[row])} after {int(numbers[row - 1])} in row {row}"
+    return f"{int(numbers[row])} after {int(numbers[row - 1])} in row {first_row + row}"
 
 
-def overlap_error(timeline: Timeline, rate_hz: float) -> str:
-    """What is wrong with the segments' period, or nothing: no segment may begin before the one before has ended."""
-    length_ns = [samples_ns(int(n), rate_hz) for n in np.diff(timeline.first_n)]
-    overlap_ns = timeline.start_ns[:-1] + np.array(length_ns, dtype=np.int64) - timeline.start_ns[1:]
+def overlap_error(first_n: NDArray[np.int64], start_ns: NDArray[np.int64], rate_hz: float, first_row: int = 0) -> str:
+    """What is wrong with the segments' period, or nothing: no segment may begin before the one before has ended.
+
+    Args:
+        first_n: (n,) rows at which segments begin, from ``first_row`` of the file on.
+        start_ns: (n,) source times of these.
+        rate_hz: Samples a second.
+        first_row: The row of the file from which the others are counted.
+    """
+    length_ns = [samples_ns(int(n), rate_hz) for n in np.diff(first_n)]
+    overlap_ns = start_ns[:-1] + np.array(length_ns, dtype=np.int64) - start_ns[1:]
     if not overlap_ns.size or overlap_ns.max() <= samples_ns(1, rate_hz):
         return ""
     worst = int(np.argmax(overlap_ns))
-    return f"one that begins {overlap_ns[worst] / NS_PER_S:.6g} s too early in row {timeline.first_n[worst + 1]}"
+    return f"one that begins {overlap_ns[worst] / NS_PER_S:.6g} s too early in row {first_row + first_n[worst + 1]}"
 
 
 def counted_timeline(n_samples: int, clock: ClockSettings) -> Timeline:
@@ -207,18 +219,51 @@ def _borders(changes: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _measured_rate_hz(time_s: NDArray[np.float64], clock: ClockSettings) -> float:
+    meter = RateMeter(clock)
+    meter.add(np.diff(time_s))
+    return meter.rate_hz
+
+
+class RateMeter:
     """The mean rate between gaps; by the median step where every step looks like a gap, as at a quite wrong rate.
 
     Of slow values, a step over a skipped sample counts as two.
     """
-    steps = np.diff(time_s)
-    if not steps.size:
-        return clock.rate_hz
-    within = steps[steps <= clock.longest_step_s]
-    if clock.is_slow:
-        within = within / np.maximum(np.round(within * clock.rate_hz), 1.0)
-    step = float(np.mean(within)) if within.size else float(np.median(steps))
-    return 1.0 / step if step > 0.0 else float("inf")
+
+    def __init__(self, clock: ClockSettings) -> None:
+        self._clock = clock
+        self._sum_s = 0.0
+        self._n = 0
+        self._median_s = 0.0
+
+    def add(self, steps: NDArray[np.float64]) -> None:
+        """Measure steps (n,) between stamps, in seconds."""
+        within = steps[steps <= self._clock.longest_step_s]
+        if self._clock.is_slow:
+            within = within / np.maximum(np.round(within * self._clock.rate_hz), 1.0)
+        self._sum_s += float(np.sum(within))
+        self._n += within.size
+        if steps.size and not self._n:
+            self._median_s = float(np.median(steps))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether no step so far was one between neighbours."""
+        return not self._n
+
+    @property
+    def rate_hz(self) -> float:
+        """The rate by what was added; the stated one where that is nothing."""
+        if not self._n and not self._median_s:
+            return self._clock.rate_hz
+        step_s = self._sum_s / self._n if self._n else self._median_s
+        return 1.0 / step_s if step_s > 0.0 else float("inf")
+
+    def error(self, tolerance: float) -> str:
+        """What is wrong with the rate, or nothing: it may be off the stated one by ``tolerance``, a share."""
+        if abs(self.rate_hz / self._clock.rate_hz - 1.0) <= tolerance:
+            return ""
+        return f"{self.rate_hz:.6g} Hz"
 
 
 def _largest_error_s(time_s: NDArray[np.float64], first_n: NDArray[np.int64], rate_hz: float) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
+from typing import Final
 from urllib.parse import unquote
 
 from ground.bulk.store import Store
@@ -20,6 +21,8 @@ LONGEST_ID = 120
 _NO_NAME_SIGNS = re.compile(r"[^A-Za-z0-9._-]+")
 _KEY = re.compile(r"([A-Za-z0-9_]+)=(.+)")
 _NAME_DIGITS = 8
+_FILLED_HERE: Final = {"recording_id", "file", "channels", "signal_units"}
+_FILLED_BY_FOLDERS: Final = ({field.name for field in fields(RecordingInfo)} | {"speed_rpm"}) - _FILLED_HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A recording that was left out, and why."""
+    """A recording that was left out, and why.
+
+    Attributes:
+        recording_id: Its name; the path of a file that has none.
+        text: What was expected, what came, and what to do.
+        is_unreached: Whether a store or a machine failed: nothing is known to be wrong with the recording.
+    """
 
     recording_id: str
     text: str
+    is_unreached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +59,32 @@ class Listing:
     """What a store holds.
 
     Attributes:
+        landmark: A file of the store: who does not see it does not see the store.
         sources: Its recordings, in the order of the index or of their identities.
         failures: Recordings that cannot be described.
         unread: Files that are no recordings.
     """
 
+    landmark: str
     sources: tuple[Source, ...]
     failures: tuple[Failure, ...] = ()
     unread: tuple[str, ...] = ()
 
 
-def list_recordings(store: Store, spec: FeatureSpec) -> Listing:
+def list_recordings(store: Store, spec: FeatureSpec, *, besides: Collection[str] = ()) -> Listing:
     """The recordings of a store.
 
     Args:
         store: Holds ``recordings.csv``, or a dataset whose folders say whose the files are.
         spec: Tells rate, channels and units of the files of a dataset.
+        besides: Files that are left alone.
 
     Raises:
         DataError: The store or its index cannot be read, or it has neither index nor dataset.
     """
     if store.has(INDEX_NAME):
-        return Listing(tuple(Source(info) for info in _index_of(store)))
-    listing = _dataset(store, spec)
+        return Listing(INDEX_NAME, tuple(Source(info) for info in _index_of(store)))
+    listing = _dataset(store, spec, besides)
     if not listing.sources and not listing.failures:
         raise DataError(
             f"{store}: expected {INDEX_NAME}, or files in folders aircraft=A/engine=E/flight=F, got "
@@ -106,10 +119,11 @@ def _index_of(store: Store) -> tuple[RecordingInfo, ...]:
             raise DataError(str(error).replace(folder, str(store))) from error
 
 
-def _dataset(store: Store, spec: FeatureSpec) -> Listing:
+def _dataset(store: Store, spec: FeatureSpec, besides: Collection[str]) -> Listing:
     groups: dict[tuple[str, ...], list[str]] = {}
     failures, unread = [], []
-    for file in store.files():
+    files = [file for file in store.files() if file.name not in besides]
+    for file in files:
         if not _is_data(file.name):
             unread += [] if _is_note(file.name) else [file.name]
         elif identity := _identity(_keys(file.name)):
@@ -122,7 +136,8 @@ def _dataset(store: Store, spec: FeatureSpec) -> Listing:
             sources.append(_source(store, names, spec))
         except DataError as error:
             failures.append(Failure(_id_of(_keys(names[0])), str(error)))
-    return Listing(tuple(sources), tuple(failures), tuple(unread))
+    landmark = files[0].name if files else ""
+    return Listing(landmark, tuple(sources), tuple(failures), tuple(unread))
 
 
 def _nameless(store: Store, name: str) -> Failure:
@@ -132,6 +147,8 @@ def _nameless(store: Store, name: str) -> Failure:
 
 def _source(store: Store, names: Sequence[str], spec: FeatureSpec) -> Source:
     keys = _keys(names[0])
+    for name in names[1:]:
+        _check_alike(store, names[0], name)
     row = {
         "unit_id": "_".join(keys[name] for name in IDENTITY_COLUMNS[:2]),
         "sampling_rate_hz": repr(spec.sampling_rate_hz),
@@ -142,10 +159,21 @@ def _source(store: Store, names: Sequence[str], spec: FeatureSpec) -> Source:
         "channels": "0",
         "signal_units": "",
     }
-    info = parse_row(row, store.path_of("") if store.is_local else Path(str(store)))
+    info = parse_row(row, str(store))
     channels = tuple(channel.name for channel in spec.channels)
     units = tuple(channel.unit for channel in spec.channels)
     return Source(replace(info, channels=channels, signal_units=units), tuple(names))
+
+
+def _check_alike(store: Store, first: str, name: str) -> None:
+    """Files of one recording are one signal: what folders say of it holds for all of it."""
+    expected, found = _keys(first), _keys(name)
+    for key in sorted(_FILLED_BY_FOLDERS):
+        if expected.get(key) != found.get(key):
+            raise DataError(
+                f"{store.where(name)}: {key}: expected {expected.get(key, 'none')}, as of {first}, for a file of the "
+                f"same flight, got {found.get(key, 'none')}; correct it, or make it a flight of its own"
+            )
 
 
 def _keys(name: str) -> dict[str, str]:

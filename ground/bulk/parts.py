@@ -23,6 +23,8 @@ from ground.workspace import write_atomic
 
 SCHEMA = 1
 MANIFEST = "manifest.jsonl"
+TABLE = "table.new"
+"""What the parts are joined to, until it goes to its place; removed with whatever else a killed run left."""
 _SUFFIX = ".parquet"
 
 
@@ -71,6 +73,13 @@ class PartsFolder:
         self._folder = folder
         self._kept = kept
         self._manifest = manifest
+        self.stays = False
+        """Whether the folder stays after a block that ends well, for a run that does the rest."""
+
+    @property
+    def table(self) -> Path:
+        """The file that the parts are joined to."""
+        return self._folder / TABLE
 
     def stamp_of(self, info: RecordingInfo) -> str:
         """What a recording's files must be for its part to stand; empty where it has none."""
@@ -112,7 +121,7 @@ class PartsFolder:
 
 @contextmanager
 def opened_parts(folder: Path, context: RunContext) -> Iterator[PartsFolder]:
-    """The parts beside an output; the folder is gone after a block that ends well, and stays after any other.
+    """The parts beside an output; the folder stays after a block that does not end well, or asks for it.
 
     Args:
         folder: Made where it is missing; parts of another context in it are removed.
@@ -129,9 +138,12 @@ def opened_parts(folder: Path, context: RunContext) -> Iterator[PartsFolder]:
         lines = [_line(asdict(context)), *(_line(asdict(part)) for part in kept.values())]
         write_atomic(folder / MANIFEST, "".join(lines).encode())
         with (folder / MANIFEST).open("a", encoding="utf-8") as manifest:
-            yield PartsFolder(folder, kept, manifest)
-        shutil.rmtree(folder)
+            parts = PartsFolder(folder, kept, manifest)
+            yield parts
+        if not parts.stays:
+            shutil.rmtree(folder)
     finally:
+        (folder / TABLE).unlink(missing_ok=True)
         _remove_empty(folder)
         lock.close()
 

@@ -3,53 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
-from edge_agent.journal_segment import sync_folder
 from ground.batch import ModelSource, known_units, load_signed
+from ground.batch_record import SUFFIX, FilePrint, print_of
 from ground.batch_table import ResultsWriter
 from ground.bulk.listing import Failure, Listing, Source, list_recordings
 from ground.bulk.model_files import ModelFiles
 from ground.bulk.parts import KeptPart, PartsFolder, RunContext, opened_parts
 from ground.bulk.store import Store
-from ground.bulk.work import Answer, AssessWork, Made, Platform
+from ground.bulk.target import Target
+from ground.bulk.work import Answer, AssessWork, Made
 from ground.engine import Done, Engine, Lost, in_order
 from ground.errors import DataError
 from ground.progress import Progress
-from ground.workspace import replaced
+from ground.worker_platform import Platform, vector_units
 
-PARTS = ".parts"
 _LISTING = "recordings found"
+_MOST_UNREACHED = 20
+"""So many recordings that no worker could fetch are no accident of single ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport:
     """What a batch run did.
 
     Attributes:
         recordings: Recordings assessed.
         resumed: Of these, the ones that an earlier run had done.
+        empty: Of these, the ones that gave no window: they are shorter than one.
         assessments: Windows answered.
         alarms: Alarms raised.
         failures: Recordings left out, with the reason.
         unread: Files of a dataset that are no recordings.
+        table: What tells the table from another one.
     """
 
     recordings: int
     resumed: int
+    empty: tuple[str, ...]
     assessments: int
     alarms: int
     failures: tuple[Failure, ...]
     unread: tuple[str, ...]
+    table: FilePrint
 
 
 def run_batch(source: ModelSource, data: str, output: str, *, progress: Progress, engine: Engine) -> BatchReport:
     """Assess every recording of a store; an interim recording is never in memory as a whole.
 
-    A run that was ended before its time is gone on with by the same call: what is done is kept beside the output, in
-    ``.<name>.parts``, or in the working folder where the output is in an object store.
+    A run that was ended before its time, or left recordings out, is gone on with by the same call: what is done is kept
+    beside the output, in ``.<name>.parts``, or in the working folder where the output is in an object store.
 
     Args:
         source: The signed model.
@@ -61,85 +66,78 @@ def run_batch(source: ModelSource, data: str, output: str, *, progress: Progress
     Raises:
         BundleError: The model is refused.
         ConfigError: Another run works on the same output.
-        DataError: No recordings, states of units that cannot be read, none could be read, or workers are missing.
+        DataError: No recordings, states of units that cannot be read, none could be read, workers are missing, or a
+            store failed again and again.
         OSError: The disk refuses.
     """
+    target = Target.of(output)
+    target.store.check()
     model = load_signed(source)
     known_units(source.units)
     store = Store.of(data)
     progress(_LISTING, 0, 1)
-    listing = list_recordings(store, model.spec)
+    listing = list_recordings(store, model.spec, besides=_results_in(store, target))
     progress(_LISTING, len(listing.sources), len(listing.sources))
-    work = AssessWork(ModelFiles.read(source), store, Platform.here())
-    context = RunContext(model=work.model.digest, bundle_digest=model.bundle_digest, platform=str(work.platform))
-    target = _Target.of(output)
-    with opened_parts(target.parts, context) as parts, ExitStack() as stack:
-        path = stack.enter_context(replaced(target.local))
-        writer = stack.enter_context(ResultsWriter(path))
-        run = _Run(parts, listing, writer, progress)
-        answers = engine.each(work, run.items(), where=str(store), progress=progress)
-        run.take(stack.enter_context(closing(answers)))
-        report = run.report(store)
-        stack.close()
-        target.deliver()
+    units = vector_units()
+    work = AssessWork(model=ModelFiles.read(source), store=store, landmark=listing.landmark, vector_units=units)
+    context = RunContext(
+        model=work.model.digest, bundle_digest=model.bundle_digest, platform=f"{Platform.here()}, {units}"
+    )
+    with opened_parts(target.parts, context) as parts:
+        run = _Run(parts, listing, store, progress)
+        with (
+            ResultsWriter(parts.table) as writer,
+            closing(engine.each(work, run.items(), where=str(store), progress=progress)) as answers,
+        ):
+            run.take(answers, writer)
+        report = run.report(print_of(parts.table))
+        target.deliver(parts.table)
+        parts.stays = bool(report.failures)
     return report
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """Where the results go, by way of a file of this machine."""
-
-    store: Store
-    name: str
-    local: Path
-    parts: Path
-
-    @classmethod
-    def of(cls, output: str) -> _Target:
-        is_remote = "://" in output
-        base, mark, options = output.partition("?") if is_remote else (str(Path(output).absolute()), "", "")
-        folder, _, name = base.rpartition("/")
-        store = Store.of(folder + mark + options)
-        if not name or (store.is_local and store.path_of(name).is_dir()):
-            raise DataError(f"--output: expected the name of a file, got {output}; add one")
-        parts = (Path.cwd() if is_remote else Path(store.url)) / f".{name}{PARTS}"
-        return cls(store, name, parts / name if is_remote else store.path_of(name), parts)
-
-    def deliver(self) -> None:
-        """Bring a finished file to where it belongs."""
-        if self.store.is_local:
-            sync_folder(self.local.parent)
-        else:
-            self.store.put(self.local, self.name)
+def _results_in(store: Store, target: Target) -> tuple[str, ...]:
+    """Names in a store of what this run, and those before it, wrote there."""
+    root, place = store.url.rstrip("/"), f"{target.store.url.rstrip('/')}/{target.name}"
+    if not place.startswith(f"{root}/"):
+        return ()
+    name = place[len(root) + 1 :]
+    return (name, f"{name}{SUFFIX}")
 
 
 class _Run:
     """Keeps parts as they come, and joins them in their order."""
 
-    def __init__(self, parts: PartsFolder, listing: Listing, writer: ResultsWriter, progress: Progress) -> None:
+    def __init__(self, parts: PartsFolder, listing: Listing, store: Store, progress: Progress) -> None:
         self._parts = parts
         self._listing = listing
-        self._writer = writer
+        self._store = store
         self._progress = progress
         self._failures = list(listing.failures)
-        self._recordings = self._resumed = self._assessments = self._alarms = 0
+        self._empty: list[str] = []
+        self._recordings = self._resumed = self._assessments = self._alarms = self._unreached = 0
 
     def items(self) -> Iterator[tuple[Source, str]]:
         """The recordings, and the stamps of those that have a part already."""
         return ((source, self._parts.stamp_of(source.info)) for source in self._listing.sources)
 
-    def take(self, answers: Iterator[Done[Answer]]) -> None:
-        """Keep what comes, and add to the table what is due."""
+    def take(self, answers: Iterator[Done[Answer]], writer: ResultsWriter) -> None:
+        """Keep what comes, and add to the table what is due.
+
+        Raises:
+            DataError: A store failed again and again.
+        """
         for each in in_order(map(self._kept, self._counted(answers))):
             if isinstance(each, KeptPart):
-                self._writer.add(self._parts.path_of(each.sha256))
+                writer.add(self._parts.path_of(each.sha256))
                 self._recordings += 1
+                self._empty += [] if each.assessments else [each.recording_id]
                 self._assessments += each.assessments
                 self._alarms += each.alarms
             elif isinstance(each, Failure):
                 self._failures.append(each)
 
-    def report(self, store: Store) -> BatchReport:
+    def report(self, table: FilePrint) -> BatchReport:
         """What was done.
 
         Raises:
@@ -147,10 +145,11 @@ class _Run:
         """
         if not self._recordings:
             why = self._failures[0].text if self._failures else "add some"
-            raise DataError(f"{store}: expected a readable recording, got none; {why}")
+            raise DataError(f"{self._store}: expected a readable recording, got none; {why}")
         return BatchReport(
-            self._recordings, self._resumed, self._assessments, self._alarms,
-            tuple(self._failures), self._listing.unread,
+            recordings=self._recordings, resumed=self._resumed, empty=tuple(self._empty),
+            assessments=self._assessments, alarms=self._alarms, failures=tuple(self._failures),
+            unread=self._listing.unread, table=table,
         )  # fmt: skip
 
     def _counted(self, answers: Iterator[Done[Answer]]) -> Iterator[Done[Answer]]:
@@ -168,6 +167,15 @@ class _Run:
         if isinstance(answer, Lost):
             return Done(done.index, Failure(info.recording_id, f"{info.recording_id}: {answer.text}"))
         if isinstance(answer, Failure):
+            self._count_unreached(answer)
             return Done(done.index, answer)
         self._resumed += 1
         return Done(done.index, self._parts.kept(info))
+
+    def _count_unreached(self, failure: Failure) -> None:
+        self._unreached += failure.is_unreached
+        if self._unreached > _MOST_UNREACHED:
+            raise DataError(
+                f"{self._store}: expected to fetch the recordings, got {self._unreached} that could not be; the last "
+                f"one: {failure.text}; then run the same command again: it goes on"
+            )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
+import secrets
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,13 +15,12 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import fs
 
-from ground.errors import DataError
+from ground.bulk.urls import HELP, SCHEME, line_of, local_path, plain
+from ground.errors import DataError, GroundError, StoreError
 
 _CHUNK_BYTES = 4 << 20
-_SCHEME = "://"
-_LOGIN = re.compile(r"://[^/]*@")
-_LOCAL = "file://"
-_HELP = "see docs/how-to/batch.md"
+_MOST_COPIED_BYTES = 5 << 30
+"""S3 copies no larger object in one piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,26 @@ class Store:
 
     @classmethod
     def of(cls, text: str) -> Store:
-        """The store that a user names by path or URL."""
-        if _SCHEME not in text:
-            return cls(str(Path(text).absolute()))
-        return cls(text.removeprefix(_LOCAL)) if text.startswith(f"{_LOCAL}/") else cls(text.rstrip("/"))
+        """The store that a user names by path or URL.
+
+        Raises:
+            DataError: A URL without a bucket or a host.
+        """
+        path = local_path(text)
+        if path is not None:
+            return cls(str(path))
+        url = text.rstrip("/")
+        if SCHEME not in url:
+            raise DataError(f"{plain(text)}: expected a URL such as s3://bucket/folder, got no bucket; add it")
+        return cls(url)
 
     @property
     def is_local(self) -> bool:
         """Whether it is a folder of this machine."""
-        return _SCHEME not in self.url
+        return SCHEME not in self.url
 
     def __str__(self) -> str:
-        return _plain(self.url)
+        return plain(self.url)
 
     def where(self, name: str) -> str:
         """A file's place, for people."""
@@ -104,13 +112,31 @@ class Store:
 
         Raises:
             DataError: It is missing, or cannot be read.
+            StoreError: The store does not answer, or the disk of this machine takes no more.
         """
-        with self._read(name), target.open("wb") as sink:
-            for chunk in self._chunks(name):
-                sink.write(chunk)
+        try:
+            with target.open("wb") as sink:
+                for chunk in self._chunks(name):
+                    sink.write(chunk)
+        except OSError as error:
+            raise StoreError(
+                f"{target}: expected to keep {self.where(name)} there while it is read, got {line_of(error)}; "
+                "make room, or set TMPDIR"
+            ) from error
+
+    def check(self) -> None:
+        """Whether there is such a kind of store, before hours of work.
+
+        Raises:
+            DataError: Neither pyarrow nor fsspec knows it.
+        """
+        _opened(self.url)
 
     def put(self, source: Path, name: str) -> None:
-        """Copy a file of this machine into the store; it is there when it is whole.
+        """Copy a file of this machine into the store; it takes its place when it is there as a whole.
+
+        An object above 5 GiB is written to its place on S3, which renames none so large: what was there is lost where
+        that is interrupted, and half a one is removed.
 
         Raises:
             DataError: The store does not take it.
@@ -119,11 +145,19 @@ class Store:
             system, root = _opened(self.url)
             if self.is_local:
                 Path(root).mkdir(parents=True, exist_ok=True)
-            with source.open("rb") as stream, system.open_output_stream(f"{root}/{name}") as sink:
-                while chunk := stream.read(_CHUNK_BYTES):
-                    sink.write(chunk)
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{self.where(name)}: expected to write it, got {_line(error)}; {_HELP}") from error
+            place = f"{root}/{name}"
+            is_copied = system.type_name != "s3" or source.stat().st_size <= _MOST_COPIED_BYTES
+            new = f"{root}/.{secrets.token_hex(8)}.new" if is_copied else place
+            with _removed_on_error(system, new):
+                _upload(system, source, new)
+                if is_copied:
+                    _move(system, new, place)
+            _check_size(system, source, place)
+        except GroundError:
+            raise
+        except Exception as error:  # file systems of fsspec raise classes of their own
+            got = line_of(error, self.url)
+            raise DataError(f"{self.where(name)}: expected to write it, got {got}; {HELP}") from error
 
     def stamp(self, names: Sequence[str]) -> str:
         """What tells whether files have changed: their digest, or in a store its word on size and time of each.
@@ -148,37 +182,76 @@ class Store:
         digest = hashlib.sha256()
         for name in names:
             content = hashlib.sha256()
-            with self._read(name):
-                for chunk in self._chunks(name):
-                    content.update(chunk)
+            for chunk in self._chunks(name):
+                content.update(chunk)
             digest.update(repr((name, content.hexdigest())).encode())
         return f"sha256:{digest.hexdigest()}"
 
     def _chunks(self, name: str) -> Iterator[bytes]:
-        system, root = _opened(self.url)
-        with system.open_input_stream(f"{root}/{name}") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                yield chunk
+        with self._read(name):
+            system, root = _opened(self.url)
+            with system.open_input_stream(f"{root}/{name}", compression=None) as stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    yield chunk
 
     @contextmanager
     def _read(self, name: str) -> Iterator[None]:
         try:
             yield
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{self.where(name)}: expected to read it, got {_line(error)}; check the path") from error
+        except GroundError:
+            raise
+        except Exception as error:  # file systems of fsspec raise classes of their own
+            is_its_own = self.is_local or isinstance(error, FileNotFoundError | PermissionError)
+            got = line_of(error, self.url)
+            if is_its_own:
+                raise DataError(f"{self.where(name)}: expected to read it, got {got}; check the path") from error
+            raise StoreError(
+                f"{self.where(name)}: expected the store to give it, got {got or type(error).__name__}; check the store"
+            ) from error
+
+
+def _upload(system: Any, source: Path, place: str) -> None:
+    with source.open("rb") as stream, system.open_output_stream(place, compression=None) as sink:
+        shutil.copyfileobj(stream, sink, _CHUNK_BYTES)
+    _check_size(system, source, place)
+
+
+@contextmanager
+def _removed_on_error(system: Any, place: str) -> Iterator[None]:
+    # To close a stream commits what was written: after an error that is half an object.
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            system.delete_file(place)
+        raise
+
+
+def _check_size(system: Any, source: Path, place: str) -> None:
+    expected, found = source.stat().st_size, system.get_file_info(place).size
+    if found != expected:
+        raise OSError(f"{found} of {expected} bytes")
+
+
+def _move(system: Any, place: str, target: str) -> None:
+    try:
+        system.move(place, target)
+    except NotImplementedError:
+        system.copy_file(place, target)
+        system.delete_file(place)
 
 
 @lru_cache(maxsize=8)
 def _opened(url: str) -> tuple[Any, str]:
-    if _SCHEME not in url:
+    if SCHEME not in url:
         return fs.LocalFileSystem(), url
     try:
         return _system_of(url)
     except (pa.ArrowException, ImportError, ValueError, OSError) as error:
-        scheme = url.partition(_SCHEME)[0]
+        scheme = url.partition(SCHEME)[0]
         raise DataError(
-            f"{_plain(url)}: expected a path, or a URL of a store that pyarrow or fsspec knows, "
-            f"got {scheme}: {_line(error)}; {_HELP}"
+            f"{plain(url)}: expected a path, or a URL of a store that pyarrow or fsspec knows, "
+            f"got {scheme}: {line_of(error, url)}; {HELP}"
         ) from error
 
 
@@ -190,12 +263,3 @@ def _system_of(url: str) -> tuple[Any, str]:
             raise
         system, root = fs.FileSystem.from_uri(f"fsspec+{url}")
     return system, root.rstrip("/")
-
-
-def _plain(url: str) -> str:
-    """A URL without what may be a secret: a name and password, and what follows a question mark."""
-    return _LOGIN.sub(_SCHEME, url.partition("?")[0])
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()).removesuffix(".")[:300]

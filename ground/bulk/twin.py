@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +10,15 @@ from pathlib import Path
 from edge_agent.frame import Frame
 from edge_agent.frame_file import write_blocks
 from edge_agent.wire import encode_frame
-from ground.bulk.fetching import at_hand
+from ground.bulk.failures import failure_of
+from ground.bulk.fetching import Local, at_hand
 from ground.bulk.listing import Failure, Source, files_of, list_recordings
 from ground.bulk.store import Store
-from ground.errors import DataError, GroundError
+from ground.errors import DataError
 from ground.frames import frames_for
 from ground.progress import Progress
 from ground.publish import Broker, PublishReport, publish_flights
-from ground.recordings import stream_recording
+from ground.recordings import Recording, RecordingStream, stream_recording
 from shared_features.spec import FeatureSpec
 
 
@@ -46,10 +48,14 @@ class Twin:
         store = Store.of(data)
         listing = list_recordings(store, spec)
         known = {source.info.recording_id: source for source in listing.sources}
-        missing = [name for name in names if name not in known]
+        failures = [each for each in listing.failures if not names or each.recording_id in names]
+        missing = set(names) - set(known) - {each.recording_id for each in failures}
         if missing:
-            raise DataError(f"{store}: expected recordings {', '.join(missing)}, got none of that name; correct it")
-        return cls(spec, store, tuple(known[name] for name in names or known), list(listing.failures))
+            raise DataError(
+                f"{store}: expected recordings {', '.join(sorted(missing))}, got none of that name; correct it"
+            )
+        asked = [name for name in dict.fromkeys(names or known) if name in known]
+        return cls(spec, store, tuple(known[name] for name in asked), failures)
 
     def to_broker(self, broker: Broker, *, speed: float, progress: Progress) -> PublishReport:
         """Publish the recordings one after the other.
@@ -80,11 +86,16 @@ class Twin:
         progress("replay", len(self.sources), len(self.sources))
 
     def _frames(self, source: Source) -> Iterator[Frame]:
+        """The frames of a recording; none where it cannot be read to its end, as a batch leaves it out as a whole."""
         try:
             with at_hand(self.store, source.info, files_of(self.store, source)) as local:
-                recording = stream_recording(
-                    local.folder, local.info, conditions=self.spec.speeds, piece_n=self.spec.record_n
-                )
+                recording = self._opened(local)
+                if isinstance(recording, RecordingStream):
+                    deque(frames_for(self.spec, recording), maxlen=0)
+                    recording = self._opened(local)
                 yield from frames_for(self.spec, recording)
-        except GroundError as error:
-            self.failures.append(Failure(source.info.recording_id, str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever a decoder or a store raises, it ends one recording only
+            self.failures.append(failure_of(self.store, source, error))
+
+    def _opened(self, local: Local) -> Recording | RecordingStream:
+        return stream_recording(local.folder, local.info, conditions=self.spec.speeds, piece_n=self.spec.record_n)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import platform
+import socket
 import threading
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
+from functools import partial
 
 from edge_agent.detector import LoadedModel
+from edge_agent.errors import AgentError
 from edge_agent.unit_store import FixedUnits
 from ground.batch import assess_recording, known_units, load_signed
 from ground.batch_table import Part, make_part
+from ground.bulk.failures import failure_of
 from ground.bulk.fetching import at_hand
 from ground.bulk.listing import Failure, Source, files_of
 from ground.bulk.model_files import ModelFiles
+from ground.bulk.patience import patiently
 from ground.bulk.store import Store
-from ground.errors import DataError, GroundError
+from ground.errors import DataError
 from ground.recordings import stream_recording
-
-_PACKAGES = ("enginear-ground", "numpy", "onnxruntime", "pyarrow")
+from ground.worker_platform import vector_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,59 +39,45 @@ class Unchanged:
 Answer = Made | Unchanged | Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """What results depend on beside model and recordings: the libraries, and the kind of machine."""
-
-    versions: tuple[tuple[str, str], ...]
-    machine: str
-
-    @classmethod
-    @cache
-    def here(cls) -> Platform:
-        """This process's."""
-        return cls(tuple((name, version(name)) for name in _PACKAGES), platform.machine())
-
-    def __str__(self) -> str:
-        return ", ".join((*(f"{name} {number}" for name, number in self.versions), self.machine))
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssessWork:
     """Assesses recordings of a store with one model; goes to the workers.
 
     Attributes:
         model: The model.
         store: Where the recordings lie; every worker must see it under this name.
-        platform: That of the process that asks.
+        landmark: A file of the store; who does not see it does not see the store.
+        vector_units: Of the processor of the process that asks: by these onnxruntime chooses how it computes.
     """
 
     model: ModelFiles
     store: Store
-    platform: Platform
+    landmark: str
+    vector_units: str
 
     def __call__(self, source: Source, stamp: str) -> Answer:
-        """The results of a recording, unless its files have ``stamp``.
+        """The results of a recording, unless its files have ``stamp``; whatever is wrong with it is told.
 
         Raises:
-            DataError: Another platform than the asking process's: results could differ from its.
+            DataError: This process can do no recording: another kind of processor than the asking one's, no sight of
+                the store, or a model that it refuses.
         """
         desk = _desk_of(self)
-        info = source.info
         try:
-            files = files_of(self.store, source)
-            found = self.store.stamp(files)
-            if found == stamp:
-                return Unchanged()
-            with _TURN, at_hand(self.store, info, files) as local:
-                spec = desk.model.spec
-                recording = stream_recording(local.folder, local.info, conditions=spec.speeds, piece_n=spec.record_n)
-                return Made(make_part(info.recording_id, assess_recording(desk.model, recording, desk.units)), found)
-        except GroundError as error:
-            return Failure(info.recording_id, str(error))
-        except MemoryError:
-            where = self.store.where(info.file)
-            return Failure(info.recording_id, f"{where}: expected to fit into memory, got more; preprocess it first")
+            return patiently(partial(self._answer, desk, source, stamp))
+        except Exception as error:  # noqa: BLE001 - whatever a decoder or a store raises, it ends one recording only
+            return failure_of(self.store, source, error)
+
+    def _answer(self, desk: _Desk, source: Source, stamp: str) -> Answer:
+        info = source.info
+        files = files_of(self.store, source)
+        found = self.store.stamp(files)
+        if found == stamp:
+            return Unchanged()
+        with _TURN, at_hand(self.store, info, files) as local:
+            spec = desk.model.spec
+            recording = stream_recording(local.folder, local.info, conditions=spec.speeds, piece_n=spec.record_n)
+            return Made(make_part(info.recording_id, assess_recording(desk.model, recording, desk.units)), found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +89,40 @@ class _Desk:
 
 
 _DESKS: dict[str, _Desk] = {}
+_SEEN: set[tuple[Store, str]] = set()
 _TURN = threading.Lock()
 """A session serves one thread; workers of a cluster may have several."""
 
 
 def _desk_of(work: AssessWork) -> _Desk:
-    digest, here = work.model.digest, Platform.here()
-    if here != work.platform:
-        raise DataError(f"worker: expected {work.platform}, got {here}; install the same on every machine")
+    digest = work.model.digest
     with _TURN:
+        _check_worker(work)
         if digest not in _DESKS:
-            with work.model.unpacked() as source:
-                # One model at a time: a cluster lives longer than a run.
-                _DESKS.clear()
-                _DESKS[digest] = _Desk(load_signed(source), known_units(source.units))
+            # One model at a time: a cluster lives longer than a run.
+            _DESKS.clear()
+            _DESKS[digest] = _new_desk(work.model)
         return _DESKS[digest]
+
+
+def _check_worker(work: AssessWork) -> None:
+    if vector_units() != work.vector_units:
+        raise DataError(
+            f"worker {socket.gethostname()}: expected a processor with {work.vector_units}, got {vector_units()}; "
+            "scores could differ in their last bits: use machines of one kind"
+        )
+    sight = (work.store, work.landmark)
+    if sight not in _SEEN and not patiently(partial(work.store.has, work.landmark)):
+        raise DataError(
+            f"worker {socket.gethostname()}: expected {work.store.where(work.landmark)}, got no such file; "
+            "let every worker see --data under the same path"
+        )
+    _SEEN.add(sight)
+
+
+def _new_desk(model: ModelFiles) -> _Desk:
+    with model.unpacked() as source:
+        try:
+            return _Desk(load_signed(source), known_units(source.units))
+        except AgentError as error:
+            raise DataError(f"worker {socket.gethostname()}: expected to load the model, got {error}") from error

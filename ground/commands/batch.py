@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ground.commands.engines import CORES, LOCAL, EngineOption, SchedulerOption, WorkersOption, engine_of
+from ground.commands.engines import LOCAL, EngineOption, SchedulerOption, WorkersOption, engine_of
+from ground.cores import CORES
 from ground.errors import ConfigError
 from ground.exit_code import ExitCode
 from ground.terminal import say, shown
 
 if TYPE_CHECKING:
-    from ground.batch import ModelSource
+    from ground.batch_record import BatchRecord
     from ground.bulk.run import BatchReport
 
 _NAMED = 3
@@ -41,44 +43,58 @@ def batch(
 ) -> None:
     """Assess recordings with the agent's own detector, on all cores or a cluster; a run that was ended goes on."""
     from ground.batch import ModelSource
-    from ground.batch_record import now
+    from ground.batch_record import SUFFIX, batch_command, now
     from ground.bulk.run import run_batch
+    from ground.bulk.target import Target
+    from ground.bulk.urls import shown_place
     from ground.keys import default_public_key
     from ground.report.command import report_of_batch
 
-    is_local = "://" not in output
-    if (report or pdf) and not is_local:
-        raise ConfigError(f"--report: expected results on this machine, got {output}; leave it out, or change --output")
+    target, place = Target.of(output), shown_place(output)
+    if (report or pdf) and not target.is_local:
+        raise ConfigError(f"--report: expected results on this machine, got {place}; leave it out, or change --output")
     keys = tuple(key or [default_public_key(model)])
     source, began, chosen = ModelSource(model, keys, units), now(), engine_of(engine, scheduler, workers)
     with shown() as progress:
         outcome = run_batch(source, data, output, progress=progress, engine=chosen)
-    if is_local:
-        _keep_record(source, data, Path(output), began, outcome)
-    _tell(outcome, output)
+    command = batch_command(model, shown_place(data), place, keys, units)
+    target.beside(SUFFIX).write(_record(outcome, command, began).to_json())
+    _tell(outcome, place, target.parts)
     if report or pdf:
-        report_of_batch(Path(output), pdf=pdf)
+        report_of_batch(target.path, pdf=pdf)
     if outcome.failures:
         raise typer.Exit(ExitCode.PARTLY_FAILED)
 
 
-def _keep_record(source: ModelSource, data: str, output: Path, began: str, outcome: BatchReport) -> None:
-    from ground.batch_record import batch_command, now, write_record
-    from ground.bulk.store import Store
+def _record(outcome: BatchReport, command: tuple[str, ...], began: str) -> BatchRecord:
+    from ground.batch_record import BatchRecord, now
 
-    # A URL may hold a password.
-    shown_data = str(Store.of(data)) if "://" in data else data
-    command = batch_command(source.path, shown_data, output, source.keys, source.units)
-    left_out = tuple(failure.text for failure in outcome.failures)
-    write_record(output, command=command, began=began, ended=now(), recordings=outcome.recordings, left_out=left_out)
+    return BatchRecord(
+        command=command,
+        began=began,
+        ended=now(),
+        recordings=outcome.recordings,
+        left_out=tuple(failure.text for failure in outcome.failures),
+        empty=outcome.empty,
+        n_byte=outcome.table.n_byte,
+        tail_sha256=outcome.table.tail_sha256,
+    )
 
 
-def _tell(report: BatchReport, output: str) -> None:
+def _tell(report: BatchReport, output: str, parts: Path) -> None:
     say(f"{report.assessments} windows, {report.alarms} alarms raised: {output}")
     if report.resumed:
-        say(f"{report.resumed} of {report.recordings} recordings had been done by a run that was ended")
+        say(f"{report.resumed} of {report.recordings} recordings had been done by an earlier run")
+    if report.empty:
+        say(f"shorter than a window, so without a row: {_some(report.empty, 'recordings')}")
     for failure in report.failures:
         say(f"left out: {failure.text}")
+    if report.failures:
+        say(f"the same command tries these again, and only these: the others are kept in {parts}")
     if report.unread:
-        more = ", ..." if len(report.unread) > _NAMED else ""
-        say(f"no recordings: {len(report.unread)} files ({', '.join(report.unread[:_NAMED])}{more})")
+        say(f"no recordings: {_some(report.unread, 'files')}")
+
+
+def _some(names: Sequence[str], what: str) -> str:
+    more = ", ..." if len(names) > _NAMED else ""
+    return f"{len(names)} {what} ({', '.join(names[:_NAMED])}{more})"

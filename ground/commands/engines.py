@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 DASK = "dask"
-CORES = os.cpu_count() or 1
 
 EngineOption = Annotated[str, typer.Option("--engine", help="local: processes of this machine; dask: a cluster.")]
 SchedulerOption = Annotated[

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ground.commands.engines import CORES, LOCAL, EngineOption, SchedulerOption, WorkersOption, engine_of
+from ground.commands.engines import LOCAL, EngineOption, SchedulerOption, WorkersOption, engine_of
 from ground.commands.options import ConfigOption, ForceOption, JsonOption, WorkspaceOption
+from ground.cores import CORES
 from ground.terminal import say, say_json, shown
 from ground.workspace import Workspace
 

@@ -138,9 +138,10 @@ def made_section(record: BatchRecord) -> Section:
 
 def _times(record: BatchRecord) -> str:
     left = words.count(len(record.left_out), "recording")
+    short = f" Shorter than a window: {words.count(len(record.empty), 'recording')}." if record.empty else ""
     return (
         f"Began {record.began}, ended {record.ended}; {words.count(record.recordings, 'recording')} assessed, "
-        f"{left} left out."
+        f"{left} left out.{short}"
     )
 
 

@@ -189,11 +189,11 @@ def test_frames_keep_their_grid_in_pieces_of_any_length():
     assert [frame.seq for frame in frames] == list(range(7))
 
 
-def test_raw_files_come_whole(tiny_recordings):
-    """Their time base is known only once all their stamps are."""
-    assert not is_interim(tiny_recordings.path("flight"))
-    assert not is_interim(tiny_recordings.path("bench"))
-    raw = stream_recording(tiny_recordings.folder, tiny_recordings.info("flight"), conditions=(), piece_n=1)
+def test_raw_segments_without_a_period_come_whole(tiny_recordings):
+    """They lie as far apart as the longest of them needs."""
+    tiny_recordings.restate("life", segment_period_s="")
+    assert not is_interim(tiny_recordings.path("life"))
+    raw = stream_recording(tiny_recordings.folder, tiny_recordings.info("life"), conditions=(), piece_n=1)
     assert isinstance(raw, Recording)
 
 

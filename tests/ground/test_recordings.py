@@ -11,7 +11,7 @@ import pytest
 from ground.errors import DataError
 from ground.frames import frames_of
 from ground.interim import interim_bytes
-from ground.recordings import PhaseRun, load_recording, read_index
+from ground.recordings import PhaseRun, load_recording, read_index, stream_recording
 
 RATE_HZ = 1024
 START_NS = 1_700_000_000_000_000_000
@@ -190,6 +190,7 @@ def test_segments_are_stretches(tiny_recordings):
 def test_a_missing_segment_leaves_time_free(tiny_recordings):
     """Times follow the numbers, not the count."""
     tiny_recordings.change("life", lambda frame: frame[frame["segment"] != 3])
+    tiny_recordings.restate("life", n_samples="")
     starts = [stretch.start_ns // 10**9 for stretch in load(tiny_recordings, "life").stretches]
     assert starts == [0, 10, 20, *range(40, 120, 10)]
 
@@ -416,3 +417,43 @@ def test_real_recordings_load(shared_data, dataset, recordings, stretches):
         assert all(stretch.samples.shape[1] == len(info.channels) for stretch in loaded.stretches)
         count += len(loaded.stretches)
     assert count == stretches
+
+
+STATED = {
+    "fewer samples": (
+        {"n_samples": "5121"},
+        "expected 5121 samples, as n_samples of the index, got 5120; copy the file",
+    ),
+    "other samples": ({"data_sha256": "0123456789abcdef"}, "expected samples with data_sha256 0123456789abcdef, as in"),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_samples_are_what_the_index_states(tiny_recordings, name):
+    """A file that was cut at the end of a line is no shorter recording."""
+    cells, says = STATED[name]
+    tiny_recordings.restate("bench", **cells)
+    with pytest.raises(DataError, match=f"bench.csv: {says}"):
+        load(tiny_recordings, "bench")
+
+
+def test_the_rate_is_what_the_file_states(tiny_recordings):
+    """Read with another one, every feature is wrong by its factor."""
+    tiny_recordings.restate("onset", sampling_rate_hz="2048")
+    with pytest.raises(
+        DataError, match=r"onset.parquet: expected 2048 Hz, as in the index or of the detector, got '1024'"
+    ):
+        load(tiny_recordings, "onset")
+
+
+def test_interim_samples_are_counted_too(tiny_recordings):
+    """Before a piece of them is read."""
+    path = tiny_recordings.path("flight")
+    path.write_bytes(interim_bytes(load(tiny_recordings, "flight")))
+    tiny_recordings.restate("flight", n_samples="20481")
+    info = tiny_recordings.info("flight")
+    pieces = stream_recording(tiny_recordings.folder, info, conditions=(), piece_n=100).stretches
+    with pytest.raises(
+        DataError, match=r"flight.parquet: expected 20481 samples, as n_samples of the index, got 20480"
+    ):
+        next(iter(pieces))

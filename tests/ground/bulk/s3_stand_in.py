@@ -65,13 +65,24 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(200, data, headers)
 
     def do_PUT(self) -> None:
-        """An object, or a part of one."""
-        query, body = self._query(), self._body()
+        """An object, a part of one, or a copy."""
+        query, body, copied = self._query(), self._body(), self.headers.get("x-amz-copy-source")
+        if copied:
+            self.server.objects.put(
+                self._name(), self.server.objects.held[unquote(copied).strip("/").partition("/")[2]][0]
+            )
+            self._answer(200, f"{_XML}<CopyObjectResult><ETag>x</ETag></CopyObjectResult>".encode())
+            return
         if "uploadId" in query:
             self.server.objects.parts[query["uploadId"]][int(query["partNumber"])] = body
         else:
             self.server.objects.put(self._name(), body)
         self._answer(200, b"", {"ETag": f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'})
+
+    def do_DELETE(self) -> None:
+        """An object goes, if it is there."""
+        self.server.objects.held.pop(self._name(), None)
+        self._answer(204)
 
     def do_POST(self) -> None:
         """Begin an object of several parts, or end it."""

@@ -58,7 +58,7 @@ def test_rows_are_the_assessments(source, data, no_progress, monkeypatch, rows_a
         chosen = [row["assessment"] for row in table.to_pylist() if row["recording_id"] == name]
         assert chosen == direct(source, data, name)
     assert list(dict.fromkeys(table["recording_id"].to_pylist())) == ["one", "two"]
-    assert (report.recordings, report.assessments) == (3, table.num_rows)
+    assert (report.recordings, report.assessments, report.empty) == (3, table.num_rows, ("three",))
     assert report.alarms == table["event"].to_pylist().count("raised") > 0
     groups = group_sizes(out)
     assert set(groups[:-1]) <= {rows_at_once}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import fsspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -47,6 +50,7 @@ BAD = {
     "no model": ({"model": "/nowhere.bundle"}, "/nowhere.bundle"),
     "no key": ({"key": "/nowhere.pem"}, "/nowhere.pem"),
     "no name": ({"output": "memory://bucket/"}, "--output: expected the name of a file"),
+    "only a bucket": ({"output": "s3://fleet"}, "--output: expected the name of a file"),
     "a folder that is a file": ({"output": "/dev/null/r.parquet"}, "/dev/null"),
     "no workers": ({"workers": 0}, "greater than or equal to 1"),
 }
@@ -102,3 +106,22 @@ def test_a_replay_leaves_out_what_cannot_be_read(ground, source, data, work_dir)
     assert code == 4
     assert "42 frames" in said
     assert f"left out: {data}/one.parquet" in said
+
+
+def test_results_in_a_store_have_their_record(ground, asked, data, work_dir):
+    """What was left out is kept beside them; a login is in neither, nor on the screen."""
+    memory = fsspec.filesystem("memory")
+    (data / "two.parquet").write_bytes(b"PAR1")
+    code, said = ground(*words(asked, output="memory://key:secret@bucket/r.parquet"))
+    assert code == 4
+    assert "secret" not in said
+    assert "shorter than a window, so without a row: 1 recordings (three)" in said
+    (parts,) = work_dir.glob(".r.parquet-*.parts")
+    assert f"the others are kept in {parts}" in said.replace("\n", "")
+    stored = {path.rpartition("/")[2]: memory.cat(path) for path in memory.find("/")}
+    memory.rm("/", recursive=True)
+    record = json.loads(stored["r.parquet.run.json"])
+    assert record["n_byte"] == len(stored["r.parquet"])
+    assert record["empty"] == ["three"]
+    assert "expected a complete Parquet file" in record["left_out"][0]
+    assert "secret" not in stored["r.parquet.run.json"].decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -76,9 +77,52 @@ def test_an_error_of_the_work_comes_back_as_it_is(cluster, no_progress):
 def test_another_platform_is_refused(source, data, cluster, *, tmp_path, no_progress, monkeypatch):
     """Workers with other libraries could give other bytes."""
     from ground.bulk import run
-    from ground.bulk.work import Platform
+    from ground.worker_platform import Platform
 
     other = replace(Platform.here(), machine="pdp11")
     monkeypatch.setattr(run.Platform, "here", lambda: other)
     with pytest.raises(DataError, match=r"worker: expected .*pdp11, got"):
         run_batch(source, str(data), str(tmp_path / "r.parquet"), progress=no_progress, engine=cluster)
+
+
+def slow(number):
+    """The number, after a while."""
+    time.sleep(0.2)
+    return number
+
+
+@pytest.fixture
+def small_cluster():
+    """A cluster inside this process, and its engine."""
+    from distributed import LocalCluster
+
+    from ground.dask_engine import DaskEngine
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
+        yield cluster, DaskEngine(workers=1, scheduler=cluster.scheduler_address)
+
+
+def test_workers_that_are_gone_end_the_run(small_cluster, no_progress, monkeypatch):
+    """A cluster that was scaled to nothing is not waited for without a word."""
+    from ground import dask_engine
+
+    monkeypatch.setattr(dask_engine, "_LOOK_S", 0.1)
+    monkeypatch.setattr(dask_engine, "_WORKERS_S", 0.5)
+    cluster, engine = small_cluster
+    found = engine.each(slow, [(number,) for number in range(20)], where="data", progress=no_progress)
+    next(found)
+    cluster.scale(0)
+    with pytest.raises(DataError, match="data: expected the cluster to finish, got no workers any more"):
+        list(found)
+
+
+def test_workers_that_cannot_take_the_work_are_told(small_cluster, no_progress, monkeypatch):
+    """As where our packages are not installed: dask hands on whatever a worker raised."""
+    from distributed import Client
+
+    def missed(*_):
+        raise ModuleNotFoundError("No module named 'ground'")
+
+    monkeypatch.setattr(Client, "register_plugin", missed)
+    with pytest.raises(DataError, match=r"expected workers with the same packages as here, got .*No module named"):
+        list(small_cluster[1].each(slow, [(1,)], where="data", progress=no_progress))

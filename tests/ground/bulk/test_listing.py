@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -134,3 +135,107 @@ def test_an_index_may_name_a_folder_of_files(source, data, tmp_path, no_progress
     report, folder = run(source, data, tmp_path / "folder.parquet", no_progress)
     assert folder == one_file
     assert report.failures == ()
+
+
+KEYS = {
+    "start_ns=1700000000000000000": "start_ns=1700000003250000000",
+    "speed_rpm=1200": "speed_rpm=1300",
+    "label=healthy": "label=faulty",
+    "sampling_rate_hz=1000": "nothing=0",
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_files_of_a_flight_whose_folders_disagree_are_left_out(tmp_path, key):
+    """What the first one says would hold for all: a later hour would follow the first one without a gap."""
+    for name, folder in (("a", key), ("b", KEYS[key])):
+        path = tmp_path / f"date={name}" / "aircraft=A" / "engine=1" / "flight=F" / folder / f"{name}.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(raw(1.0), path)
+    listing = list_recordings(Store.of(str(tmp_path)), small_spec())
+    assert listing.sources == ()
+    assert f"b.parquet: {key.partition('=')[0]}: expected {key.partition('=')[2]}" in listing.failures[0].text
+
+
+def write_files(folder, names, **stamps):
+    """A flight in files of 2 s, and another flight in one."""
+    for name in (*(f"flight=F/{name}" for name in names), "flight=G/a"):
+        path = folder / "aircraft=A" / "engine=1" / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(raw(2.0, **{key: values(name) for key, values in stamps.items()}), path)
+    return folder
+
+
+def test_files_need_one_order(source, tmp_path, no_progress):
+    """`part-10` before `part-2` is the order of letters, and scrambles a signal."""
+    folder = write_files(tmp_path / "data", ["part-10", "part-2"])
+    report, _ = run(source, folder, tmp_path / "r.parquet", no_progress)
+    (failure,) = report.failures
+    assert failure.recording_id == "A.1.F"
+    assert "part-10.parquet: expected names that have one order, got part-2.parquet before it by number" in failure.text
+
+
+def test_numbers_with_zeros_have_one_order(source, tmp_path, no_progress):
+    """However many there are."""
+    folder = write_files(tmp_path / "data", ["part-02", "part-10"])
+    assert run(source, folder, tmp_path / "r.parquet", no_progress)[0].recordings == 2
+
+
+def test_stamps_tell_the_order(source, tmp_path, no_progress):
+    """Whatever the names are: what is wrong there is seen."""
+    folder = write_files(
+        tmp_path / "data", ["part-10", "part-2"], time_s=lambda name: np.arange(2000) / 1000 + 2.0 * ("-2" in name)
+    )
+    assert run(source, folder, tmp_path / "r.parquet", no_progress)[0].recordings == 2
+
+
+def test_files_of_two_rates_are_no_signal(source, dataset, tmp_path, no_progress):
+    """Where they state their rate, it is one of the things in which they are alike."""
+    for path, rate in zip(sorted(dataset.glob("date=*/**/*.parquet")), ("1000", "2000"), strict=True):
+        pq.write_table(pq.read_table(path).replace_schema_metadata({"sampling_rate_hz": rate}), path)
+    report, _ = run(source, dataset, tmp_path / "r.parquet", no_progress)
+    assert "more: metadata: 2000 Hz" in report.failures[0].text
+
+
+def test_a_file_that_is_only_a_header_takes_no_row(source, tmp_path, no_progress):
+    """Also where its line does not end."""
+    folder = tmp_path / "data" / "aircraft=A" / "engine=1" / "flight=F"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_bytes(b"acc_1")
+    (folder / "b.csv").write_text("\n".join(["acc_1", *map(repr, raw(2.0)["acc_1"].to_pylist())]))
+    joined, alone = tmp_path / "joined.parquet", tmp_path / "alone.parquet"
+    _, rows = run(source, tmp_path / "data", joined, no_progress)
+    (folder / "a.csv").unlink()
+    assert rows == run(source, tmp_path / "data", alone, no_progress)[1] != []
+
+
+def test_results_in_the_dataset_are_no_recording(source, dataset, no_progress):
+    """Of a run before this one, into the folder that it reads."""
+    for _ in range(2):
+        report, _ = run(source, dataset, dataset / "results.parquet", no_progress)
+        (dataset / "results.parquet.run.json").write_text("{}")
+        assert (report.failures, report.unread) == ((), ())
+
+
+def test_errors_of_a_row_name_the_url(tmp_path):
+    """With both of its slashes."""
+    memory = fsspec.filesystem("memory")
+    pq.write_table(raw(1.0), tmp_path / "a.parquet")
+    memory.put(str(tmp_path / "a.parquet"), "/bucket/aircraft=A/engine=1/flight=F/start_ns=x/a.parquet")
+    listing = list_recordings(Store.of("memory://bucket"), small_spec())
+    memory.rm("/bucket", recursive=True)
+    assert listing.failures[0].text.startswith("memory://bucket: A.1.F: start_ns: expected a whole number")
+
+
+def test_labels_are_not_asked_for(source, data, tmp_path, no_progress):
+    """Neither those of samples nor those of segments: a detector needs none."""
+    pq.write_table(raw(9.0, 5), data / "one.parquet")
+    index = data / "recordings.csv"
+    pq.write_table(raw(6.0, 6), data / "two.parquet")
+    index.write_text(
+        index.read_text().replace(
+            "two,two.parquet,two,1000,acc_1,g,mixed", "two,two.parquet,two,1000,acc_1,g,run_to_failure"
+        )
+    )
+    report, _ = run(source, data, tmp_path / "r.parquet", no_progress)
+    assert (report.recordings, report.failures) == (3, ())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from ground.bulk.parts import MANIFEST
+from ground.bulk.parts import MANIFEST, TABLE
 from ground.bulk.run import run_batch
 from ground.engine import LocalEngine
 from ground.errors import ConfigError
@@ -119,6 +119,7 @@ def rubbish(_, out):
 def left_over(_, out):
     """Something else lies there."""
     (parts_of(out) / "x.new").write_bytes(b"half")
+    (parts_of(out) / TABLE).write_bytes(b"half a table")
 
 
 CHANGES = {
@@ -195,8 +196,10 @@ def test_a_killed_run_leaves_no_process_and_goes_on(source, flights, tmp_path, n
         child.send_signal(signal.SIGKILL)
         child.wait()
         wait_until(lambda: not session_of(child.pid), "the workers to end")
+    assert list(tmp_path.glob(".r.parquet*")) == [parts_of(out)]
     report = run(source, flights, out, no_progress)
     assert report.resumed >= 2
+    assert list(tmp_path.glob(".r.parquet*")) == []
     run(source, flights, tmp_path / "whole.parquet", no_progress)
     assert out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
@@ -212,3 +215,19 @@ def session_of(session):
                 continue
             found += [entry.name] if int(status[3]) == session and status[0] != "Z" else []
     return found
+
+
+def test_what_was_left_out_is_tried_again(source, flights, tmp_path, no_progress):
+    """And only that: the others are kept although the table is there, until nothing is left out."""
+    out, path = tmp_path / "out" / "r.parquet", flights / "b.parquet"
+    good = path.read_bytes()
+    path.write_bytes(good[:1000])
+    first = run(source, flights, out, no_progress)
+    assert [failure.recording_id for failure in first.failures] == ["b"]
+    assert parts_of(out).is_dir()
+    path.write_bytes(good)
+    second = run(source, flights, out, no_progress)
+    assert (second.resumed, second.failures) == (len(NAMES) - 1, ())
+    run(source, flights, tmp_path / "whole.parquet", no_progress)
+    assert out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert list(out.parent.iterdir()) == [out]

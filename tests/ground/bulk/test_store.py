@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import pickle
+from pathlib import Path
 
 import fsspec
 import pyarrow.parquet as pq
 import pytest
 
+from ground.bulk import patience
+from ground.bulk import run as run_module
 from ground.bulk.run import run_batch
 from ground.bulk.store import Store
+from ground.bulk.target import Target
 from ground.engine import LocalEngine
-from ground.errors import DataError
+from ground.errors import DataError, StoreError
 from tests.ground.bulk.conftest import write_dataset
 from tests.ground.bulk.s3_stand_in import running_s3
 
@@ -70,7 +74,8 @@ def test_an_object_store(source, data, tmp_path, s3, *, monkeypatch, no_progress
 
     with pytest.raises(KeyboardInterrupt):
         run_batch(source, url("data"), url("out/r.parquet"), progress=end, engine=LocalEngine(1))
-    assert (tmp_path / ".r.parquet.parts").is_dir()
+    parts = Target.of(url("out/r.parquet")).parts
+    assert parts.is_dir()
     objects.read.clear()
     report = run_batch(source, url("data"), url("out/r.parquet"), progress=no_progress, engine=LocalEngine(1))
     assert report.resumed == 1
@@ -79,7 +84,9 @@ def test_an_object_store(source, data, tmp_path, s3, *, monkeypatch, no_progress
     local = tmp_path / "local.parquet"
     run_batch(source, str(data), str(local), progress=no_progress, engine=LocalEngine(1))
     assert objects.held["out/r.parquet"][0] == local.read_bytes()
-    assert not (tmp_path / ".r.parquet.parts").exists()
+    # pyarrow marks a folder from which it takes an object; here that is the upload under its first name.
+    assert set(objects.held) == {*(f"data/{path.name}" for path in data.iterdir()), "out", "out/r.parquet"}
+    assert not parts.exists()
 
 
 def test_objects_that_were_written_again_have_another_stamp(s3):
@@ -133,6 +140,7 @@ def test_a_stamp_tells_changes(tmp_path):
 
 
 BAD = {
+    "s3://": "expected a URL such as s3://bucket/folder",
     "unknown://x": "or a URL of a store that pyarrow or fsspec knows, got unknown",
     "memory://bucket/nothing": "expected recordings.csv, or files in folders",
     "/nowhere/at/all": "expected recordings.csv, or files in folders",
@@ -154,3 +162,70 @@ def test_secrets_of_a_url_are_not_told():
     with pytest.raises(DataError) as caught:
         store.files()
     assert "1234" not in str(caught.value)
+
+
+def test_a_file_url_takes_the_results(source, data, tmp_path, no_progress):
+    """They were removed with the parts, and said to be written."""
+    out = tmp_path / "out" / "r.parquet"
+    report = run_batch(source, str(data), f"file://{out}", progress=no_progress, engine=LocalEngine(1))
+    assert pq.read_metadata(out).num_rows == report.assessments > 0
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_an_output_that_nobody_can_write_is_told_first(source, data):
+    """Before hours of work, and without its secret."""
+
+    def begun(*_):
+        raise AssertionError("work began")
+
+    with pytest.raises(DataError, match="expected a path, or a URL of a store") as caught:
+        run_batch(source, str(data), "unknown://k:s/e@b/r.parquet", progress=begun, engine=LocalEngine(1))
+    assert "s/e" not in str(caught.value)
+
+
+def test_a_store_is_asked_again(data, tmp_path, *, memory, monkeypatch):
+    """What its library raises need be no error of Python's own; then the other recordings go on."""
+    monkeypatch.setattr(patience, "PAUSES_S", (0.0, 0.0))
+    store, asked = Store.of(upload(memory, data)), []
+
+    class OddError(Exception):
+        """As of a client of HTTP."""
+
+    def refuse(self, path, *_, **__):
+        del self
+        asked.append(path)
+        raise OddError("503")
+
+    monkeypatch.setattr(type(memory), "_open", refuse)
+    with pytest.raises(StoreError, match=r"memory://bucket/data/one.parquet: expected the store to give it, got 503"):
+        patience.patiently(lambda: store.fetch("one.parquet", tmp_path / "one"))
+    assert len(asked) == 3
+
+
+def test_a_store_that_fails_again_and_again_ends_the_run(source, data, tmp_path, *, memory, monkeypatch, no_progress):
+    """The table of an earlier run is not replaced by a poor one; what was done is kept."""
+    monkeypatch.setattr(patience, "PAUSES_S", ())
+    monkeypatch.setattr(run_module, "_MOST_UNREACHED", 1)
+    url, out = upload(memory, data), tmp_path / "r.parquet"
+    out.write_bytes(b"older")
+    opened = type(memory)._open
+
+    def some(self, path, *words, **options):
+        if path.endswith(("two.parquet", "three.parquet")):
+            raise TimeoutError("no answer")
+        return opened(self, path, *words, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "_open", some)
+        with pytest.raises(DataError, match=r"expected to fetch the recordings, got 2 that could not be.*three"):
+            run_batch(source, url, str(out), progress=no_progress, engine=LocalEngine(1))
+    assert out.read_bytes() == b"older"
+    report = run_batch(source, url, str(out), progress=no_progress, engine=LocalEngine(1))
+    assert (report.recordings, report.resumed, report.failures) == (3, 1, ())
+
+
+def test_a_disk_that_takes_no_more_is_no_fault_of_the_recording(data, memory):
+    """The device that is always full stands for a full TMPDIR."""
+    store = Store.of(upload(memory, data))
+    with pytest.raises(StoreError, match=r"/dev/full: expected to keep memory://bucket/data/one.parquet there"):
+        store.fetch("one.parquet", Path("/dev/full"))

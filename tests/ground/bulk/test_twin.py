@@ -13,6 +13,7 @@ from edge_agent.frame_file import read_blocks
 from edge_agent.policy import ANY_FLEET, Policy
 from edge_agent.result import decode_result
 from edge_agent.version import AGENT_VERSION
+from edge_agent.wire import decode_frame
 from ground.batch import load_signed
 from ground.bulk.run import run_batch
 from ground.bulk.twin import Twin
@@ -20,7 +21,7 @@ from ground.demo.agent import running_agent
 from ground.demo.listener import listening
 from ground.engine import LocalEngine
 from ground.publish import Broker, PublishError
-from tests.ground.bulk.conftest import write_dataset
+from tests.ground.bulk.conftest import RATE_HZ, write_dataset
 
 SPEED = 200.0
 
@@ -73,3 +74,26 @@ def test_a_broker_that_lets_nobody_in_is_told(data, stopped_broker, twin_of, no_
     stopped_broker.start("allow_anonymous false")
     with pytest.raises(PublishError, match="expected to be let in, got Not authorized"):
         twin_of(data).to_broker(Broker("127.0.0.1", stopped_broker.port), speed=SPEED, progress=no_progress)
+
+
+def test_a_recording_that_breaks_at_its_end_sends_nothing(data, twin_of, tmp_path, no_progress):
+    """As a batch leaves it out whole: the agent has no answers that the batch does not have."""
+    path = data / "two.parquet"
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table.slice(0, 12 * RATE_HZ), path)
+    twin = twin_of(data)
+    twin.to_file(tmp_path / "frames.bin", progress=no_progress)
+    assert [failure.recording_id for failure in twin.failures] == ["two"]
+    flights = {decode_frame(payload).flight for payload in read_blocks(tmp_path / "frames.bin")}
+    assert flights == {"one", "three"}
+
+
+def test_a_twin_of_some_recordings_is_of_these_alone(source, tmp_path):
+    """Once each, and what is wrong with others is not its matter."""
+    dataset = write_dataset(tmp_path / "dataset")
+    (dataset / "lost.csv").write_text("acc_1\n1.0\n")
+    spec = load_signed(source).spec
+    assert len(Twin.of(spec, str(dataset), ()).failures) == 1
+    twin = Twin.of(spec, str(dataset), ["OO-ABC.1.F1", "OO-ABC.1.F1"])
+    assert [each.info.recording_id for each in twin.sources] == ["OO-ABC.1.F1"]
+    assert twin.failures == []

@@ -13,6 +13,7 @@ from ground.features import window_search
 from ground.features.excerpt import read_excerpt
 from ground.features.recording_choice import choose_recording
 from ground.interim import interim_bytes
+from ground.recording_index import INDEX_NAME, read_table, table_bytes
 from ground.recordings import load_recording, read_index
 from ground.window_extraction import windows_of
 from shared_features.groups import ShaftSpec
@@ -81,7 +82,9 @@ def interim_copy(fleet, folder, name, seconds=((0, 30),), offset_s=0.0):
         for part, (a, _) in zip(parts, seconds, strict=True)
     ]
     folder.mkdir(exist_ok=True)
-    (folder / "recordings.csv").write_bytes((fleet / "recordings.csv").read_bytes())
+    table = read_table(fleet / INDEX_NAME)
+    rows = [{**row, "n_samples": ""} for row in table.rows]
+    (folder / INDEX_NAME).write_bytes(table_bytes(table.columns, rows))
     (folder / info.file).parent.mkdir(exist_ok=True)
     recording = load_recording(fleet, info, conditions=("n1_hz", "n2_hz"))
     (folder / info.file).write_bytes(interim_bytes(replace(recording, stretches=tuple(shifted))))
