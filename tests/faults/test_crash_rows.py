@@ -142,6 +142,7 @@ def test_row_66_crash_loop(rig: Rig, releases: Any, capsys: pytest.CaptureFixtur
     assert {("rolled_back", "boots_used_up"), ("refused", "rejected_digest")} <= noted(rig)
 
 
+@pytest.mark.timeout(1800)
 def test_row_68_rot_in_the_active_slot(rig: Rig, releases: Any, full: bool) -> None:  # noqa: FBT001 - a fixture
     """68: wherever a byte of a proven slot flips, the previous bundle runs in that start; mended, it may come back."""
     new = rig.install(releases[1].path)
