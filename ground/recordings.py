@@ -8,7 +8,7 @@ from pathlib import Path
 from ground.config import PreprocessConfig
 from ground.frames import frames_of
 from ground.interim import read_interim
-from ground.interim_stream import is_interim, stream_interim
+from ground.interim_stream import interim_footer, stream_interim
 from ground.recording import PhaseRun, Recording, RecordingStream, Stretch
 from ground.recording_files import read_samples
 from ground.recording_index import RecordingInfo, read_index
@@ -64,6 +64,7 @@ def stream_recording(
         DataError: As ``load_recording``; of an interim file also while its stretches are gone through.
     """
     path = folder / info.file
-    if is_interim(path):
-        return stream_interim(path, info, conditions=conditions, piece_n=piece_n)
+    footer = interim_footer(path)
+    if footer is not None:
+        return stream_interim(path, footer, info, conditions=conditions, piece_n=piece_n)
     return load_recording(folder, info, conditions=conditions)
