@@ -21,9 +21,9 @@ from ground.fleet.collect.locks import lock_alone
 from ground.recording_index import RecordingInfo
 from ground.workspace import write_atomic
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.jsonl"
-_SUFFIX = ".parquet"
+_SUFFIX = ".arrow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

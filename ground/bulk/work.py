@@ -18,6 +18,7 @@ from ground.bulk.model_files import ModelFiles
 from ground.bulk.store import Store
 from ground.errors import DataError, GroundError
 from ground.recordings import stream_recording
+from shared_features.makers import Makers
 
 _PACKAGES = ("enginear-ground", "numpy", "onnxruntime", "pyarrow")
 
@@ -79,13 +80,14 @@ class AssessWork:
         info = source.info
         try:
             files = files_of(self.store, source)
-            found = self.store.stamp(files)
+            found = self.store.stamp(files, stamp)
             if found == stamp:
                 return Unchanged()
             with _TURN, at_hand(self.store, info, files) as local:
                 spec = desk.model.spec
                 recording = stream_recording(local.folder, local.info, conditions=spec.speeds, piece_n=spec.record_n)
-                return Made(make_part(info.recording_id, assess_recording(desk.model, recording, desk.units)), found)
+                answers = assess_recording(desk.model, recording, desk.units, desk.makers)
+                return Made(make_part(info.recording_id, answers), found)
         except GroundError as error:
             return Failure(info.recording_id, str(error))
         except MemoryError:
@@ -99,11 +101,12 @@ class _Desk:
 
     model: LoadedModel
     units: FixedUnits
+    makers: Makers
 
 
 _DESKS: dict[str, _Desk] = {}
 _TURN = threading.Lock()
-"""A session serves one thread; workers of a cluster may have several."""
+"""A session and makers serve one thread; workers of a cluster may have several."""
 
 
 def _desk_of(work: AssessWork) -> _Desk:
@@ -115,5 +118,6 @@ def _desk_of(work: AssessWork) -> _Desk:
             with work.model.unpacked() as source:
                 # One model at a time: a cluster lives longer than a run.
                 _DESKS.clear()
-                _DESKS[digest] = _Desk(load_signed(source), known_units(source.units))
+                model = load_signed(source)
+                _DESKS[digest] = _Desk(model, known_units(source.units), Makers(model.spec))
         return _DESKS[digest]
