@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.vibration import AIRCRAFT, EPOCH_NS, PHASE, vibration
+from ground.bulk.store import SETTLED_NS
 from ground.interim import interim_bytes
 from ground.recording import PhaseRun, Recording, Stretch
 from ground.recording_index import INDEX_NAME, read_index, table_bytes
@@ -24,6 +26,8 @@ _COLUMNS = (
 
 def write_recordings(folder: Path, spec: FeatureSpec, *, n: int, seconds: float) -> Path:
     """A folder of ``n`` flights and their index; all of them are links to one file, so that disks do not matter.
+
+    They are given the time after which a run trusts their own.
 
     Args:
         folder: Is made.
@@ -49,4 +53,5 @@ def write_recordings(folder: Path, spec: FeatureSpec, *, n: int, seconds: float)
     first.write_bytes(interim_bytes(Recording(infos[0], (), (stretch,))))
     for info in infos[1:]:
         os.link(first, folder / info.file)
+    time.sleep(SETTLED_NS * 1.1e-9)
     return folder

@@ -17,6 +17,7 @@ from edge_agent.version import AGENT_VERSION
 from ground.errors import DataError
 from ground.frames import frames_for
 from ground.recording import Recording, RecordingStream
+from shared_features.makers import Makers
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,21 @@ def known_units(folder: Path | None) -> FixedUnits:
 
 
 def assess_recording(
-    model: LoadedModel, recording: Recording | RecordingStream, units: Units | None = None
+    model: LoadedModel,
+    recording: Recording | RecordingStream,
+    units: Units | None = None,
+    makers: Makers | None = None,
 ) -> Iterator[Assessment]:
-    """Everything the agent would say of one recording, from what it knew of the unit."""
+    """Everything the agent would say of one recording, from what it knew of the unit.
+
+    Args:
+        model: The bundle.
+        recording: Gone through once.
+        units: What was known of the units; nothing where none are given.
+        makers: Of the model's spec, shared with other recordings of this thread; its own where none are given.
+    """
     info = recording.info
-    detector = Detector(model, unit=(units or FixedUnits()).state_of(f"{info.aircraft}/{info.engine}"))
+    unit = (units or FixedUnits()).state_of(f"{info.aircraft}/{info.engine}")
+    detector = Detector(model, makers, unit)
     for frame in frames_for(model.spec, recording):
         yield from detector.push(frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -34,10 +34,19 @@ SCHEMA = pa.schema(
 ROWS_AT_ONCE = 4096
 """Of so many assessments there are objects at a time: about 10 MB."""
 
+GROUP_N = 4 * ROWS_AT_ONCE
+"""Rows of a row group of the table: some 15 MB while it waits, and few groups for the footer to name."""
+
+_REPEATED = ("recording_id", *_TEXT_COLUMNS, *_DIGEST_COLUMNS)
+"""Columns of few values; in the others each row has its own, and a dictionary of them would only be in the way."""
+
+_RANKED = [name for name in SCHEMA.names if name not in {"contributions", "assessment"}]
+"""Columns whose least and greatest value in a row group say something; of long texts they would swell the footer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The results of one recording: a Parquet file, the count of assessments and that of alarms raised."""
+    """The results of one recording: an Arrow stream, the count of assessments and that of alarms raised."""
 
     data: bytes
     assessments: int
@@ -48,7 +57,8 @@ def make_part(recording_id: str, assessments: Iterable[Assessment]) -> Part:
     """The results of one recording, packed while they come: the recording is never in memory, nor are its objects."""
     rows = alarms = 0
     sink = io.BytesIO()
-    with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
+    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+    with pa.ipc.new_stream(sink, SCHEMA, options=options) as writer:
         for group in in_groups(assessments, ROWS_AT_ONCE):
             writer.write_table(results_table(recording_id, group))
             rows += len(group)
@@ -60,8 +70,11 @@ class ResultsWriter:
     """Joins parts to one table whose row groups do not depend on how it was cut; a context manager."""
 
     def __init__(self, path: Path) -> None:
-        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            path, SCHEMA, compression="zstd", use_dictionary=list(_REPEATED), write_statistics=_RANKED
+        )
         self._waiting: list[pa.RecordBatch] = []
+        self._waiting_n = 0
 
     def __enter__(self) -> Self:
         return self
@@ -72,24 +85,26 @@ class ResultsWriter:
 
     def add(self, path: Path) -> None:
         """Append the part in a file."""
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS_AT_ONCE):
-                for piece in self._filling(batch):
-                    self._waiting.append(piece)
-                    if sum(part.num_rows for part in self._waiting) == ROWS_AT_ONCE:
-                        self._flush()
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source, options=options) as batches:
+            for batch in batches:
+                self._take(batch)
 
-    def _filling(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        """The batch in two where the row group that waits is full before its end."""
-        room = ROWS_AT_ONCE - sum(part.num_rows for part in self._waiting)
-        yield batch.slice(0, room)
-        if batch.num_rows > room:
-            yield batch.slice(room)
+    def _take(self, batch: pa.RecordBatch) -> None:
+        """Write what fills the row group that waits; the rest waits."""
+        while batch.num_rows:
+            piece = batch.slice(0, GROUP_N - self._waiting_n)
+            self._waiting.append(piece)
+            self._waiting_n += piece.num_rows
+            if self._waiting_n == GROUP_N:
+                self._flush()
+            batch = batch.slice(piece.num_rows)
 
     def _flush(self) -> None:
         if self._waiting:
             self._writer.write_table(pa.Table.from_batches(self._waiting))
             self._waiting.clear()
+            self._waiting_n = 0
 
 
 def results_table(recording_id: str, assessments: list[Assessment]) -> pa.Table:

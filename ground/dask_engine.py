@@ -99,7 +99,11 @@ class DaskEngine:
         progress(_STARTED, 0, expected)
         address = self.scheduler or _local_cluster(stack, self.workers)
         try:
-            client = stack.enter_context(Client(address, timeout=_CONNECT_S, set_as_default=False))
+            # Workers of a cluster elsewhere may be out of reach but for its scheduler.
+            is_near = not self.scheduler
+            client = stack.enter_context(
+                Client(address, timeout=_CONNECT_S, set_as_default=False, direct_to_workers=is_near)
+            )
             client.wait_for_workers(expected, timeout=_WORKERS_S)
         except (OSError, TimeoutError, ValueError) as error:
             got = " ".join(str(error).split())[:_MOST_SHOWN] or type(error).__name__

@@ -16,11 +16,13 @@ from ground.errors import DataError
 from ground.recording import Recording, Stretch
 from ground.recording_files import ANOMALY, INTERIM_KEY, PHASE, STRETCH, SampleFile
 from ground.recording_index import RecordingInfo
-from ground.synchronise import cut, join_columns, phase_runs, sample_matrix
+from ground.synchronise import PhaseRuns, cut, join_columns, phase_runs, sample_matrix
 from ground.tach import marked_pulses, tach_columns
 from ground.timeline import COUNTED, Timeline
 
 ZSTD_LEVEL = 1
+PAGE_N = 1 << 17
+"""Samples of a page. Each of their four byte planes then fills a block of zstd, and planes of noise are only copied."""
 
 
 def interim_bytes(recording: Recording) -> bytes:
@@ -36,13 +38,18 @@ def interim_bytes(recording: Recording) -> bytes:
     columns |= {name: pa.array(levels) for name, levels in tach_columns(stretches).items()}
     columns[ANOMALY] = pa.array(np.concatenate([stretch.labels for stretch in stretches]))
     document = {"info": asdict(info), "stretch_start_ns": [stretch.start_ns for stretch in stretches]}
-    table = pa.table(columns).replace_schema_metadata({INTERIM_KEY: json.dumps(document, sort_keys=True)})
+    schema = pa.schema(
+        [pa.field(name, column.type, nullable=False) for name, column in columns.items()],
+        metadata={INTERIM_KEY: json.dumps(document, sort_keys=True)},
+    )
     sink = io.BytesIO()
     pq.write_table(
-        table,
+        pa.Table.from_arrays(list(columns.values()), schema=schema),
         sink,
         compression="zstd",
         compression_level=ZSTD_LEVEL,
+        data_page_size=PAGE_N * np.dtype(np.float32).itemsize,
+        max_rows_per_page=PAGE_N,
         use_dictionary=[name for name in columns if name not in info.channels],
         # The high bytes of neighbouring samples resemble each other; side by side they compress.
         column_encoding=dict.fromkeys(info.channels, "BYTE_STREAM_SPLIT"),
@@ -60,7 +67,15 @@ def read_interim(info: RecordingInfo, file: SampleFile, *, conditions: Sequence[
     start_ns = stretch_starts(file)
     if start_ns.shape != first_n.shape:
         raise wrong_count(file, first_n.size)
-    stretches = cut_interim(info, file, first_n, start_ns, conditions=conditions)
+    stretches = cut_interim(
+        info,
+        file,
+        first_n,
+        start_ns,
+        conditions=conditions,
+        phases=phase_runs(file),
+        labels=file.numbers(ANOMALY).astype(np.int8),
+    )
     return Recording(info, tuple(conditions), stretches)
 
 
@@ -71,6 +86,8 @@ def cut_interim(
     start_ns: NDArray[np.int64],
     *,
     conditions: Sequence[str],
+    phases: PhaseRuns,
+    labels: NDArray[np.int8],
 ) -> tuple[Stretch, ...]:
     """The stretches of an interim file, or of some rows of it.
 
@@ -80,6 +97,8 @@ def cut_interim(
         first_n: (n,) rows at which a stretch begins; the first is 0.
         start_ns: (n,) source times of the stretches' first samples.
         conditions: Which operating conditions to add; NaN where the file has none.
+        phases: Of these rows.
+        labels: (n_samples,) of these rows.
 
     Raises:
         DataError: A column is missing, or of another kind.
@@ -96,8 +115,8 @@ def cut_interim(
         timeline,
         samples=sample_matrix(info, file),
         conditions=join_columns(columns, file.n_samples, np.float64),
-        phases=phase_runs(file),
-        labels=file.numbers(ANOMALY).astype(np.int8),
+        phases=phases,
+        labels=labels,
         tach=marked_pulses(file),
     )
 

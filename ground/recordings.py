@@ -8,7 +8,7 @@ from pathlib import Path
 from ground.config import PreprocessConfig
 from ground.frames import frames_of
 from ground.interim import read_interim
-from ground.interim_stream import is_interim, stream_interim
+from ground.interim_stream import interim_footer, stream_interim
 from ground.raw_stream import is_streamable, stream_raw
 from ground.recording import PhaseRun, Recording, RecordingStream, Stretch
 from ground.recording_files import read_samples
@@ -71,8 +71,9 @@ def stream_recording(
         DataError: As ``load_recording``, also while its stretches are gone through.
     """
     path = folder / info.file
-    if is_interim(path):
-        return stream_interim(path, info, conditions=conditions, piece_n=piece_n)
+    footer = interim_footer(path)
+    if footer is not None:
+        return stream_interim(path, footer, info, conditions=conditions, piece_n=piece_n)
     if is_streamable(path, info):
         return stream_raw(path, info, conditions=conditions, piece_n=piece_n, gap_tolerance_s=GAP_TOLERANCE_S)
     return load_recording(folder, info, conditions=conditions)

@@ -181,8 +181,13 @@ def sample_matrix(info: RecordingInfo, file: SampleFile) -> NDArray[np.float32]:
 
 
 def join_columns(columns: Sequence[NDArray[np.generic]], n: int, dtype: type[np.floating]) -> NDArray[np.floating]:
-    """Columns (n,) side by side, (n, n_column), in ``dtype``."""
-    joined = np.empty((n, len(columns)), dtype=dtype)
+    """Columns (n,) side by side, (n, n_column), in ``dtype``; each keeps its samples together in memory.
+
+    A single column of that type is not copied.
+    """
+    if len(columns) == 1:
+        return np.asarray(columns[0], dtype=dtype).reshape(n, 1)
+    joined = np.empty((n, len(columns)), dtype=dtype, order="F")
     for index, column in enumerate(columns):
         joined[:, index] = column
     return joined
@@ -195,6 +200,11 @@ class PhaseRuns:
     first_n: NDArray[np.int64]
     phases: tuple[str, ...]
 
+    @classmethod
+    def of_one(cls, phase: str) -> PhaseRuns:
+        """One phase throughout."""
+        return cls(np.zeros(1, dtype=np.int64), (phase,))
+
 
 def phase_runs(file: SampleFile) -> PhaseRuns:
     """The phases of a file; one run of the default where it has none.
@@ -203,7 +213,7 @@ def phase_runs(file: SampleFile) -> PhaseRuns:
         DataError: A sample without a phase, or a column of another kind.
     """
     if not file.has(PHASE):
-        return PhaseRuns(np.zeros(1, dtype=np.int64), (DEFAULT_PHASE,))
+        return PhaseRuns.of_one(DEFAULT_PHASE)
     column = file.table.column(PHASE).unify_dictionaries().combine_chunks()
     if not pa.types.is_dictionary(column.type) or not _is_text(column.type.value_type):
         raise DataError(f"{file.path}: {PHASE}: expected strings, got {column.type}; convert the column")

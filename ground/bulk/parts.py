@@ -21,11 +21,11 @@ from ground.fleet.collect.locks import lock_alone
 from ground.recording_index import RecordingInfo
 from ground.workspace import write_atomic
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.jsonl"
 TABLE = "table.new"
 """What the parts are joined to, until it goes to its place; removed with whatever else a killed run left."""
-_SUFFIX = ".parquet"
+_SUFFIX = ".arrow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from ground.errors import DataError, GroundError, StoreError
 _CHUNK_BYTES = 4 << 20
 _MOST_COPIED_BYTES = 5 << 30
 """S3 copies no larger object in one piece."""
+_DIGEST = "sha256:"
+_TAGS = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5")
+SETTLED_NS = 2_000_000_000
+"""Clocks of file systems tick at least every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,24 +164,27 @@ class Store:
             got = line_of(error, self.url)
             raise DataError(f"{self.where(name)}: expected to write it, got {got}; {HELP}") from error
 
-    def stamp(self, names: Sequence[str]) -> str:
-        """What tells whether files have changed: their digest, or in a store its word on size and time of each.
+    def stamp(self, names: Sequence[str], before: str = "") -> str:
+        """What tells whether files have changed: what disk or store say of each without reading it, else their digest.
 
-        An object of a store is replaced as a whole, with another time; on a disk only the bytes themselves tell.
+        A file that was written just now can be written again within one tick of the clock that stamps it: of such, and
+        where nobody keeps times or tags, only the bytes themselves tell.
+
+        Args:
+            names: The files.
+            before: An earlier stamp of theirs, to be compared with: one that is a digest is answered by a digest.
 
         Raises:
             DataError: One cannot be read.
         """
-        return self._digest(names) if self.is_local else self._told(names) or self._digest(names)
+        return (not before.startswith(_DIGEST) and self._told(names)) or self._digest(names)
 
     def _told(self, names: Sequence[str]) -> str:
         with self._read(names[0]):
-            system, root = _opened(self.url)
-            found = system.get_file_info([f"{root}/{name}" for name in names])
-        if not all(info.is_file and info.mtime_ns for info in found):
-            return ""
-        told = [(name, info.size, info.mtime_ns) for name, info in zip(names, found, strict=True)]
-        return f"told:{hashlib.sha256(repr(told).encode()).hexdigest()}"
+            look = _looked_up if self.is_local else _asked
+            marks = look(self.url, names)
+        told = [(name, *mark) for name, mark in zip(names, marks, strict=True)]
+        return f"told:{hashlib.sha256(repr(told).encode()).hexdigest()}" if all(marks) else ""
 
     def _digest(self, names: Sequence[str]) -> str:
         digest = hashlib.sha256()
@@ -185,7 +193,7 @@ class Store:
             for chunk in self._chunks(name):
                 content.update(chunk)
             digest.update(repr((name, content.hexdigest())).encode())
-        return f"sha256:{digest.hexdigest()}"
+        return f"{_DIGEST}{digest.hexdigest()}"
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         with self._read(name):
@@ -263,3 +271,38 @@ def _system_of(url: str) -> tuple[Any, str]:
             raise
         system, root = fs.FileSystem.from_uri(f"fsspec+{url}")
     return system, root.rstrip("/")
+
+
+def _looked_up(url: str, names: Sequence[str]) -> list[tuple[object, ...]]:
+    """Size and times of each file on a disk; nothing of one that was written just now.
+
+    The second time is that of its entry: no program sets it, so that it tells of a file whose own time was set back.
+    """
+    found = [Path(url, name).stat() for name in names]
+    times = [(each.st_mtime_ns, each.st_ctime_ns) for each in found]
+    return [(each.st_size, *when) if _is_settled(when) else () for each, when in zip(found, times, strict=True)]
+
+
+def _asked(url: str, names: Sequence[str]) -> list[tuple[object, ...]]:
+    """Size and time of each object of a store, or a tag of its content; nothing where it tells neither."""
+    system, root = _opened(url)
+    found = system.get_file_info([f"{root}/{name}" for name in names])
+    marks = [(_tags(system, info.path) or _time(info)) if info.is_file else () for info in found]
+    return [(info.size, *mark) if mark else () for info, mark in zip(found, marks, strict=True)]
+
+
+def _tags(system: Any, path: str) -> tuple[str, ...]:
+    """What a file system of fsspec says of an object's content, in words of its own."""
+    if not (isinstance(system, fs.PyFileSystem) and isinstance(system.handler, fs.FSSpecHandler)):
+        return ()
+    info = system.handler.fs.info(path)
+    return tuple(f"{key}={info[key]}" for key in _TAGS if info.get(key))
+
+
+def _time(info: fs.FileInfo) -> tuple[int, ...]:
+    return (info.mtime_ns,) if info.mtime_ns and _is_settled((info.mtime_ns,)) else ()
+
+
+def _is_settled(times_ns: Sequence[int]) -> bool:
+    """Whether a file was last written before the present tick of any clock."""
+    return max(times_ns) < time.time_ns() - SETTLED_NS

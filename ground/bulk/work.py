@@ -21,6 +21,7 @@ from ground.bulk.store import Store
 from ground.errors import DataError
 from ground.recordings import stream_recording
 from ground.worker_platform import vector_units
+from shared_features.makers import Makers
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,14 @@ class AssessWork:
     def _answer(self, desk: _Desk, source: Source, stamp: str) -> Answer:
         info = source.info
         files = files_of(self.store, source)
-        found = self.store.stamp(files)
+        found = self.store.stamp(files, stamp)
         if found == stamp:
             return Unchanged()
         with _TURN, at_hand(self.store, info, files) as local:
             spec = desk.model.spec
             recording = stream_recording(local.folder, local.info, conditions=spec.speeds, piece_n=spec.record_n)
-            return Made(make_part(info.recording_id, assess_recording(desk.model, recording, desk.units)), found)
+            answers = assess_recording(desk.model, recording, desk.units, desk.makers)
+            return Made(make_part(info.recording_id, answers), found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,13 @@ class _Desk:
 
     model: LoadedModel
     units: FixedUnits
+    makers: Makers
 
 
 _DESKS: dict[str, _Desk] = {}
 _SEEN: set[tuple[Store, str]] = set()
 _TURN = threading.Lock()
-"""A session serves one thread; workers of a cluster may have several."""
+"""A session and makers serve one thread; workers of a cluster may have several."""
 
 
 def _desk_of(work: AssessWork) -> _Desk:
@@ -123,6 +126,7 @@ def _check_worker(work: AssessWork) -> None:
 def _new_desk(model: ModelFiles) -> _Desk:
     with model.unpacked() as source:
         try:
-            return _Desk(load_signed(source), known_units(source.units))
+            loaded = load_signed(source)
+            return _Desk(loaded, known_units(source.units), Makers(loaded.spec))
         except AgentError as error:
             raise DataError(f"worker {socket.gethostname()}: expected to load the model, got {error}") from error

@@ -16,10 +16,11 @@ from ground import interim_stream
 from ground.errors import DataError
 from ground.frames import frames_for, frames_of
 from ground.interim import interim_bytes
-from ground.interim_stream import is_interim, joined
+from ground.interim_stream import interim_footer, joined
 from ground.recording import PhaseRun, Recording, RecordingStream, Stretch
 from ground.recording_index import RecordingInfo
 from ground.recordings import load_recording, read_index, stream_recording
+from ground.synchronise import join_columns
 from shared_features.spec import ChannelSpec, FeatureSpec, ShaftSpec, SpectrumGroup
 
 RATE_HZ = 1000.0
@@ -148,10 +149,22 @@ def test_pieces_are_whole_multiples(tmp_path, monkeypatch):
     stream = stream_recording(tmp_path, info, conditions=(), piece_n=100)
     sizes = [(piece.first_n, len(piece.samples)) for piece in stream.stretches]
     assert sizes == [
-        (0, 200), (200, 300), (500, 200), (700, 300),
+        (0, 200), (200, 100), (300, 200), (500, 200), (700, 100), (800, 200),
         (0, 100), (100, 30),
-        (0, 100), (100, 200), (300, 300), (600, 200), (800, 100), (900, 99),
+        (0, 100), (100, 100), (200, 100), (300, 100), (400, 200), (600, 100), (700, 100), (800, 100), (900, 99),
     ]  # fmt: skip
+
+
+def test_only_what_lies_across_a_border_is_copied():
+    """Of parts that are no whole number of pieces, one piece each; the others are the memory of the part."""
+    parts = [
+        dataclasses.replace(hard_recording(at, [250]).stretches[0], phases=(PhaseRun(0, "x"),), tach={}, first_n=at)
+        for at in (0, 250)
+    ]
+    pieces = list(joined(iter(parts), 100))
+    assert [len(piece.samples) for piece in pieces] == [200, 100, 200]
+    shared = [any(np.shares_memory(piece.samples, part.samples) for part in parts) for piece in pieces]
+    assert shared == [True, False, True]
 
 
 def test_a_piece_can_be_longer_than_a_batch(tmp_path, monkeypatch):
@@ -192,9 +205,61 @@ def test_frames_keep_their_grid_in_pieces_of_any_length():
 def test_raw_segments_without_a_period_come_whole(tiny_recordings):
     """They lie as far apart as the longest of them needs."""
     tiny_recordings.restate("life", segment_period_s="")
-    assert not is_interim(tiny_recordings.path("life"))
+    assert interim_footer(tiny_recordings.path("life")) is None
     raw = stream_recording(tiny_recordings.folder, tiny_recordings.info("life"), conditions=(), piece_n=1)
     assert isinstance(raw, Recording)
+
+
+def steady_recording(n=1000):
+    """One stretch, one phase, one label."""
+    (stretch,) = hard_recording(12, [n]).stretches
+    steady = dataclasses.replace(stretch, phases=(PhaseRun(0, "cruise"),), labels=np.ones(n, dtype=np.int8), tach={})
+    return Recording(info_of(), CONDITIONS, (steady,))
+
+
+def test_columns_of_one_value_are_not_decoded(tmp_path, monkeypatch):
+    """Nor made: a label that holds all along takes one byte, and phase and stretch no array at all."""
+    info = written(tmp_path, steady_recording())
+    monkeypatch.setattr(interim_stream, "phase_runs", None)
+    monkeypatch.setattr(interim_stream, "stretch_borders", None)
+    (piece,) = stream_recording(tmp_path, info, conditions=CONDITIONS, piece_n=1000).stretches
+    assert piece.phases == (PhaseRun(0, "cruise"),)
+    assert (piece.labels.strides, piece.labels.sum()) == ((0,), 1000)
+    assert not piece.labels.flags.writeable
+
+
+def test_channels_are_taken_as_they_were_decoded(tmp_path):
+    """Each keeps its samples together, as features take them; a single one is not copied."""
+    info = written(tmp_path, steady_recording())
+    (piece,) = stream_recording(tmp_path, info, conditions=(), piece_n=1000).stretches
+    assert piece.samples[:, 1].flags.c_contiguous
+    column = np.arange(9, dtype=np.float32)
+    assert np.shares_memory(join_columns([column], 9, np.float32), column)
+    assert join_columns([column.astype(np.float64)], 9, np.float32).tolist() == column.reshape(9, 1).tolist()
+
+
+def test_a_column_of_one_value_of_another_kind_is_refused(tmp_path):
+    """A phase is a text, also where it never changes."""
+    info = written(tmp_path, steady_recording())
+    table = pq.ParquetFile(tmp_path / info.file).read()
+    numbers = pa.array(np.ones(table.num_rows, dtype=np.int64))
+    pq.write_table(table.set_column(table.column_names.index("phase"), "phase", numbers), tmp_path / info.file)
+    with pytest.raises(DataError, match="phase: expected strings, got int64"):
+        list(stream_recording(tmp_path, info, conditions=(), piece_n=10).stretches)
+
+
+def test_interim_files_miss_nothing(tmp_path):
+    """Their columns say so, and readers need not look; files of before, which did not, are read all the same."""
+    info = written(tmp_path, hard_recording(13, [700, 300]))
+    path = tmp_path / info.file
+    table = pq.ParquetFile(path).read()
+    assert not any(field.nullable for field in table.schema)
+    now = [facts(frame) for frame in frames_of(load_recording(tmp_path, info, conditions=CONDITIONS), frame_s=0.03)]
+    before = pa.table({name: table[name] for name in table.column_names}, metadata=table.schema.metadata)
+    pq.write_table(before, path, use_dictionary=["stretch", "phase", "anomaly"], max_rows_per_page=100)
+    assert all(field.nullable for field in pq.read_schema(path))
+    stream = stream_recording(tmp_path, info, conditions=CONDITIONS, piece_n=30)
+    assert [facts(frame) for frame in frames_of(stream, frame_s=0.03)] == now
 
 
 def test_unknown_conditions_are_nan(tmp_path):

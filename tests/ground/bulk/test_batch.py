@@ -27,6 +27,8 @@ from ground.frames import frames_of
 from ground.pack import pack_bundle
 from ground.recording_index import read_index
 from ground.recordings import load_recording
+from shared_features import extract
+from shared_features.makers import Makers
 from tests.conftest import small_members, small_spec
 from tests.ground.bulk.conftest import RATE_HZ
 
@@ -50,6 +52,7 @@ def group_sizes(path):
 def test_rows_are_the_assessments(source, data, no_progress, monkeypatch, rows_at_once):
     """Byte for byte those of the whole recordings, in the order of the index, in row groups of one size."""
     monkeypatch.setattr(batch_table, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(batch_table, "GROUP_N", rows_at_once)
     out = data.parent / "results" / "out.parquet"
     report = run_batch(source, str(data), str(out), progress=no_progress, engine=LocalEngine(1))
     table = pq.read_table(out)
@@ -110,6 +113,32 @@ def test_a_known_unit_is_assessed_as_it_was_on_board(data, small_bundle, tmp_pat
     assert in_python["score"].fillna(0.0).tolist() == [row["score"] for row in rows]
 
 
+def test_scratch_memory_is_made_once(source, data, tmp_path, no_progress, monkeypatch):
+    """Not for each recording again: it takes as long as some windows of a short one."""
+    made = []
+
+    def make(spec):
+        made.append(spec)
+        return Makers(spec)
+
+    monkeypatch.setattr(extract, "Makers", make)
+    run_batch(source, str(data), str(tmp_path / "one.parquet"), progress=no_progress, engine=LocalEngine(1))
+    made.clear()
+    load_signed(source)
+    to_load = len(made)
+    run_batch(source, str(data), str(tmp_path / "two.parquet"), progress=no_progress, engine=LocalEngine(1))
+    assert len(made) == 2 * to_load
+
+
+def test_the_footer_names_no_long_texts(source, data, tmp_path, no_progress):
+    """Least and greatest values help who looks for a recording; of contributions and assessments they help nobody."""
+    out = tmp_path / "out.parquet"
+    run_batch(source, str(data), str(out), progress=no_progress, engine=LocalEngine(1))
+    group = pq.read_metadata(out).row_group(0)
+    ranked = {group.column(index).path_in_schema: group.column(index).is_stats_set for index in range(len(SCHEMA))}
+    assert {name for name, known in ranked.items() if not known} == {"contributions", "assessment"}
+
+
 def test_the_table_does_not_depend_on_the_processes(source, data, tmp_path, no_progress):
     """One or two: the same bytes."""
     files = [tmp_path / f"{workers}.parquet" for workers in (1, 2)]
@@ -144,13 +173,14 @@ def test_nothing_readable_writes_nothing(source, data, tmp_path, no_progress):
 
 def test_parts_fill_row_groups(tmp_path, monkeypatch):
     """However long the parts are, every row group but the last is full."""
-    monkeypatch.setattr(batch_table, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(batch_table, "GROUP_N", 4)
     sizes = [0, 1, 3, 4, 9, 2, 0, 5]
     with ResultsWriter(tmp_path / "joined.parquet") as writer:
         for index, size in enumerate(sizes):
-            part = tmp_path / f"{index}.parquet"
+            part = tmp_path / f"{index}.arrow"
             columns = {name: [f"{index}"] * size if name == "recording_id" else [None] * size for name in SCHEMA.names}
-            pq.write_table(pa.table(columns, schema=SCHEMA), part)
+            with pa.ipc.new_stream(part, SCHEMA) as stream:
+                stream.write_table(pa.table(columns, schema=SCHEMA))
             writer.add(part)
     file = pq.ParquetFile(tmp_path / "joined.parquet")
     assert group_sizes(tmp_path / "joined.parquet") == [4] * 6

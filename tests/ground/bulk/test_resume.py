@@ -93,7 +93,7 @@ def torn_line(_, out):
 
 def flipped_part(_, out):
     """A part on disk is not what was written."""
-    path = max(parts_of(out).glob("*.parquet"))
+    path = max(parts_of(out).glob("*.arrow"))
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -101,7 +101,7 @@ def flipped_part(_, out):
 
 def lost_part(_, out):
     """A part is gone."""
-    max(parts_of(out).glob("*.parquet")).unlink()
+    max(parts_of(out).glob("*.arrow")).unlink()
 
 
 def another_model(_, out):

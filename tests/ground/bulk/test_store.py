@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from ground.bulk import patience
 from ground.bulk import run as run_module
+from ground.bulk import store as stores
 from ground.bulk.run import run_batch
-from ground.bulk.store import Store
+from ground.bulk.store import SETTLED_NS, Store
 from ground.bulk.target import Target
 from ground.engine import LocalEngine
 from ground.errors import DataError, StoreError
@@ -65,7 +69,7 @@ def test_an_object_store(source, data, tmp_path, s3, *, monkeypatch, no_progress
     url, objects = s3
     monkeypatch.chdir(tmp_path)
     for path in data.iterdir():
-        objects.put(f"data/{path.name}", path.read_bytes())
+        objects.put(f"data/{path.name}", path.read_bytes(), 1_700_000_000)
 
     def end(what, done, total):
         del total
@@ -98,6 +102,7 @@ def test_objects_that_were_written_again_have_another_stamp(s3):
     assert store.stamp(["x"]) == before
     objects.put("data/x", b"two", 1_700_000_001)
     assert store.stamp(["x"]) != before
+    assert objects.read == []
 
 
 def test_what_an_object_store_refuses_is_told(s3, tmp_path):
@@ -118,13 +123,13 @@ def test_names_and_bytes(tmp_path, memory):
     assert names == [file.name for file in there.files()]
     assert [file.name for file in there.files("date=2026-11-28")] == [name for name in names if "11-28" in name]
     assert there.files("nothing") == here.files("nothing") == ()
-    assert here.stamp(names) == there.stamp(names)
+    assert here.stamp(names, there.stamp(names)) == there.stamp(names)
     there.fetch(names[0], tmp_path / "fetched")
     assert (tmp_path / "fetched").read_bytes() == (folder / names[0]).read_bytes()
 
 
 def test_a_stamp_tells_changes(tmp_path):
-    """Also of bytes that change in a file of the same size and time, and of a border that moves between two files."""
+    """Of a file just written: also bytes that change while size and time stay, and a border that moves between two."""
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"ab")
     two.write_bytes(b"c")
@@ -137,6 +142,59 @@ def test_a_stamp_tells_changes(tmp_path):
     two.write_bytes(b"bc")
     assert store.stamp(["one", "two"]) != before
     assert store.stamp(["two", "one"]) != store.stamp(["one", "two"])
+
+
+def later(monkeypatch, by_ns):
+    """Let the clock of the machine show another time than its files have."""
+    now_ns = time.time_ns() + by_ns
+    monkeypatch.setattr(stores.time, "time_ns", lambda: now_ns)
+
+
+def test_a_file_that_has_lain_a_while_is_not_read(tmp_path, monkeypatch):
+    """Its size and times tell: they do where its own time is set back, and after a digest a digest is asked for."""
+    path = tmp_path / "one"
+    path.write_bytes(b"ab")
+    store = Store.of(str(tmp_path))
+    later(monkeypatch, SETTLED_NS // 2)
+    fresh = store.stamp(["one"])
+    assert fresh.startswith("sha256:")
+    later(monkeypatch, 2 * SETTLED_NS)
+    assert store.stamp(["one"], fresh) == fresh
+    before, status = store.stamp(["one"]), path.stat()
+    assert before.startswith("told:")
+    assert store.stamp(["one"], before) == before
+    path.write_bytes(b"aB")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_mtime_ns == status.st_mtime_ns
+    later(monkeypatch, 3 * SETTLED_NS)
+    assert store.stamp(["one"], before).startswith("told:")
+    assert store.stamp(["one"], before) != before
+    assert store.stamp(["one"], fresh) != fresh
+
+
+class Tagged(MemoryFileSystem):
+    """Objects without times, but with a tag of their content, as stores behind HTTP have them; never read here."""
+
+    protocol = "tagged"
+    tags: ClassVar[dict[str, str]] = {}
+
+    def info(self, path, **_):
+        """Of one object."""
+        return {"name": path, "size": 3, "type": "file", "ETag": self.tags[path.rpartition("/")[2]]}
+
+    def _open(self, *_, **__):
+        raise AssertionError
+
+
+def test_a_tag_tells_changes():
+    """Where a store tells no times, its word on the content is taken, and nothing is fetched to be compared."""
+    fsspec.register_implementation("tagged", Tagged, clobber=True)
+    store = Store.of("tagged://bucket")
+    Tagged.tags = {"x": "one"}
+    before = store.stamp(["x"])
+    assert store.stamp(["x"], before) == before
+    Tagged.tags = {"x": "two"}
+    assert store.stamp(["x"], before) != before
 
 
 BAD = {
