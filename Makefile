@@ -76,7 +76,7 @@ demo: $(VENV)/.ground ## Recordings -> detector -> signed bundle -> agent on a r
 	$(BIN)/ground demo --data '$(DATA)' --set '$(SET)' --broker $(BROKER)
 
 test: $(VENV)/.dev ## The whole test suite: first what must be alone on the machine, then the rest on WORKERS cores
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m alone $$(grep -rlF pytest.mark.alone tests)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not alone' -n $(WORKERS) --dist loadfile
 
 # A server of MLflow, apart from ours: it brings much that nothing here needs.
