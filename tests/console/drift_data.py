@@ -19,17 +19,23 @@ FLIGHT_NS = 7_200 * 10**9
 
 
 def drift_message(
-    number: int, spreads: Sequence[float], *, aircraft: str = "OO-ABC", engine: str = "1", **changed: object
-):
+    number: int,
+    spreads: Sequence[float],
+    *,
+    aircraft: str = "OO-ABC",
+    engine: str = "1",
+    windows: int = 5,
+    **changed: object,
+) -> Publication:
     """The message of a flight whose windows all lay at ``spreads``."""
     sketch = Sketch.empty(len(spreads))
-    for _ in range(5):
+    for _ in range(windows):
         sketch.add(np.array(spreads, dtype=np.float64), 0.5)
     begin_ns = BEGIN_NS + number * FLIGHT_NS
     document = {
         "schema": 1, "aircraft": aircraft, "engine": engine, "flight": f"F{number:03}", "from_ns": begin_ns,
         "to_ns": begin_ns + FLIGHT_NS, "bundle_id": BUNDLE, "bundle_digest": "ab" * 32, "phase": "cruise",
-        "cause": "flight", "agent": "a", "run": "r1", "n": 5, "not_assessed": {}, "shed": 0,
+        "cause": "flight", "agent": "a", "run": "r1", "n": windows, "not_assessed": {}, "shed": 0,
         "n_feature": len(spreads), "arrays": pack(sketch), **changed,
     }  # fmt: skip
     return Publication(topic=f"aircraft/{aircraft}/engine/{engine}/drift", payload=bytes(msgpack.packb(document)))

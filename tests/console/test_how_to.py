@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import re
 
-import pytest
-import typer
-
-from ground.cli import app
 from ground.console.accounts import IDLE_S, LONGEST_S
 from ground.console.data.derived import FEW
 from ground.console.login_limit import ATTEMPTS, SPAN_S
 from ground.console.role import Role
 from ground.console.settings import DAYS, PORT
 from tests.conftest import ROOT
+from tests.docs.blocks import lines_of
 
-PAGE = (ROOT / "docs" / "how-to" / "console.md").read_text(encoding="utf-8")
-LINES = re.findall(r"^    (ground console.*)$", PAGE, re.MULTILINE)
-
-
-@pytest.mark.parametrize("line", LINES)
-def test_commands_of_the_page_are_there(line):
-    """With their options."""
-    command, words = typer.main.get_command(app), line.split()[1:]
-    while words[0] in getattr(command, "commands", ()):
-        command, words = command.commands[words[0]], words[1:]
-    known = {option for each in command.params for option in each.opts}
-    assert set(re.findall(r"--[a-z-]+", line)) <= known
+PATH = ROOT / "docs" / "how-to" / "console.md"
+PAGE = PATH.read_text(encoding="utf-8")
 
 
 def test_the_page_has_commands():
     """They are found."""
-    assert len(LINES) == 8
+    assert len(lines_of(PATH, "ground")) == 8
 
 
 def test_numbers_of_the_page_are_those_of_the_code():

@@ -27,6 +27,7 @@ LANGUAGES = COMMANDS | {"text", "toml", "yaml", "json", "conf", "diff"}
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 _FENCE = re.compile(r"^( *)```(\w*)\s*$")
+_HOLDS = re.compile(r"[-*+] |\d+\. |!!! |\?\?\? ")
 _COMMENT = re.compile(r"^<!-- (.*) -->$")
 
 
@@ -78,6 +79,26 @@ def blocks_of(page: Path) -> Iterator[Block]:
         elif line.strip():
             said, after_title = "", line.startswith("# ")
         number += 1
+
+
+def lines_of(page: Path, *programs: str) -> list[str]:
+    """The commands of some programs in the blocks of ``sh`` of a page, in their order."""
+    typed = "".join(block.text for block in blocks_of(page) if block.language == "sh").replace("\\\n", " ")
+    return [line for line in typed.splitlines() if line.startswith(tuple(f"{each} " for each in programs))]
+
+
+def indented_in(page: Path) -> Iterator[int]:
+    """Numbers of the lines that are code by their indentation alone, outside of lists and of notes."""
+    is_fenced, owner, before = False, "", ""
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            is_fenced = not is_fenced
+        elif not is_fenced and line.strip():
+            is_code = line.startswith("    ") and (not before.strip() or before.startswith("    "))
+            if is_code and not _HOLDS.match(owner):
+                yield number
+            owner = owner if line.startswith(" ") else line
+        before = line
 
 
 def _parts(said: str) -> tuple[str, str]:

@@ -16,7 +16,19 @@ import yaml
 from edge_agent.cli_parser import parser
 from ground.cli import app
 from tests.conftest import ROOT
-from tests.docs.blocks import ALL, COMMANDS, FILE, LANGUAGES, NOT_RUN, PAGES, PART_OF, RUN_BY, Block, blocks_of
+from tests.docs.blocks import (
+    ALL,
+    COMMANDS,
+    FILE,
+    LANGUAGES,
+    NOT_RUN,
+    PAGES,
+    PART_OF,
+    RUN_BY,
+    Block,
+    blocks_of,
+    indented_in,
+)
 from tests.edge.test_cli_examples import COMMANDS as EDGE_COMMANDS
 
 PROGRAMS = ("ground", "edge-agent")
@@ -41,6 +53,21 @@ def test_every_block_says_its_language(page: Path) -> None:
     assert wrong == [], f"expected one of {', '.join(sorted(LANGUAGES))}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_is_fenced(page: Path) -> None:
+    """Code by indentation has no language and no mark, so nobody could say who runs it."""
+    wrong = [f"{page.relative_to(ROOT)}:{number}" for number in indented_in(page)]
+    assert wrong == [], "expected code between fences (```), with its language"
+
+
+def test_code_by_indentation_is_seen(tmp_path: Path) -> None:
+    """But for what belongs to a list, to a note, or to a fence."""
+    page = tmp_path / "page.md"
+    held = "- a\n\n    of a\n\n!!! note\n\n    n\n\n```sh\nif\n\n    x\n```\n\nText\n    goes on\n"
+    page.write_text(f"# P\n\n    ls\n    pwd\n\n{held}")
+    assert list(indented_in(page)) == [3, 4]
+
+
 @pytest.mark.parametrize("block", named([block for block in ALL if block.mark == RUN_BY]))
 def test_who_is_said_to_run_it_is_there(block: Block) -> None:
     """And knows the page, by its name."""
@@ -55,6 +82,8 @@ def test_who_is_said_to_run_it_is_there(block: Block) -> None:
 def test_what_is_said_of_it_holds(block: Block) -> None:
     """A reason is a reason; a part of a file is one, word for word."""
     assert block.about
+    for path in re.findall(r"\b(?:tests|docs)/[\w/.-]*\w", block.about):
+        assert (ROOT / path).exists(), f"{block.place}: expected a file, got {path}"
     if block.mark == PART_OF:
         assert block.text in (ROOT / block.about).read_text(encoding="utf-8")
 
@@ -69,7 +98,7 @@ def test_it_is_well_formed(block: Block) -> None:
 
 
 def command_lines(page: Path) -> set[str]:
-    """Each command of ours on a page: in blocks of `sh`, in indented lines, and in code within the text."""
+    """Each command of ours on a page: in blocks, and in code within the text."""
     lines = page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     inline = {each for line in lines for each in re.findall(r"`((?:ground|edge-agent) [^`]+)`", line)}
     return inline | {line.strip() for line in lines if re.match(r"\s*(?:ground|edge-agent) [a-z-]+", line)}

@@ -79,9 +79,10 @@ def moved(text: str, root: Path) -> str:
 
 
 def sections() -> Iterator[tuple[str, list[str]]]:
-    """Headings of the page, each with its blocks of shell."""
+    """Headings of the page, each with its blocks of shell, but for those of which it says that nobody runs them."""
     for section in re.split(r"^##+ ", PAGE.read_text(), flags=re.MULTILINE):
-        yield section.partition("\n")[0], re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+        blocks = re.findall(r"(<!-- not run: .*? -->\n)?```sh\n(.*?)```", section, re.DOTALL)
+        yield section.partition("\n")[0], [block for is_left, block in blocks if not is_left]
 
 
 @pytest.fixture

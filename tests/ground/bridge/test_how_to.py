@@ -71,5 +71,5 @@ def test_reasons_are_on_the_page(reason):
 
 def test_the_setting_for_home_assistant_is_one():
     """As it stands."""
-    [text] = re.findall(r"^    (\[interop\]\n    .*)$", HOME, re.MULTILINE)
-    assert InteropSection(**tomllib.loads(text.replace("    ", ""))["interop"]).home_assistant == "homeassistant"
+    [text] = re.findall(r"```toml\n(\[interop\]\n.*?)```", HOME, re.DOTALL)
+    assert InteropSection(**tomllib.loads(text)["interop"]).home_assistant == "homeassistant"

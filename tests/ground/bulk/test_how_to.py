@@ -1,31 +1,17 @@
-"""docs/how-to/batch.md: its commands have the options it names, and those that need no cluster run as they stand."""
+"""docs/how-to/batch.md: its commands that need no cluster, broker or store run as they stand."""
 
 from __future__ import annotations
 
-import re
-
 import pyarrow.parquet as pq
-import pytest
-import typer
 
 import edge_agent.cli
 from edge_agent.frame_file import read_blocks
-from ground.cli import app
 from tests.conftest import ROOT
+from tests.docs.blocks import lines_of
 from tests.ground.bulk.conftest import write_flights
 
-PAGE = (ROOT / "docs" / "how-to" / "batch.md").read_text(encoding="utf-8")
-LINES = re.findall(r"^    ((?:ground|edge-agent|dask) .*)$", PAGE, re.MULTILINE)
-GROUND = [line for line in LINES if line.startswith("ground ")]
+LINES = lines_of(ROOT / "docs" / "how-to" / "batch.md", "ground", "edge-agent", "dask")
 ALONE = ("://", "--engine", "--as-stream", "dask ", "featurize")
-
-
-@pytest.mark.parametrize("line", GROUND)
-def test_options_are_the_commands(line):
-    """A page of options that are gone helps nobody."""
-    command = typer.main.get_command(app).commands[line.split()[1]]
-    known = {option for each in command.params for option in each.opts}
-    assert set(re.findall(r"--[a-z-]+", line)) <= known
 
 
 def test_the_page_runs(ground, small_bundle, work_dir):

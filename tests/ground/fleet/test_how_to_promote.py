@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from ground.fleet.registry.registry import open_registry
 from ground.fleet.registry.states import State
 from ground.fleet.repo.offers import offers_of
 from tests.conftest import ROOT
+from tests.docs.blocks import lines_of
 from tests.ground.collect.conftest import message  # noqa: F401 - a fixture
 from tests.ground.repo_ceremony import begin_public, run_ground
 
 PAGE = ROOT / "docs" / "how-to" / "promote.md"
-LINES = [shlex.split(line)[1:] for line in re.findall(r"^    (ground .*)$", PAGE.read_text(), re.MULTILINE)]
+LINES = [shlex.split(line)[1:] for line in lines_of(PAGE, "ground")]
 HOUR_NS = 3_600 * NS_PER_S
 FLIGHTS = 160
 """One an hour: those of the last day are still under way."""

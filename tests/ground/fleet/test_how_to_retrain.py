@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import re
 
-import pytest
-import typer
-
-from ground.cli import app
 from ground.exit_code import ExitCode
 from ground.fleet.retrain.selection import Reason
 from ground.fleet.verdicts import Verdict
 from tests.conftest import ROOT
+from tests.docs.blocks import lines_of
 
-PAGE = (ROOT / "docs" / "how-to" / "retrain.md").read_text()
-LINES = re.findall(r"^    (ground .*)$", PAGE, re.MULTILINE)
+PATH = ROOT / "docs" / "how-to" / "retrain.md"
+PAGE = PATH.read_text()
 DAG = (ROOT / "packaging" / "airflow" / "enginear_retraining.py").read_text()
-
-
-@pytest.mark.parametrize("line", LINES)
-def test_options_of_the_page_are_the_commands(line):
-    """A page of options that are gone helps nobody."""
-    command = typer.main.get_command(app)
-    for name in line.split()[1:]:
-        command = getattr(command, "commands", {}).get(name, command)
-    known = {option for each in command.params for option in each.opts}
-    assert set(re.findall(r"--[a-z-]+", line)) <= known
 
 
 def test_commands_are_found():
     """Those that the page is about."""
-    assert {line.split()[1] for line in LINES} == {"verdict", "retrain"}
+    assert {line.split()[1] for line in lines_of(PATH, "ground")} == {"verdict", "retrain"}
 
 
 def test_every_reason_verdict_and_code_is_told():
