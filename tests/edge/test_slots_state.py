@@ -82,7 +82,6 @@ def test_clean_ends_cost_no_boots() -> None:
     assert (state.stage, state.active, state.boots_left) == (PROBATION, NEW, BOOTS)
 
 
-
 def test_starts_that_are_left_have_an_end() -> None:
     """A whole state file may hold the largest count there is: an end in order does not ask for more."""
     state = SlotsState(stage=TRIAL, active=NEW, boots_left=LARGEST_EXACT_INTEGER)
