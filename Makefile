@@ -140,6 +140,9 @@ $(AIRFLOW)/.made: packaging/airflow/constraints.txt
 test-airflow: $(VENV)/.dev $(AIRFLOW)/.made ## The same, with the packaged DAG in a real Airflow for its middle
 	LOOP=full AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin/airflow $(BIN)/python -m pytest -s tests/e2e/test_airflow.py tests/e2e/test_loop.py
 
+test-benchmarks: $(VENV)/.dev ## The benchmarks that CI does not run, each in its smallest form (minutes)
+	BENCHMARKS=full $(BIN)/python -m pytest tests/e2e/test_benchmarks.py tests/e2e/test_benchmarks_features.py
+
 fuzz: $(VENV)/.dev ## Every byte of a bundle flipped; every reader fuzzed beside a second verifier (FUZZ=seconds each)
 	FLIPS=every $(BIN)/python -m pytest tests/security/test_bundle_members.py -k flips_anywhere
 	$(BIN)/python -m tests.security.fuzz.campaign all --seconds $(FUZZ)
@@ -228,7 +231,7 @@ bench-false-alarms: $(VENV)/.dev ## Gate: 500 simulated fleets against the promi
 demo-femto: $(VENV)/.ground ## The demo on a public rig, where ../shared/data is
 	$(if $(wildcard ../shared/data),$(BIN)/ground demo --data ../shared/data --set femto)
 
-nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop docs-console test-interop demo-femto ## What takes too long for every change
+nightly: bench-false-alarms test-faults test-docs test-bare fuzz test-systemd test-loop test-benchmarks docs-console test-interop demo-femto ## What takes too long for every change
 
 bench-plots: $(VENV)/.dev ## Draw docs/reference/img from benchmarks/out
 	$(BIN)/python -m benchmarks.plots

@@ -48,6 +48,9 @@ needs_mosquitto = pytest.mark.skipif(
     reason="mosquitto is not installed",
 )
 
+whole = pytest.mark.skipif(os.environ.get("BENCHMARKS") != "full", reason="half a minute: make test-benchmarks")
+"""A benchmark from its command to its report."""
+
 
 def run_benchmark(name, *options):
     """Run a benchmark as a user would, in a session of its own."""
@@ -238,6 +241,7 @@ def test_a_program_that_will_not_stop_is_killed(tmp_path, monkeypatch):
     assert program.process.returncode == -signal.SIGKILL
 
 
+@whole
 @pytest.mark.slow
 def test_throughput_reports_every_cost(tmp_path):
     """The smallest run writes the promised keys."""
@@ -250,6 +254,7 @@ def test_throughput_reports_every_cost(tmp_path):
     assert "assessment, per window" in done.stdout
 
 
+@whole
 @pytest.mark.slow
 def test_models_reports_every_family(tmp_path):
     """The smallest run fits, exports and scores each family of the table."""
@@ -279,6 +284,7 @@ def test_latency_over_the_limit_fails(tmp_path):
     assert verdicts["p99.9 <= 5 ms"] == report.UNDECIDED
 
 
+@whole
 @pytest.mark.slow
 @needs_mosquitto
 def test_footprint_reports_every_figure(tmp_path):

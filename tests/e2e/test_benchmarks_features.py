@@ -18,6 +18,7 @@ from benchmarks.specs import complete_spec, group_specs, speeds_of, usual_spec
 from benchmarks.vibration import vibration
 from shared_features.extract import extract_windows
 from shared_features.vector import columns_of
+from tests.e2e.test_benchmarks import whole
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -212,6 +213,7 @@ def test_plots_need_reports(tmp_path, monkeypatch):
         plots.main()
 
 
+@whole
 @pytest.mark.slow
 def test_features_reports_every_cost(tmp_path):
     """The smallest run writes the promised keys, and judges by the design's targets."""
