@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,13 @@ from ground.demo.broker import check_broker, running_broker
 from ground.demo.fleet_dataset import FLEET, fetch_waveforms, keep_dataset
 from ground.demo.flights import choose_flights
 from ground.demo.listener import Listener, listening
-from ground.demo.scenario import choose_scenario
+from ground.demo.place import AGENT, PAGE, cleared, emptied, is_reusable, note_recordings
+from ground.demo.scenario import Scenario, choose_scenario
 from ground.demo.stream_table import stream_table
 from ground.errors import GroundError
 from ground.export import ExportReport
 from ground.frames import frames_for
-from ground.keys import PUBLIC_KEY, load_private_key, new_key_pair
+from ground.keys import PRIVATE_KEY, PUBLIC_KEY, load_private_key, new_key_pair
 from ground.pipeline import run_pipeline
 from ground.progress import Progress
 from ground.publish import Broker, PublishReport, publish_flights
@@ -35,12 +35,13 @@ from ground.recordings import load_recording
 from ground.report.evidence_file import read_run
 from ground.report.page import write_page
 from ground.report.table import closing_table, gates_table
+from ground.terminal import say
 from ground.window_table import WINDOWS
 from ground.workspace import STREAM, Workspace, write_atomic
 
 VERSION = "1.0.0"
-SPEED = 20.0
-"""Times real time: fast enough for a demo, slow enough for each frame to be answered before the next arrives."""
+SPEED = 40.0
+"""Times real time: fast enough for a demo, and a third of a core for the agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progr
         data: Recordings folder; empty simulates a fleet.
         dataset: Which dataset of the folder.
         broker: ``iotcore`` or ``mosquitto``.
-        out: Everything that is made lies below; what an earlier demo left of the same scenario is removed.
+        out: Everything that is made lies below. Of an earlier demo on the simulated fleet, by the same code, recordings
+            and stages without a change are used again; whatever else it left of the scenario is removed.
         progress: Told by each part.
 
     Raises:
@@ -77,13 +79,9 @@ def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progr
     scenario = choose_scenario(data, dataset)
     check_broker(broker)
     config = load_config(scenario.config)
-    workspace = _fresh_workspace(out / scenario.name)
-    scenario.provide(workspace.raw, progress)
-    # A key of the demo alone, which is thrown away with it: nobody is there to be asked for a password.
-    keys = new_key_pair(workspace.root / "keys")
-    exported = run_pipeline(
-        config, workspace, version=VERSION, key=load_private_key(keys.private), progress=progress, force=True
-    ).export
+    workspace = _workspace(out / scenario.name, scenario, config, progress)
+    key = load_private_key(workspace.root / "keys" / PRIVATE_KEY)
+    exported = run_pipeline(config, workspace, version=VERSION, key=key, progress=progress, force=False).export
     flights = _load_flights(config, workspace)
     expected = _batch_results(workspace, exported, flights)
     stage = _Stage(config, workspace, exported, flights)
@@ -91,16 +89,23 @@ def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progr
     _refuse_difference(expected, listener)
     _keep_stream(workspace, listener)
     keep_dataset(workspace.root / FLEET, listener)
-    page = write_page(workspace, config, out=workspace.root / "report.html")
+    page = write_page(workspace, config, out=workspace.root / PAGE)
     gates = gates_table(read_run(workspace))
     summary = _summary(stage, listener, published)
     return DemoOutcome((gates, closing_table(workspace), summary), page)
 
 
-def _fresh_workspace(folder: Path) -> Workspace:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return Workspace(folder)
+def _workspace(root: Path, scenario: Scenario, config: Config, progress: Progress) -> Workspace:
+    """The workspace with its recordings and keys."""
+    if is_reusable(root, scenario):
+        say(f"recordings, and stages without a change, are those of the demo before; remove {root} to begin anew")
+        return cleared(root, config, VERSION)
+    workspace = emptied(root)
+    scenario.provide(workspace.raw, progress)
+    # Keys of the demo alone, which are thrown away with it: nobody is there to be asked for a password.
+    new_key_pair(root / "keys")
+    note_recordings(root)
+    return workspace
 
 
 def _windows(workspace: Workspace) -> pd.DataFrame:
@@ -117,7 +122,7 @@ def _load_flights(config: Config, workspace: Workspace) -> list[Recording]:
 
 def _stream(stage: _Stage, expected: int, *, broker: str, progress: Progress) -> tuple[Listener, PublishReport]:
     """Publish the flights to a real broker and collect what a real agent answers."""
-    folder = stage.workspace.root / "agent"
+    folder = stage.workspace.root / AGENT
     folder.mkdir()
     with running_broker(broker, folder) as where, listening(where) as listener:
         agent = running_agent(

@@ -31,13 +31,18 @@ class Scenario:
     source: Path
     config: Path
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the recordings are the same whenever they are made."""
+        return self.name == SIMULATED
+
     def provide(self, raw: Path, progress: Progress) -> None:
         """Put the recordings into ``data/raw`` of a workspace.
 
         Raises:
             DataError: The folder or a recording cannot be read.
         """
-        if self.name == SIMULATED:
+        if self.is_simulated:
             simulate_fleet(FLEET, raw, progress=lambda done, total: progress("simulate", done, total))
         else:
             import_recordings(self.source, raw, dataset=self.name, progress=progress)
