@@ -161,6 +161,6 @@ def test_what_cannot_be_tuned_is_refused(featurized, workspace, monkeypatch):
         search(few, workspace, trials=1, progress=silent)
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(
-        ConfigError, match=r"expected optuna, got none; install it: pip install 'enginear-ground\[tune\]'"
+        ConfigError, match=r"expected optuna, got none; pip install -c constraints.txt -e 'ground\[tune\]'"
     ):
         search(config_of(), featurized, trials=1, progress=silent)
