@@ -30,44 +30,57 @@ def step_cases(source: ModelSource, data: Path, parts: PartsFolder, table: Path)
         parts: Where its results are kept.
         table: Where they are joined.
     """
-    model = load_signed(source)
-    makers = Makers(model.spec)
-    (info,) = read_index(data)
-    store = Store.of(str(data))
-    frames = list(frames_for(model.spec, stream_recording(data, info, conditions=(), piece_n=model.spec.record_n)))
-    detector = Detector(model, makers)
-    answers = [answer for frame in frames for answer in detector.push(frame)]
-
-    def read() -> None:
-        files = files_of(store, Source(info))
-        store.stamp(files)
-        with at_hand(store, info, files) as local:
-            recording = stream_recording(local.folder, local.info, conditions=(), piece_n=model.spec.record_n)
-            deque(frames_for(model.spec, recording), maxlen=0)
-
-    def extract() -> None:
-        stream = WindowStream(model.spec, makers)
-        deque((window for frame in frames for window in stream.push(frame)), maxlen=0)
-
-    def assess() -> None:
-        fresh = Detector(model, makers)
-        deque((answer for frame in frames for answer in fresh.push(frame)), maxlen=0)
-
-    def write() -> None:
-        kept = parts.keep(info, make_part(info.recording_id, answers), "")
-        with ResultsWriter(table) as writer:
-            writer.add(parts.path_of(kept.sha256))
-
-    def fresh() -> Callable[[], None]:
-        """In a run every part and every table is a new file; to replace one costs more than to write it."""
-        table.unlink(missing_ok=True)
-        for path in parts.path_of("").parent.glob("*.arrow"):
-            path.unlink()
-        return write
-
+    steps = _Steps(source, data, parts, table)
     return [
-        Case("reading", lambda: read, 1),
-        Case("features", lambda: extract, 1),
-        Case("features, scoring and deciding", lambda: assess, 1),
-        Case("writing", fresh, 1),
+        Case("reading", lambda: steps.read, 1),
+        Case("features", lambda: steps.extract, 1),
+        Case("features, scoring and deciding", lambda: steps.assess, 1),
+        Case("writing", steps.fresh, 1),
     ]
+
+
+class _Steps:
+    """The steps, and what each of them needs of those before it."""
+
+    def __init__(self, source: ModelSource, data: Path, parts: PartsFolder, table: Path) -> None:
+        self._model = load_signed(source)
+        self._spec = self._model.spec
+        self._makers = Makers(self._spec)
+        (self._info,) = read_index(data)
+        self._store = Store.of(str(data))
+        self._parts, self._table = parts, table
+        recording = stream_recording(data, self._info, conditions=(), piece_n=self._spec.record_n)
+        self._frames = list(frames_for(self._spec, recording))
+        detector = Detector(self._model, self._makers)
+        self._answers = [answer for frame in self._frames for answer in detector.push(frame)]
+
+    def read(self) -> None:
+        """From the store to frames."""
+        files = files_of(self._store, Source(self._info))
+        self._store.stamp(files)
+        with at_hand(self._store, self._info, files) as local:
+            recording = stream_recording(local.folder, local.info, conditions=(), piece_n=self._spec.record_n)
+            deque(frames_for(self._spec, recording), maxlen=0)
+
+    def extract(self) -> None:
+        """From frames to windows."""
+        stream = WindowStream(self._spec, self._makers)
+        deque((window for frame in self._frames for window in stream.push(frame)), maxlen=0)
+
+    def assess(self) -> None:
+        """From frames to answers."""
+        detector = Detector(self._model, self._makers)
+        deque((answer for frame in self._frames for answer in detector.push(frame)), maxlen=0)
+
+    def fresh(self) -> Callable[[], None]:
+        """In a run every part and every table is a new file; to replace one costs more than to write it."""
+        self._table.unlink(missing_ok=True)
+        for path in self._parts.path_of("").parent.glob("*.arrow"):
+            path.unlink()
+        return self.write
+
+    def write(self) -> None:
+        """From answers to the table."""
+        kept = self._parts.keep(self._info, make_part(self._info.recording_id, self._answers), "")
+        with ResultsWriter(self._table) as writer:
+            writer.add(self._parts.path_of(kept.sha256))

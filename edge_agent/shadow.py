@@ -44,16 +44,19 @@ class _SameWindows:
         self._assessor = Assessor(model)
 
     def assess(self, frame: Frame, judgements: Sequence[Judgement]) -> list[Assessment]:
+        """What the shadow says of the windows that the frame completed."""
         # Just before or after a swap, others are judged: they hold other features.
         fitting = [each for each in judgements if each.assessment.spec_digest == self._model.spec.digest]
         return [self._assess(frame, judgement) for judgement in fitting]
 
     def skip(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
+        """Pass over them; they keep their numbers."""
         for judgement in judgements:
             self._follow(judgement)
             self._assessor.skip(frame, judgement.window)
 
     def begin_afresh(self) -> None:
+        """Forget everything, after a fault; the numbers are those of the windows."""
         self._assessor = Assessor(self._model)
 
     def _assess(self, frame: Frame, judgement: Judgement) -> Assessment:
@@ -75,12 +78,14 @@ class _OwnWindows:
         self._detector = Detector(model, makers)
 
     def assess(self, frame: Frame, _judgements: Sequence[Judgement]) -> list[Assessment]:
+        """What the shadow says of the windows of its own that the frame completed."""
         return self._detector.push(frame)
 
     def skip(self, frame: Frame, judgements: Sequence[Judgement]) -> None:
         """Nothing: to the stream the frame is lost, and it will say so."""
 
     def begin_afresh(self) -> None:
+        """Forget everything, after a fault, but the number of the next window."""
         self._detector = Detector(self._model, self._makers, place=self._detector.place)
 
 

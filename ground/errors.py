@@ -68,3 +68,8 @@ class RegistryError(GroundError):
 
 class PromotionError(RegistryError):
     """A version may not take a state, or the evidence for it does not do."""
+
+
+def one_line(error: Exception) -> str:
+    """The text of an error of another library, in one line and without its full stop: ours goes on after it."""
+    return " ".join(str(error).split()).removesuffix(".")

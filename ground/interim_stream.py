@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ground.errors import DataError
+from ground.errors import DataError, one_line
 from ground.index_cells import PARQUET
 from ground.interim import PAGE_N, cut_interim, stretch_borders, stretch_starts, wrong_count
 from ground.recording import PhaseRun, RecordingStream, Stretch
@@ -133,7 +133,7 @@ def _read(path: Path, footer: pq.FileMetaData, info: RecordingInfo, conditions: 
                 yield from cutter.cut(rows)
             cutter.finish()
     except (OSError, pa.ArrowException) as error:
-        got = " ".join(str(error).split()).removesuffix(".")
+        got = one_line(error)
         raise DataError(f"{path}: expected a complete Parquet file, got {got}; export or copy it again") from error
 
 

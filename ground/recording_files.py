@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ground.errors import DataError
+from ground.errors import DataError, one_line
 from ground.index_cells import PARQUET
 from shared_features.groups import SHAFTS
 from shared_features.spec import CONDITIONS
@@ -226,7 +226,7 @@ def _csv_header(path: Path) -> tuple[str, ...]:
 
 def _readable(error: Exception, path: Path) -> str:
     """The library's words in one line, with the name of a column in place of its number."""
-    text = " ".join(str(error).split()).removesuffix(".")
+    text = one_line(error)
     numbered = _COLUMN_NUMBER.match(text)
     if not numbered:
         return text

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-MISSED_INTERVALS: Final = 3
-"""An agent that misses so many of its statuses is dead or stuck."""
+from edge_agent.status_file import MISSED_INTERVALS
+
 MISSED_WINDOWS: Final = 2
 """An engine without a result for so many windows is silent; a hop is at most a window."""
 LONGEST_INTERVAL_S: Final = 3_600.0
@@ -17,10 +16,24 @@ _LONGEST_WINDOW_S: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Sign:
+class _Engine:
+    """The last result of an engine."""
+
     agent: str
     at_s: float
     window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Agent:
+    """The last status of an agent."""
+
+    at_s: float
+    interval_s: float
+
+    def is_missed(self, now_s: float) -> bool:
+        """Whether it is dead or stuck."""
+        return now_s - self.at_s > MISSED_INTERVALS * self.interval_s
 
 
 class VitalSigns:
@@ -33,16 +46,16 @@ class VitalSigns:
 
     def __init__(self, silent_after_s: float | None = None) -> None:
         self._silent_after_s = silent_after_s
-        self._engines: dict[str, _Sign] = {}
-        self._agents: dict[str, tuple[float, float]] = {}
+        self._engines: dict[str, _Engine] = {}
+        self._agents: dict[str, _Agent] = {}
 
     def engine(self, device: str, agent: str, *, window_s: float, now_s: float) -> None:
         """A live result of an engine came."""
-        self._engines[device] = _Sign(agent, now_s, window_s)
+        self._engines[device] = _Engine(agent, now_s, window_s)
 
     def agent(self, name: str, *, interval_s: float, now_s: float) -> None:
         """A status of an agent came, of which there is one each ``interval_s``."""
-        self._agents[name] = (now_s, interval_s)
+        self._agents[name] = _Agent(now_s, interval_s)
 
     def gone(self, agent: str) -> list[str]:
         """The devices of an agent that is gone, itself the last; they are forgotten."""
@@ -52,19 +65,18 @@ class VitalSigns:
     def silent(self, now_s: float) -> list[str]:
         """The devices of which nothing came for too long; they are forgotten."""
         engines = [each for each, sign in self._engines.items() if now_s - sign.at_s > self._patience_s(sign)]
-        agents = [
-            name for name, (at_s, interval_s) in self._agents.items() if now_s - at_s > MISSED_INTERVALS * interval_s
-        ]
+        agents = [name for name, last in self._agents.items() if last.is_missed(now_s)]
         return self._forget([*engines, *agents])
 
     def all(self) -> list[str]:
         """All devices, engines first; they are forgotten."""
         return self._forget([*self._engines, *self._agents])
 
-    def _patience_s(self, sign: _Sign) -> float:
+    def _patience_s(self, sign: _Engine) -> float:
         if self._silent_after_s is not None:
             return self._silent_after_s
-        _, interval_s = self._agents.get(sign.agent, (math.nan, _USUAL_INTERVAL_S))
+        known = self._agents.get(sign.agent)
+        interval_s = known.interval_s if known else _USUAL_INTERVAL_S
         return max(MISSED_INTERVALS * interval_s, MISSED_WINDOWS * min(sign.window_s, _LONGEST_WINDOW_S))
 
     def _forget(self, devices: list[str]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ground.errors import one_line
+
 SCHEME = "://"
 HELP = "see docs/how-to/batch.md"
 
@@ -38,7 +40,7 @@ def shown_place(text: str) -> str:
 
 def line_of(error: Exception, url: str = "") -> str:
     """The text of an error in one short line, without what may be a secret in a URL."""
-    text = " ".join(str(error).split()).removesuffix(".")
+    text = one_line(error)
     for secret in sorted(_secrets_of(url), key=len, reverse=True):
         text = text.replace(secret, "...")
     return text[:_MOST_SHOWN]

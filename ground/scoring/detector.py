@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_agent.assessment import Assessment
 from edge_agent.bundle import Bundle, open_path
-from edge_agent.detector import Detector as Watch
 from edge_agent.detector import LoadedModel
 from edge_agent.load import prove_model
 from edge_agent.manifest import Manifest
@@ -21,8 +20,7 @@ from edge_agent.policy import ANY_FLEET, Policy
 from edge_agent.trust import TrustedKeys
 from edge_agent.unit_store import FixedUnits
 from edge_agent.version import AGENT_VERSION
-from ground.batch import known_units
-from ground.frames import frames_for
+from ground.batch import assess_recording, known_units
 from ground.keys import default_public_key
 from ground.recording import Recording, RecordingStream
 from ground.scoring.errors import WindowsError
@@ -192,12 +190,8 @@ class Detector:
 
     def _of_recordings(self, recordings: Iterable[Recording | RecordingStream]) -> Iterator[tuple[str, Assessment]]:
         for recording in recordings:
-            info = recording.info
-            unit = self._units.state_of(f"{info.aircraft}/{info.engine}")
-            watch = Watch(self._model, self._makers, unit)
-            for frame in frames_for(self.spec, recording):
-                for assessment in watch.push(frame):
-                    yield info.recording_id, assessment
+            for assessment in assess_recording(self._model, recording, self._units, self._makers):
+                yield recording.info.recording_id, assessment
 
     def _of_windows(self, windows: Iterable[Recording]) -> Iterator[tuple[str, Assessment]]:
         """One assessment a window; one for which there is none would be a fault of ours."""

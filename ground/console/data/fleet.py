@@ -10,6 +10,7 @@ from typing import Final
 import duckdb
 
 from edge_agent.health import OFFLINE
+from edge_agent.status_file import MISSED_INTERVALS
 from ground.console.data.derived import FEW
 from ground.console.data.records import page_of
 
@@ -17,7 +18,6 @@ MOST: Final = 200
 """Engines on one page."""
 SILENT: Final = "silent"
 """State of an agent that has said nothing for three of its intervals."""
-_INTERVALS: Final = 3
 _ON_THE_WAY_S: Final = 120
 """What an agent said is in the dataset after so long: a batch of the collector takes a minute."""
 _QUERY = """
@@ -122,6 +122,6 @@ def fleet(
     """
     asked = {
         "text": text, "skip": skip, "most": most, "now_ns": now_ns or time.time_ns(), "way_s": _ON_THE_WAY_S,
-        "intervals": _INTERVALS, "offline": OFFLINE, "silent": SILENT,
+        "intervals": MISSED_INTERVALS, "offline": OFFLINE, "silent": SILENT,
     }  # fmt: skip
     return Fleet(*page_of(cursor.execute(_QUERY, asked), EngineLine))

@@ -17,16 +17,16 @@ def records(asked: duckdb.DuckDBPyConnection, kind: Callable[..., T]) -> tuple[T
         asked: The query, executed.
         kind: The record; it has a field for each column, and no other.
     """
-    names = [column[0] for column in asked.description or ()]
-    return tuple(kind(**dict(zip(names, row, strict=True))) for row in asked.fetchall())
+    return tuple(kind(**row) for row in _rows(asked))
 
 
 def page_of(asked: duckdb.DuckDBPyConnection, kind: Callable[..., T]) -> tuple[tuple[T, ...], int]:
     """The same of a query whose column ``total`` says how many rows there are on all pages; 0 beyond the last one."""
-    totals = [0]
+    rows = _rows(asked)
+    totals = [row.pop("total") for row in rows]
+    return tuple(kind(**row) for row in rows), max(totals, default=0)
 
-    def made(*, total: int, **fields: Any) -> T:
-        totals.append(total)
-        return kind(**fields)
 
-    return records(asked, made), max(totals)
+def _rows(asked: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    names = [column[0] for column in asked.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in asked.fetchall()]
