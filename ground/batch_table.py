@@ -37,6 +37,9 @@ ROWS_AT_ONCE = 4096
 GROUP_N = 4 * ROWS_AT_ONCE
 """Rows of a row group of the table: some 15 MB while it waits, and few groups for the footer to name."""
 
+_MOST_WAITING = 256
+"""Batches that wait: one of two rows takes as much memory as one of hundreds, and short recordings make many."""
+
 _REPEATED = ("recording_id", *_TEXT_COLUMNS, *_DIGEST_COLUMNS)
 """Columns of few values; in the others each row has its own, and a dictionary of them would only be in the way."""
 
@@ -98,6 +101,8 @@ class ResultsWriter:
             self._waiting_n += piece.num_rows
             if self._waiting_n == GROUP_N:
                 self._flush()
+            elif len(self._waiting) == _MOST_WAITING:
+                self._waiting = [pa.concat_batches(self._waiting)]
             batch = batch.slice(piece.num_rows)
 
     def _flush(self) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, get_worker
@@ -30,7 +31,19 @@ _WORKERS_S: Final = 60.0
 _LOOK_S: Final = 2.0
 _RESULT_S: Final = 600.0
 _MOST_SHOWN: Final = 200
+_PILE_S: Final = 0.3
+"""Work that is worth a task: handing one out and taking its result costs scheduler and worker some 20 ms."""
+_LARGEST_PILE: Final = 16
 _STARTED = "cluster"
+
+_NEAR: Final = {
+    # An item that waits on a worker would be blamed for the death of one that runs there.
+    "distributed.scheduler.worker-saturation": 1.0,
+    # Nobody looks at the gauges of a cluster that ends with its run, and taking them wakes a busy worker.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "5s",
+}
 
 
 class _Bench(WorkerPlugin):  # type: ignore[misc]
@@ -41,8 +54,8 @@ class _Bench(WorkerPlugin):  # type: ignore[misc]
         self.name = name
         self.platform = Platform.here()
 
-    def do(self, item: tuple[Any, ...]) -> Any:
-        """The result of an item.
+    def do(self, pile: list[tuple[Any, ...]]) -> _Worked:
+        """The results of the items of a pile, one after the other.
 
         Raises:
             DataError: Other software than the asking process's, whose results could differ from its.
@@ -50,11 +63,21 @@ class _Bench(WorkerPlugin):  # type: ignore[misc]
         here = Platform.here()
         if here != self.platform:
             raise DataError(f"worker: expected {self.platform}, got {here}; install the same on every machine")
-        return self.work(*item)
+        begun_s = time.monotonic()
+        results = [self.work(*item) for item in pile]
+        return _Worked(results, time.monotonic() - begun_s)
 
 
-def _do(bench: str, item: tuple[Any, ...]) -> Any:
-    return get_worker().plugins[bench].do(item)
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """The results of the items of a pile, and how long they took together."""
+
+    results: list[Any]
+    seconds: float
+
+
+def _do(bench: str, pile: list[tuple[Any, ...]]) -> _Worked:
+    return cast("_Bench", get_worker().plugins[bench]).do(pile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +145,7 @@ def _unregister(client: Client, name: str) -> None:
 
 
 def _local_cluster(stack: ExitStack, workers: int) -> LocalCluster:
-    # An item that waits on a worker would be blamed for the death of one that runs there.
-    stack.enter_context(dask.config.set({"distributed.scheduler.worker-saturation": 1.0}))
+    stack.enter_context(dask.config.set(_NEAR))
     # Whoever reaches a worker's port runs code as this user: TLS with keys of this run keeps others of the machine out.
     return stack.enter_context(
         LocalCluster(
@@ -134,19 +156,57 @@ def _local_cluster(stack: ExitStack, workers: int) -> LocalCluster:
 
 
 def _drained(client: Client, bench: str, items: Iterator[tuple[Any, ...]], where: str) -> Iterator[Done[Any]]:
-    numbered = enumerate(items)
-    under_way: dict[Any, tuple[int, Future]] = {}
+    piles = _Piles(items)
+    under_way: dict[Any, tuple[_Pile, Future]] = {}
     coming: SimpleQueue[Future] = SimpleQueue()
     threads = _Threads(client, where)
     while True:
-        for index, item in islice(numbered, max(0, threads.count * ITEMS_AHEAD - len(under_way))):
-            future = client.submit(_do, bench, item, pure=False)
-            under_way[future.key] = (index, future)
+        for pile in islice(piles, max(0, threads.count * ITEMS_AHEAD - len(under_way))):
+            future = client.submit(_do, bench, list(pile.values()), pure=False)
+            under_way[future.key] = (pile, future)
             future.add_done_callback(coming.put)
         if not under_way:
             return
         future = _next(coming, threads)
-        yield Done(under_way.pop(future.key)[0], _result_of(future, threads))
+        pile, _ = under_way.pop(future.key)
+        worked = _result_of(future, threads)
+        if isinstance(worked, _Worked):
+            piles.note(len(pile), worked.seconds)
+            yield from map(Done, pile, worked.results)
+        elif len(pile) == 1:
+            yield from (Done(index, worked) for index in pile)
+        else:
+            piles.part(pile)
+
+
+_Pile = dict[int, tuple[Any, ...]]
+"""Items by index that go to a worker together."""
+
+
+class _Piles:
+    """Piles of items, large enough for what a task costs the cluster to be small beside them.
+
+    Args:
+        items: What they are made of.
+    """
+
+    def __init__(self, items: Iterator[tuple[Any, ...]]) -> None:
+        self._numbered = enumerate(items)
+        self._parted: deque[_Pile] = deque()
+        self._size = 1
+
+    def __iter__(self) -> Iterator[_Pile]:
+        """The next piles; may be called again."""
+        while pile := self._parted.popleft() if self._parted else dict(islice(self._numbered, self._size)):
+            yield pile
+
+    def note(self, n: int, seconds: float) -> None:
+        """Make the next piles by what one of ``n`` items took."""
+        self._size = min(_LARGEST_PILE, 1 + int(_PILE_S * n / max(seconds, _PILE_S / _LARGEST_PILE)))
+
+    def part(self, pile: _Pile) -> None:
+        """Hand the items of a pile out again, each alone: over one of them workers died."""
+        self._parted.extend({index: item} for index, item in pile.items())
 
 
 def _next(coming: SimpleQueue[Future], threads: _Threads) -> Future:
@@ -162,10 +222,10 @@ def _next(coming: SimpleQueue[Future], threads: _Threads) -> Future:
             threads.look()
 
 
-def _result_of(future: Future, threads: _Threads) -> Any:
+def _result_of(future: Future, threads: _Threads) -> _Worked | Lost:
     while True:
         try:
-            return future.result(timeout=_RESULT_S)
+            return cast("_Worked", future.result(timeout=_RESULT_S))
         except KilledWorker:
             return Lost(DIED)
         except TimeoutError as error:

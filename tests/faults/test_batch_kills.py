@@ -82,25 +82,28 @@ def test_a_worker_of_a_running_cluster_is_killed(source, flights, tmp_path, whol
 class _Poison:
     """Work over one item of which every worker dies."""
 
+    def __init__(self, poison):
+        self.poison = poison
+
     def __call__(self, number):
         """The number, or a death."""
-        if number == 1:
+        if number == self.poison:
             os.kill(os.getpid(), signal.SIGKILL)
         return number
 
 
-def test_work_over_which_workers_die_is_told():
-    """The other items come back; the workers start again."""
+@pytest.mark.parametrize(("n", "poison"), [pytest.param(4, 1, id="alone"), pytest.param(60, 40, id="among others")])
+def test_work_over_which_workers_die_is_told(n, poison):
+    """The other items come back, also those that went to a worker together with it; the workers start again."""
     from ground.dask_engine import DaskEngine
 
     engine = DaskEngine(workers=2)
-    found = sorted(
-        engine.each(_Poison(), [(number,) for number in range(4)], where="x", progress=silent),
-        key=lambda done: done.index,
-    )
-    assert [found[index] for index in (0, 2, 3)] == [Done(0, 0), Done(2, 2), Done(3, 3)]
-    assert isinstance(found[1].result, Lost)
-    assert "several that died" in found[1].result.text
+    items = [(number,) for number in range(n)]
+    found = sorted(engine.each(_Poison(poison), items, where="x", progress=silent), key=lambda done: done.index)
+    lost = found.pop(poison)
+    assert found == [Done(number, number) for number in range(n) if number != poison]
+    assert isinstance(lost.result, Lost)
+    assert "several that died" in lost.result.text
 
 
 CHILD = """
