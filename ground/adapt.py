@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ground.commands.options import JsonOption
+from ground.terminal import say_json
+
 if TYPE_CHECKING:
     from ground.adaptation import Adaptation
 
@@ -23,6 +26,8 @@ def adapt(
         typer.Option("--unit-workspace", help="Workspace with the unit's preprocessed recordings; default: the same."),
     ] = None,
     windows: Annotated[int, typer.Option("--windows", help="Learn from so many first healthy windows at most.")] = 50,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Adapt the evaluated detector to one unit, from the first healthy windows of that unit."""
     from ground.adaptation import adapt as adapt_candidate
@@ -36,7 +41,11 @@ def adapt(
     with shown_progress(console) as progress:
         source = Workspace(unit_workspace) if unit_workspace else home
         adaptation = adapt_candidate(loaded, home, unit, windows=windows, source=source, progress=progress)
-    for line in (*_lines(adaptation), f"adapted, not evaluated: {adapted_folder(loaded, home, unit)}"):
+    folder = adapted_folder(loaded, home, unit)
+    if as_json:
+        say_json({"folder": folder, **adaptation.document()})
+        return
+    for line in (*_lines(adaptation), f"adapted, not evaluated: {folder}"):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
@@ -92,9 +92,13 @@ class Adaptation:
     windows: tuple[UsedWindow, ...]
     shift_spreads: Mapping[str, float]
 
+    def document(self) -> dict[str, Any]:
+        """The file as JSON types; features in the order of the vector."""
+        return {"schema": SCHEMA, **asdict(self)}
+
     def to_json(self) -> bytes:
-        """The file, indented for people; features in the order of the vector."""
-        return (json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, allow_nan=False) + "\n").encode("ascii")
+        """The file, indented for people."""
+        return (json.dumps(self.document(), indent=1, allow_nan=False) + "\n").encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

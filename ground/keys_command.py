@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from ground.commands.options import JsonOption
 from ground.errors import SigningError
 from ground.password import NO_FILE, PasswordSource
 from ground.terminal import say_json
@@ -34,14 +36,21 @@ UnencryptedOption = Annotated[
 
 @keys_app.command("new")
 def keys_new(
-    out: OutOption, password_file: PasswordFileOption = NO_FILE, *, unencrypted: UnencryptedOption = False
+    out: OutOption,
+    password_file: PasswordFileOption = NO_FILE,
+    *,
+    unencrypted: UnencryptedOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a signing key pair."""
     from ground.keys import new_key_pair, refuse_existing
 
     refuse_existing(out)
     pair = new_key_pair(out, password=_new_password(out, password_file, unencrypted=unencrypted))
-    _say(f"key {pair.hint}: sign with {pair.private}; give agents {pair.public}")
+    if as_json:
+        say_json(asdict(pair))
+    else:
+        _say(f"key {pair.hint}: sign with {pair.private}; give agents {pair.public}")
 
 
 @keys_app.command("show")
@@ -51,7 +60,7 @@ def keys_show(
         list[Path] | None, typer.Option("--agent", help="agent.toml(s) to look up the key in.", show_default=False)
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the name of a key, its kind, what it follows, and where its public half is pinned or revoked."""
     from ground.key_report import describe_key
@@ -72,6 +81,7 @@ def keys_rotate(
     password_file: PasswordFileOption = NO_FILE,
     *,
     unencrypted: UnencryptedOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the key pair that follows another one, and say what has to be done until it has."""
     from ground.key_report import public_key_of, steps_of_change
@@ -80,7 +90,11 @@ def keys_rotate(
     refuse_existing(out)
     followed = public_key_of(folder)
     pair = rotate_key_pair(followed, out, password=_new_password(out, password_file, unencrypted=unencrypted))
-    for line in steps_of_change(followed, pair):
+    steps = steps_of_change(followed, pair)
+    if as_json:
+        say_json({**asdict(pair), "follows": followed, "steps": steps})
+        return
+    for line in steps:
         typer.echo(line)
 
 
@@ -107,6 +121,7 @@ def sign(
     signer_digest: Annotated[
         bool, typer.Option("--signer-digest", help="Give the command the SHA-256 digest of the message, 32 bytes.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Sign the unpacked members of a bundle and pack them: with a key, a command, or a token."""
     from ground.release_folder import sign_release
@@ -119,7 +134,11 @@ def sign(
         signer = _token_key(pkcs11, password_file)
     else:
         signer = _command_key(signer_command, public_key, takes_digest=signer_digest)
-    _say(f"signed: {sign_release(folder, signer, output=output)}")
+    signed = sign_release(folder, signer, output=output)
+    if as_json:
+        say_json({"bundle": signed})
+    else:
+        _say(f"signed: {signed}")
 
 
 def _file_key(path: Path, password_file: Path) -> SigningKey:

@@ -48,10 +48,17 @@ class StageManifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageOutcome:
-    """What became of a stage: whether it ran, and what a person should know of the run."""
+    """What became of a stage.
+
+    Attributes:
+        ran: Whether it ran; where nothing it depends on has changed, it did not.
+        notes: What a person should know of the run.
+        outputs: As in the manifest.
+    """
 
     ran: bool
     notes: tuple[str, ...] = ()
+    outputs: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +96,13 @@ def run_stage(stage: Stage, workspace: Workspace, config: Config, *, progress: P
     path = _manifest_path(workspace, stage)
     before = _describe(stage, workspace, config)
     if not force and _same(path, before):
-        return StageOutcome(ran=False)
+        return StageOutcome(ran=False, outputs=before.outputs)
     path.unlink(missing_ok=True)
     notes = stage.work(config, workspace, progress=progress)
     outputs = hash_files(workspace.root, stage.outputs(workspace, config))
     document = {**asdict(before), "outputs": outputs}
     write_atomic(path, json.dumps(document, indent=1, sort_keys=True).encode())
-    return StageOutcome(ran=True, notes=tuple(notes))
+    return StageOutcome(ran=True, notes=tuple(notes), outputs=outputs)
 
 
 def is_current(stage: Stage, workspace: Workspace, config: Config) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import Enum
+from pathlib import PurePath
 from typing import Any
 
 import typer
@@ -20,9 +22,9 @@ def say(text: str, *, style: str = "") -> None:
     console.print(text, style=style, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def say_json(document: dict[str, Any]) -> None:
-    """Print the result as JSON, on standard output."""
-    typer.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
+def say_json(document: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+    """Print the result as one JSON document, on standard output; paths as texts, members of an enum by their values."""
+    typer.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False, default=_plain))
 
 
 @contextmanager
@@ -39,3 +41,12 @@ def shown() -> Iterator[Progress]:
 
     with shown_progress(console) as progress:
         yield progress
+
+
+def _plain(value: Any) -> Any:
+    """What ``json`` leaves to us: dataclasses hold paths and enums."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"expected what JSON can hold, got {type(value).__name__}")

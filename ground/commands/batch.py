@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ground.commands.engines import LOCAL, EngineOption, SchedulerOption, WorkersOption, engine_of
+from ground.commands.options import JsonOption
 from ground.cores import CORES
 from ground.errors import ConfigError
 from ground.exit_code import ExitCode
-from ground.terminal import say, shown
+from ground.terminal import say, say_json, shown
 
 if TYPE_CHECKING:
     from ground.batch_record import BatchRecord
@@ -40,6 +42,7 @@ def batch(
     workers: WorkersOption = CORES,
     report: Annotated[bool, typer.Option("--report", help="Also write an HTML page about the results.")] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="The same, and print it to a PDF by Chromium.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Assess recordings with the agent's own detector, on all cores or a cluster; a run that was ended goes on."""
     from ground.batch import ModelSource
@@ -60,8 +63,9 @@ def batch(
     command = batch_command(model, shown_place(data), place, keys, units)
     target.beside(SUFFIX).write(_record(outcome, command, began).to_json())
     _tell(outcome, place, target.parts)
-    if report or pdf:
-        report_of_batch(target.path, pdf=pdf)
+    pages = report_of_batch(target.path, pdf=pdf) if report or pdf else {}
+    if as_json:
+        say_json({"output": place, **asdict(outcome), **pages})
     if outcome.failures:
         raise typer.Exit(ExitCode.PARTLY_FAILED)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ground.commands.options import WorkspaceOption
-from ground.terminal import say, shown
+from ground.commands.options import JsonOption, WorkspaceOption
+from ground.terminal import say, say_json, shown
 from ground.workspace import Workspace
 
 
@@ -21,6 +22,7 @@ def simulate(
     sensor_faulty: Annotated[int, typer.Option(help="Engines with a sensor fault.")] = 8,
     flight_s: Annotated[float, typer.Option(help="Length of each flight, s.")] = 60.0,
     severity_floor: Annotated[float, typer.Option(help="Severity of the earliest faults; higher is easier.")] = 0.1,
+    as_json: JsonOption = False,
 ) -> None:
     """Simulate a fleet from a physical model and write its recordings."""
     from ground.simulate import FleetConfig, simulate_fleet
@@ -35,17 +37,26 @@ def simulate(
     )
     with shown() as progress:
         simulate_fleet(fleet, out, progress=lambda done, total: progress("simulate", done, total))
-    say(f"{fleet.n_engines * fleet.flights_per_engine} flights in {out}")
+    flights = fleet.n_engines * fleet.flights_per_engine
+    if as_json:
+        say_json({"folder": out, "recordings": flights})
+    else:
+        say(f"{flights} flights in {out}")
 
 
 def import_(
     data: Annotated[Path, typer.Option("--data", help="Folder with recordings.csv.")],
     dataset: Annotated[str | None, typer.Option("--set", help="Which dataset of the folder.")] = None,
     workspace: WorkspaceOption = Path(),
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Read a folder of recordings into data/raw of a workspace."""
     from ground.importer import import_recordings
 
     with shown() as progress:
         report = import_recordings(data, Workspace(workspace).raw, dataset=dataset, progress=progress)
-    say(f"{report.recordings} recordings in {Workspace(workspace).raw}")
+    if as_json:
+        say_json({"folder": Workspace(workspace).raw, "recordings": report.recordings, **asdict(report)})
+    else:
+        say(f"{report.recordings} recordings in {Workspace(workspace).raw}")

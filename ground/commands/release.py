@@ -77,7 +77,7 @@ def _say_made(report: ExportReport, *, as_json: bool) -> None:
     for reason in report.reasons:
         say(f"not a release: {reason}")
     if as_json:
-        say_json({**asdict(report), "folder": str(report.folder), "bundle": str(report.bundle)})
+        say_json(asdict(report))
         return
     unsigned = f", not signed, for there is no key: ground sign {report.folder}"
     say(f"{report.release_class}{f' bundle: {report.bundle}' if report.is_signed else unsigned}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ground.commands.options import JsonOption
 from ground.errors import ConfigError
 from ground.exit_code import ExitCode
-from ground.terminal import say, shown
+from ground.terminal import say, say_json, shown
 
 if TYPE_CHECKING:
     from ground.publish import Broker, PublishReport
@@ -39,6 +41,7 @@ def replay(
     username: Annotated[str, typer.Option("--username", help="For the broker.")] = "",
     password_file: Annotated[Path | None, typer.Option("--password-file", help="File with its password.")] = None,
     ca: Annotated[Path | None, typer.Option("--ca", help="Certificates that vouch for the broker: speaks TLS.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Send recordings as their engines would have: an agent answers what `ground batch` does, byte for byte."""
     from ground.batch import ModelSource, load_signed
@@ -52,12 +55,16 @@ def replay(
     twin = Twin.of(spec, data, recording or [])
     with shown() as progress:
         if as_stream:
-            told = _pace(twin.to_broker(where, speed=speed, progress=progress), speed)
+            report = twin.to_broker(where, speed=speed, progress=progress)
+            told, sent = _pace(report, speed), {**asdict(report), "speed": report.speed}
         else:
-            told = f"{twin.to_file(out, progress=progress)} frames: {out}"
+            frames = twin.to_file(out, progress=progress)
+            told, sent = f"{frames} frames: {out}", {"frames": frames, "out": out}
     say(told)
     for failure in twin.failures:
         say(f"left out: {failure.text}")
+    if as_json:
+        say_json({**sent, "failures": [asdict(each) for each in twin.failures]})
     if twin.failures:
         raise typer.Exit(ExitCode.PARTLY_FAILED)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,9 +19,17 @@ if TYPE_CHECKING:
     from ground.stage import Work
 
 
-def preprocess(config: ConfigOption, workspace: WorkspaceOption = Path(), *, force: ForceOption = False) -> None:
+def preprocess(
+    config: ConfigOption,
+    workspace: WorkspaceOption = Path(),
+    *,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Check recordings against the contract, synchronise them in time, mark what is missing or stands out."""
-    _run("PREPROCESS", config, workspace, force=force)
+    ended = _run("PREPROCESS", config, workspace, force=force)
+    if as_json:
+        say_json(ended)
 
 
 def featurize(
@@ -32,11 +40,15 @@ def featurize(
     scheduler: SchedulerOption = "",
     workers: WorkersOption = CORES,
     force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compute the features of every window with the code that flies, deal roles, normalise."""
     from ground.pipeline import featurizing
 
-    _run("FEATURIZE", config, workspace, force=force, work=featurizing(engine_of(engine, scheduler, workers)))
+    work = featurizing(engine_of(engine, scheduler, workers))
+    ended = _run("FEATURIZE", config, workspace, force=force, work=work)
+    if as_json:
+        say_json(ended)
 
 
 def train(
@@ -45,11 +57,14 @@ def train(
     *,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints of an interrupted run.")] = False,
     force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train the detector's model and its baselines on healthy windows."""
     from ground.pipeline import resume_training
 
-    _run("TRAIN", config, workspace, force=force, work=resume_training if resume else None)
+    ended = _run("TRAIN", config, workspace, force=force, work=resume_training if resume else None)
+    if as_json:
+        say_json(ended)
 
 
 def evaluate(
@@ -74,7 +89,8 @@ def evaluate(
     refuse_failed(run.verdict)
 
 
-def _run(name: str, config: Path, workspace: Path, *, force: bool, work: Work | None = None) -> None:
+def _run(name: str, config: Path, workspace: Path, *, force: bool, work: Work | None = None) -> dict[str, Any]:
+    """Run a stage and say how it ended; the same for JSON."""
     from ground import pipeline as stages
     from ground.config import load_config
     from ground.stage import run_stage
@@ -87,3 +103,4 @@ def _run(name: str, config: Path, workspace: Path, *, force: bool, work: Work | 
     for note in outcome.notes:
         say(note)
     say(f"{stage.name}: {'done' if outcome.ran else 'unchanged, skipped'}")
+    return {"stage": stage.name, **asdict(outcome)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ground.commands.options import JsonOption
 from ground.console.role import MEANINGS, Role
 from ground.console.settings import DAYS, LOOPBACK, PORT
 from ground.errors import ConfigError
 from ground.extras import installing
 from ground.password import NO_FILE
+from ground.terminal import say_json
 
 if TYPE_CHECKING:
     from ground.console.accounts import Accounts
@@ -103,9 +106,12 @@ def user_add(
 
 
 @user_app.command("list")
-def user_list(workspace: WorkspaceOption = Path()) -> None:
+def user_list(workspace: WorkspaceOption = Path(), *, as_json: JsonOption = False) -> None:
     """List the users."""
     users = _opened(workspace)[0].users()
+    if as_json:
+        say_json({"users": [asdict(user) for user in users]})
+        return
     for user in users:
         console.print(f"{user.name}  {user.role.value}  since {datetime.fromtimestamp(user.added_s, UTC):%Y-%m-%d}")
     if not users:
@@ -123,10 +129,15 @@ def user_remove(name: NameArgument, workspace: WorkspaceOption = Path()) -> None
 
 
 @console_app.command("audit")
-def audit(workspace: WorkspaceOption = Path()) -> None:
+def audit(workspace: WorkspaceOption = Path(), *, as_json: JsonOption = False) -> None:
     """Show what people did, and check that no line was changed or taken out."""
+    log = _opened(workspace)[1]
+    if as_json:
+        # A log that was changed gives no document, so that nobody takes its beginning for all of it.
+        say_json({"deeds": [asdict(deed) for deed in log.deeds()]})
+        return
     n = 0
-    for deed in _opened(workspace)[1].deeds():
+    for deed in log.deeds():
         console.print(" ".join(part for part in (deed.utc, deed.user, deed.address, deed.action, deed.detail) if part))
         n += 1
     console.print(f"{n} lines, each follows the one before")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
@@ -35,6 +36,7 @@ from ground.recordings import load_recording
 from ground.report.evidence_file import read_run
 from ground.report.page import write_page
 from ground.report.table import closing_table, gates_table
+from ground.run_evidence import gates_document
 from ground.terminal import say
 from ground.window_table import WINDOWS
 from ground.workspace import STREAM, Workspace, write_atomic
@@ -46,10 +48,17 @@ SPEED = 40.0
 
 @dataclass(frozen=True, slots=True)
 class DemoOutcome:
-    """What the demo shows in the end: tables for the terminal and the page."""
+    """What the demo shows in the end.
+
+    Attributes:
+        tables: For the terminal.
+        page: The report.
+        document: What the tables say, as JSON types.
+    """
 
     tables: tuple[Table, ...]
     page: Path
+    document: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +99,9 @@ def run_demo(*, data: str, dataset: str, broker: str, out: Path, progress: Progr
     _keep_stream(workspace, listener)
     keep_dataset(workspace.root / FLEET, listener)
     page = write_page(workspace, config, out=workspace.root / PAGE)
-    gates = gates_table(read_run(workspace))
-    summary = _summary(stage, listener, published)
-    return DemoOutcome((gates, closing_table(workspace), summary), page)
+    run = read_run(workspace)
+    tables = (gates_table(run), closing_table(workspace), _summary(stage, listener, published))
+    return DemoOutcome(tables, page, {**_document(stage, listener, published), **gates_document(run)})
 
 
 def _workspace(root: Path, scenario: Scenario, config: Config, progress: Progress) -> Workspace:
@@ -166,6 +175,19 @@ def _keep_stream(workspace: Workspace, listener: Listener) -> None:
     sink = io.BytesIO()
     table.to_parquet(sink, index=False)
     write_atomic(workspace.evaluation / STREAM, sink.getvalue())
+
+
+def _document(stage: _Stage, listener: Listener, published: PublishReport) -> dict[str, Any]:
+    return {
+        "workspace": str(stage.workspace.root),
+        "dataset": str(stage.workspace.root / FLEET),
+        "bundle": str(stage.exported.bundle),
+        "release_class": stage.exported.release_class,
+        "flights": len(stage.flights),
+        **asdict(published),
+        "results": len(listener.results),
+        "alerts": len(listener.alerts),
+    }
 
 
 def _summary(stage: _Stage, listener: Listener, published: PublishReport) -> Table:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console, Group
 
+from ground.commands.options import JsonOption
 from ground.errors import ConfigError
-from ground.terminal import waiting
+from ground.terminal import say_json, waiting
 
 if TYPE_CHECKING:
     from ground.features.source import Source
@@ -33,7 +34,6 @@ KeyOption = Annotated[
     list[Path] | None,
     typer.Option("--key", help="Public key(s) of the bundle; default: keys/public.pem of its workspace."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @features_app.command("list")
@@ -57,7 +57,7 @@ def list_(
         raise ConfigError("--json, --markdown: expected one of them, got both; leave one out")
     sourced = read_listed(_source(config, spec, bundle, key), every=every)
     if as_json:
-        _print_json(features_document(sourced.spec, source=sourced.name, notes=sourced.notes))
+        say_json(features_document(sourced.spec, source=sourced.name, notes=sourced.notes))
         return
     if markdown:
         typer.echo(features_markdown(sourced.spec))
@@ -80,6 +80,7 @@ def plot(
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write: .png, .svg or .html; default: a .png here.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Draw one window: waveform, spectrum with bands and orders, envelope with fault lines, orders."""
     from ground.features.picture import PlotRequest, plot_window
@@ -89,7 +90,10 @@ def plot(
     sourced = read_source(_source(config, spec, bundle, key))
     with waiting(f"drawing {recording}"):
         done = plot_window(request, sourced)
-    _tell([*sourced.notes, *done.lines])
+    if as_json:
+        say_json({**asdict(done), "notes": sourced.notes})
+    else:
+        _tell([*sourced.notes, *done.lines])
 
 
 @features_app.command()
@@ -110,7 +114,7 @@ def explain(
     given_hz = {shaft: _speed(shaft, hz) for shaft, hz in (("n1", n1_hz), ("n2", n2_hz)) if hz is not None}
     explanation = explain_bundle(open_bundle(bundle, tuple(key or ())), given_hz)
     if as_json:
-        _print_json(explanation_document(explanation))
+        say_json(explanation_document(explanation))
     else:
         _print_tables(explanation_tables(explanation))
 
@@ -125,10 +129,6 @@ def _speed(shaft: str, hz: float) -> float:
     if not 0.0 < hz < math.inf:
         raise ConfigError(f"--{shaft}-hz: expected a positive speed in Hz, got {hz:g}; correct it")
     return hz
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    typer.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
 
 
 def _print_tables(tables: Iterable[Group]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,12 @@ import typer
 from rich.console import Console
 
 from edge_agent.output import printable
-from ground.commands.options import signing_key
+from ground.commands.options import JsonOption, signing_key
 from ground.errors import ConfigError, DataError
 from ground.exit_code import ExitCode
 from ground.fleet.repo.options import OnlineOption, OnlinePasswordOption
 from ground.fleet.retrain.cause import Cause
+from ground.fleet.retrain.telling import telling
 from ground.fleet.verdicts import VERDICTS_FILE
 from ground.password import NO_FILE
 
@@ -23,11 +25,10 @@ if TYPE_CHECKING:
     from ground.fleet.retrain.ledger import Ledger, Run
     from ground.fleet.retrain.offer import Desk
     from ground.fleet.retrain.request import Request
+    from ground.fleet.retrain.telling import Telling
     from ground.signer import SigningKey
 
 _HIGHEST_WAVE = 9
-
-console = Console(highlight=False, soft_wrap=True, markup=False)
 
 CauseOption = Annotated[Cause, typer.Option("--reason", help="Why.")]
 ConfigOption = Annotated[Path, typer.Option("--config", help="YAML config of the detector.")]
@@ -76,6 +77,7 @@ def retrain(
     online: OnlineOption = None,
     online_password_file: OnlinePasswordOption = NO_FILE,
     wave: WaveOption = _HIGHEST_WAVE,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a detector anew on healthy flights, register it, and offer it to its fleet as a shadow.
 
@@ -100,16 +102,16 @@ def retrain(
         for each in ([repo] if repo else [])
     ]  # fmt: skip
     ledger = Ledger(request.workspace)
-    with ledger.locked():
+    with ledger.locked(), telling(as_json=as_json) as told:
         opened = open_registry(registry)
-        run = _begun(request, ledger, opened)
-        bundle = _released(run, request, ledger, signing_key(key, workspace, password_file))
-        is_shadow = _registered(run, bundle, ledger, opened, vouching)
+        run = _begun(request, ledger, opened, told)
+        bundle = _released(run, request, ledger, signing_key(key, workspace, password_file), told)
+        is_shadow = _registered(run, bundle, ledger, opened, told, keys=vouching)
         # A person may have promoted or retired it since a kill.
         for desk in desks if is_shadow else []:
-            _tell_offer(fleet, is_public=offer_shadow(desk, bundle, fleet))
-        ledger.write(run, State.DONE)
-        console.print(f"candidate: {run.bundle_id}")
+            _tell_offer(fleet, told, is_public=offer_shadow(desk, bundle, fleet))
+        run = ledger.write(run, State.DONE)
+        told.say(f"candidate: {run.bundle_id}", run=asdict(run))
 
 
 def _desk(
@@ -158,39 +160,45 @@ def _request(
     )  # fmt: skip
 
 
-def _begun(request: Request, ledger: Ledger, registry: Registry) -> Run:
+def _begun(request: Request, ledger: Ledger, registry: Registry, told: Telling) -> Run:
     """The run to go on with; leaves the command where there is none."""
     from ground.fleet.retrain.flow import Skipped, begin
     from ground.fleet.retrain.ledger import SELECTION, SKIPPED, State
 
     run = begin(request, ledger, registry)
     if isinstance(run, Skipped):
-        console.print(printable(f"not followed: {run.why}"))
-        console.print(f"{run.so_far} not followed so far: {ledger.folder / SKIPPED}")
+        told.say(printable(f"not followed: {run.why}"), **asdict(run))
+        told.say(f"{run.so_far} not followed so far: {ledger.folder / SKIPPED}", skipped=ledger.folder / SKIPPED)
         raise typer.Exit(ExitCode.NOT_FOLLOWED)
     if run.state == State.DONE.value:
-        console.print(f"{run.name}: done already\ncandidate: {run.bundle_id}")
+        told.say(f"{run.name}: done already\ncandidate: {run.bundle_id}", bundle_id=run.bundle_id, run=asdict(run))
         raise typer.Exit
     selection = ledger.path(run.name) / SELECTION
-    counts = ", ".join(f"{n} {reason}" for reason, n in _counts(selection).items() if n)
-    console.print(f"{run.name}: {run.bundle_id} of recordings: {counts} ({selection})")
+    counts = _counts(selection)
+    shown = ", ".join(f"{n} {reason}" for reason, n in counts.items() if n)
+    told.say(
+        f"{run.name}: {run.bundle_id} of recordings: {shown} ({selection})",
+        bundle_id=run.bundle_id, run=asdict(run), selection=selection, counts=counts,
+    )  # fmt: skip
     return run
 
 
-def _released(run: Run, request: Request, ledger: Ledger, key: SigningKey | None) -> Path:
+def _released(run: Run, request: Request, ledger: Ledger, key: SigningKey | None, told: Telling) -> Path:
     """The signed bundle; leaves the command where it has to be signed first."""
     from ground.fleet.retrain.flow import train
     from ground.progress_bar import shown_progress
 
     with shown_progress(Console(stderr=True)) as progress:
         release = train(run, request, ledger, key=key, progress=progress)
-    if not release.bundle.exists():
-        console.print(f"not signed, for there is no key: `ground sign {release.folder}`, then the same command again")
+    is_signed = release.bundle.exists()
+    told.document.update(folder=release.folder, bundle=release.bundle, is_signed=is_signed)
+    if not is_signed:
+        told.say(f"not signed, for there is no key: `ground sign {release.folder}`, then the same command again")
         raise typer.Exit(ExitCode.UNSIGNED)
     return release.bundle
 
 
-def _registered(run: Run, bundle: Path, ledger: Ledger, registry: Registry, keys: list[Path]) -> bool:
+def _registered(run: Run, bundle: Path, ledger: Ledger, registry: Registry, told: Telling, *, keys: list[Path]) -> bool:
     """Whether it has the shadow's place."""
     from ground.fleet.registry.states import State
     from ground.fleet.retrain.flow import reason_of, register
@@ -198,17 +206,18 @@ def _registered(run: Run, bundle: Path, ledger: Ledger, registry: Registry, keys
 
     reason = reason_of(run, _counts(ledger.path(run.name) / SELECTION))
     version = register(run, bundle, registry, keys=keys, reason=reason)
-    console.print(f"registered: {run.bundle_id} is {version.state.value}")
+    told.say(f"registered: {run.bundle_id} is {version.state.value}", state=version.state)
     return version.state is State.SHADOW
 
 
-def _tell_offer(fleet: str, *, is_public: bool) -> None:
+def _tell_offer(fleet: str, told: Telling, *, is_public: bool) -> None:
     from ground.fleet.repo.roles import role_of
 
     if is_public:
-        console.print(f"offered to fleet {fleet} as a shadow; promote it when `ground shadow report` says ready")
+        line = f"offered to fleet {fleet} as a shadow; promote it when `ground shadow report` says ready"
     else:
-        console.print(f"offer staged: `ground repo sign --role {role_of(fleet)}`, then `ground repo commit`")
+        line = f"offer staged: `ground repo sign --role {role_of(fleet)}`, then `ground repo commit`"
+    told.say(line, fleet=fleet, is_public=is_public)
 
 
 def _counts(selection: Path) -> dict[str, int]:

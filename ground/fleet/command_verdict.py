@@ -59,13 +59,17 @@ def set_(
     by: Annotated[str, typer.Option("--by", help="Who says so; default: the user of this machine.")] = "",
     note: Annotated[str, typer.Option("--note", help="Why.")] = "",
     verdicts: VerdictsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what an alert was; the last word rules, the earlier ones are kept."""
     from ground.fleet.alerts import find_alert
 
     found = find_alert(_alerts(data), alert)
     entry = _store(data, verdicts).record(found.key, verdict, by=by or _user(), note=note)
-    console.print(_line(found, entry))
+    if as_json:
+        say_json(_document(found, entry))
+    else:
+        console.print(_line(found, entry))
 
 
 def _is_open(entry: Entry | None) -> bool:

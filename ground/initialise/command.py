@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+
+from ground.commands.options import JsonOption
+from ground.terminal import say_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,6 +27,7 @@ def init(
     out: Annotated[Path, typer.Option("--out", help="Folder for config.yaml; becomes the workspace.")] = Path(),
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Look at recordings and write a config for them, and a contract where the packaged one does not fit."""
     from ground.initialise.proposal import propose
@@ -32,8 +37,12 @@ def init(
     with shown_progress(Console(stderr=True)) as progress:
         proposal = propose(data, dataset, progress=progress)
     write(proposal, out)
+    read, *commands = next_commands(data, dataset, out)
+    if as_json:
+        say_json(_document(proposal, out, commands))
+        return
     Console().print(_table(proposal))
-    for line in next_commands(data, dataset, out):
+    for line in (read, *commands):
         Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -74,6 +83,21 @@ def next_commands(data: Path, dataset: str | None, out: Path) -> tuple[str, ...]
         f"ground keys new --out {quoted(str(out / 'keys'))}",
         f"ground pipeline --config {quoted(str(out / CONFIG_NAME))} --workspace {folder} --version 0.1.0",
     )
+
+
+def _document(proposal: Proposal, out: Path, commands: Sequence[str]) -> dict[str, Any]:
+    """The proposal, the files it went into, and what to type next."""
+    from ground.initialise.document import CONTRACT_NAME
+
+    return {
+        "detector": proposal.config.detector,
+        "config": out / CONFIG_NAME,
+        "contract": out / CONTRACT_NAME if proposal.contract_yaml else "",
+        "recordings": proposal.recordings,
+        "findings": proposal.findings,
+        "doubts": proposal.doubts,
+        "next": commands,
+    }
 
 
 def _table(proposal: Proposal) -> Table:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ground.commands.options import JsonOption
 from ground.errors import ConfigError, DataError
-from ground.terminal import say, waiting
+from ground.terminal import say, say_json, waiting
 
 if TYPE_CHECKING:
     from ground.config import Config
@@ -34,24 +35,29 @@ def report(
         Path | None, typer.Option("--out", help="HTML file; default: report.html in the workspace, or beside results.")
     ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also print it to a PDF beside it, by Chromium.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write one self-contained HTML page about a run: every figure with units, printable, for screen readers too."""
-    _told(_batch(run, out) if run.is_file() else _evaluation(run, config, out), pdf=pdf)
+    made = _printed(_batch(run, out) if run.is_file() else _evaluation(run, config, out), pdf=pdf)
+    if as_json:
+        say_json(made)
 
 
-def report_of_batch(results: Path, *, pdf: bool) -> None:
-    """The page about results, beside them; with ``pdf`` a PDF as well."""
-    _told(_batch(results, None), pdf=pdf)
+def report_of_batch(results: Path, *, pdf: bool) -> dict[str, str]:
+    """Write the page about results, beside them, with ``pdf`` a PDF as well; where they are, for JSON."""
+    return _printed(_batch(results, None), pdf=pdf)
 
 
-def _told(page: Path, *, pdf: bool) -> None:
+def _printed(page: Path, *, pdf: bool) -> dict[str, str]:
     say(f"page: {page}")
-    if pdf:
-        from ground.report.pdf import print_pdf
+    if not pdf:
+        return {"page": str(page)}
+    from ground.report.pdf import print_pdf
 
-        with waiting("printing"):
-            printed = print_pdf(page, page.with_suffix(".pdf"))
-        say(f"pdf: {printed}")
+    with waiting("printing"):
+        printed = print_pdf(page, page.with_suffix(".pdf"))
+    say(f"pdf: {printed}")
+    return {"page": str(page), "pdf": str(printed)}
 
 
 def _batch(results: Path, out: Path | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -37,6 +38,8 @@ def test_users_are_added_listed_and_removed(tmp_path):
     added = ground("console", "user", "add", "alice", "--role", "engineer", *place)
     assert added.stdout == "alice: engineer, also judges alerts\n"
     assert re.match(r"alice  engineer  since 20\d\d-", ground("console", "user", "list", *place).stdout)
+    (user,) = json.loads(ground("console", "user", "list", *place, "--json").stdout)["users"]
+    assert (user["name"], user["role"], set(user)) == ("alice", "engineer", {"name", "role", "added_s"})
     accounts = Accounts(tmp_path / "console")
     assert accounts.log_in("alice", b"correct horse").role is Role.ENGINEER
     accounts.close()
@@ -50,6 +53,13 @@ def test_users_are_added_listed_and_removed(tmp_path):
     shown = ground("console", "audit", *place)
     assert "user removed alice" in shown.stdout
     assert "3 lines, each follows the one before" in shown.stdout
+    deeds = json.loads(ground("console", "audit", *place, "--json").stdout)["deeds"]
+    assert [(deed["seq"], deed["action"]) for deed in deeds][-1] == (2, "user removed")
+    log = tmp_path / "console" / FILE
+    log.write_bytes(log.read_bytes().replace(b"user changed", b"user exalted"))
+    tampered = ground("console", "audit", *place, "--json")
+    assert tampered.stdout == ""
+    assert "somebody has changed the log" in str(tampered.exception)
 
 
 def test_users_that_cannot_be_noted_are_not_added(tmp_path):

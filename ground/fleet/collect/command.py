@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ground.commands.options import JsonOption
 from ground.errors import ConfigError
-from ground.terminal import waiting
+from ground.terminal import say_json, waiting
 
 if TYPE_CHECKING:
     from ground.fleet.collect.collector import CollectorPlan
@@ -96,6 +97,7 @@ def compact(
     before: Annotated[
         str, typer.Option("--before", help="First day, YYYY-MM-DD, to leave alone; today by default.")
     ] = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Make one file of the files of each day and aircraft that is over; each message once."""
     from ground.fleet.collect.dataset import compact as make_few
@@ -109,7 +111,10 @@ def compact(
         raise ConfigError(f"--out: expected the folder of a dataset, got {out}; `ground collect run` makes one")
     with waiting(f"compacting {out}"):
         fewer = make_few(out, before=day)
-    console.print(f"{fewer} files less")
+    if as_json:
+        say_json({"before": day, "files_less": fewer})
+    else:
+        console.print(f"{fewer} files less")
 
 
 def host_and_port(text: str, default: int) -> tuple[str, int]:

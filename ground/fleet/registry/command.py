@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ground.commands.options import JsonOption
 from ground.fleet.registry.states import State
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ RegistryOption = Annotated[
 NameArgument = Annotated[str, typer.Argument(help="DETECTOR/VERSION.")]
 ApproverOption = Annotated[str, typer.Option("--approver", envvar="GROUND_APPROVER", help="Who decides; recorded.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @registry_app.command()

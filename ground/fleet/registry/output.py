@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,6 +14,7 @@ from rich.table import Table
 from ground.fleet.registry.comparison import Comparison, Measured
 from ground.fleet.registry.decision import Decision
 from ground.fleet.registry.history import History, RegisteredVersion
+from ground.terminal import say_json
 
 _SHORT: Final = 16
 _WIDE_COLUMNS: Final = 200
@@ -24,7 +24,7 @@ _WIDE_COLUMNS: Final = 200
 def show_version(version: RegisteredVersion, *, as_json: bool) -> None:
     """One version, and what decided its state."""
     if as_json:
-        _json(_version_document(version))
+        say_json(_version_document(version))
         return
     decision = version.decision
     typer.echo(f"{version.subject.name} is {version.state.value} since {decision.at}, by {decision.by}")
@@ -35,7 +35,7 @@ def show_version(version: RegisteredVersion, *, as_json: bool) -> None:
 def show_versions(versions: Sequence[RegisteredVersion], *, as_json: bool) -> None:
     """Versions, one a row."""
     if as_json:
-        _json([_version_document(each) for each in versions])
+        say_json([_version_document(each) for each in versions])
         return
     table = Table("version", "state", "fleet", "class", "since", "by", "digest")
     for each in versions:
@@ -51,7 +51,7 @@ def show_history(version: RegisteredVersion, history: History, *, as_json: bool)
     """One version and every decision about it."""
     about = [each for each in history.decisions if version.subject.version in (each.subject.version, each.replaces)]
     if as_json:
-        _json({**_version_document(version), "decisions": [each.document() for each in about]})
+        say_json({**_version_document(version), "decisions": [each.document() for each in about]})
         return
     subject = version.subject
     facts = {
@@ -70,7 +70,7 @@ def show_history(version: RegisteredVersion, history: History, *, as_json: bool)
 def show_comparison(found: Comparison, *, as_json: bool) -> None:
     """Two versions, side by side."""
     if as_json:
-        _json(found.document())
+        say_json(found.document())
         return
     table = Table("measured", "unit", found.before, found.after)
     for row in found.measures:
@@ -115,10 +115,6 @@ def _measured(value: Measured) -> str:
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4g}"
-
-
-def _json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
 
 
 def _print(table: Table) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from ground.commands.options import JsonOption
 from ground.fleet.repo.command_offers import publish, rollout, withdraw
 from ground.fleet.repo.command_trust import add, distrust_key, epoch_app, init, new_key, renew, rotate_key, trust_key
 from ground.fleet.repo.options import (
@@ -17,12 +17,14 @@ from ground.fleet.repo.options import (
     RepoOption,
     publish_staged,
     say,
+    say_outcome,
     tell_changes,
     tell_published,
     tell_staged,
     tell_standing,
 )
 from ground.password import NO_FILE, PasswordSource
+from ground.terminal import say_json
 
 repo_app = typer.Typer(no_args_is_help=True, help="The update repository: bundles on their way to the fleet.")
 for each in (new_key, init, add, publish, rollout, withdraw, trust_key, distrust_key, rotate_key, renew):
@@ -43,6 +45,8 @@ def sign(
     key: Annotated[Path, typer.Option("--key", help="Private key (.pem) of one of the role's holders.")],
     repo: RepoOption = Path(),
     password_file: PasswordOption = NO_FILE,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Add one signature to what is staged, after saying what it changes; works on a copy of the repository."""
     from ground.fleet.repo.key_files import load_signer
@@ -53,37 +57,56 @@ def sign(
         tell_changes(opened, role)
         add_signature(opened, role, load_signer(key, PasswordSource(password_file)))
         tell_standing(opened, role)
+        if as_json:
+            say_outcome(repo, [role])
 
 
 @repo_app.command()
 def collect(
-    files: Annotated[list[Path], typer.Argument(help="Signed copies of files of staged/.")], repo: RepoOption = Path()
+    files: Annotated[list[Path], typer.Argument(help="Signed copies of files of staged/.")],
+    repo: RepoOption = Path(),
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Take over signatures that others have made on a copy."""
     from ground.fleet.repo.repository import Repository
     from ground.fleet.repo.signing import collect as collect_signatures
 
+    taken: dict[str, list[str]] = {}
     with Repository.opened(repo) as opened:
         for path in files:
             role, names = collect_signatures(opened, path)
+            taken.setdefault(role, []).extend(names)
             say([f"{role}: signature of {', '.join(names)}"])
             tell_staged(opened, [role])
+        if as_json:
+            say_outcome(repo, taken, signatures_taken=taken)
 
 
 @repo_app.command()
 def commit(
-    online: OnlineFolder, repo: RepoOption = Path(), online_password_file: OnlinePasswordOption = NO_FILE
+    online: OnlineFolder,
+    repo: RepoOption = Path(),
+    online_password_file: OnlinePasswordOption = NO_FILE,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Publish what is staged and signed enough, in one step."""
     from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
-        publish_staged(opened, online, online_password_file)
+        publication = publish_staged(opened, online, online_password_file)
+        if as_json:
+            say_outcome(repo, publication.fresh, publication)
 
 
 @repo_app.command()
 def refresh(
-    online: OnlineFolder, repo: RepoOption = Path(), online_password_file: OnlinePasswordOption = NO_FILE
+    online: OnlineFolder,
+    repo: RepoOption = Path(),
+    online_password_file: OnlinePasswordOption = NO_FILE,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Sign snapshot and timestamp anew, and publish nothing else: for cron."""
     from ground.fleet.repo.online import OnlineKeys
@@ -91,7 +114,10 @@ def refresh(
     from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
-        tell_published(refresh_online(opened, OnlineKeys(online, PasswordSource(online_password_file))))
+        publication = refresh_online(opened, OnlineKeys(online, PasswordSource(online_password_file)))
+        tell_published(publication)
+        if as_json:
+            say_outcome(repo, publication.fresh, publication)
 
 
 @repo_app.command()
@@ -110,7 +136,7 @@ def discard(role: RoleOption, repo: RepoOption = Path()) -> None:
 def show(
     repo: RepoOption = Path(),
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show roles, keys, expiries, offers, and what waits for signatures."""
     from ground.fleet.repo.repository import Repository
@@ -118,7 +144,7 @@ def show(
 
     document = state_document(Repository(repo))
     if as_json:
-        typer.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
+        say_json(document)
         return
     console = Console()
     (console if console.is_terminal else Console(width=_WIDE_COLUMNS)).print(state_tables(document))

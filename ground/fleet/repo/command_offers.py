@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from edge_agent.offer import ACTIVE, LAST_WAVE, WHOLE
+from ground.commands.options import JsonOption
 from ground.errors import RepositoryError
 from ground.fleet.repo.options import (
     FleetOption,
@@ -17,6 +18,7 @@ from ground.fleet.repo.options import (
     PasswordOption,
     RepoOption,
     say,
+    say_outcome,
     sign_and_publish,
 )
 from ground.password import NO_FILE
@@ -44,6 +46,7 @@ def publish(
     allow_development: Annotated[
         bool, typer.Option("--allow-development", help="Offer a development bundle, for test benches.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Offer a bundle to its fleet."""
     from edge_agent.bundle_files import read_bundle_file
@@ -62,9 +65,11 @@ def publish(
     with Repository.opened(repo) as opened:
         signing_role, doubts = propose_content(opened, proposal, content)
         say(doubts)
-        sign_and_publish(
+        published = sign_and_publish(
             opened, signing_role, key=key, password=password_file, online=online, online_password=online_password_file
         )
+        if as_json:
+            say_outcome(repo, [signing_role], published, doubts=doubts)
 
 
 def rollout(
@@ -80,6 +85,7 @@ def rollout(
     online_password_file: OnlinePasswordOption = NO_FILE,
     halt: Annotated[bool, typer.Option("--halt", help="Nobody else takes it.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it was halted.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Widen the rollout of a bundle, halt it, or go on."""
     from ground.fleet.repo.offers import change_rollout
@@ -92,9 +98,11 @@ def rollout(
     changed = {name: value for name, value in given.items() if value is not None}
     with Repository.opened(repo) as opened:
         role, _ = change_rollout(opened, fleet, digest, **changed)
-        sign_and_publish(
+        published = sign_and_publish(
             opened, role, key=key, password=password_file, online=online, online_password=online_password_file
         )
+        if as_json:
+            say_outcome(repo, [role], published)
 
 
 def withdraw(
@@ -106,6 +114,7 @@ def withdraw(
     password_file: PasswordOption = NO_FILE,
     online: OnlineOption = None,
     online_password_file: OnlinePasswordOption = NO_FILE,
+    as_json: JsonOption = False,
 ) -> None:
     """Take a bundle off offer; agents that run it keep it."""
     from ground.fleet.repo.offers import withdraw as withdraw_offer
@@ -113,9 +122,11 @@ def withdraw(
 
     with Repository.opened(repo) as opened:
         role = withdraw_offer(opened, fleet, digest)
-        sign_and_publish(
+        published = sign_and_publish(
             opened, role, key=key, password=password_file, online=online, online_password=online_password_file
         )
+        if as_json:
+            say_outcome(repo, [role], published)
 
 
 def _registered(location: str, name: str, role: str) -> bytes:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ground.fleet.repo.options import PasswordOption, RepoOption, say, tell_staged
+from ground.commands.options import JsonOption
+from ground.fleet.repo.options import PasswordOption, RepoOption, say, say_outcome, tell_staged
 from ground.password import NO_FILE, PasswordSource
+from ground.terminal import say_json
 
 epoch_app = typer.Typer(no_args_is_help=True, help="The epoch: agents count sequences anew in each.")
 
@@ -19,12 +21,18 @@ DaysOption = Annotated[int | None, typer.Option(help="Days it stays valid, once 
 def new_key(
     private: Annotated[Path, typer.Argument(help="File to write, such as alice.pem; alice.pub comes beside it.")],
     password_file: PasswordOption = NO_FILE,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a key pair for a role of the repository (ed25519); the private key is encrypted."""
-    from ground.fleet.repo.key_files import name_of, new_role_key
+    from ground.fleet.repo.key_files import PUBLIC_SUFFIX, name_of, new_role_key
 
     key = new_role_key(private, PasswordSource(password_file))
-    say([f"{name_of(key)}: keep {private}, give {private.with_suffix('.pub')} to who keeps the repository"])
+    public = private.with_suffix(PUBLIC_SUFFIX)
+    if as_json:
+        say_json({"key": name_of(key), "private": private, "public": public})
+    else:
+        say([f"{name_of(key)}: keep {private}, give {public} to who keeps the repository"])
 
 
 def init(
@@ -39,6 +47,7 @@ def init(
     bundles_days: DaysOption = None,
     snapshot_days: DaysOption = None,
     timestamp_days: DaysOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a repository; its root and targets wait for two signatures each."""
     from ground.fleet.repo.founding import Holders, found
@@ -59,13 +68,18 @@ def init(
         timestamp=load_public_key(timestamp_key),
     )
     lifetimes = Lifetimes(**{role: given for role, given in days.items() if given is not None})
-    tell_staged(found(repo, holders, lifetimes), ["root", "targets"])
+    roles = ["root", "targets"]
+    tell_staged(found(repo, holders, lifetimes), roles)
+    if as_json:
+        say_outcome(repo, roles)
 
 
 def add(
     fleet: Annotated[str, typer.Argument(help="Name of the fleet.")],
     key: Annotated[list[Path], typer.Option("--key", help="Public key (.pub) of an engineer; two, each signs alone.")],
     repo: RepoOption = Path(),
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Let engineers offer bundles to a fleet; targets and the new role wait for signatures."""
     from ground.fleet.repo.founding import add_fleet
@@ -75,10 +89,15 @@ def add(
     with Repository.opened(repo) as opened:
         role = add_fleet(opened, fleet, [load_public_key(path) for path in key])
         tell_staged(opened, ["targets", role])
+        if as_json:
+            say_outcome(repo, ["targets", role])
 
 
 def trust_key(
-    public: Annotated[Path, typer.Argument(help="public.pem of a key that signs bundles.")], repo: RepoOption = Path()
+    public: Annotated[Path, typer.Argument(help="public.pem of a key that signs bundles.")],
+    repo: RepoOption = Path(),
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Let agents take bundles signed by a key; the targets wait for signatures."""
     from ground.fleet.repo.bundle_keys import trust_key as trust
@@ -87,20 +106,26 @@ def trust_key(
     with Repository.opened(repo) as opened:
         trust(opened, public)
         tell_staged(opened, ["targets"])
+        if as_json:
+            say_outcome(repo, ["targets"])
 
 
 def distrust_key(
     key: Annotated[str, typer.Argument(help="Hint of a listed key, its first 8 digits or more, or a public.pem.")],
     repo: RepoOption = Path(),
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Revoke a key that signs bundles, also where agents pin it; the targets wait for signatures."""
     from ground.fleet.repo.bundle_keys import distrust_key as distrust
     from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
-        _, lost = distrust(opened, key)
+        hint, lost = distrust(opened, key)
         tell_staged(opened, ["targets"])
         say(f"{path}: signed by this key; withdraw it, and sign the bundle again with another" for path in lost)
+        if as_json:
+            say_outcome(repo, ["targets"], hint=hint, lost=lost)
 
 
 def rotate_key(
@@ -108,6 +133,8 @@ def rotate_key(
     old: Annotated[str, typer.Option("--old", help="Name or id of the key that goes.")],
     new: Annotated[Path, typer.Option("--new", help="Public key (.pub) that comes.")],
     repo: RepoOption = Path(),
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Replace a key of a role; a root is signed by a threshold of its old keys and of its new ones."""
     from ground.fleet.repo.key_files import load_public_key
@@ -115,10 +142,13 @@ def rotate_key(
     from ground.fleet.repo.rotation import rotate_key as rotate
 
     with Repository.opened(repo) as opened:
-        tell_staged(opened, rotate(opened, role, old=old, new=load_public_key(new)))
+        roles = list(rotate(opened, role, old=old, new=load_public_key(new)))
+        tell_staged(opened, roles)
+        if as_json:
+            say_outcome(repo, roles)
 
 
-def renew(role: RoleArgument, repo: RepoOption = Path()) -> None:
+def renew(role: RoleArgument, repo: RepoOption = Path(), *, as_json: JsonOption = False) -> None:
     """Stage a role as it is, with a new expiry."""
     from ground.fleet.repo.repository import Repository
     from ground.fleet.repo.rotation import renew as renew_role
@@ -126,10 +156,12 @@ def renew(role: RoleArgument, repo: RepoOption = Path()) -> None:
     with Repository.opened(repo) as opened:
         renew_role(opened, role)
         tell_staged(opened, [role])
+        if as_json:
+            say_outcome(repo, [role])
 
 
 @epoch_app.command("raise")
-def raise_(repo: RepoOption = Path()) -> None:
+def raise_(repo: RepoOption = Path(), *, as_json: JsonOption = False) -> None:
     """Begin another epoch; the root waits for signatures."""
     from ground.fleet.repo.repository import Repository
     from ground.fleet.repo.rotation import raise_epoch
@@ -138,6 +170,8 @@ def raise_(repo: RepoOption = Path()) -> None:
         epoch = raise_epoch(opened)
         tell_staged(opened, ["root"])
         say([f"release the next bundle with epoch {epoch}; its sequence may begin anew"])
+        if as_json:
+            say_outcome(repo, ["root"], epoch=epoch)
 
 
 @epoch_app.callback()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from ground.password import PasswordSource
+from ground.terminal import say_json
 
 if TYPE_CHECKING:
     from ground.fleet.repo.publication import Publication
@@ -79,8 +81,8 @@ def tell_published(publication: Publication) -> None:
 
 def sign_and_publish(
     repo: Repository, role: str, *, key: Path | None, password: Path, online: Path | None, online_password: Path
-) -> None:
-    """Sign a role where a key is given, and publish where the online keys are given."""
+) -> Publication | None:
+    """Sign a role where a key is given, and publish where the online keys are given; what was published then."""
     from ground.fleet.repo.key_files import load_signer
     from ground.fleet.repo.signing import add_signature
 
@@ -88,13 +90,30 @@ def sign_and_publish(
     if key is not None:
         add_signature(repo, role, load_signer(key, PasswordSource(password)))
     tell_standing(repo, role)
-    if online is not None:
-        publish_staged(repo, online, online_password)
+    return None if online is None else publish_staged(repo, online, online_password)
 
 
-def publish_staged(repo: Repository, online: Path, online_password: Path) -> None:
+def publish_staged(repo: Repository, online: Path, online_password: Path) -> Publication:
     """Publish what is signed enough."""
     from ground.fleet.repo.online import OnlineKeys
     from ground.fleet.repo.publication import commit
 
-    tell_published(commit(repo, OnlineKeys(online, PasswordSource(online_password))))
+    publication = commit(repo, OnlineKeys(online, PasswordSource(online_password)))
+    tell_published(publication)
+    return publication
+
+
+def say_outcome(folder: Path, roles: Iterable[str], published: Publication | None = None, **more: Any) -> None:
+    """Print as JSON what a command did to a repository, and what waits now.
+
+    Args:
+        folder: The repository; read anew, for a publication changes what staged roles are compared with.
+        roles: The roles that the command was about.
+        published: What it published; nothing where it only staged.
+        more: What else it has to say.
+    """
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.state_report import staged_documents
+
+    publication = None if published is None else asdict(published)
+    say_json({"roles": list(roles), **more, "staged": staged_documents(Repository(folder)), "published": publication})

@@ -33,8 +33,13 @@ def state_document(repo: Repository) -> dict[str, Any]:
         ],
         "bundle_keys": _bundle_keys(published[TARGETS]) if published else [],
         "offers": [offer for name in delegations_of(published) for offer in _offers(published[name])],
-        "staged": [_staged(repo, name) for name in sorted(repo.staged)],
+        "staged": staged_documents(repo),
     }
+
+
+def staged_documents(repo: Repository) -> list[dict[str, Any]]:
+    """What waits in a repository: each staged role, whether it is signed enough, and what it changes."""
+    return [_staged(repo, name) for name in sorted(repo.staged)]
 
 
 def state_tables(document: dict[str, Any]) -> Group:

@@ -40,7 +40,8 @@ def test_from_registration_to_comparison(ground, rig, tmp_path):
         assert ground("registry", "promote", made.name, "--to", "validation", *BY)[0] == 0
     code, out, _ = ground("registry", "promote", one.name, "--to", "active", "--first", *BY)
     assert (code, out.split(" since ")[0]) == (0, "small/1.0.0 is active")
-    assert ground("registry", "promote", two.name, "--to", "shadow", *BY)[0] == 0
+    code, out, _ = ground("registry", "promote", two.name, "--to", "shadow", *BY, "--json")
+    assert (code, json.loads(out)["state"]) == (0, "shadow")
     (tmp_path / "report.json").write_bytes(report(two, one))
     code, out, _ = ground(
         "registry", "promote", two.name, "--to", "active", "--shadow-report", tmp_path / "report.json", *BY

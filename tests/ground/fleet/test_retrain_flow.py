@@ -267,6 +267,28 @@ def test_a_release_that_waits_for_its_signature(world):
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
 
 
+def test_a_program_is_told_the_same(world):
+    """One document at each end of a run, by the names of its record; with an error, none."""
+    world.signs = False
+    event = world.event()
+    code, said, _ = world.drift(event, "--json")
+    waiting = json.loads(said)
+    (record,) = world.workspace.glob("retraining/*/run.json")
+    assert (code, waiting["is_signed"], waiting["bundle_id"]) == (6, False, "small/1.1.0")
+    assert {"schema": 1, **waiting["run"]} == json.loads(record.read_bytes())
+    assert waiting["counts"]["not_flown"] == 1
+    world.sign("1.1.0")
+    code, said, _ = world.drift(event, "--json")
+    done = json.loads(said)
+    assert (code, done["is_signed"], done["state"], done["run"]["state"]) == (0, True, "shadow", "done")
+    assert json.loads(world.drift(event, "--json")[1])["run"] == done["run"]
+    code, said, _ = world.retrain("schedule", "--json")
+    skipped = json.loads(said)
+    assert (code, skipped["so_far"]) == (5, 1)
+    assert "small/1.1.0 waits for a person's decision" in skipped["why"]
+    assert world.retrain("drift", "--json")[:2] == (2, "")
+
+
 def test_a_shadow_of_a_person_stays(world):
     """One that got the place while the flights were trained on; the run waits for the place."""
     world.signs = False

@@ -235,7 +235,8 @@ def test_a_person_decides(ask):
     code, said, _ = ask("set", first.alert_id[:6], "false_alarm", "--by", "alice", "--note", "cable")
     assert code == 0
     assert "false_alarm by alice" in said
-    ask("set", second.alert_id, "needs_review", "--by", "bob")
+    said = json.loads(ask("set", second.alert_id[:6], "needs_review", "--by", "bob", "--json")[1])
+    assert (said["alert_id"], said["verdict"], said["by"]) == (second.alert_id, "needs_review", "bob")
     open_ones = ask("list", "--open")[1]
     assert first.alert_id not in open_ones
     assert "needs_review by bob" in open_ones
