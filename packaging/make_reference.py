@@ -22,7 +22,13 @@ _CLI = """\
 
 `ground` runs on the ground, `edge-agent` on board. This page is made from what they understand (`make reference`).
 
-- Results go to standard output, everything else to standard error. `--json` prints the result as one JSON document.
+- Results go to standard output, everything else to standard error. `--json` prints the result as one JSON document, and
+  nothing else comes there; where an error comes instead of a result, nothing does. Names are those of the reports and
+  records on disk.
+- Every command of `ground` has `--json` that ends by itself and tells more than that it is done: a figure, a list, a
+  path or an id. Those without one run until they are ended (`console`, `collect run`, `bridge sparkplug`), or only do
+  what they were told (`console user add` and `remove`, `repo discard`, `pyfunc`). A stage tells `stage`, whether it
+  `ran`, its `notes` and, by file, the sha256 of its `outputs`.
 - Work that takes longer than a moment shows bars. Colours are for terminals alone, and `NO_COLOR=1` turns them off.
 - An error says where, what was expected, what came, and what to do. No command prints a traceback.
 - Passwords come from `--password-file`, else from `$GROUND_KEY_PASSWORD`, else a person at the terminal is asked.

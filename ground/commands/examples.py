@@ -18,7 +18,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "init": ("ground init --data folder --set dataset --out w",),
     "simulate": ("ground simulate --out raw", "ground simulate --out raw --healthy 24 --faulty 8 --severity-floor 0.5"),
     "import": ("ground import --data folder --set dataset --workspace w",),
-    "preprocess": (f"ground preprocess {_CONFIG}",),
+    "preprocess": (f"ground preprocess {_CONFIG}", f"ground preprocess {_CONFIG} --json"),
     "featurize": (f"ground featurize {_CONFIG}",),
     "train": (f"ground train {_CONFIG}", f"ground train {_CONFIG} --resume"),
     "evaluate": (f"ground evaluate {_CONFIG}", f"ground evaluate {_CONFIG} --json"),
@@ -53,7 +53,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "repo new-key": ("ground repo new-key alice.pem",),
     "repo init": (f"ground repo init {_FOUNDERS} --snapshot-key s.pub --timestamp-key t.pub --repo repo",),
     "repo add": ("ground repo add west --key alice-bundles.pub --key bob-bundles.pub --repo repo",),
-    "repo publish": ("ground repo publish x.bundle --wave 1 --key alice-bundles.pem --repo repo",),
+    "repo publish": (
+        "ground repo publish x.bundle --wave 1 --key alice-bundles.pem --repo repo",
+        "ground repo publish x.bundle --repo repo --json",
+    ),
     "repo rollout": (
         "ground repo rollout 3fa9c1d2 --fleet west --wave 2 --percent 10 --repo repo",
         "ground repo rollout 3fa9c1d2 --fleet west --halt --repo repo",
@@ -74,6 +77,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "ground batch --model w/models/engine_vibration/1.0.0 --data w/data/raw --output results.parquet",
         "ground batch --model w/models/engine_vibration/1.0.0 --data w/data/raw --output results.parquet --pdf",
         f"ground batch --model {_VERSION} --data s3://fleet/2026-11 --output results.parquet --engine dask",
+        f"ground batch --model {_VERSION} --data w/data/raw --output results.parquet --json",
     ),
     "replay": (
         f"ground replay --as-stream --model {_VERSION} --data w/data/raw --broker localhost:1883 --speed 100",
@@ -85,6 +89,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "retrain": (
         f"ground retrain --reason schedule {_CONFIG} --registry registry --data fleet",
         f"ground retrain --reason drift --event drift.json {_CONFIG} --registry registry --data fleet",
+        f"ground retrain --reason schedule {_CONFIG} --registry registry --data fleet --json",
     ),
     "collect run": ("ground collect run --out fleet --broker broker.example:8883 --ca ca.pem --name west",),
     "collect compact": ("ground collect compact --out fleet --before 2026-11-01",),
@@ -101,7 +106,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "console user add": ("ground console user add alice --role approver --workspace w",),
     "console user list": ("ground console user list --workspace w",),
     "console user remove": ("ground console user remove bob --workspace w",),
-    "console audit": ("ground console audit --workspace w",),
+    "console audit": ("ground console audit --workspace w", "ground console audit --workspace w --json"),
     "demo": ("ground demo", "ground demo --data folder --set dataset --broker mosquitto"),
     "doctor": ("ground doctor", "ground doctor --workspace w --json"),
 }

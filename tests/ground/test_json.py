@@ -149,9 +149,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def make_quick(config: Path) -> None:
-    """Linear models, which are trained at once."""
+    """Linear models, which are trained at once; and no gate on time, for other tests run beside this one."""
     document = yaml.safe_load(config.read_text())
     document["model"] = {"family": "pca", "baselines": ["mahalanobis"]}
+    document["gates"] = {**document.get("gates", {}), "latency_p99_max_ms": 10_000.0}
     config.write_text(yaml.safe_dump(document))
 
 
