@@ -34,7 +34,9 @@ def drift(
     data: Annotated[Path, typer.Option("--data", help="Dataset that `ground collect` writes.")],
     *,
     bundle: Annotated[str, typer.Option("--bundle", help="Id of the bundle, or the beginning of its digest.")] = "",
-    reference: Annotated[int, typer.Option("--reference", min=8, help="Its first flights: what is usual.")] = 60,
+    reference: Annotated[
+        int, typer.Option("--reference", min=8, help="Its first flights: what is usual, beside an engine's first 4.")
+    ] = 60,
     block: Annotated[int, typer.Option("--block", min=8, max=200, help="Flights that are tested together.")] = 30,
     model: Annotated[Path | None, typer.Option("--model", help="Its folder, for the names of features.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="File for the event, written where there is drift.")] = None,
@@ -44,13 +46,13 @@ def drift(
 
     Each block of flights is tested once, at a level that gives one false trigger in a thousand flights.
     """
-    from ground.fleet.drift import Outcome, check_block
+    from ground.fleet.drift import Outcome, check_block, divided
     from ground.workspace import write_atomic
 
     with waiting(f"reading {data}"):
         message, flights = _read(data, bundle)
     names = _names(model)
-    usual, late = flights[:reference], flights[reference:]
+    usual, late = divided(flights, reference)
     blocks = [late[begin : begin + block] for begin in range(0, len(late) - block + 1, block)]
     with waiting(f"testing {len(blocks)} blocks of flights"):
         tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
@@ -59,12 +61,15 @@ def drift(
         say_json({"schema": SCHEMA, "flights": len(flights), "blocks": events})
     elif not blocks:
         console.print(
-            f"{len(flights)} flights so far: expected {reference} of the reference and {block} after them; "
+            f"{len(flights)} flights so far, {len(usual)} of them of the reference: expected {block} after those; "
             "ask again later"
         )
     else:
         _print(tests, blocks, names)
         console.print(f"{len(late) % block} flights wait for their block to be full")
+        unknown = sum(test.outcome is Outcome.INSUFFICIENT for test in tests)
+        if unknown:
+            say(f"{unknown} of {len(tests)} blocks could not be tested: too few flights have a phase in common")
     found = [(test, flown) for test, flown in zip(tests, blocks, strict=True) if test.outcome is Outcome.DRIFT]
     if found:
         if out is not None:

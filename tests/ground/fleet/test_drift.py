@@ -19,7 +19,7 @@ from ground.cli import main
 from ground.drift_reading import read_drift
 from ground.errors import DataError
 from ground.fleet.collect.parts import write_parts
-from ground.fleet.drift import FlightMeans, Outcome, check_block, level_of
+from ground.fleet.drift import FlightMeans, Outcome, check_block, divided, level_of
 from ground.fleet.flight_sums import FlightSums, flights_of
 
 N_FEATURE = 30
@@ -75,6 +75,30 @@ def test_other_engines_are_no_drift():
     test = check_block(before, late, seed=0)
     assert test.outcome is Outcome.STEADY
     assert (test.flights, test.left_out, test.reference) == (20, 40, 20)
+
+
+def test_a_large_fleet_is_watched():
+    """400 engines in random order: the first 60 flights know few of them, so each is held against its own first ones."""
+    rng = np.random.default_rng(4)
+    flights = fleet(rng, 2400, engines=400)
+    before, after = flights[:2000], fleet(rng, 400, engines=400, begin=2000, shift=0.6)
+    rng.shuffle(before)
+    usual, late = divided([*before, *after], 60)
+    assert max(Counter(each.engine for each in usual).values()) <= 4 + 60
+    assert {each.engine for each in usual} >= {each.engine for each in late}
+    blocks = (late[:30], late[30:60], late[-30:])
+    tests = [check_block(usual, each, seed=number, permutations=199) for number, each in enumerate(blocks)]
+    assert [test.outcome for test in tests] == [Outcome.STEADY, Outcome.STEADY, Outcome.DRIFT]
+    assert {test.left_out for test in tests} == {0}
+
+
+def test_what_comes_later_moves_no_block_of_before():
+    """Nor what it is held against."""
+    flights = fleet(np.random.default_rng(5), 300, engines=40)
+    _, some = divided(flights[:200], 20)
+    usual, late = divided(flights, 20)
+    assert late[: len(some)] == some
+    assert usual[:20] == flights[:20]
 
 
 @pytest.mark.parametrize("reason", ["few flights", "other engines", "no common phase"])
@@ -189,7 +213,7 @@ def test_messages_that_are_none_are_told_of(ask):
 def test_too_few_flights_so_far(ask):
     """It says how many it needs."""
     code, said, _ = ask(flown(20))
-    assert (code, "20 flights so far: expected 60 of the reference and 30 after them" in said) == (0, True)
+    assert (code, "20 flights so far, 20 of them of the reference: expected 30 after those" in said) == (0, True)
 
 
 @pytest.mark.parametrize(
