@@ -114,7 +114,7 @@ def divided(flights: Sequence[FlightMeans], reference: int) -> tuple[list[Flight
         flights: In the order in which they were heard of.
         reference: How many the first ones of the fleet are.
     """
-    usual, late = list(flights[:reference]), []
+    usual, late = list(flights[:reference]), list[FlightMeans]()
     known = Counter(each.engine for each in usual)
     for each in flights[reference:]:
         is_usual = known[each.engine] < OWN_REFERENCE
