@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ground.commands.options import JsonOption
-from ground.errors import DataError
+from ground.errors import ConfigError, DataError
 from ground.exit_code import ExitCode
 from ground.terminal import say, say_json, waiting
 
@@ -49,6 +49,10 @@ def drift(
     from ground.fleet.drift import Outcome, check_block, divided
     from ground.workspace import write_atomic
 
+    if active and bundle:
+        raise ConfigError("--active, --bundle: expected one of them, got both; leave one out")
+    if active:
+        bundle = _flying(registry, active, fleet)
     with waiting(f"reading {data}"):
         message, flights = _read(data, bundle)
     names = _names(model)
@@ -76,6 +80,24 @@ def drift(
             event = _event(message, *found[-1], names)
             write_atomic(out, f"{json.dumps(event, indent=1, sort_keys=True)}\n".encode())
         raise typer.Exit(ExitCode.REFUSED)
+
+
+def _flying(registry: str, detector: str, fleet: str) -> str:
+    """Digest of the version of a detector that is active.
+
+    Raises:
+        DataError: There is none, or one in each of several fleets.
+        RegistryError: There is no such detector, or the registry does not answer.
+    """
+    from ground.fleet.registry.registry import open_registry
+    from ground.fleet.registry.states import State
+
+    versions = open_registry(registry).versions(detector)
+    found = [each.subject for each in versions if each.state is State.ACTIVE and fleet in ("", each.subject.fleet)]
+    if len(found) != 1:
+        names = ", ".join(f"{each.name} in {each.fleet}" for each in found) or "none"
+        raise DataError(f"--active: expected one active version of {detector}, got {names}; choose with --fleet")
+    return found[0].digest
 
 
 def _read(data: Path, bundle: str) -> tuple[DriftMessage, list[FlightMeans]]:

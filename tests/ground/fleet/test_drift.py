@@ -21,6 +21,7 @@ from ground.errors import DataError
 from ground.fleet.collect.parts import write_parts
 from ground.fleet.drift import FlightMeans, Outcome, check_block, divided, level_of
 from ground.fleet.flight_sums import FlightSums, flights_of
+from ground.fleet.registry.states import State
 
 N_FEATURE = 30
 PHASES = ("climb", "cruise")
@@ -78,7 +79,7 @@ def test_other_engines_are_no_drift():
 
 
 def test_a_large_fleet_is_watched():
-    """400 engines in random order: the first 60 flights know few of them, so each is held against its own first ones."""
+    """400 engines in random order, few of which are in the first 60 flights: each is held against its own first ones."""
     rng = np.random.default_rng(4)
     before, after = fleet(rng, 2000, engines=400), fleet(rng, 400, engines=400, begin=2000, shift=0.6)
     rng.shuffle(before)
@@ -287,3 +288,19 @@ def test_a_constant_feature_in_a_phase_that_comes_more_often_is_no_drift():
     after = [flight(f"A/{at % 2}", at, {"cruise": np.zeros(1), "climb": np.full(1, 0.1)}) for at in range(100, 116)]
     test = check_block(before, after, seed=0, permutations=499)
     assert (test.outcome, test.p) == (Outcome.STEADY, 1.0)
+
+
+def test_the_version_that_flies_is_asked_of_the_registry(ask, rig, tmp_path):
+    """So that no option has to follow each promotion."""
+    registry = rig.registry(tmp_path / "r")
+    made = rig.bundle("1.0.0")
+    rig.register(registry, made)
+    mine = [message(f"F{at}", str(at % 2), seed=at, at_ns=at, bundle=made.name, digest=made.digest) for at in range(40)]
+    options = ("--active", "small", "--registry", tmp_path / "r", "--reference", 20, "--block", 20)
+    code, _, errors = ask([*mine, *flown(20)], *options)
+    assert (code, "--active: expected one active version of small, got none" in errors) == (2, True)
+    rig.register(registry, made, State.VALIDATION, State.ACTIVE)
+    code, said, _ = ask([], *options)
+    assert (code, "steady" in said) == (0, True)
+    code, _, errors = ask([], *options, "--bundle", "d/1.0.0")
+    assert (code, "--active, --bundle: expected one of them, got both" in errors) == (2, True)
