@@ -34,6 +34,13 @@ def drift(
     data: Annotated[Path, typer.Option("--data", help="Dataset that `ground collect` writes.")],
     *,
     bundle: Annotated[str, typer.Option("--bundle", help="Id of the bundle, or the beginning of its digest.")] = "",
+    active: Annotated[
+        str, typer.Option("--active", help="Name of a detector: the version of it that flies, by --registry.")
+    ] = "",
+    registry: Annotated[
+        str, typer.Option("--registry", envvar="GROUND_REGISTRY", help="Folder, or URL of an MLflow server.")
+    ] = "registry",
+    fleet: Annotated[str, typer.Option("--fleet", help="Where --active flies in several fleets: in this one.")] = "",
     reference: Annotated[
         int, typer.Option("--reference", min=8, help="Its first flights: what is usual, beside an engine's first 4.")
     ] = 60,

@@ -79,7 +79,7 @@ def test_other_engines_are_no_drift():
 
 
 def test_a_large_fleet_is_watched():
-    """400 engines in random order, few of which are in the first 60 flights: each is held against its own first ones."""
+    """400 engines in random order, few of them in the first 60 flights: each is held against its own first ones."""
     rng = np.random.default_rng(4)
     before, after = fleet(rng, 2000, engines=400), fleet(rng, 400, engines=400, begin=2000, shift=0.6)
     rng.shuffle(before)
