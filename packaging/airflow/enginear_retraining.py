@@ -34,8 +34,8 @@ RETRAIN = """
 exec "${GROUND:-ground}" retrain --reason drift --event "$RETRAIN_EVENT" $RETRAIN_OPTIONS
 """
 
-# Whoever has promoted or retired the candidate has ended the wait. Neither a shadow that nobody has heard yet nor one of
-# which too little is known is a failure; a worse one is.
+# Whoever has promoted or retired the candidate has ended the wait. A shadow that nobody has heard yet, or one of
+# which too little is known, is no failure; a worse one is.
 SHADOW = f"""
 code=0
 candidate="{{{{ ti.xcom_pull(task_ids='retrain').split()[-1] }}}}"
