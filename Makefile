@@ -119,9 +119,11 @@ $(VENV)/.notebook: $(VENV)/.dev
 	.venv-sparkplug/bin/python -m pip --disable-pip-version-check --quiet install pysparkplug==0.6.1 protobuf==7.36.2 paho-mqtt==1.6.1
 	touch $@
 
-test-interop: $(VENV)/.notebook .venv-sparkplug/.made ## Beside other programs: pysparkplug, MLflow's server; the notebook, executed
-	INTEROP=full SPARKPLUG_PEER=$(CURDIR)/.venv-sparkplug/bin/python $(BIN)/python -m pytest \
-		tests/ground/bridge tests/ground/scoring tests/ground/test_notebook.py
+test-notebook: $(VENV)/.notebook ## The tutorial's notebook, executed (a minute)
+	NOTEBOOK=full $(BIN)/python -m pytest tests/ground/test_notebook.py
+
+test-interop: $(VENV)/.dev .venv-sparkplug/.made ## Beside other programs: pysparkplug, MLflow's server
+	INTEROP=full SPARKPLUG_PEER=$(CURDIR)/.venv-sparkplug/bin/python $(BIN)/python -m pytest tests/ground/bridge tests/ground/scoring
 
 test-console: $(VENV)/.dev ## Every page of the console in Chromium, photographed for the docs (minutes; needs chromium)
 	CONSOLE=full SCREENS=docs/img/console $(BIN)/python -m pytest tests/console

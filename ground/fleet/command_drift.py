@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ground.commands.options import JsonOption
-from ground.errors import DataError
+from ground.errors import ConfigError, DataError
 from ground.exit_code import ExitCode
 from ground.terminal import say, say_json, waiting
 
@@ -34,7 +34,16 @@ def drift(
     data: Annotated[Path, typer.Option("--data", help="Dataset that `ground collect` writes.")],
     *,
     bundle: Annotated[str, typer.Option("--bundle", help="Id of the bundle, or the beginning of its digest.")] = "",
-    reference: Annotated[int, typer.Option("--reference", min=8, help="Its first flights: what is usual.")] = 60,
+    active: Annotated[
+        str, typer.Option("--active", help="Name of a detector: the version of it that flies, by --registry.")
+    ] = "",
+    registry: Annotated[
+        str, typer.Option("--registry", envvar="GROUND_REGISTRY", help="Folder, or URL of an MLflow server.")
+    ] = "registry",
+    fleet: Annotated[str, typer.Option("--fleet", help="Where --active flies in several fleets: in this one.")] = "",
+    reference: Annotated[
+        int, typer.Option("--reference", min=8, help="Its first flights: what is usual, beside an engine's first 4.")
+    ] = 60,
     block: Annotated[int, typer.Option("--block", min=8, max=200, help="Flights that are tested together.")] = 30,
     model: Annotated[Path | None, typer.Option("--model", help="Its folder, for the names of features.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="File for the event, written where there is drift.")] = None,
@@ -44,13 +53,17 @@ def drift(
 
     Each block of flights is tested once, at a level that gives one false trigger in a thousand flights.
     """
-    from ground.fleet.drift import Outcome, check_block
+    from ground.fleet.drift import Outcome, check_block, divided
     from ground.workspace import write_atomic
 
+    if active and bundle:
+        raise ConfigError("--active, --bundle: expected one of them, got both; leave one out")
+    if active:
+        bundle = _flying(registry, active, fleet)
     with waiting(f"reading {data}"):
         message, flights = _read(data, bundle)
     names = _names(model)
-    usual, late = flights[:reference], flights[reference:]
+    usual, late = divided(flights, reference)
     blocks = [late[begin : begin + block] for begin in range(0, len(late) - block + 1, block)]
     with waiting(f"testing {len(blocks)} blocks of flights"):
         tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
@@ -59,18 +72,39 @@ def drift(
         say_json({"schema": SCHEMA, "flights": len(flights), "blocks": events})
     elif not blocks:
         console.print(
-            f"{len(flights)} flights so far: expected {reference} of the reference and {block} after them; "
+            f"{len(flights)} flights so far, {len(usual)} of them of the reference: expected {block} after those; "
             "ask again later"
         )
     else:
         _print(tests, blocks, names)
         console.print(f"{len(late) % block} flights wait for their block to be full")
+        unknown = sum(test.outcome is Outcome.INSUFFICIENT for test in tests)
+        if unknown:
+            say(f"{unknown} of {len(tests)} blocks could not be tested: too few flights have a phase in common")
     found = [(test, flown) for test, flown in zip(tests, blocks, strict=True) if test.outcome is Outcome.DRIFT]
     if found:
         if out is not None:
             event = _event(message, *found[-1], names)
             write_atomic(out, f"{json.dumps(event, indent=1, sort_keys=True)}\n".encode())
         raise typer.Exit(ExitCode.REFUSED)
+
+
+def _flying(registry: str, detector: str, fleet: str) -> str:
+    """Digest of the version of a detector that is active.
+
+    Raises:
+        DataError: There is none, or one in each of several fleets.
+        RegistryError: There is no such detector, or the registry does not answer.
+    """
+    from ground.fleet.registry.registry import open_registry
+    from ground.fleet.registry.states import State
+
+    versions = open_registry(registry).versions(detector)
+    found = [each.subject for each in versions if each.state is State.ACTIVE and fleet in ("", each.subject.fleet)]
+    if len(found) != 1:
+        names = ", ".join(f"{each.name} in {each.fleet}" for each in found) or "none"
+        raise DataError(f"--active: expected one active version of {detector}, got {names}; choose with --fleet")
+    return found[0].digest
 
 
 def _read(data: Path, bundle: str) -> tuple[DriftMessage, list[FlightMeans]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ground.commands.options import JsonOption
-from ground.errors import ConfigError
+from ground.errors import ConfigError, DataError
 from ground.exit_code import ExitCode
-from ground.terminal import say, say_json, waiting
+from ground.terminal import say_json, waiting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +67,8 @@ def report(
         _check_day(option, day)
     shadow = _chosen(_read(data, Kind.SHADOW, since, until), bundle)
     rule = Rule(limit=limit, confidence=confidence)
-    found = compare(_read(data, Kind.RESULT, since, until), shadow, rule, ends=_read_ends(data), quiet_h=quiet)
+    active = _read(data, Kind.RESULT, since, until, sources=_sources(shadow))
+    found = compare(active, shadow, rule, ends=_read_ends(data), quiet_h=quiet)
     if out is not None:
         write_atomic(out, f"{json.dumps(found.document(), indent=1, sort_keys=True)}\n".encode())
     if as_json:
@@ -77,15 +79,31 @@ def report(
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def _read(data: Path, kind: Kind, since: str, until: str) -> pa.Table:
+def _read(data: Path, kind: Kind, since: str, until: str, *, sources: Sequence[str] = ("",)) -> pa.Table:
+    """Results of some aircraft, all by default.
+
+    Raises:
+        DataError: A file cannot be read: it may hold the alarms that the shadow is judged by.
+    """
+    import pyarrow as pa
+
     from ground.fleet.collect.dataset import read_dataset
     from ground.fleet.shadow_report import COLUMNS
 
     with waiting(f"reading {data}"):
-        reading = read_dataset(data, kind, since=since, until=until, columns=COLUMNS)
-    for fault in reading.skipped:
-        say(f"left out: {fault}")
-    return reading.table
+        readings = [
+            read_dataset(data, kind, source=source, since=since, until=until, columns=COLUMNS) for source in sources
+        ]
+    for fault in (fault for reading in readings for fault in reading.skipped):
+        raise DataError(
+            f"{fault}; a file that nobody can read may hold alarms: leave its day out (--since, --until), or remove it"
+        )
+    return pa.concat_tables([reading.table for reading in readings])
+
+
+def _sources(shadow: pa.Table) -> list[str]:
+    """The aircraft of a shadow; where it looked nowhere, any one will do, and the comparison says so."""
+    return sorted(shadow["aircraft"].unique().to_pylist()) or [""]
 
 
 def _read_ends(data: Path) -> tuple[FlightEnd, ...]:

@@ -8,6 +8,7 @@ features the chance that any of them is called drift by accident is the level, n
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +21,8 @@ LEAST_WINDOWS: Final = 10
 """A flight with fewer windows in a phase says too little of it."""
 LEAST_FLIGHTS: Final = 8
 """Of the reference, and of a block, by engines that have both."""
+OWN_REFERENCE: Final = 4
+"""The first flights of each engine that are of the reference, whenever they come: else a large fleet has hardly any."""
 PERMUTATIONS: Final = 4_999
 FALSE_TRIGGERS_PER_FLIGHT: Final = 1e-3
 NAMED: Final = 10
@@ -99,6 +102,25 @@ class BlockTest:
 def level_of(block: int) -> float:
     """The level at which blocks of so many flights give one false trigger in a thousand flights."""
     return min(1.0, FALSE_TRIGGERS_PER_FLIGHT * block)
+
+
+def divided(flights: Sequence[FlightMeans], reference: int) -> tuple[list[FlightMeans], list[FlightMeans]]:
+    """The flights that tell what is usual, and those of late.
+
+    Usual are the first flights of the fleet, and the first ``OWN_REFERENCE`` of each engine: an engine that comes later
+    is held against its own beginning. Flights that come later change no block of those before.
+
+    Args:
+        flights: In the order in which they were heard of.
+        reference: How many the first ones of the fleet are.
+    """
+    usual, late = list(flights[:reference]), list[FlightMeans]()
+    known = Counter(each.engine for each in usual)
+    for each in flights[reference:]:
+        is_usual = known[each.engine] < OWN_REFERENCE
+        known[each.engine] += is_usual
+        (usual if is_usual else late).append(each)
+    return usual, late
 
 
 def check_block(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,7 +52,9 @@ def read_end(payload: bytes) -> FlightEnd:
         raise DataError(f"flight: expected a summary of schema {SCHEMA}, got {error!r:.100}; see the format") from error
 
 
-def under_way(windows: pd.DataFrame, ends: Iterable[FlightEnd], *, quiet_h: float) -> pd.DataFrame:
+def under_way(
+    windows: pd.DataFrame, ends: Iterable[FlightEnd], *, quiet_h: float, now_ns: int | None = None
+) -> pd.DataFrame:
     """The flights that may yet go on, or of which messages are still on their way.
 
     Args:
@@ -59,6 +62,7 @@ def under_way(windows: pd.DataFrame, ends: Iterable[FlightEnd], *, quiet_h: floa
         ends: Summaries of flights.
         quiet_h: A flight without a summary, or with fewer windows than that tells of, is over when its last window is
             so much older than the newest of all.
+        now_ns: Windows after it come from a clock that is ahead, and make nothing older; the present by default.
 
     Returns:
         One row a flight, by ``FLIGHT``.
@@ -71,7 +75,7 @@ def under_way(windows: pd.DataFrame, ends: Iterable[FlightEnd], *, quiet_h: floa
     runs = runs.merge(most.astype({name: runs[name].dtype for name in RUN}), on=list(RUN), how="left")
     runs["whole"] = runs["heard"] >= runs["told"].astype("float64").fillna(math.inf)
     flights = runs.groupby(list(FLIGHT), as_index=False).agg(whole=("whole", "all"), last_ns=("last_ns", "max"))
-    newest_ns = int(windows["end_ns"].max()) if len(windows) else 0
+    newest_ns = min(int(windows["end_ns"].max()), time.time_ns() if now_ns is None else now_ns) if len(windows) else 0
     quiet = flights["last_ns"] <= newest_ns - round(quiet_h * NS_PER_H)
     open_flights: pd.DataFrame = flights.loc[~(flights["whole"] | quiet), list(FLIGHT)]
     return open_flights

@@ -7,7 +7,7 @@ how often that happens is bounded at every look (``sequential``), so that the re
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any, Final
@@ -87,7 +87,7 @@ class ShadowReport:
     """The comparison.
 
     Attributes:
-        active: Ids and digests of the bundles that decided.
+        active: Ids and digests of the bundles that decided in flights of which the shadow has windows.
         shadow: Id and digest of the one that looked.
         rule: When it is ready.
         flights: Flights that both looked at.
@@ -130,10 +130,10 @@ class ShadowReport:
 def compare(
     active: pa.Table, shadow: pa.Table, rule: Rule, *, ends: Iterable[FlightEnd] = (), quiet_h: float = QUIET_H
 ) -> ShadowReport:
-    """Compare the windows of two detectors, in flights that are over.
+    """Compare the windows of two detectors, in flights that are over, of the engines at which the shadow looked.
 
     Args:
-        active: Results of the active detector, with at least ``COLUMNS``.
+        active: Results of the active detectors, with at least ``COLUMNS``; those of other engines count nowhere.
         shadow: Results of one shadow, the same.
         rule: When it is ready.
         ends: Summaries of flights.
@@ -146,6 +146,7 @@ def compare(
     if len(names) != 1:
         found = ", ".join(f"{bundle} {digest[:16]}" for bundle, digest in names) or "none"
         raise DataError(f"shadow results: expected those of one bundle, got {found}; choose one with --bundle")
+    active = _shared(active.select(list(COLUMNS)), shadow, FLIGHT[:2])
     pairs = _pairs(active, shadow)
     going_on = under_way(pairs.rename(columns={"heard_active": "heard"}), ends, quiet_h=quiet_h)
     pairs = without(pairs, going_on)
@@ -155,7 +156,7 @@ def compare(
     low, high = bounds(k, n, confidence=rule.confidence)
     verdict = Verdict.READY if high <= rule.limit else Verdict.WORSE if low > rule.limit else Verdict.GO_ON
     return ShadowReport(
-        active=_bundles(active),
+        active=_bundles(_shared(active, shadow, FLIGHT)),
         shadow=names[0],
         rule=rule,
         flights=n,
@@ -181,6 +182,11 @@ def _needed(k: int, n: int, rule: Rule) -> int:
 def _bundles(table: pa.Table) -> tuple[tuple[str, str], ...]:
     found = table.group_by(["bundle_id", "bundle_digest"]).aggregate([]).to_pylist()
     return tuple(sorted((row["bundle_id"], row["bundle_digest"]) for row in found))
+
+
+def _shared(table: pa.Table, other: pa.Table, key: Sequence[str]) -> pa.Table:
+    """The rows of a table of whose ``key`` another one has rows, too."""
+    return table.join(other.group_by(list(key)).aggregate([]), keys=list(key), join_type="left semi")
 
 
 def _pairs(active: pa.Table, shadow: pa.Table) -> pd.DataFrame:

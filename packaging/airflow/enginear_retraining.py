@@ -1,8 +1,8 @@
 """Airflow: once a day ask whether the fleet drifts; if so train anew, and wait until the shadow is ready for a person.
 
 The tasks are the commands that a person types, with options out of the environment of the workers
-(docs/how-to/retrain.md): ``GROUND``, ``DRIFT_OPTIONS``, ``RETRAIN_EVENT``, ``RETRAIN_OPTIONS``, ``SHADOW_OPTIONS``,
-``SHADOW_REPORT`` and ``SHADOW_POKE_S``.
+(docs/how-to/retrain.md): ``GROUND``, ``GROUND_REGISTRY``, ``DRIFT_OPTIONS``, ``RETRAIN_EVENT``, ``RETRAIN_OPTIONS``,
+``SHADOW_OPTIONS``, ``SHADOW_REPORT`` and ``SHADOW_POKE_S``.
 """
 
 from __future__ import annotations
@@ -34,10 +34,19 @@ RETRAIN = """
 exec "${GROUND:-ground}" retrain --reason drift --event "$RETRAIN_EVENT" $RETRAIN_OPTIONS
 """
 
-# Neither a shadow that nobody has heard yet nor one of which too little is known is a failure; a worse one is.
+# Whoever has promoted or retired the candidate has ended the wait. A shadow that nobody has heard yet, or one of
+# which too little is known, is no failure; a worse one is.
 SHADOW = f"""
 code=0
 candidate="{{{{ ti.xcom_pull(task_ids='retrain').split()[-1] }}}}"
+if [ -n "${{GROUND_REGISTRY:-}}" ]; then
+  shown=$("${{GROUND:-ground}}" registry show "$candidate" --json) || exit $?
+  state=$(printf '%s' "$shown" | python3 -c 'import json, sys; print(json.load(sys.stdin)["state"])') || exit $?
+  if [ "$state" != shadow ]; then
+    echo "$candidate is $state, no shadow any more"
+    exit 0
+  fi
+fi
 said=$("${{GROUND:-ground}}" shadow report $SHADOW_OPTIONS --bundle "$candidate" --out "$SHADOW_REPORT" 2>&1) || code=$?
 printf '%s\\n' "$said"
 case "$code:$said" in

@@ -28,7 +28,7 @@ MADE = "echo told >&2; echo 'candidate: d/1.1.0'"
 SUCCESS, FAILED, SKIPPED, UPSTREAM = "success", "failed", "skipped", "upstream_failed"
 OPTIONS = {
     "DRIFT_OPTIONS": "--data d", "RETRAIN_EVENT": "e.json", "RETRAIN_OPTIONS": "--config c",
-    "SHADOW_OPTIONS": "--data d", "SHADOW_REPORT": "r.json", "SHADOW_POKE_S": "1",
+    "GROUND_REGISTRY": "r", "SHADOW_OPTIONS": "--data d", "SHADOW_REPORT": "r.json", "SHADOW_POKE_S": "1",
 }  # fmt: skip
 
 
@@ -49,6 +49,7 @@ class Case:
     shadow: tuple[str, ...]
     states: tuple[str, str, str]
     looks: int
+    registered: str = "shadow"
 
 
 CASES = {
@@ -57,6 +58,7 @@ CASES = {
     "bad input": Case("exit 2", MADE, (READY,), (FAILED, UPSTREAM, UPSTREAM), 0),
     "not followed": Case("exit 3", "exit 5", (READY,), (SUCCESS, SKIPPED, SKIPPED), 0),
     "unsigned": Case("exit 3", "exit 6", (READY,), (SUCCESS, FAILED, UPSTREAM), 0),
+    "retired meanwhile": Case("exit 3", MADE, (READY,), (SUCCESS, SUCCESS, SUCCESS), 0, registered="retired"),
     "worse": Case("exit 3", MADE, (WORSE,), (SUCCESS, SUCCESS, FAILED), 1),
 }
 
@@ -68,6 +70,7 @@ def test_what_follows(home: Path, tmp_path: Path, case: Case) -> None:
     command = tmp_path / "ground"
     command.write_text(
         f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\ncase $1 in\ndrift) {case.drift} ;;\nretrain) {case.retrain} ;;\n'
+        f'registry) echo \'{{"state": "{case.registered}", "decisions": [{{"state": "shadow"}}]}}\' ;;\n'
         f"shadow) case $(grep -c ^shadow {tmp_path}/calls) in\n{looks}\n  esac ;;\nesac\n"
     )
     command.chmod(0o755)

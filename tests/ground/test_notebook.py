@@ -1,4 +1,4 @@
-"""The tutorial notebook: nothing of a run is stored in it, its names exist, and `make test-interop` executes it."""
+"""The tutorial notebook: nothing of a run is stored in it, its names exist, and `make test-notebook` executes it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_its_links_lead_somewhere():
     assert all((NOTEBOOK.parent / link).is_file() for link in links)
 
 
-@pytest.mark.skipif(os.environ.get("INTEROP") != "full", reason="takes a minute: `make test-interop` executes it")
+@pytest.mark.skipif(os.environ.get("NOTEBOOK") != "full", reason="takes a minute: `make test-notebook` executes it")
 @pytest.mark.timeout(900)
 def test_it_runs_from_top_to_bottom(tmp_path, monkeypatch):
     """As a reader would run it; an error in a cell is an error here."""

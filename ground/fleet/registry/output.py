@@ -57,7 +57,7 @@ def show_history(version: RegisteredVersion, history: History, *, as_json: bool)
     facts = {
         "version": subject.name, "state": version.state.value, "fleet": subject.fleet,
         "class": subject.release_class, "epoch, sequence": f"{subject.epoch}, {subject.sequence}",
-        "bundle": f"{subject.digest} (checked)", "feature spec": subject.spec_digest,
+        "bundle": subject.digest, "feature spec": subject.spec_digest,
     }  # fmt: skip
     for name, text in facts.items():
         typer.echo(f"{name:16} {text}")

@@ -100,7 +100,7 @@ def read_report(report: bytes) -> Reported:
     try:
         # Not as strictly as a bundle's members: its times are nanoseconds, which are beyond 2^53.
         return _reported(json.loads(report))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise PromotionError(
             f"shadow report: expected the file that `ground shadow report --out` writes, got {error!r:.120}; "
             "make it again"

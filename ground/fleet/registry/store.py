@@ -62,6 +62,8 @@ class Store:
         """
         subject = decision.subject
         name = subject.detector + _SUFFIX
+        # Who cannot show it has not decided it: a model of that name may be somebody else's.
+        self._model(subject.detector, _DETECTOR)
         if decision.follows == NOBODY:
             self._model(name, _DECISIONS)
         self._client.create_model_version(

@@ -19,8 +19,9 @@ from ground.cli import main
 from ground.drift_reading import read_drift
 from ground.errors import DataError
 from ground.fleet.collect.parts import write_parts
-from ground.fleet.drift import FlightMeans, Outcome, check_block, level_of
+from ground.fleet.drift import FlightMeans, Outcome, check_block, divided, level_of
 from ground.fleet.flight_sums import FlightSums, flights_of
+from ground.fleet.registry.states import State
 
 N_FEATURE = 30
 PHASES = ("climb", "cruise")
@@ -75,6 +76,29 @@ def test_other_engines_are_no_drift():
     test = check_block(before, late, seed=0)
     assert test.outcome is Outcome.STEADY
     assert (test.flights, test.left_out, test.reference) == (20, 40, 20)
+
+
+def test_a_large_fleet_is_watched():
+    """400 engines in random order, few of them in the first 60 flights: each is held against its own first ones."""
+    rng = np.random.default_rng(4)
+    before, after = fleet(rng, 2000, engines=400), fleet(rng, 400, engines=400, begin=2000, shift=0.6)
+    rng.shuffle(before)
+    usual, late = divided([*before, *after], 60)
+    assert max(Counter(each.engine for each in usual).values()) <= 4 + 60
+    assert {each.engine for each in usual} >= {each.engine for each in late}
+    blocks = (late[:30], late[30:60], late[-30:])
+    tests = [check_block(usual, each, seed=number, permutations=199) for number, each in enumerate(blocks)]
+    assert [test.outcome for test in tests] == [Outcome.STEADY, Outcome.STEADY, Outcome.DRIFT]
+    assert {test.left_out for test in tests} == {0}
+
+
+def test_what_comes_later_moves_no_block_of_before():
+    """Nor what it is held against."""
+    flights = fleet(np.random.default_rng(5), 300, engines=40)
+    _, some = divided(flights[:200], 20)
+    usual, late = divided(flights, 20)
+    assert late[: len(some)] == some
+    assert usual[:20] == flights[:20]
 
 
 @pytest.mark.parametrize("reason", ["few flights", "other engines", "no common phase"])
@@ -189,7 +213,7 @@ def test_messages_that_are_none_are_told_of(ask):
 def test_too_few_flights_so_far(ask):
     """It says how many it needs."""
     code, said, _ = ask(flown(20))
-    assert (code, "20 flights so far: expected 60 of the reference and 30 after them" in said) == (0, True)
+    assert (code, "20 flights so far, 20 of them of the reference: expected 30 after those" in said) == (0, True)
 
 
 @pytest.mark.parametrize(
@@ -264,3 +288,19 @@ def test_a_constant_feature_in_a_phase_that_comes_more_often_is_no_drift():
     after = [flight(f"A/{at % 2}", at, {"cruise": np.zeros(1), "climb": np.full(1, 0.1)}) for at in range(100, 116)]
     test = check_block(before, after, seed=0, permutations=499)
     assert (test.outcome, test.p) == (Outcome.STEADY, 1.0)
+
+
+def test_the_version_that_flies_is_asked_of_the_registry(ask, rig, tmp_path):
+    """So that no option has to follow each promotion."""
+    registry = rig.registry(tmp_path / "r")
+    made = rig.bundle("1.0.0")
+    rig.register(registry, made)
+    mine = [message(f"F{at}", str(at % 2), seed=at, at_ns=at, bundle=made.name, digest=made.digest) for at in range(40)]
+    options = ("--active", "small", "--registry", tmp_path / "r", "--reference", 20, "--block", 20)
+    code, _, errors = ask([*mine, *flown(20)], *options)
+    assert (code, "--active: expected one active version of small, got none" in errors) == (2, True)
+    rig.register(registry, made, State.VALIDATION, State.ACTIVE)
+    code, said, _ = ask([], *options)
+    assert (code, "steady" in said) == (0, True)
+    code, _, errors = ask([], *options, "--bundle", "d/1.0.0")
+    assert (code, "--active, --bundle: expected one of them, got both" in errors) == (2, True)

@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from ground.cli import main
+from ground.fleet.registry.database import DATABASE, database_uri
 from ground.fleet.registry.states import State
+from ground.mlflow_client import mlflow_client
 from tests.ground.registry_rig import metrics, report
 
 BY = ("--approver", r"A. [b]\[i]Person", "--reason", "as the test says")
@@ -109,3 +111,25 @@ def test_publish_takes_a_registered_version(ground, rig, tmp_path):
     rig.register(registry, one, State.VALIDATION)
     code, _, error = ground("repo", "publish", one.name, "--registry", tmp_path / "r", "--repo", tmp_path / "none")
     assert (code, "got one in validation; `ground registry promote`" in error) == (2, True)
+
+
+def test_a_model_of_somebody_else_is_no_place_to_decide(ground, rig, tmp_path):
+    """Who is refused has decided nothing: MLflow holds a model of the detector's name that no registry made."""
+    rig.registry(tmp_path / "r")
+    mlflow_client(database_uri(tmp_path / "r" / DATABASE)).create_registered_model("small")
+    made = rig.bundle("1.0.0")
+    code, _, error = ground("registry", "register", "--bundle", made.path, "--key", rig.key)
+    assert (code, "got one of somebody else" in error) == (2, True)
+    assert ground("registry", "list", "--json")[1].split() == ["[]"]
+
+
+def test_a_changed_bundle_is_not_called_whole(ground, rig, tmp_path):
+    """Who decided what is told all the same."""
+    registry = rig.registry(tmp_path / "r")
+    made = rig.bundle("1.0.0")
+    rig.register(registry, made)
+    (kept,) = (tmp_path / "r" / "artefacts").glob("*.bundle")
+    kept.write_bytes(b"x")
+    code, out, error = ground("registry", "show", made.name)
+    assert (code, made.digest in out, "checked" in out) == (2, True, False)
+    assert "register the same file again" in error

@@ -185,6 +185,7 @@ def test_what_is_asked_makes_sense(options, message):
         ({"gained": [{}] * 12}, "12 extra alarms in 200 flights"),
         ({"flights": -1}, "expected numbers that can be"),
         ({"gained": 3}, "writes, got TypeError"),
+        ({"shadow": []}, "writes, got IndexError"),
     ],
 )
 def test_a_report_that_does_not_do(changed, message):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import msgpack
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -15,7 +17,7 @@ from edge_agent.topics_section import TopicsSection
 from ground.cli import main
 from ground.errors import DataError
 from ground.fleet.collect.parts import write_parts
-from ground.fleet.flight_ends import FlightEnd, read_ends
+from ground.fleet.flight_ends import FlightEnd, read_ends, under_way
 from ground.fleet.shadow_report import COLUMNS, Rule, Verdict, compare
 from tests.ground.collect.conftest import message  # noqa: F401 - a fixture
 
@@ -85,6 +87,32 @@ def test_a_shadow_that_saw_too_little_does_not_count():
     )
     assert (found.flights, found.flights_left_out) == (1, 3)
     assert found.by_phase == {"cruise": {"assessed_by_one": 12, "both_normal": 4}}
+
+
+def elsewhere(table, engine):
+    """The same windows, of another engine."""
+    return table.set_column(table.schema.get_field_index("engine"), "engine", pa.array([engine] * len(table)))
+
+
+def test_what_flies_elsewhere_counts_nowhere():
+    """Another detector on other engines, and what an engine flew before the shadow came, decided nothing here."""
+    active = pa.concat_tables(
+        [
+            table({"F1": [N, N]}),
+            table({"F0": [N, A]}, ("d/0.9.0", "zz")),
+            elsewhere(table({"F1": [A, A], "F7": [N]}, ("pump/7.0.0", "pp")), "2"),
+        ]
+    )
+    found = compare(active, table({"F1": [N, N]}, ("d/2.0.0", "bb")), RULE, quiet_h=0.0)
+    assert found.active == (("d/1.0.0", "aa"),)
+    assert (found.flights, found.flights_left_out, len(found.lost)) == (1, 1, 0)
+
+
+def test_two_that_decided_in_flights_of_the_shadow_are_both_named():
+    """Promotion refuses such a report: it compares with neither."""
+    active = pa.concat_tables([table({"F1": [N]}), table({"F2": [N]}, ("d/0.9.0", "zz"))])
+    found = compare(active, table({"F1": [N], "F2": [N]}, ("d/2.0.0", "bb")), RULE, quiet_h=0.0)
+    assert found.active == (("d/0.9.0", "zz"), ("d/1.0.0", "aa"))
 
 
 def many(n, alarms=0):
@@ -163,6 +191,17 @@ def test_flights_under_way_wait():
     assert seen(end("F3", 1), end("F3", 3)) == (1, [], 2)
     assert seen(end("F2", 2), end("F3", 2), end("F4", 1)) == (3, ["F2", "F3"], 0)
     assert seen(end("F3", 2, run="another")) == (1, [], 2)
+
+
+def test_a_clock_that_is_ahead_ends_no_flight():
+    """A window of the next century makes no other one old."""
+    now_ns = time.time_ns()
+    windows = pd.DataFrame(
+        [("r", "A", "1", "F1", now_ns - HOURS, True), ("r", "B", "1", "F2", now_ns + 10**6 * HOURS, True)],
+        columns=["run", "aircraft", "engine", "flight", "end_ns", "heard"],
+    )
+    assert list(under_way(windows, (), quiet_h=24.0)["flight"]) == ["F1", "F2"]
+    assert list(under_way(windows, (), quiet_h=24.0, now_ns=now_ns + 30 * HOURS)["flight"]) == ["F2"]
 
 
 def test_a_flight_of_two_runs_is_over_when_both_are():
@@ -258,3 +297,15 @@ def test_bad_input_is_named(ask, options, said):
     """And exits with 2."""
     code, _, errors = ask(2, *options)
     assert (code, said in errors) == (2, True)
+
+
+@pytest.mark.parametrize("kind", ["shadow", "result"])
+def test_a_file_that_cannot_be_read_is_no_evidence(ask, tmp_path, kind):
+    """It may hold the alarms of the shadow, or of the detector that decides."""
+    assert ask(400, "--quiet", 0)[0] == 0
+    (damaged,) = (tmp_path / "data" / kind).rglob("*.parquet")
+    (damaged.parent / "b.parquet").write_bytes(damaged.read_bytes()[:1000])
+    code, said, errors = ask(0, "--quiet", 0)
+    assert (code, said) == (2, "")
+    assert "b.parquet" in errors
+    assert "may hold alarms: leave its day out (--since, --until), or remove it" in errors
