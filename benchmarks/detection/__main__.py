@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from benchmarks.detection.roster import FULL, QUICK
 from benchmarks.detection.run import run
 from benchmarks.detection.tables import print_report
 from benchmarks.detection.targets import targets_of, with_verdicts
+from ground.cores import CORES
 from ground.progress_bar import shown_progress
 from ground.workspace import write_atomic
 
@@ -45,7 +45,7 @@ def _options() -> argparse.Namespace:
     options.add_argument("--data", type=Path, required=True, metavar="DIR", help="recordings folder")
     options.add_argument("--out", type=_json_file, required=True, metavar="FILE.json", help="the page lies beside it")
     options.add_argument("--quick", action="store_true", help="fewer cases and contenders; the report says which")
-    options.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="processes")
+    options.add_argument("--workers", type=positive, default=CORES, help="processes")
     return options.parse_args()
 
 

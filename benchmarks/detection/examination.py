@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,6 +31,9 @@ VALUES = "values.npy"
 SPEC = "spec.json"
 
 SEED = 2025
+
+REFUSALS = (GroundError, AgentError, SpecError, BenchmarkError)
+"""What the packages raise on recordings that will not do: a row with the reason, not the end of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,32 +104,36 @@ def store_rig(rig: Rig, folder: Path) -> None:
 
 
 def examine(task: Task) -> Outcome:
-    """Fit, ask and count; whatever a contender refuses becomes its reason."""
+    """Fit, ask and count; whatever a contender raises becomes its reason."""
     rig = _stored(task.folder, task.effort.most_left_out)
-    case = rig.cases[task.case]
-    contender = next(each for each in contenders(task.effort) if each.name == task.contender)
-    status, reason, found = "", "", _Found(Tally(), (), no_trace())
+    contender = _contender(task)
     try:
-        found = _examined(rig, case, contender, task.promise)
+        found = _examined(rig, rig.cases[task.case], contender, task.promise)
     except ContenderAbsent as error:
-        status, reason = ABSENT, str(error)
-    except (GroundError, AgentError, SpecError, BenchmarkError) as error:
-        status, reason = ERROR, str(error)
-    except (ValueError, ArithmeticError, RuntimeError) as error:
-        # What scipy, scikit-learn and torch say of data that they cannot take: hours of other results outlive it.
-        status, reason = ERROR, f"{contender.name}: {type(error).__name__}: {error}"
+        return _outcome(task, ABSENT, str(error))
+    except REFUSALS as error:
+        return _outcome(task, ERROR, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever libraries say of data that they cannot take: hours of other results outlive it
+        return _outcome(task, ERROR, f"{contender.name}: {type(error).__name__}: {error}")
+    return replace(_outcome(task, "", ""), counts=found.counts, by_type=found.by_type, trace=found.trace)
+
+
+def lost(task: Task, reason: str) -> Outcome:
+    """What came of a task whose process died."""
+    return _outcome(task, ERROR, f"{task.contender}: {reason}")
+
+
+def _outcome(task: Task, status: str, reason: str) -> Outcome:
+    """Nothing was counted."""
+    case = _stored(task.folder, task.effort.most_left_out).cases[task.case]
     return Outcome(
-        task=task,
-        protocol=case.protocol,
-        case=case.name,
-        position=case.position,
-        kind=contender.kind,
-        status=status,
-        reason=reason,
-        counts=found.counts,
-        by_type=found.by_type,
-        trace=found.trace,
-    )
+        task=task, protocol=case.protocol, case=case.name, position=case.position, kind=_contender(task).kind,
+        status=status, reason=reason, counts=Tally(), by_type=(), trace=no_trace(),
+    )  # fmt: skip
+
+
+def _contender(task: Task) -> Contender:
+    return next(each for each in contenders(task.effort) if each.name == task.contender)
 
 
 def examined_counts(rig: Rig, case: Case, contender: Contender, promise: Promise) -> Tally:

@@ -44,6 +44,8 @@ OUTSIDE: Final = "outside"
 
 LATER_SHARE = 0.6
 LIFE_SHARE = 0.5
+MOST_LIVES = 12
+"""Each is a case for every contender: two hundred of them would take days and say the same."""
 FEWEST_LEVELS = 3
 FEWEST_UNITS = 2
 
@@ -187,7 +189,7 @@ def left_out_unit(rows: pd.DataFrame, *, most: int) -> list[Case]:
 
 
 def run_to_failure(rows: pd.DataFrame) -> list[Case]:
-    """Each life, commissioned on the first half of its healthy time.
+    """Each life, commissioned on the first half of its healthy time; at most ``MOST_LIVES``, evenly spread.
 
     Raises:
         SplitError: There is no life with healthy time on both sides of the guard.
@@ -207,7 +209,7 @@ def run_to_failure(rows: pd.DataFrame) -> list[Case]:
         cases.append(Case(RUN_TO_FAILURE, str(rows["recording_id"].iloc[part[0]]), train, test))
     if not cases:
         raise SplitError("run to failure: expected a life with healthy time to train on and to watch, got none")
-    return cases
+    return [cases[int(at)] for at in _spread(np.arange(len(cases)), MOST_LIVES)]
 
 
 def check_apart(rows: pd.DataFrame, case: Case) -> None:

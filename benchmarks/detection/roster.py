@@ -49,6 +49,7 @@ FULL = Effort(
     mode="full", most_left_out=6, most_rows=2000, epochs=100, rounds=2000, everywhere=True, networks=True,
     left_away=(
         "at most 6 values of a condition, and 6 units, are left out in turn, evenly spread, both ends among them",
+        "at most 12 lives are run to their end",
         "peers learn from at most 2,000 windows, evenly spread",
         "families that are trained epoch by epoch run on later time alone",
     ),
@@ -56,7 +57,7 @@ FULL = Effort(
 QUICK = Effort(
     mode="quick", most_left_out=3, most_rows=500, epochs=30, rounds=300, everywhere=False, networks=False,
     left_away=(
-        "at most 3 values of a condition, and 3 units, are left out in turn",
+        "at most 3 values of a condition, and 3 units, are left out in turn, and at most 12 lives run",
         "peers learn from at most 500 windows, the DCASE autoencoder for 30 epochs instead of 100",
         "families and peers run on later time alone, families that are trained epoch by epoch not at all",
         "intervals come from 300 resamplings instead of 2,000",

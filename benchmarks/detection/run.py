@@ -12,27 +12,20 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.detection.contender import Promise
-from benchmarks.detection.examination import SEED, Outcome, Task, examine, store_rig
+from benchmarks.detection.examination import REFUSALS, SEED, Outcome, Task, examine, lost, store_rig
 from benchmarks.detection.numbers import OK, POOLED, SKIPPED, Place, Result, result_of, unmeasured
 from benchmarks.detection.protocols import FAULT_TYPE, LATER_TIME, Case, cases_of
 from benchmarks.detection.rig import Rig, read_rig, rig_names
 from benchmarks.detection.roster import Effort, contenders, takes_part
 from benchmarks.detection.tally import pooled
-from benchmarks.errors import BenchmarkError
-from edge_agent.errors import AgentError
 from ground.engine import LocalEngine, Lost, in_order
-from ground.errors import GroundError
 from ground.progress import Progress
 from ground.window_table import feature_names
-from shared_features.errors import SpecError
 
 PROMISE = Promise(false_alarm_rate=0.01, confidence=0.95)
 
 READ_STEP = "rigs"
 EXAMINE_STEP = "examine"
-
-REFUSALS = (GroundError, AgentError, SpecError, BenchmarkError)
-"""What the packages raise on recordings that will not do: a row with the reason, not the end of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +85,8 @@ def run(folder: Path, effort: Effort, *, workers: int, progress: Progress) -> Fi
         progress(EXAMINE_STEP, 0, len(tasks))
         items = ((task,) for task in tasks)
         found = LocalEngine(workers).each(_examine_alone, items, where=str(folder), progress=progress)
-        for outcome in in_order(found):
-            if not isinstance(outcome, Lost):
-                outcomes.append(outcome)
+        for task, outcome in zip(tasks, in_order(found), strict=True):
+            outcomes.append(lost(task, outcome.text) if isinstance(outcome, Lost) else outcome)
             progress(EXAMINE_STEP, len(outcomes), len(tasks))
     rows = [*skipped, *_rows(outcomes, effort)]
     return Findings(tuple(rigs), tuple(rows), tuple(outcomes))
@@ -126,10 +118,12 @@ def _prepared(
         try:
             rig = read_rig(folder, name, workers=workers)
             cases = cases_of(rig.table.rows, most_left_out=effort.most_left_out)
-        except REFUSALS as error:
-            reports.append(RigReport(rig=name, status="error", reason=str(error), kinds={}, not_assessed={}))
-        else:
             store_rig(rig, place)
+        except REFUSALS as error:
+            reports.append(_unreadable(name, str(error)))
+        except Exception as error:  # noqa: BLE001 - a full disk, a decoder's own error: the other rigs go on
+            reports.append(_unreadable(name, f"{type(error).__name__}: {error}"))
+        else:
             reports.append(_report(rig))
             promise = replace(PROMISE, k=rig.decision.k, n=rig.decision.n)
             tasks += _tasks(Task(name, place, 0, "", promise, effort), cases.cases)
@@ -146,6 +140,10 @@ def _tasks(blank: Task, cases: Sequence[Case]) -> list[Task]:
         for contender in contenders(blank.effort)
         if takes_part(contender, case, blank.effort)
     ]
+
+
+def _unreadable(rig: str, reason: str) -> RigReport:
+    return RigReport(rig=rig, status="error", reason=reason, kinds={}, not_assessed={})
 
 
 def _report(rig: Rig) -> RigReport:

@@ -111,12 +111,19 @@ def _left_out(row: Result) -> Iterator[Target]:
 
 
 def _areas(row: Result) -> Iterator[Target]:
-    if math.isnan(row.auc):
+    if not row.events:
         return
     name = f"AUC ({row.protocol.replace('_', ' ')})"
     if not math.isnan(row.best_peer_auc):
         limit = row.best_peer_auc - AUC_SLACK
-        yield Target(row.rig, f"{name} against the best peer", row.auc, limit, row.auc_against_peers, row.best_peer)
+        yield Target(
+            row.rig,
+            f"{name} against the best peer",
+            row.auc,
+            limit,
+            row.auc_against_peers,
+            row.best_peer or _unheard(row),
+        )
     if not math.isnan(row.rms_auc):
         yield Target(row.rig, f"{name} against plain RMS", row.auc, row.rms_auc, row.auc_against_rms, "")
 

@@ -19,6 +19,7 @@ from benchmarks.detection.levels import baselines
 from benchmarks.detection.ours import ours
 from benchmarks.detection.protocols import FAULT_TYPE, LATER_TIME, LEFT_OUT_UNIT, RUN_TO_FAILURE
 from benchmarks.detection.pyod_peers import PyodPeer
+from ground.engine import DIED, Done, Lost
 
 RATE_HZ = 2000
 COLUMNS = (
@@ -207,6 +208,47 @@ def test_hostile_folder(tmp_path, monkeypatch, capsys):
     assert set(HOSTILE) <= undecided <= {*HOSTILE, *SCANTY}
     page, shown = (tmp_path / "out.html").read_text(), capsys.readouterr().out
     assert not [name for name in HOSTILE if name not in page or name not in shown]
+
+
+class DyingEngine:
+    """Loses the process of every task of the default."""
+
+    def __init__(self, workers: int) -> None:
+        del workers
+
+    def each(self, work, items, **_: object):
+        """As an engine."""
+        for index, item in enumerate(items):
+            yield Done(index, Lost(DIED) if item[0].contender == "default" else work(*item))
+
+
+@pytest.mark.usefixtures("few")
+def test_what_dies_is_told(tmp_path, monkeypatch):
+    """A process that the kernel kills, a disk that is full, a contender that trips: rows, and targets that stay."""
+
+    def full(rig: object, folder: Path) -> None:
+        if rig.name == "process":
+            raise OSError(28, "No space left on device")
+        examination.store_rig(rig, folder)
+
+    def trips(*_: object) -> None:
+        raise KeyError("column")
+
+    monkeypatch.setattr(run, "store_rig", full)
+    monkeypatch.setattr(run, "LocalEngine", DyingEngine)
+    monkeypatch.setattr(PyodPeer, "fit", trips)
+    folder = Folder(tmp_path)
+    for add in (add_life, add_process):
+        add(folder)
+    found = measured(folder.close(), tmp_path / "out.json", monkeypatch)
+    assert {rig["rig"]: rig["reason"] for rig in found["rigs"]} == {
+        "life": "", "process": "OSError: [Errno 28] No space left on device",
+    }  # fmt: skip
+    told = {(row["contender"], row["status"], row["reason"]) for row in found["results"] if row["status"] == "error"}
+    assert ("default", "error", f"default: {DIED}") in told
+    assert ("pyod:KNN", "error", "pyod:KNN: KeyError: 'column'") in told
+    targets = {target["target"]: target for target in found["targets"] if target["rig"] == "life"}
+    assert targets["later time"]["note"] == f"not measured: default: {DIED}"
 
 
 @pytest.mark.usefixtures("few")

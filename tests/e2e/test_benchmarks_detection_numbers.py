@@ -290,6 +290,16 @@ def test_events_that_nothing_was_said_of_are_told_beside_the_recall():
     assert told["AUC (left out unit) against plain RMS"].verdict == MISSED
 
 
+def test_a_detector_that_says_nothing_of_faults_loses_no_target():
+    """Nothing can be ranked: that is told, and undecided."""
+    silent = row(events=3, events_not_assessed=3, event_recall=0.0)
+    level = row(contender="rms", kind="baseline", auc=0.99)
+    told = {target.target: target for target in targets_of(with_verdicts([silent, level]), {})}
+    ranked = told["AUC (later time) against plain RMS"]
+    assert (ranked.verdict, ranked.limit) == (UNDECIDED, 0.99)
+    assert told["event recall"].verdict == MISSED
+
+
 def test_silence_outside_is_right_and_between_is_not():
     """Coverage is asked for between trained values alone."""
     kept, missed = (
