@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ground.console.data.healthy_band import band_of_recordings
+from ground.console.data.beside import Beside
+from ground.console.data.healthy_phase import HealthyPhase, healthy_phase
 from ground.console.data.kept import Kept
 from ground.errors import DataError
-from ground.report.library import FeatureRange, RecordingLibrary, WindowLibrary
-from ground.report.spectra import HealthyBand
+from ground.report.library import RecordingLibrary, WindowLibrary
 from ground.window_table import WINDOWS
 from ground.workspace import Workspace
 from shared_features.errors import SpecError
@@ -20,7 +20,7 @@ from shared_features.spec import FeatureSpec
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}")
 _SPEC_FILE: Final = "feature_spec.json"
-_MOST_BANDS: Final = 64
+_MOST_PHASES: Final = 64
 
 
 class Models:
@@ -35,7 +35,7 @@ class Models:
         self._specs: dict[str, FeatureSpec] = {}
         # One at a time in memory: they are large.
         self._libraries: Kept[tuple[str, int], WindowLibrary] = Kept(1)
-        self._bands: Kept[tuple[str, str, str, int], HealthyBand] = Kept(_MOST_BANDS)
+        self._healthy: Beside[tuple[str, str, str, int], HealthyPhase] = Beside("healthy ranges", most=_MOST_PHASES)
 
     def spec(self, bundle_id: str, digest: str) -> FeatureSpec:
         """The feature spec of a bundle.
@@ -54,34 +54,35 @@ class Models:
             raise DataError(f"The workspace has no detector {bundle_id:.80} with the feature spec {digest[:12]}.")
         return self._specs[digest]
 
-    def ranges(self, spec: FeatureSpec, phase: str, features: tuple[str, ...]) -> dict[str, FeatureRange]:
-        """The healthy range of features in a phase, by name; ``value`` is NaN.
+    def healthy(self, spec: FeatureSpec, phase: str, channel: str) -> HealthyPhase | None:
+        """What is healthy in a phase, with the spectra of a channel; nothing while it is being made.
 
         Raises:
             DataError: The workspace has no features of that spec, or none of that phase.
         """
-        library = self._library(spec)
-        rows = library.healthy(phase, apart_from="")
-        if not rows.any():
-            raise DataError(f"The workspace has no healthy windows of phase {phase:.80}.")
-        return {name: library.healthy_range(name, rows) for name in features}
+        made_ns = self._made_ns()
+        make = partial(self._look, spec, phase, channel, made_ns)
+        return self._healthy.of((spec.digest, phase, channel, made_ns), make)
 
-    def band(self, spec: FeatureSpec, phase: str, channel: str) -> HealthyBand:
-        """The healthy spectra of a channel in a phase; computed once.
+    def prepare(self, spec: FeatureSpec, phase: str, channel: str) -> None:
+        """Have it made before somebody asks."""
+        made_ns = self._made_ns()
+        make = partial(self._look, spec, phase, channel, made_ns)
+        self._healthy.ahead((spec.digest, phase, channel, made_ns), make)
 
-        Raises:
-            DataError: The workspace has too few healthy windows, or not their recordings.
-        """
-        return self._bands.of(
-            (spec.digest, phase, channel, self._made_ns()),
-            lambda: band_of_recordings(
-                self._library(spec), RecordingLibrary(self._workspace.interim), spec, phase=phase, channel=channel
-            ),
+    def close(self) -> None:
+        """Make nothing more."""
+        self._healthy.close()
+
+    def _look(self, spec: FeatureSpec, phase: str, channel: str, made_ns: int) -> HealthyPhase:
+        windows = partial(WindowLibrary, self._workspace.features / WINDOWS, spec)
+        return healthy_phase(
+            self._libraries.of((spec.digest, made_ns), windows),
+            partial(RecordingLibrary, self._workspace.interim),
+            spec,
+            phase=phase,
+            channel=channel,
         )
-
-    def _library(self, spec: FeatureSpec) -> WindowLibrary:
-        made = partial(WindowLibrary, self._workspace.features / WINDOWS, spec)
-        return self._libraries.of((spec.digest, self._made_ns()), made)
 
     def _made_ns(self) -> int:
         """When the workspace's features were made; 0 where there are none."""
