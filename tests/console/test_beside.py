@@ -153,7 +153,7 @@ def test_closing_waits_for_what_is_under_way_alone() -> None:
     beside.of("b", gate.making("b"))
     closing = threading.Thread(target=beside.close)
     closing.start()
-    wait_until(lambda: beside._is_closed, "the close")
+    wait_until(beside._closing.is_set, "the close")
     gate.go_on.set()
     closing.join(30.0)
     assert not closing.is_alive()

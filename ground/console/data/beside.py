@@ -18,6 +18,8 @@ V = TypeVar("V")
 T = TypeVar("T")
 RETRY_S: Final = 30.0
 """So long a failure is told before what failed is tried again."""
+PAUSE_S: Final = 0.2
+"""Before the first of what is asked for: the page that asks is answered first, by the same cores."""
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +51,7 @@ class Beside(Generic[K, V]):
         self._faults: OrderedDict[K, _Fault] = OrderedDict()
         self._under_way: tuple[K, ...] = ()
         self._thread: threading.Thread | None = None
-        self._is_closed = False
+        self._closing = threading.Event()
 
     def of(self, key: K, make: Callable[[], V]) -> V | None:
         """The result of a key; nothing while it is being made, which asking for it begins.
@@ -77,14 +79,14 @@ class Beside(Generic[K, V]):
     def close(self) -> None:
         """Make nothing more; waits for what is under way."""
         with self._lock:
-            self._is_closed = True
+            self._closing.set()
             self._waiting.clear()
             thread = self._thread
         if thread is not None:
             thread.join()
 
     def _order(self, key: K, make: Callable[[], V], *, is_urgent: bool) -> None:
-        if self._is_closed or key in self._under_way:
+        if self._closing.is_set() or key in self._under_way:
             return
         if is_urgent or key not in self._waiting:
             self._waiting[key] = make
@@ -96,6 +98,7 @@ class Beside(Generic[K, V]):
             self._thread.start()
 
     def _work(self) -> None:
+        self._closing.wait(PAUSE_S)
         while True:
             with self._lock:
                 if not self._waiting:

@@ -50,6 +50,8 @@ class Models:
                 except (OSError, SpecError, ValueError):
                     continue
                 self._specs[found.digest] = found
+                if found.digest == digest:
+                    break
         if digest not in self._specs:
             raise DataError(f"The workspace has no detector {bundle_id:.80} with the feature spec {digest[:12]}.")
         return self._specs[digest]

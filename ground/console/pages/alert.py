@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ground.console.alert_story import Missing
 from ground.console.data.alert import AlertDetail, announced, find_alert, similar_alerts
+from ground.console.data.engine_now import last_window
 from ground.console.figures.waveform import Told
 from ground.console.plot import absent
 from ground.console.rendering import render
@@ -40,6 +41,7 @@ def _rendered(
     with services.index.cursor() as cursor:
         similar = similar_alerts(cursor, alert)
         waveform = announced(cursor, alert.evidence_id)
+        now = last_window(cursor, alert.key.aircraft, alert.key.engine)
     try:
         history = services.index.verdicts.history(alert.key)
     except DataError as error:
@@ -50,6 +52,7 @@ def _rendered(
         status=status,
         alert=alert,
         similar=similar,
+        now=now,
         waveform=waveform,
         history=history[::-1],
         may_judge=session_of(request).role.may(Role.ENGINEER),
