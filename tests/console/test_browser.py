@@ -200,16 +200,14 @@ def test_figures_are_drawn_anew_in_other_colours(visit: Visit) -> None:
         assert visit.page.evaluate("() => window.observing") == 1
 
 
-_DRAWN = """(style) => {
+_DRAWN = """(styles) => {
   const canvas = document.querySelector(".plot canvas");
   const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const named = getComputedStyle(document.documentElement).getPropertyValue(`--plot-${style}`).trim();
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(named.slice(at, at + 2), 16));
-  let n = 0;
-  for (let i = 0; i < data.length; i += 4) {
-    n += data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255;
-  }
-  return n;
+  return styles.map((style) => {
+    const named = getComputedStyle(document.documentElement).getPropertyValue(`--plot-${style}`).trim();
+    const [r, g, b] = [1, 3, 5].map((at) => parseInt(named.slice(at, at + 2), 16));
+    return data.some((red, i) => i % 4 === 0 && red === r && data[i + 1] === g && data[i + 2] === b);
+  });
 }"""
 
 
@@ -219,5 +217,4 @@ def test_a_window_alone_between_two_that_were_not_assessed_is_seen(visit: Visit)
     document = window_plot(timeline_of(pa.Table.from_pylist(rows)))
     visit.page.route("**/flight/windows**", lambda route: route.fulfill(json=document))
     visit.open(f"{ENGINE}&flight=F004".replace("/engine", "/flight"))
-    assert visit.page.evaluate(_DRAWN, "healthy") > 0
-    assert visit.page.evaluate(_DRAWN, "limit") > 0
+    assert visit.page.evaluate(_DRAWN, ["healthy", "limit", "own"]) == [True, True, False]

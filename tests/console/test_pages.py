@@ -153,14 +153,14 @@ def test_alerts_can_be_filtered(viewer, query, n):
 
 
 def test_an_alert_leads_on(viewer):
-    """To its flight and its bundle; and it says how the engine is now, which may have calmed down since."""
+    """To its flight and its bundle; and it says what the last window of its engine was, which may have calmed down."""
     name = alert_ids(viewer, "?verdict=all&text=OO-ABC/1")[-1]
     text = viewer.get(f"/alerts/{name}").text
     flight = re.search(r'<dt>Flight</dt><dd><a href="([^"]+)"', text)[1]
     assert viewer.get(html.unescape(flight)).status_code == HTTPStatus.OK
     detector, _, version = BUNDLE.rpartition("/")
     assert f'<a href="/bundles/{detector}/{version}">{BUNDLE}</a>' in text
-    now = re.search(r"<dt>Now</dt><dd>(.*)</dd>", text)[1]
+    now = re.search(r"<dt>Last window</dt><dd>(.*)</dd>", text)[1]
     badge = re.search(r'<span class="badge [^<]+</span>', now)[0]
     assert f"<dd>{badge}" in viewer.get("/engine?aircraft=OO-ABC&engine=1").text
     assert re.search(r"flight=F\d+", now)[0] == f"flight=F{Plan().flights:03}"
@@ -314,7 +314,7 @@ def test_agents_that_fell_silent_are_not_called_well(settings):
     app = open_app(settings)
     try:
         page = browser_of(app, Role.VIEWER).get("/").text
-        assert "silent, last heard 3 h ago" in page
+        assert '<span class="badge open">silent</span>, last heard 3 h ago' in page
         assert "degraded" not in page
     finally:
         close_app(app)
