@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ground.console.alert_story import AlertStories
+from ground.console.data.alert import find_alert
+from ground.console.data.alerts_ahead import alerts_ahead
 from ground.console.data.fleet_index import FleetIndex
-from ground.console.data.phases_ahead import alerts_ahead
 
 
 class Lookout:
@@ -19,6 +20,7 @@ class Lookout:
         self._index = index
         self._stories = stories
         self._is_first = True
+        self._ahead: tuple[str, ...] = ()
 
     def look(self) -> bool:
         """Look once; whether there was anything new.
@@ -29,6 +31,13 @@ class Lookout:
         is_new = self._index.refresh()
         if is_new or self._is_first:
             self._is_first = False
-            with self._index.cursor() as cursor:
-                self._stories.prepare(alerts_ahead(cursor))
+            self._prepare()
         return is_new
+
+    def _prepare(self) -> None:
+        with self._index.cursor() as cursor:
+            ahead = alerts_ahead(cursor)
+            # Each takes a while to find, and a look that takes long makes the next one late.
+            found = [find_alert(cursor, name) for name in ahead if name not in self._ahead]
+        self._ahead = ahead
+        self._stories.prepare(alert for alert in found if alert is not None)

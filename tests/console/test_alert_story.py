@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from edge_agent import evidence_request
 from edge_agent.frame import Frame
 from ground.config import Config
 from ground.console.alert_story import AlertStories, Missing
+from ground.console.data import healthy_phase as healthy_phase_module
 from ground.console.data import models as models_module
 from ground.console.data.alert import AlertDetail, announced, find_alert
 from ground.console.data.evidence_frames import recording_of
@@ -39,6 +41,7 @@ from ground.preprocess import preprocess
 from ground.report.spectra import SpectrumReader
 from ground.window_extraction import windows_of
 from ground.workspace import Workspace
+from shared_features.errors import SpecError
 from tests.conftest import wait_until
 from tests.console.conftest import browser_of, close_app, csrf_of, open_app
 from tests.console.scene import AGENT, Scene, make_scene
@@ -223,11 +226,7 @@ def test_what_is_healthy_is_made_before_somebody_asks(scene_settings, held):
 )
 def test_what_cannot_be_made_is_told(scene_settings, monkeypatch, error, said):
     """Once, without a traceback; the samples are shown all the same."""
-
-    def fail(*_given, **_named):
-        raise error
-
-    monkeypatch.setattr(models_module, "healthy_phase", fail)
+    monkeypatch.setattr(models_module, "healthy_phase", failing(error))
     app = open_app(scene_settings)
     path, client = alert_path(app), browser_of(app, Role.VIEWER)
     client.get(f"{path}/figures")
@@ -238,6 +237,32 @@ def test_what_cannot_be_made_is_told(scene_settings, monkeypatch, error, said):
     assert "every 1s" not in text
     assert "Traceback" not in text
     close_app(app)
+
+
+@pytest.mark.parametrize("error", [DataError("no recording"), SpecError("no spectrum")])
+def test_ranges_need_no_band(scene, tmp_path, monkeypatch, error):
+    """Recordings may be gone where features are there, and may come back."""
+    monkeypatch.setattr(healthy_phase_module, "band_of_recordings", failing(error))
+    scene.write(tmp_path)
+    broken = look(scene, tmp_path)
+    assert broken.stories.parts(broken.alert)[0].verdict
+    assert broken.stories.band_note(broken.alert) == str(error)
+    assert broken.stories.range_note(broken.alert) == ""
+    monkeypatch.undo()
+    index = scene.workspace.interim / "recordings.csv"
+    facts = index.stat()
+    os.utime(index, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+    wait_until(lambda: broken.stories.band_note(broken.alert) == "", "the band")
+    broken.index.close()
+
+
+def failing(error):
+    """A function that raises."""
+
+    def fail(*_given, **_named):
+        raise error
+
+    return fail
 
 
 @needs_chromium

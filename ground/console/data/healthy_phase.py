@@ -10,6 +10,7 @@ from ground.errors import DataError
 from ground.report.library import FeatureRange, RecordingLibrary, WindowLibrary
 from ground.report.spectra import HealthyBand
 from ground.window_table import feature_names
+from shared_features.errors import FeatureError
 from shared_features.spec import FeatureSpec
 
 
@@ -49,6 +50,6 @@ def healthy_phase(
     ranges = {name: windows.healthy_range(name, rows) for name in feature_names(spec)}
     try:
         band = band_of_recordings(windows, recordings(), spec, phase=phase, channel=channel)
-    except DataError as error:
+    except (DataError, FeatureError) as error:
         return HealthyPhase(ranges=ranges, band=None, band_fault=str(error))
     return HealthyPhase(ranges=ranges, band=band, band_fault="")

@@ -6,8 +6,6 @@ from typing import Final
 
 import duckdb
 
-from ground.console.data.alert import AlertDetail, find_alert
-
 MOST: Final = 16
 """Each may cost a second or two of a core, in the background."""
 _QUERY = """
@@ -18,8 +16,6 @@ SELECT alert_id FROM (
 """
 
 
-def alerts_ahead(cursor: duckdb.DuckDBPyConnection) -> tuple[AlertDetail, ...]:
-    """They, the newest first."""
-    names = [str(name) for (name,) in cursor.execute(_QUERY, {"most": MOST}).fetchall()]
-    found = (find_alert(cursor, name) for name in names)
-    return tuple(alert for alert in found if alert is not None)
+def alerts_ahead(cursor: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Their ids, the newest first."""
+    return tuple(str(name) for (name,) in cursor.execute(_QUERY, {"most": MOST}).fetchall())
