@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from ground.console.data.alert import AlertDetail
+from ground.console.data.healthy_phase import HealthyPhase
 from ground.console.data.kept import Kept
 from ground.console.data.models import Models
 from ground.console.data.waveforms import Waveforms
@@ -16,7 +18,6 @@ from ground.console.figures.waveform import Told, waveform_figure
 from ground.errors import GroundError
 from ground.report import words
 from ground.report.library import FeatureRange
-from ground.report.spectra import HealthyBand
 from shared_features.errors import FeatureError
 from shared_features.spec import FeatureSpec
 from shared_features.vector import columns_of
@@ -28,6 +29,7 @@ T = TypeVar("T")
 _MOST_WINDOWS: Final = 4
 """Windows in memory: a page asks for its own five times, and its figures ask again."""
 NO_RANGE: Final = FeatureRange(float("nan"), float("nan"), float("nan"))
+BEING_MADE: Final = "it is being made and appears here by itself."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,8 @@ class AlertStories:
         if isinstance(spec, Missing):
             return tuple(_part(contribution.feature, contribution.share) for contribution in alert.contributions)
         columns = {column.name: column for column in columns_of(spec)}
-        known = tuple(part.feature for part in alert.contributions if part.feature in columns)
         window = _or_why(lambda: self._window(alert))
-        ranges = _or_why(lambda: self._models.ranges(spec, alert.phase, known))
+        healthy = _or_why(lambda: self._healthy(alert))
         # The values of a window that cannot be assessed are zeros.
         if isinstance(window, Missing) or window.excerpt.reason:
             values = {}
@@ -111,16 +112,36 @@ class AlertStories:
                 part.feature,
                 part.share,
                 value=float(values.get(part.feature, np.nan)),
-                usual=NO_RANGE if isinstance(ranges, Missing) else ranges.get(part.feature, NO_RANGE),
+                usual=healthy.ranges.get(part.feature, NO_RANGE) if isinstance(healthy, HealthyPhase) else NO_RANGE,
                 unit=words.unit_suffix(columns[part.feature].unit) if part.feature in columns else "",
             )
             for part in alert.contributions
         )
 
+    def range_note(self, alert: AlertDetail) -> str:
+        """Why there are no healthy ranges; empty where there are, or will be."""
+        healthy = _or_why(lambda: self._healthy(alert))
+        return healthy.text if isinstance(healthy, Missing) else ""
+
     def band_note(self, alert: AlertDetail) -> str:
         """Why there is no healthy band; empty where there is one."""
-        band = _or_why(lambda: self._band(alert, self._spec(alert)))
-        return band.text if isinstance(band, Missing) else ""
+        healthy = _or_why(lambda: self._healthy(alert))
+        if isinstance(healthy, Missing):
+            return healthy.text
+        return BEING_MADE if healthy is None else healthy.band_fault
+
+    def is_being_made(self, alert: AlertDetail) -> bool:
+        """Whether what is healthy in its phase comes later; asking for it has begun it."""
+        return _or_why(lambda: self._healthy(alert)) is None
+
+    def prepare(self, alerts: Iterable[AlertDetail]) -> None:
+        """Have made what the pages of these alerts will ask for, and no page is to wait for."""
+        for alert in alerts:
+            _or_why(partial(self._prepare, alert))
+
+    def close(self) -> None:
+        """Make nothing more."""
+        self._models.close()
 
     def _waveform(self, alert: AlertDetail) -> Told:
         from ground.console.figures.window import channel_of
@@ -137,9 +158,10 @@ class AlertStories:
         from ground.console.figures.spectrum import spectrum_figure
 
         window = self._window(alert)
-        band = _or_why(lambda: self._band(alert, window.excerpt.spec))
+        healthy = _or_why(lambda: self._healthy(alert))
         recording = self._waveforms.find(alert.evidence_id, alert.agent)
-        return spectrum_figure(alert, window, recording, None if isinstance(band, Missing) else band)
+        band = healthy.band if isinstance(healthy, HealthyPhase) else None
+        return spectrum_figure(alert, window, recording, band)
 
     def _window(self, alert: AlertDetail) -> AlertWindow:
         from ground.console.figures.window import alert_window
@@ -152,10 +174,18 @@ class AlertStories:
     def _spec(self, alert: AlertDetail) -> FeatureSpec:
         return self._models.spec(alert.bundle_id, alert.spec_digest)
 
-    def _band(self, alert: AlertDetail, spec: FeatureSpec) -> HealthyBand:
+    def _prepare(self, alert: AlertDetail) -> None:
+        self._models.prepare(*self._place(alert))
+
+    def _healthy(self, alert: AlertDetail) -> HealthyPhase | None:
+        return self._models.healthy(*self._place(alert))
+
+    def _place(self, alert: AlertDetail) -> tuple[FeatureSpec, str, str]:
+        """Spec, phase and channel that what is healthy is asked of."""
         from ground.console.figures.window import channel_of
 
-        return self._models.band(spec, alert.phase, spec.channels[channel_of(alert, spec)].name)
+        spec = self._spec(alert)
+        return spec, alert.phase, spec.channels[channel_of(alert, spec)].name
 
 
 def _part(

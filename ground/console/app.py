@@ -24,6 +24,7 @@ from ground.console.data.shadow_comparison import ShadowComparisons
 from ground.console.data.waveforms import Waveforms
 from ground.console.live import Bell, looking
 from ground.console.login_limit import LoginLimit
+from ground.console.lookout import Lookout
 from ground.console.pages import (
     alert,
     alerts,
@@ -92,7 +93,9 @@ def make_app(settings: ConsoleSettings) -> Starlette:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     services: Services = app.state.services
-    with looking(services.index.refresh, services.bell):
+    lookout = Lookout(services.index, services.stories)
+    with looking(lookout.look, services.bell):
         yield
+    services.stories.close()
     services.index.close()
     services.accounts.close()

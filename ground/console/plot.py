@@ -32,12 +32,16 @@ class Axis:
         unit: In what; empty for none.
         log: Whether in decades.
         time: Whether the values are seconds since 1970, shown as dates.
+        range: From where to where; none for what the browser chooses.
+        ticks: What is written beside a logarithmic axis; none likewise.
     """
 
     label: str
     unit: str = ""
     log: bool = False
     time: bool = False
+    range: tuple[float, float] | None = None
+    ticks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,8 @@ def absent(text: str) -> dict[str, str]:
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    return {"label": axis.label, "unit": axis.unit, "log": axis.log, "time": axis.time}
+    chosen: dict[str, Any] = {} if axis.range is None else {"range": list(axis.range), "ticks": list(axis.ticks)}
+    return {"label": axis.label, "unit": axis.unit, "log": axis.log, "time": axis.time, **chosen}
 
 
 def _mark(mark: Mark) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def open_app(settings: ConsoleSettings) -> Starlette:
 
 def close_app(app: Starlette) -> None:
     """What the server does at its end."""
+    app.state.services.stories.close()
     app.state.services.index.close()
     app.state.services.accounts.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -15,6 +17,8 @@ from edge_agent import evidence_request
 from edge_agent.frame import Frame
 from ground.config import Config
 from ground.console.alert_story import AlertStories, Missing
+from ground.console.data import healthy_phase as healthy_phase_module
+from ground.console.data import models as models_module
 from ground.console.data.alert import AlertDetail, announced, find_alert
 from ground.console.data.evidence_frames import recording_of
 from ground.console.data.fleet_index import FleetIndex
@@ -23,8 +27,10 @@ from ground.console.data.waveforms import Waveforms
 from ground.console.figures import window as window_module
 from ground.console.figures.spectrum import ruler_marks
 from ground.console.figures.waveform import Told
+from ground.console.lookout import Lookout
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
+from ground.errors import DataError
 from ground.feature_spec import frozen_spec
 from ground.features.rulers import Mark, Ruler
 from ground.featurize import featurize
@@ -35,8 +41,11 @@ from ground.preprocess import preprocess
 from ground.report.spectra import SpectrumReader
 from ground.window_extraction import windows_of
 from ground.workspace import Workspace
+from shared_features.errors import SpecError
+from tests.conftest import wait_until
 from tests.console.conftest import browser_of, close_app, csrf_of, open_app
 from tests.console.scene import AGENT, Scene, make_scene
+from tests.console.web import WIDE, chromium, needs_chromium, served, visiting
 from tests.ground.report import conftest as report_fleet
 from tests.ground.report.conftest import CONFIG, silent
 
@@ -74,14 +83,17 @@ def shown(scene: Scene, tmp_path: Path) -> Iterator[Shown]:
     made.index.close()
 
 
-def look(scene: Scene, root: Path, workspace: Path | None = None) -> Shown:
-    """Look at a dataset that holds the scene's alert."""
+def look(scene: Scene, root: Path, workspace: Path | None = None, *, ready: bool = True) -> Shown:
+    """Look at a dataset that holds the scene's alert; ``ready``: once what is healthy has been made."""
     index = FleetIndex(root, days=90)
     index.refresh()
     stories = AlertStories(Waveforms(index), Models(Workspace(workspace or scene.workspace.root)))
     with index.cursor() as cursor:
         (name,) = cursor.execute("SELECT alert_id FROM alerts").fetchone()
-        return Shown(index, stories, find_alert(cursor, name))
+        alert = find_alert(cursor, name)
+    if ready:
+        wait_until(lambda: not stories.is_being_made(alert), "what is healthy to be made")
+    return Shown(index, stories, alert)
 
 
 def test_the_waveform_is_that_of_the_flight(scene, shown):
@@ -135,6 +147,144 @@ def test_the_window_is_cut_and_computed_once(shown, monkeypatch):
         assert isinstance(shown.stories.envelope(shown.alert), Told)
         assert shown.stories.parts(shown.alert)[0].verdict
     assert len(cut) == 1
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is healthy is looked at, and not found before ``go_on`` is set."""
+
+    begun: threading.Event
+    go_on: threading.Event
+
+
+@pytest.fixture
+def held(monkeypatch) -> Iterator[Held]:
+    """Makes it take as long as the test likes."""
+    made, real = Held(threading.Event(), threading.Event()), models_module.healthy_phase
+
+    def slow(*given, **named):
+        made.begun.set()
+        assert made.go_on.wait(60.0)
+        return real(*given, **named)
+
+    monkeypatch.setattr(models_module, "healthy_phase", slow)
+    yield made
+    made.go_on.set()
+
+
+@pytest.fixture
+def scene_settings(scene, tmp_path) -> ConsoleSettings:
+    """A console over the scene, all of which has come."""
+    scene.write(tmp_path / "fleet")
+    return ConsoleSettings(workspace=scene.workspace.root, dataset=tmp_path / "fleet")
+
+
+def alert_path(app) -> str:
+    """The page of the one alert."""
+    with app.state.services.index.cursor() as cursor:
+        (name,) = cursor.execute("SELECT alert_id FROM alerts").fetchone()
+    return f"/alerts/{name}"
+
+
+def test_no_page_waits_for_what_is_healthy(scene_settings, held):
+    """The first page of a phase says that it is being made, and asks until it is; the second has it."""
+    app = open_app(scene_settings)
+    path, client = alert_path(app), browser_of(app, Role.VIEWER)
+    first = client.get(f"{path}/figures").text
+    assert "What is usual in this phase is being made; it appears here by itself." in first
+    assert "No healthy band: it is being made" in first
+    assert f'hx-get="{path}/healthy" hx-trigger="every 1s"' in first
+    assert [one["label"] for one in client.get(f"{path}/figures/spectrum").json()["series"]] == ["this window"]
+    assert client.get(f"{path}/healthy").status_code == HTTPStatus.NO_CONTENT
+    held.go_on.set()
+    wait_until(lambda: client.get(f"{path}/healthy").status_code == HTTPStatus.OK, "what is healthy to be made")
+    for later in (client.get(f"{path}/healthy").text, client.get(f"{path}/figures").text):
+        assert "being made" not in later
+        assert "every 1s" not in later
+        assert "healthy band of" in later
+    assert len(client.get(f"{path}/figures/spectrum").json()["series"]) == 4
+    close_app(app)
+
+
+def test_what_is_healthy_is_made_before_somebody_asks(scene_settings, held):
+    """For open alerts, in the first look after the start, and in those that find something new."""
+    app = open_app(scene_settings)
+    services = app.state.services
+    lookout = Lookout(services.index, services.stories)
+    assert not lookout.look()
+    assert held.begun.wait(60.0)
+    held.go_on.set()
+    client = browser_of(app, Role.VIEWER)
+    # The ranges that a page would begin to make now are never made.
+    wait_until(lambda: services.stories._models._healthy._thread is None, "the thread to end")
+    assert "being made" not in client.get(f"{alert_path(app)}/figures").text
+    close_app(app)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(DataError("no such thing"), "no such thing"), (ValueError("x"), "log of the console has more")]
+)
+def test_what_cannot_be_made_is_told(scene_settings, monkeypatch, error, said):
+    """Once, without a traceback; the samples are shown all the same."""
+    monkeypatch.setattr(models_module, "healthy_phase", failing(error))
+    app = open_app(scene_settings)
+    path, client = alert_path(app), browser_of(app, Role.VIEWER)
+    client.get(f"{path}/figures")
+    wait_until(lambda: client.get(f"{path}/healthy").status_code == HTTPStatus.OK, "the failure")
+    text = client.get(f"{path}/figures").text
+    assert "No usual ranges: " in text
+    assert text.count(said) == 2
+    assert "every 1s" not in text
+    assert "Traceback" not in text
+    close_app(app)
+
+
+@pytest.mark.parametrize("error", [DataError("no recording"), SpecError("no spectrum")])
+def test_ranges_need_no_band(scene, tmp_path, monkeypatch, error):
+    """Recordings may be gone where features are there, and may come back."""
+    monkeypatch.setattr(healthy_phase_module, "band_of_recordings", failing(error))
+    scene.write(tmp_path)
+    broken = look(scene, tmp_path)
+    assert broken.stories.parts(broken.alert)[0].verdict
+    assert broken.stories.band_note(broken.alert) == str(error)
+    assert broken.stories.range_note(broken.alert) == ""
+    monkeypatch.undo()
+    index = scene.workspace.interim / "recordings.csv"
+    facts = index.stat()
+    os.utime(index, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+    wait_until(lambda: broken.stories.band_note(broken.alert) == "", "the band")
+    broken.index.close()
+
+
+def failing(error):
+    """A function that raises."""
+
+    def fail(*_given, **_named):
+        raise error
+
+    return fail
+
+
+@needs_chromium
+def test_what_is_healthy_appears_by_itself(scene_settings, held):
+    """In the place of the words, beside figures that stay."""
+    with served(scene_settings) as base, chromium() as browser, visiting(browser, base, viewport=WIDE) as visit:
+        visit.log_in(Role.VIEWER)
+        page = visit.page
+        page.goto(f"{base}/alerts?verdict=all")
+        page.locator("#alerts th a").first.click()
+        page.get_by_text("What is usual in this phase is being made").wait_for()
+        page.locator("#card-waveform canvas").evaluate("(canvas) => { canvas.dataset.old = '1'; }")
+        with page.expect_response("**/healthy") as asked:
+            assert asked.value.status == HTTPStatus.NO_CONTENT
+        held.go_on.set()
+        page.get_by_text("healthy band of").wait_for()
+        page.locator("#card-spectrum canvas").wait_for()
+        assert "healthy, median" in page.locator("#card-spectrum").inner_text()
+        assert page.get_by_text("being made").count() == 0
+        assert page.locator("#card-waveform canvas[data-old]").count() == 1
+        assert page.locator("#parts-card, #card-spectrum").count() == 2
+        assert visit.complaints == []
 
 
 def test_values_of_a_window_that_cannot_be_assessed_are_unknown(shown, monkeypatch):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import os
 import shlex
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pyarrow as pa
@@ -15,7 +17,9 @@ from starlette.testclient import TestClient
 
 from ground.batch_record import write_record
 from ground.batch_table import results_table
+from ground.console.data import batch_timeline as batch_timeline_module
 from ground.console.data import batches
+from ground.console.data.batch_timeline import batch_timeline
 from ground.console.data.batches import find_batch, results_of
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
@@ -104,3 +108,28 @@ def test_results_that_went_away_are_told_of(settings: ConsoleSettings, results: 
     batch.path.unlink()
     with pytest.raises(DataError, match="may have been removed"):
         results_of(batch)
+
+
+@pytest.mark.parametrize("what", ["results", "timeline"])
+def test_a_file_is_read_once_however_many_ask(
+    settings: ConsoleSettings, results: str, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A page and the chart on it do so at the same time."""
+    batch, reads = find_batch(settings.workspace, results), []
+    module, name = {"results": (batches, "read_results"), "timeline": (batch_timeline_module, "windows_of")}[what]
+    real = getattr(module, name)
+
+    def slow(*given: object) -> object:
+        reads.append(given)
+        time.sleep(0.2)
+        return real(*given)
+
+    monkeypatch.setattr(module, name, slow)
+    ask = {"results": lambda: results_of(batch), "timeline": lambda: batch_timeline(batch, "one")}[what]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: ask(), range(8)))
+    assert len(reads) == 1
+    assert len({id(each) for each in found}) == 1
+    os.utime(batch.path, ns=(1, 1))
+    ask()
+    assert len(reads) == 2

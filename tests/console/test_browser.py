@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from ground.console.data.timeline import timeline_of
+from ground.console.figures.chart import window_plot
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
 from ground.fleet.retrain.flown import read_flown
@@ -16,6 +19,7 @@ from ground.fleet.retrain.selection import select
 from ground.fleet.verdicts import VERDICTS_FILE, open_verdicts
 from ground.recording_index import parse_row
 from tests.console.fleet_data import Plan, write_fleet
+from tests.console.test_engine_data import window
 from tests.console.web import NARROW, WIDE, Visit, chromium, needs_chromium, served, visiting
 
 pytestmark = needs_chromium
@@ -194,3 +198,23 @@ def test_figures_are_drawn_anew_in_other_colours(visit: Visit) -> None:
         visit.page.emulate_media(color_scheme=scheme)
         visit.page.wait_for_function("() => document.querySelectorAll('.plot canvas').length === 1")
         assert visit.page.evaluate("() => window.observing") == 1
+
+
+_DRAWN = """(styles) => {
+  const canvas = document.querySelector(".plot canvas");
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return styles.map((style) => {
+    const named = getComputedStyle(document.documentElement).getPropertyValue(`--plot-${style}`).trim();
+    const [r, g, b] = [1, 3, 5].map((at) => parseInt(named.slice(at, at + 2), 16));
+    return data.some((red, i) => i % 4 === 0 && red === r && data[i + 1] === g && data[i + 2] === b);
+  });
+}"""
+
+
+def test_a_window_alone_between_two_that_were_not_assessed_is_seen(visit: Visit) -> None:
+    """With its threshold, which no line goes through either."""
+    rows = [window(0, "not_assessed"), window(1, score=0.2), window(2, "not_assessed")]
+    document = window_plot(timeline_of(pa.Table.from_pylist(rows)))
+    visit.page.route("**/flight/windows**", lambda route: route.fulfill(json=document))
+    visit.open(f"{ENGINE}&flight=F004".replace("/engine", "/flight"))
+    assert visit.page.evaluate(_DRAWN, ["healthy", "limit", "own"]) == [True, True, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
@@ -13,13 +14,14 @@ import pytest
 from edge_agent.assessment import Contribution
 from edge_agent.result import decode_result, encode_result
 from edge_agent.topics_section import TopicsSection
+from ground.console import rendering
 from ground.console.data.drift_event import drift_event
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
 from ground.fleet.collect.parts import write_parts
 from ground.fleet.verdicts import Verdict
 from tests.console.conftest import alert_ids, browser_of, close_app, csrf_of, open_app
-from tests.console.fleet_data import DATE, Plan, messages, status, write_fleet
+from tests.console.fleet_data import BUNDLE, DATE, Plan, messages, status, write_fleet
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -148,6 +150,35 @@ def test_alerts_are_listed_newest_first(viewer):
 def test_alerts_can_be_filtered(viewer, query, n):
     """By verdict, engine and text."""
     assert len(alert_ids(viewer, query)) == n
+
+
+def test_an_alert_leads_on(viewer):
+    """To its flight and its bundle; and it says what the last window of its engine was, which may have calmed down."""
+    name = alert_ids(viewer, "?verdict=all&text=OO-ABC/1")[-1]
+    text = viewer.get(f"/alerts/{name}").text
+    flight = re.search(r'<dt>Flight</dt><dd><a href="([^"]+)"', text)[1]
+    assert viewer.get(html.unescape(flight)).status_code == HTTPStatus.OK
+    detector, _, version = BUNDLE.rpartition("/")
+    assert f'<a href="/bundles/{detector}/{version}">{BUNDLE}</a>' in text
+    now = re.search(r"<dt>Last window</dt><dd>(.*)</dd>", text)[1]
+    badge = re.search(r'<span class="badge [^<]+</span>', now)[0]
+    assert f"<dd>{badge}" in viewer.get("/engine?aircraft=OO-ABC&engine=1").text
+    assert re.search(r"flight=F\d+", now)[0] == f"flight=F{Plan().flights:03}"
+    listed = viewer.get("/alerts?verdict=all&text=OO-ABC/1").text
+    assert f'data-label="Flight"><a href="{flight}"' in listed
+    assert '<span class="badge open">open</span>' in viewer.get(html.unescape(flight)).text
+
+
+def test_open_alerts_of_an_engine_catch_the_eye(viewer):
+    """Its state is that of the last window, which often cannot be assessed."""
+    assert viewer.get("/").text.count('<a class="badge open" href="/alerts?aircraft=') == 6
+
+
+@pytest.mark.parametrize("bundle_id", ["", "no version", "/1.0.0", "detector/"])
+def test_a_bundle_without_a_version_has_no_page(bundle_id):
+    """Its name comes from the wire."""
+    parts = rendering._TEMPLATES.get_template("parts.html").module
+    assert str(parts.bundle_link(bundle_id)) == bundle_id
 
 
 def test_parts_of_pages_are_the_parts(viewer):
@@ -283,7 +314,7 @@ def test_agents_that_fell_silent_are_not_called_well(settings):
     app = open_app(settings)
     try:
         page = browser_of(app, Role.VIEWER).get("/").text
-        assert "silent, last heard 3 h ago" in page
+        assert '<span class="badge open">silent</span>, last heard 3 h ago' in page
         assert "degraded" not in page
     finally:
         close_app(app)

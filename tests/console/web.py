@@ -26,7 +26,7 @@ AXE: Final = Path(__file__).parent / "vendor" / "axe.min.js"
 WIDE: Final = {"width": 1280, "height": 900}
 NARROW: Final = {"width": 375, "height": 812}
 _AXE_RUN = "() => axe.run(document, {resultTypes: ['violations']})"
-_PARTS_ARE_HERE = """() => !document.querySelector("[hx-trigger=load], .htmx-request")"""
+_PARTS_ARE_HERE = """() => !document.querySelector("[hx-trigger=load], [hx-trigger^=every], .htmx-request")"""
 _OVERFLOW = "() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no chromium on the path; apt-get install chromium")

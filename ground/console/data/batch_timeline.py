@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from ground.console.data.batches import BatchFile
+from ground.console.data.kept import Kept
 from ground.console.data.timeline import Timeline, timeline_of
 from ground.report.batch_results import windows_of
 
-_KEPT = 8
+_MOST_KEPT: Final = 8
+_kept: Final[Kept[tuple[Path, int, int, str], Timeline]] = Kept(_MOST_KEPT)
 
 
 def batch_timeline(batch: BatchFile, recording: str) -> Timeline:
@@ -20,10 +22,7 @@ def batch_timeline(batch: BatchFile, recording: str) -> Timeline:
         OSError: It is gone.
     """
     facts = batch.path.stat()
-    return _timeline(batch.path, facts.st_mtime_ns, facts.st_size, recording)
-
-
-@lru_cache(maxsize=_KEPT)
-def _timeline(path: Path, changed_ns: int, n_byte: int, recording: str) -> Timeline:
-    del changed_ns, n_byte
-    return timeline_of(windows_of(path, [recording]))
+    return _kept.of(
+        (batch.path, facts.st_mtime_ns, facts.st_size, recording),
+        lambda: timeline_of(windows_of(batch.path, [recording])),
+    )

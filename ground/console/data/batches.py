@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,15 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ground.batch_record import UNKNOWN, BatchRecord, read_record
+from ground.console.data.kept import Kept
 from ground.errors import DataError
 from ground.report.batch_results import COLUMNS, BatchResults, read_results
 
 MOST_FILES: Final = 200
 """Results that are listed, the newest; files beyond are counted, and not opened."""
 
-_KEPT = 8
+_MOST_KEPT: Final = 8
 _PLACES = ("*.parquet", "*/*.parquet")
 """Results lie where `--output` put them: in the workspace, or in a folder of it."""
+_kept: Final[Kept[tuple[Path, int, int], BatchResults]] = Kept(_MOST_KEPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +81,7 @@ def results_of(batch: BatchFile) -> BatchResults:
         status = batch.path.stat()
     except OSError as error:
         raise _gone(batch.name) from error
-    return _results(batch.path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=_KEPT)
-def _results(path: Path, changed_ns: int, n_byte: int) -> BatchResults:
-    del changed_ns, n_byte
-    return read_results(path)
+    return _kept.of((batch.path, status.st_mtime_ns, status.st_size), partial(read_results, batch.path))
 
 
 def _gone(name: str) -> DataError:

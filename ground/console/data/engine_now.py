@@ -50,7 +50,12 @@ def engine_now(cursor: duckdb.DuckDBPyConnection, aircraft: str, engine: str) ->
     Raises:
         HTTPException: Nothing is; the text says so.
     """
-    found = records(cursor.execute(_QUERY, {"aircraft": aircraft, "engine": engine}), EngineNow)
+    found = last_window(cursor, aircraft, engine)
     if not found:
         raise HTTPException(HTTPStatus.NOT_FOUND, "No results of this engine are in the days that are looked at.")
     return found[0]
+
+
+def last_window(cursor: duckdb.DuckDBPyConnection, aircraft: str, engine: str) -> tuple[EngineNow, ...]:
+    """The last window of an engine; nothing where no result of it has come."""
+    return records(cursor.execute(_QUERY, {"aircraft": aircraft, "engine": engine}), EngineNow)

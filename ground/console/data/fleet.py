@@ -95,6 +95,11 @@ class EngineLine:
         return self.agent_state not in ("", OFFLINE, SILENT)
 
     @property
+    def is_silent(self) -> bool:
+        """Whether its agent has gone without a word, which no agent does on purpose."""
+        return self.agent_state == SILENT
+
+    @property
     def has_trend(self) -> bool:
         """Whether first and last flights are different ones."""
         return self.flights >= 2 * FEW

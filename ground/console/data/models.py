@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ground.console.data.healthy_band import band_of_recordings
+from ground.console.data.beside import Beside
+from ground.console.data.healthy_phase import HealthyPhase, healthy_phase
 from ground.console.data.kept import Kept
 from ground.errors import DataError
-from ground.report.library import FeatureRange, RecordingLibrary, WindowLibrary
-from ground.report.spectra import HealthyBand
+from ground.recording_index import INDEX_NAME
+from ground.report.library import RecordingLibrary, WindowLibrary
 from ground.window_table import WINDOWS
 from ground.workspace import Workspace
 from shared_features.errors import SpecError
@@ -20,7 +21,8 @@ from shared_features.spec import FeatureSpec
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}")
 _SPEC_FILE: Final = "feature_spec.json"
-_MOST_BANDS: Final = 64
+_MOST_PHASES: Final = 64
+_Stamp = tuple[int, int]
 
 
 class Models:
@@ -35,7 +37,7 @@ class Models:
         self._specs: dict[str, FeatureSpec] = {}
         # One at a time in memory: they are large.
         self._libraries: Kept[tuple[str, int], WindowLibrary] = Kept(1)
-        self._bands: Kept[tuple[str, str, str, int], HealthyBand] = Kept(_MOST_BANDS)
+        self._healthy: Beside[tuple[str, str, str, _Stamp], HealthyPhase] = Beside("healthy ranges", most=_MOST_PHASES)
 
     def spec(self, bundle_id: str, digest: str) -> FeatureSpec:
         """The feature spec of a bundle.
@@ -50,48 +52,53 @@ class Models:
                 except (OSError, SpecError, ValueError):
                     continue
                 self._specs[found.digest] = found
+                if found.digest == digest:
+                    break
         if digest not in self._specs:
             raise DataError(f"The workspace has no detector {bundle_id:.80} with the feature spec {digest[:12]}.")
         return self._specs[digest]
 
-    def ranges(self, spec: FeatureSpec, phase: str, features: tuple[str, ...]) -> dict[str, FeatureRange]:
-        """The healthy range of features in a phase, by name; ``value`` is NaN.
+    def healthy(self, spec: FeatureSpec, phase: str, channel: str) -> HealthyPhase | None:
+        """What is healthy in a phase, with the spectra of a channel; nothing while it is being made.
 
         Raises:
             DataError: The workspace has no features of that spec, or none of that phase.
         """
-        library = self._library(spec)
-        rows = library.healthy(phase, apart_from="")
-        if not rows.any():
-            raise DataError(f"The workspace has no healthy windows of phase {phase:.80}.")
-        return {name: library.healthy_range(name, rows) for name in features}
+        stamp = self._stamp()
+        return self._healthy.of((spec.digest, phase, channel, stamp), partial(self._look, spec, phase, channel, stamp))
 
-    def band(self, spec: FeatureSpec, phase: str, channel: str) -> HealthyBand:
-        """The healthy spectra of a channel in a phase; computed once.
+    def prepare(self, spec: FeatureSpec, phase: str, channel: str) -> None:
+        """Have it made before somebody asks."""
+        stamp = self._stamp()
+        self._healthy.ahead((spec.digest, phase, channel, stamp), partial(self._look, spec, phase, channel, stamp))
 
-        Raises:
-            DataError: The workspace has too few healthy windows, or not their recordings.
-        """
-        return self._bands.of(
-            (spec.digest, phase, channel, self._made_ns()),
-            lambda: band_of_recordings(
-                self._library(spec), RecordingLibrary(self._workspace.interim), spec, phase=phase, channel=channel
-            ),
+    def close(self) -> None:
+        """Make nothing more."""
+        self._healthy.close()
+
+    def _look(self, spec: FeatureSpec, phase: str, channel: str, stamp: _Stamp) -> HealthyPhase:
+        windows = partial(WindowLibrary, self._workspace.features / WINDOWS, spec)
+        return healthy_phase(
+            self._libraries.of((spec.digest, stamp[0]), windows),
+            partial(RecordingLibrary, self._workspace.interim),
+            spec,
+            phase=phase,
+            channel=channel,
         )
 
-    def _library(self, spec: FeatureSpec) -> WindowLibrary:
-        made = partial(WindowLibrary, self._workspace.features / WINDOWS, spec)
-        return self._libraries.of((spec.digest, self._made_ns()), made)
-
-    def _made_ns(self) -> int:
-        """When the workspace's features were made; 0 where there are none."""
-        try:
-            return (self._workspace.features / WINDOWS).stat().st_mtime_ns
-        except OSError:
-            return 0
+    def _stamp(self) -> _Stamp:
+        """When features and recordings of the workspace were made; 0 where there are none."""
+        return _changed_ns(self._workspace.features / WINDOWS), _changed_ns(self._workspace.interim / INDEX_NAME)
 
     def _spec_files(self, bundle_id: str) -> Iterator[Path]:
         detector, _, version = bundle_id.partition("/")
         if _NAME.fullmatch(detector) and _NAME.fullmatch(version):
             yield self._workspace.release(detector, version) / _SPEC_FILE
         yield self._workspace.features / _SPEC_FILE
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

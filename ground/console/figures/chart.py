@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_agent.frame import NS_PER_S
 from ground.console.data.engine_flights import FlightLine
 from ground.console.data.timeline import Timeline
+from ground.console.figures.log_axis import log_axis
 from ground.console.plot import HEALTHY, LIMIT, OWN, SECOND, Axis, Mark, Plot, Series, absent
 
 MOST_MARKS: Final = 20
@@ -30,43 +31,38 @@ def score_plot(flights: Sequence[FlightLine]) -> dict[str, Any]:
         return absent("No flight with a score has been summed up yet.")
     # A line of one point is none.
     is_one = len(ordered) == 1
+    highest, median = _shown(each.highest for each in ordered), _shown(each.p50 for each in ordered)
+    threshold = np.full(len(ordered), _THRESHOLD_RATIO)
     return Plot(
         x=Axis(label="start of the flight", unit="UTC", time=True),
         x_values=np.array([each.first_ns / NS_PER_S for each in ordered]),
-        y=Axis(label="score / threshold", unit="1", log=True),
+        y=log_axis("score / threshold", "1", (highest, median, threshold)),
         series=(
-            Series(
-                label="highest of the flight",
-                values=_shown(each.highest for each in ordered),
-                style=HEALTHY,
-                points=is_one,
-            ),
-            Series(
-                label="median of the flight", values=_shown(each.p50 for each in ordered), style=SECOND, points=is_one
-            ),
+            Series(label="highest of the flight", values=highest, style=HEALTHY, points=is_one),
+            Series(label="median of the flight", values=median, style=SECOND, points=is_one),
             Series(
                 label="flight with an alert",
                 values=_shown(each.highest if each.raised else 0.0 for each in ordered),
                 style=OWN,
                 points=True,
             ),
-            Series(label="threshold", values=np.full(len(ordered), _THRESHOLD_RATIO), style=LIMIT, points=is_one),
+            Series(label="threshold", values=threshold, style=LIMIT, points=is_one),
         ),
     ).document()
 
 
 def window_plot(timeline: Timeline) -> dict[str, Any]:
     """The scores of one flight's windows beside their thresholds."""
-    score = _shown(timeline.score)
+    score, threshold = _shown(timeline.score), _shown(timeline.threshold)
     if not np.isfinite(score).any():
         return absent("No window of this flight was assessed, so there is no score.")
     return Plot(
         x=Axis(label="time since the first window", unit="s"),
         x_values=np.array(timeline.end_s),
-        y=Axis(label="score", unit="1", log=True),
+        y=log_axis("score", "1", (score, threshold)),
         series=(
             Series(label="score", values=score, style=HEALTHY),
-            Series(label="threshold of the phase", values=_shown(timeline.threshold), style=LIMIT),
+            Series(label="threshold of the phase", values=threshold, style=LIMIT),
             Series(label="in alarm", values=_shown(timeline.alarm), style=OWN, points=True),
         ),
         marks=tuple(Mark(label="alert", at=at_s, style=LIMIT) for at_s in timeline.alerts_s[:MOST_MARKS]),

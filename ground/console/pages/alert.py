@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ground.console.alert_story import Missing
 from ground.console.data.alert import AlertDetail, announced, find_alert, similar_alerts
+from ground.console.data.engine_now import last_window
 from ground.console.figures.waveform import Told
 from ground.console.plot import absent
 from ground.console.rendering import render
@@ -40,6 +41,7 @@ def _rendered(
     with services.index.cursor() as cursor:
         similar = similar_alerts(cursor, alert)
         waveform = announced(cursor, alert.evidence_id)
+        now = last_window(cursor, alert.key.aircraft, alert.key.engine)
     try:
         history = services.index.verdicts.history(alert.key)
     except DataError as error:
@@ -50,6 +52,7 @@ def _rendered(
         status=status,
         alert=alert,
         similar=similar,
+        now=now,
         waveform=waveform,
         history=history[::-1],
         may_judge=session_of(request).role.may(Role.ENGINEER),
@@ -61,18 +64,34 @@ def _rendered(
 
 
 def _figures(request: Request) -> Response:
+    is_part = request.headers.get("hx-request")
+    return _samples(request, _found(request), "alert_figures.html" if is_part else "alert_figures_page.html")
+
+
+def _healthy(request: Request) -> Response:
+    """What a page asks for that was there before the healthy ranges; it asks again while there is nothing."""
     alert = _found(request)
+    if services_of(request).stories.is_being_made(alert):
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    return _samples(request, alert, "alert_healthy.html")
+
+
+def _samples(request: Request, alert: AlertDetail, template: str) -> Response:
     services = services_of(request)
+    # Before the figures: should it be there by then, the page asks once more, and else it would wait for good.
+    is_being_made = services.stories.is_being_made(alert)
     with services.index.cursor() as cursor:
         waveform = announced(cursor, alert.evidence_id)
     figures = [(name, title, getattr(services.stories, name)(alert)) for name, title in FIGURES]
     return render(
         request,
-        "alert_figures.html" if request.headers.get("hx-request") else "alert_figures_page.html",
+        template,
         alert=alert,
         figures=[(name, title, figure) for name, title, figure in figures if isinstance(figure, Told)],
         missing=[(title, figure.text) for _, title, figure in figures if isinstance(figure, Missing)],
         parts=services.stories.parts(alert),
+        is_being_made=is_being_made,
+        range_note=services.stories.range_note(alert),
         band_note=services.stories.band_note(alert),
         waveform=waveform,
         is_asked_for=is_asked_for(services.index.root, alert.evidence_id),
@@ -136,6 +155,7 @@ FIGURES: Final = (
 ROUTES = (
     page("/alerts/{alert_id}", _show, name="alert"),
     page("/alerts/{alert_id}/figures", _figures, name="alert_figures"),
+    page("/alerts/{alert_id}/healthy", _healthy, name="alert_healthy", is_use=False),
     page("/alerts/{alert_id}/figures/{figure}", _figure, name="alert_figure"),
     action("/alerts/{alert_id}/verdict", _judge, name="alert_verdict", role=Role.ENGINEER),
     action("/alerts/{alert_id}/waveform", _ask, name="alert_waveform", role=Role.ENGINEER),

@@ -1,5 +1,5 @@
 // Draws what <div class="plot" data-plot="URL"> asks for. The answer is JSON:
-// {x: {label, unit, values, log?, time?}, y: {label, unit, range?, log?}, series: [{label, values, style}], bands?, marks?}
+// {x: {label, unit, values, log?, time?}, y: {label, unit, log?, range?, ticks?}, series: [{label, values, style}], bands?, marks?}
 // style: one of "own", "healthy", "edge", "second", "limit", which is dashed; bands: [[upper, lower]] indices of series that enclose an area;
 // marks: [{label, from, to?, style}] upright lines or spans on x.
 "use strict";
@@ -19,16 +19,20 @@
 
   const axisOf = (part) => ({
     ...(part.time ? {values: TIMES} : {}),
+    ...(part.ticks ? {splits: () => part.ticks, filter: (_, ticks) => ticks, values: (_, ticks) => ticks.map(String)} : {}),
     label: part.unit ? `${part.label} (${part.unit})` : part.label,
     stroke: color("ink"), grid: {stroke: color("grid"), width: 1}, ticks: {stroke: color("grid"), width: 1},
     font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20,
   });
 
+  // Values between two gaps: no line goes through them.
+  const alone = (values) => values.flatMap((value, i) => value != null && values[i - 1] == null && values[i + 1] == null ? [i] : []);
+
   const seriesOf = (part) => ({
     label: part.label,
     stroke: part.style === "edge" ? "transparent" : color(part.style),
     width: part.style === "own" ? 1.6 : 1,
-    points: {show: Boolean(part.points), size: 6, fill: color(part.style)},
+    points: {show: part.style !== "edge", size: 6, fill: color(part.style), ...(part.points ? {} : {filter: () => alone(part.values)})},
     ...(part.points ? {paths: () => null} : {}),
     dash: part.style === "limit" ? [5, 4] : undefined,
   });
@@ -92,7 +96,7 @@
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
     scales: {
       x: {time: Boolean(plot.x.time), distr: plot.x.log ? 3 : 1},
-      y: plot.y.range ? {range: () => plot.y.range} : {distr: plot.y.log ? 3 : 1},
+      y: {distr: plot.y.log ? 3 : 1, ...(plot.y.range ? {range: () => plot.y.range} : {})},
     },
     axes: [axisOf(plot.x), {...axisOf(plot.y), size: 62}],
     series: [{...(plot.x.time ? {value: "{YYYY}-{MM}-{DD} {HH}:{mm}"} : {}), label: plot.x.unit ? `${plot.x.label} (${plot.x.unit})` : plot.x.label}, ...plot.series.map(seriesOf)],
