@@ -55,7 +55,7 @@ class Taken:
     """A message that has come and is not acknowledged yet.
 
     Attributes:
-        number: Its packet number, of the connection of ``era``.
+        number: Its packet number, of the connection of ``era``; 0 where the broker awaits no acknowledgement (QoS 0).
         era: Counts connections: after another one the broker sends it once more.
         message: What it says.
     """
@@ -148,7 +148,8 @@ class Intake:
     def acknowledge(self, taken: Iterable[Taken]) -> None:
         """Let the broker forget messages that are on disk."""
         for each in taken:
-            if each.era == self._era:
+            # A broker closes the connection on one that it does not await.
+            if each.number and each.era == self._era:
                 self._client.ack(each.number, QOS)
 
     def publish(self, message: Publication) -> None:

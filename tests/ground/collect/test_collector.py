@@ -165,6 +165,19 @@ def test_a_broker_that_restarts_is_waited_for(tmp_path, broker, peer, message):
     assert collector.stop() == 0
 
 
+def test_messages_that_await_no_acknowledgement(tmp_path, broker, peer, message):
+    """QoS 0 is collected as well, and costs no connection."""
+    out = tmp_path / "data"
+    collector = Collecting(out, broker, "c1")
+    for seq in range(3):
+        peer.flood(message(seq).topic, [message(seq).payload], qos=0)
+        wait_until(lambda upto=seq: collected(out) == list(range(upto + 1)), "it to be in the dataset")
+    peer.publish(message(3).topic, message(3).payload)
+    wait_until(lambda: collected(out) == [0, 1, 2, 3], "the one that is acknowledged")
+    assert collector.log.read_text().count("collecting") == 1
+    assert collector.stop() == 0
+
+
 def test_one_collector_a_name(tmp_path, refusal):
     """Two of one name would write to one spool: the second is told so."""
     (tmp_path / ".spool" / "c1").mkdir(parents=True)
