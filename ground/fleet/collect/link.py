@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.publication import MSGPACK, Publication
 from ground.errors import GroundError
+from ground.fleet.collect.lenient_client import LenientClient
 
 QOS: Final = 1
 MOST_UNACKNOWLEDGED: Final = 65_535
@@ -92,7 +93,7 @@ class Intake:
         self._era = 0
         self._refused = ""
         self.connected = False
-        self._client = mqtt.Client(
+        self._client = LenientClient(
             CallbackAPIVersion.VERSION2,
             client_id=f"enginear-collector-{name}",
             protocol=MQTTProtocolVersion.MQTTv5,

@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties, VariableByteIntegers
 
 from edge_agent.folder_lock import FolderLock
 from ground.cli import main
 from ground.fleet.collect.collector import Collector
 from ground.fleet.collect.dataset import read_dataset
 from ground.fleet.collect.kinds import Kind
+from ground.fleet.collect.lenient_client import LenientClient
 from ground.fleet.collect.spool import Spool
 from tests.conftest import MOSQUITTO, Broker, Peer, wait_until
 
@@ -176,6 +180,48 @@ def test_messages_that_await_no_acknowledgement(tmp_path, broker, peer, message)
     wait_until(lambda: collected(out) == [0, 1, 2, 3], "the one that is acknowledged")
     assert collector.log.read_text().count("collecting") == 1
     assert collector.stop() == 0
+
+
+def test_properties_that_paho_does_not_read(tmp_path, broker, peer, message):
+    """U+FEFF in one of them: the message is collected, and so is what comes behind it, on one connection."""
+    out = tmp_path / "data"
+    collector = Collecting(out, broker, "c1")
+    in_user, in_type = Properties(PacketTypes.PUBLISH), Properties(PacketTypes.PUBLISH)
+    in_user.UserProperty = [("k", "v"), ("note", "\ufeff")]
+    in_type.ContentType = "application/\ufeffmsgpack"
+    for number, properties in enumerate((in_user, in_type)):
+        peer._client.publish(message(0).topic, message(number).payload, qos=number, properties=properties)
+    peer._client.publish("aircraft/OO-ABC/engine/1/flight", b"summary", qos=1, properties=in_type)
+    peer.publish(message(2).topic, message(2).payload)
+    wait_until(lambda: collected(out) == [0, 1, 2], "all to be in the dataset")
+    assert collector.stop() == 0
+    assert collector.log.read_text().count("collecting") == 1
+    (row,) = read_dataset(out, Kind.FLIGHT).table.to_pylist()
+    assert (row["content_type"], row["payload"]) == ("", b"summary")
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        b"\x03\x00\x01\xff", b"\x26\x00\x01k\x00\x03\xef\xbb\xbf", b"\x7f\x01", b"\x03\x00\x00\x03\x00\x00",
+        b"\x03\x00\x09short", b"\x01\x00" * 200,
+    ],
+    ids=lambda value: value[:9].hex(),
+)  # fmt: skip
+@pytest.mark.parametrize("qos", [0, 1])
+def test_no_property_costs_the_connection(qos, properties):
+    """Whatever a broker passes on: the message comes with its number and its payload."""
+    taken = []
+    client = LenientClient(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
+    client.on_message = lambda _client, _data, message: taken.append(message)
+    number = b"\x12\x34" if qos else b""
+    length = VariableByteIntegers.encode(len(properties))
+    client._in_packet["command"] = 0x30 | qos << 1
+    client._in_packet["packet"] = bytearray(b"\x00\x03a/b" + number + length + properties + b"payload")
+    assert client._packet_handle() is MQTTErrorCode.MQTT_ERR_SUCCESS
+    (message,) = taken
+    assert (message.topic, message.mid, bytes(message.payload)) == ("a/b", 0x1234 if qos else 0, b"payload")
+    assert message.properties.ContentType == ""
 
 
 def test_one_collector_a_name(tmp_path, refusal):
