@@ -12,6 +12,7 @@ from typing import Final
 from edge_agent.backoff import Backoff
 from edge_agent.topics_section import TopicsSection
 from ground.fleet.collect.link import CollectError, Intake
+from ground.fleet.collect.outage import Outage
 from ground.fleet.collect.parts import Written, write_parts
 from ground.fleet.collect.requests import take_requests
 from ground.fleet.collect.rows import date_of_ns
@@ -58,6 +59,7 @@ class Collector:
         spool: Where messages wait for the dataset.
         intake: Where they come from.
         tell: Told what became of each batch.
+        outage: Told why the broker is away.
         now_s: The monotonic clock.
     """
 
@@ -67,6 +69,7 @@ class Collector:
         spool: Spool,
         intake: Intake,
         tell: Callable[[Written], object],
+        outage: Outage,
         *,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,6 +77,7 @@ class Collector:
         self._spool = spool
         self._intake = intake
         self._tell = tell
+        self._outage = outage
         self._now_s = now_s
         self._begun_s = now_s()
         self._backoff = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S)
@@ -110,6 +114,8 @@ class Collector:
     def _keep(self) -> None:
         taken = self._intake.take()
         if taken:
+            # Not where a connection stands: one that brings nothing may be lost again and again.
+            self._backoff.reset()
             self._spool.append([each.message for each in taken])
             self._intake.acknowledge(taken)
             self._intake.flush()
@@ -140,13 +146,14 @@ class Collector:
         self._begun_s = self._now_s()
 
     def _reconnect(self, stopping: threading.Event) -> None:
+        self._outage.tell(self._intake.loss)
         while not stopping.wait(self._backoff.next_s()):
             # What has come does not wait for the broker as well.
             if self._is_due():
                 self._end_batch()
             try:
                 self._intake.open()
-            except CollectError:
+            except CollectError as error:
+                self._outage.tell(str(error))
                 continue
-            self._backoff.reset()
             return

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from ground.errors import ConfigError
-from ground.terminal import waiting
+from ground.terminal import say, waiting
 
 if TYPE_CHECKING:
     from ground.fleet.collect.collector import CollectorPlan
@@ -66,22 +66,28 @@ def _collect(plan: CollectorPlan, address: BrokerAddress, group: str) -> None:
     from ground.fleet.collect.collector import Collector
     from ground.fleet.collect.kinds import topic_filters
     from ground.fleet.collect.link import Intake
+    from ground.fleet.collect.outage import Outage
     from ground.fleet.collect.spool import Spool
 
     spool = Spool(plan.root / _SPOOL / plan.name)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    said = f"collecting from {address.host}:{address.port} as {plan.name}, in group {group}"
+    outage = Outage(say)
+
+    def begin() -> None:
+        outage.end()
+        console.print(f"collecting from {address.host}:{address.port} as {plan.name}, in group {group}")
+
     intake = Intake(
         address,
         name=plan.name,
         filters=topic_filters(plan.topics),
         group=group,
-        on_subscribed=lambda: console.print(said),
+        on_subscribed=begin,
     )
     try:
-        Collector(plan, spool, intake, lambda written: console.print(_line(written))).run(stopping)
+        Collector(plan, spool, intake, lambda written: console.print(_line(written)), outage).run(stopping)
     except OSError as error:
         # A write that fails names no file.
         raise OSError(error.errno, error.strerror or str(error), str(error.filename or plan.root)) from error

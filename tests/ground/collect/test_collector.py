@@ -167,6 +167,10 @@ def test_a_broker_that_restarts_is_waited_for(tmp_path, broker, peer, message):
     wait_until(lambda: collected(out) == [0, 1], "the second")
     again.close()
     assert collector.stop() == 0
+    assert (
+        f"127.0.0.1:{broker.port}: expected the connection to stand, got The connection was lost; it is tried again\n"
+        in (collector.log.read_text())
+    )
 
 
 def test_messages_that_await_no_acknowledgement(tmp_path, broker, peer, message):

@@ -13,6 +13,7 @@ from ground.fleet.collect.collector import Collector, CollectorPlan
 from ground.fleet.collect.dataset import read_dataset
 from ground.fleet.collect.kinds import Kind, topic_filters
 from ground.fleet.collect.link import BrokerAddress, Intake
+from ground.fleet.collect.outage import Outage
 from ground.fleet.collect.requests import FOLDER, WaveformRequest, ask_for, is_asked_for, take_requests
 from ground.fleet.collect.spool import Spool
 
@@ -67,7 +68,9 @@ def test_a_collector_asks_and_keeps_the_answer(tmp_path, broker, peer):
     )  # fmt: skip
     spool = Spool(tmp_path / "spool")
     plan = CollectorPlan(root=tmp_path / "data", name="c")
-    collector = threading.Thread(target=Collector(plan, spool, intake, lambda _: None).run, args=(stopping,))
+    collector = threading.Thread(
+        target=Collector(plan, spool, intake, lambda _: None, Outage(lambda _: None)).run, args=(stopping,)
+    )
     collector.start()
     try:
         assert subscribed.wait(30)
