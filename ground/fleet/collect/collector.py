@@ -12,8 +12,8 @@ from typing import Final
 from edge_agent.backoff import Backoff
 from edge_agent.topics_section import TopicsSection
 from ground.fleet.collect.link import CollectError, Intake
-from ground.fleet.collect.outage import Outage
 from ground.fleet.collect.parts import Written, write_parts
+from ground.fleet.collect.reminder import Reminder
 from ground.fleet.collect.requests import take_requests
 from ground.fleet.collect.rows import date_of_ns
 from ground.fleet.collect.spool import Spool
@@ -60,6 +60,7 @@ class Collector:
         intake: Where they come from.
         tell: Told what became of each batch.
         outage: Told why the broker is away.
+        notes: Told which requests cannot be taken.
         now_s: The monotonic clock.
     """
 
@@ -68,9 +69,10 @@ class Collector:
         plan: CollectorPlan,
         spool: Spool,
         intake: Intake,
-        tell: Callable[[Written], object],
-        outage: Outage,
         *,
+        tell: Callable[[Written], object],
+        outage: Reminder,
+        notes: Reminder,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
@@ -78,6 +80,7 @@ class Collector:
         self._intake = intake
         self._tell = tell
         self._outage = outage
+        self._notes = notes
         self._now_s = now_s
         self._begun_s = now_s()
         self._backoff = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S)
@@ -122,7 +125,7 @@ class Collector:
 
     def _forward(self) -> None:
         """Hand on what people have asked for."""
-        for request in take_requests(self._plan.root):
+        for request in take_requests(self._plan.root, self._notes):
             self._intake.publish(request.publication(self._plan.topics))
 
     def _is_due(self) -> bool:

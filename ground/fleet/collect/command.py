@@ -66,14 +66,17 @@ def _collect(plan: CollectorPlan, address: BrokerAddress, group: str) -> None:
     from ground.fleet.collect.collector import Collector
     from ground.fleet.collect.kinds import topic_filters
     from ground.fleet.collect.link import Intake
-    from ground.fleet.collect.outage import Outage
+    from ground.fleet.collect.reminder import Reminder
     from ground.fleet.collect.spool import Spool
 
     spool = Spool(plan.root / _SPOOL / plan.name)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    outage = Outage(say)
+    outage, notes = Reminder(say), Reminder(say)
+
+    def tell_of(written: Written) -> None:
+        console.print(_line(written))
 
     def begin() -> None:
         outage.end()
@@ -87,7 +90,7 @@ def _collect(plan: CollectorPlan, address: BrokerAddress, group: str) -> None:
         on_subscribed=begin,
     )
     try:
-        Collector(plan, spool, intake, lambda written: console.print(_line(written)), outage).run(stopping)
+        Collector(plan, spool, intake, tell=tell_of, outage=outage, notes=notes).run(stopping)
     except OSError as error:
         # A write that fails names no file.
         raise OSError(error.errno, error.strerror or str(error), str(error.filename or plan.root)) from error

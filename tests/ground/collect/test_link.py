@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from ground.fleet.collect.link import BrokerAddress, CollectError, Intake
-from ground.fleet.collect.outage import AGAIN_S, Outage
+from ground.fleet.collect.reminder import AGAIN_S, Reminder
 
 FILTERS = ("a/+", "b/+")
 
@@ -115,7 +115,7 @@ def test_what_the_broker_says_last(outcome):
 def test_an_outage_is_told_of_once_an_hour():
     """Each thing that is wrong, and the next outage anew."""
     now_s, said = [0.0], []
-    outage = Outage(said.append, now_s=lambda: now_s[0])
+    outage = Reminder(said.append, now_s=lambda: now_s[0])
     for now_s[0] in (0.0, AGAIN_S / 2, AGAIN_S, 1.5 * AGAIN_S):
         outage.tell("lost")
     assert said == ["lost", "lost"]

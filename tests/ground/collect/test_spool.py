@@ -8,8 +8,10 @@ from ground.fleet.collect.collector import Collector, CollectorPlan
 from ground.fleet.collect.dataset import read_dataset
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.collect.link import CollectError
-from ground.fleet.collect.outage import Outage
+from ground.fleet.collect.reminder import Reminder
 from ground.fleet.collect.spool import Spool
+
+QUIET = Reminder(lambda _: None)
 
 
 class AwayIntake:
@@ -51,7 +53,7 @@ def collect(tmp_path, spool, **plan):
     intake = AwayIntake(stopping)
     intake.during = lambda: during.append(len(told))
     plan = CollectorPlan(root=tmp_path / "data", name="c", **plan)
-    Collector(plan, spool, intake, told.append, Outage(said.append)).run(stopping)
+    Collector(plan, spool, intake, tell=told.append, outage=Reminder(said.append), notes=QUIET).run(stopping)
     assert said == ["lost", "away"]
     return told, during[0]
 

@@ -1,4 +1,4 @@
-"""What is said while a broker is away."""
+"""What is said of something that stays wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 AGAIN_S: Final = 3_600.0
 
 
-class Outage:
+class Reminder:
     """Says each thing once, and again each hour that it lasts.
 
     Args:
@@ -24,12 +24,12 @@ class Outage:
         self._said_s = 0.0
 
     def tell(self, text: str) -> None:
-        """Say why there is no connection."""
+        """Say what is wrong."""
         now_s = self._now_s()
         if text != self._text or now_s - self._said_s >= AGAIN_S:
             self._text, self._said_s = text, now_s
             self._say(text)
 
     def end(self) -> None:
-        """The broker is back: what comes next is another outage."""
+        """It is right again: what comes next is said at once."""
         self._text = ""
