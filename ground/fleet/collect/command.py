@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,10 +56,16 @@ def run(
     own = name or socket.gethostname()
     _check_name(own, "--name")
     _check_name(group, "--group")
+    if certificate and not ca:
+        raise ConfigError("--ca: expected what vouches for the broker beside --certificate, got nothing; add it")
+    if key and not certificate:
+        raise ConfigError("--certificate: expected a certificate beside --key, got nothing; add it")
     address = BrokerAddress(
         host=host, port=port, username=username, password=password_of(password_file),
         ca=str(ca or ""), certificate=str(certificate or ""), key=str(key or ""),
     )  # fmt: skip
+    if address.password and not ca and not _is_here(host):
+        say(f"--ca: expected TLS on the way to {host}, got a password that anybody on it can read; give --ca")
     _collect(CollectorPlan(root=out, name=own, batch_s=every), address, group)
 
 
@@ -131,6 +138,13 @@ def host_and_port(text: str, default: int) -> tuple[str, int]:
     if not host or len(host) > 253 or (port and not 0 < int(port) < 65_536):  # noqa: PLR2004 - a name's and a port's limits
         raise ConfigError(f"--broker: expected HOST or HOST:PORT, got {text!r}; write for example broker.example:8883")
     return host.strip("[]"), int(port or default)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_name(text: str, option: str) -> None:

@@ -246,6 +246,8 @@ def test_one_collector_a_name(tmp_path, refusal):
         (["--name", "../c1"], "--name: expected letters, digits"),
         (["--group", "a/#"], "--group: expected letters, digits"),
         (["--password-file", "none.txt"], "--password-file: expected a readable text, got none.txt"),
+        (["--certificate", "own.pem"], "--ca: expected what vouches for the broker beside --certificate, got nothing"),
+        (["--key", "own.key", "--ca", "ca.pem"], "--certificate: expected a certificate beside --key, got nothing"),
         (["--ca", "none.pem", "--broker", "127.0.0.1:1"], "127.0.0.1:1: expected a broker, got"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -253,6 +255,32 @@ def test_one_collector_a_name(tmp_path, refusal):
 def test_bad_options_are_named(tmp_path, refusal, options, said):
     """With what was expected and what to do; no traceback."""
     assert said in refusal("--out", str(tmp_path / "data"), *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--broker", "192.0.2.1"], True),
+        (["--broker", "broker.example:1883"], True),
+        (["--broker", "127.0.0.1"], False),
+        (["--broker", "[::1]:1883"], False),
+        ([], False),
+        (["--broker", "192.0.2.1", "--ca", "ca.pem"], False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_password_in_the_clear_is_told_of(tmp_path, refusal, monkeypatch, options, told):
+    """Where it leaves the machine."""
+
+    def end(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Collector, "run", end)
+    (tmp_path / "password").write_text("secret")
+    credentials = ["--username", "c", "--password-file", str(tmp_path / "password")]
+    said = refusal("--out", str(tmp_path / "data"), *credentials, *options)
+    assert ("a password that anybody on it can read; give --ca" in said) is told
+    assert "secret" not in said
 
 
 def test_a_full_disk_is_named(tmp_path, refusal, monkeypatch):
