@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -60,9 +61,9 @@ def drift(
         raise ConfigError("--active, --bundle: expected one of them, got both; leave one out")
     if active:
         bundle = _flying(registry, active, fleet)
-    with waiting(f"reading {data}"):
-        message, flights = _read(data, bundle)
     names = _names(model)
+    with waiting(f"reading {data}"):
+        message, flights = _read(data, bundle, len(names))
     usual, late = divided(flights, reference)
     blocks = [late[begin : begin + block] for begin in range(0, len(late) - block + 1, block)]
     with waiting(f"testing {len(blocks)} blocks of flights"):
@@ -107,26 +108,35 @@ def _flying(registry: str, detector: str, fleet: str) -> str:
     return found[0].digest
 
 
-def _read(data: Path, bundle: str) -> tuple[DriftMessage, list[FlightMeans]]:
-    """The flights of one bundle, and a message of theirs; messages are read one partition after the other."""
+def _read(data: Path, bundle: str, width: int) -> tuple[DriftMessage, list[FlightMeans]]:
+    """The flights of one bundle, and a message of theirs; messages are read one partition after the other.
+
+    They have ``width`` features, or where that is 0 as many as most of them: anybody may publish others.
+    """
     from ground.fleet.flight_sums import FlightSums
 
-    sums, found, widths = FlightSums(), set[tuple[str, str]](), set[int]()
-    first: list[DriftMessage] = []
+    found, sums, widths = set[tuple[str, str]](), defaultdict[int, FlightSums](FlightSums), Counter[int]()
+    first: dict[int, DriftMessage] = {}
     for message, day in _messages(data):
         if bundle and message.bundle_id != bundle and not message.bundle_digest.startswith(bundle):
             continue
         found.add((message.bundle_id, message.bundle_digest[:_SHORT]))
-        widths.add(len(message.sketch.sums))
-        if len(found) == len(widths) == 1:
-            first = first or [message]
-            sums.add(message, arrived=day)
+        n_feature = len(message.sketch.sums)
+        widths[n_feature] += 1
+        if len(found) == 1:
+            first.setdefault(n_feature, message)
+            sums[n_feature].add(message, arrived=day)
     if len(found) != 1:
         names = ", ".join(f"{name} {digest}" for name, digest in sorted(found)) or "none"
         raise DataError(f"drift: expected messages of one bundle, got {names}; choose one with --bundle")
-    if len(widths) != 1:
-        raise DataError(f"drift: expected as many features in each message of {bundle}, got {sorted(widths)}")
-    return first[0], sums.flights()
+    width = width or widths.most_common(1)[0][0]
+    if width not in widths:
+        raise DataError(
+            f"--model: expected that of the messages, got {width} features for {sorted(widths)}; give theirs"
+        )
+    if len(widths) > 1:
+        say(f"{widths.total() - widths[width]} messages left out, which have other than {width} features")
+    return first[width], sums[width].flights()
 
 
 def _messages(data: Path) -> Iterator[tuple[DriftMessage, str]]:

@@ -13,6 +13,7 @@ from edge_agent.backoff import Backoff
 from edge_agent.topics_section import TopicsSection
 from ground.fleet.collect.link import CollectError, Intake
 from ground.fleet.collect.parts import Written, write_parts
+from ground.fleet.collect.reminder import Reminder
 from ground.fleet.collect.requests import take_requests
 from ground.fleet.collect.rows import date_of_ns
 from ground.fleet.collect.spool import Spool
@@ -58,6 +59,8 @@ class Collector:
         spool: Where messages wait for the dataset.
         intake: Where they come from.
         tell: Told what became of each batch.
+        outage: Told why the broker is away.
+        notes: Told which requests cannot be taken.
         now_s: The monotonic clock.
     """
 
@@ -66,14 +69,18 @@ class Collector:
         plan: CollectorPlan,
         spool: Spool,
         intake: Intake,
-        tell: Callable[[Written], object],
         *,
+        tell: Callable[[Written], object],
+        outage: Reminder,
+        notes: Reminder,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
         self._spool = spool
         self._intake = intake
         self._tell = tell
+        self._outage = outage
+        self._notes = notes
         self._now_s = now_s
         self._begun_s = now_s()
         self._backoff = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S)
@@ -110,13 +117,15 @@ class Collector:
     def _keep(self) -> None:
         taken = self._intake.take()
         if taken:
+            # Not where a connection stands: one that brings nothing may be lost again and again.
+            self._backoff.reset()
             self._spool.append([each.message for each in taken])
             self._intake.acknowledge(taken)
             self._intake.flush()
 
     def _forward(self) -> None:
         """Hand on what people have asked for."""
-        for request in take_requests(self._plan.root):
+        for request in take_requests(self._plan.root, self._notes):
             self._intake.publish(request.publication(self._plan.topics))
 
     def _is_due(self) -> bool:
@@ -140,13 +149,14 @@ class Collector:
         self._begun_s = self._now_s()
 
     def _reconnect(self, stopping: threading.Event) -> None:
+        self._outage.tell(self._intake.loss)
         while not stopping.wait(self._backoff.next_s()):
             # What has come does not wait for the broker as well.
             if self._is_due():
                 self._end_batch()
             try:
                 self._intake.open()
-            except CollectError:
+            except CollectError as error:
+                self._outage.tell(str(error))
                 continue
-            self._backoff.reset()
             return

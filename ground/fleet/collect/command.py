@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from ground.commands.options import JsonOption
 from ground.errors import ConfigError
-from ground.terminal import say_json, waiting
+from ground.terminal import say, say_json, waiting
 
 if TYPE_CHECKING:
     from ground.fleet.collect.collector import CollectorPlan
@@ -56,10 +57,16 @@ def run(
     own = name or socket.gethostname()
     _check_name(own, "--name")
     _check_name(group, "--group")
+    if certificate and not ca:
+        raise ConfigError("--ca: expected what vouches for the broker beside --certificate, got nothing; add it")
+    if key and not certificate:
+        raise ConfigError("--certificate: expected a certificate beside --key, got nothing; add it")
     address = BrokerAddress(
         host=host, port=port, username=username, password=password_of(password_file),
         ca=str(ca or ""), certificate=str(certificate or ""), key=str(key or ""),
     )  # fmt: skip
+    if address.password and not ca and not _is_here(host):
+        say(f"--ca: expected TLS on the way to {host}, got a password that anybody on it can read; give --ca")
     _collect(CollectorPlan(root=out, name=own, batch_s=every), address, group)
 
 
@@ -67,22 +74,31 @@ def _collect(plan: CollectorPlan, address: BrokerAddress, group: str) -> None:
     from ground.fleet.collect.collector import Collector
     from ground.fleet.collect.kinds import topic_filters
     from ground.fleet.collect.link import Intake
+    from ground.fleet.collect.reminder import Reminder
     from ground.fleet.collect.spool import Spool
 
     spool = Spool(plan.root / _SPOOL / plan.name)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    said = f"collecting from {address.host}:{address.port} as {plan.name}, in group {group}"
+    outage, notes = Reminder(say), Reminder(say)
+
+    def tell_of(written: Written) -> None:
+        console.print(_line(written))
+
+    def begin() -> None:
+        outage.end()
+        console.print(f"collecting from {address.host}:{address.port} as {plan.name}, in group {group}")
+
     intake = Intake(
         address,
         name=plan.name,
         filters=topic_filters(plan.topics),
         group=group,
-        on_subscribed=lambda: console.print(said),
+        on_subscribed=begin,
     )
     try:
-        Collector(plan, spool, intake, lambda written: console.print(_line(written))).run(stopping)
+        Collector(plan, spool, intake, tell=tell_of, outage=outage, notes=notes).run(stopping)
     except OSError as error:
         # A write that fails names no file.
         raise OSError(error.errno, error.strerror or str(error), str(error.filename or plan.root)) from error
@@ -127,6 +143,13 @@ def host_and_port(text: str, default: int) -> tuple[str, int]:
     if not host or len(host) > 253 or (port and not 0 < int(port) < 65_536):  # noqa: PLR2004 - a name's and a port's limits
         raise ConfigError(f"--broker: expected HOST or HOST:PORT, got {text!r}; write for example broker.example:8883")
     return host.strip("[]"), int(port or default)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_name(text: str, option: str) -> None:

@@ -15,12 +15,16 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.publication import MSGPACK, Publication
 from ground.errors import GroundError
+from ground.fleet.collect.lenient_client import LenientClient
 
 QOS: Final = 1
 MOST_UNACKNOWLEDGED: Final = 65_535
 SESSION_EXPIRY_S: Final = 7 * 24 * 3_600
 """A broker keeps what comes for a collector that is away so long, if it is told to keep so much."""
 _KEEPALIVE_S = 30
+_FINAL = frozenset((0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x8F, 0x9D, 0x9E, 0xA2))
+"""Reason codes (MQTT 5.0, section 2.4) that trying again does not change: of protocol, name, password, rights, a ban,
+the method, the filters, another address, shared subscriptions, wildcards."""
 
 
 class CollectError(GroundError):
@@ -55,7 +59,7 @@ class Taken:
     """A message that has come and is not acknowledged yet.
 
     Attributes:
-        number: Its packet number, of the connection of ``era``.
+        number: Its packet number, of the connection of ``era``; 0 where the broker awaits no acknowledgement (QoS 0).
         era: Counts connections: after another one the broker sends it once more.
         message: What it says.
     """
@@ -90,9 +94,9 @@ class Intake:
         self._filters = [f"$share/{group}/{each}" for each in filters]
         self._taken: list[Taken] = []
         self._era = 0
-        self._refused = ""
+        self._refused = self._why = ""
         self.connected = False
-        self._client = mqtt.Client(
+        self._client = LenientClient(
             CallbackAPIVersion.VERSION2,
             client_id=f"enginear-collector-{name}",
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -114,26 +118,33 @@ class Intake:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = MOST_UNACKNOWLEDGED
+        self._why = ""
         try:
             self._secure()
             self._client.connect(
                 self._broker.host, self._broker.port, _KEEPALIVE_S, clean_start=False, properties=properties
             )
         except (OSError, ValueError) as error:
-            raise CollectError(
-                f"{self._broker.host}:{self._broker.port}: expected a broker, got {error}; check --broker and --ca"
-            ) from error
+            raise CollectError(f"{self._where}: expected a broker, got {error}; check --broker and --ca") from error
 
     def turn(self, timeout_s: float) -> bool:
         """Send and receive; whether the connection stands.
 
         Raises:
-            CollectError: The broker refuses the collector, or its subscriptions.
+            CollectError: The broker refuses the collector, or its subscriptions, and trying again does not change it.
         """
         code = self._client.loop(timeout_s)
         if self._refused:
             raise CollectError(self._refused)
-        return code == MQTTErrorCode.MQTT_ERR_SUCCESS
+        if code == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return True
+        self._why = self._why or mqtt.error_string(code).rstrip(".")
+        return False
+
+    @property
+    def loss(self) -> str:
+        """Why the connection does not stand, for people."""
+        return f"{self._where}: expected the connection to stand, got {self._why}; it is tried again"
 
     @property
     def n_taken(self) -> int:
@@ -148,7 +159,8 @@ class Intake:
     def acknowledge(self, taken: Iterable[Taken]) -> None:
         """Let the broker forget messages that are on disk."""
         for each in taken:
-            if each.era == self._era:
+            # A broker closes the connection on one that it does not await.
+            if each.number and each.era == self._era:
                 self._client.ack(each.number, QOS)
 
     def publish(self, message: Publication) -> None:
@@ -167,6 +179,10 @@ class Intake:
         self._client.disconnect(properties=properties)
         self.flush()
 
+    @property
+    def _where(self) -> str:
+        return f"{self._broker.host}:{self._broker.port}"
+
     def _secure(self) -> None:
         if self._broker.ca and self._era == 0 and self._client._ssl_context is None:  # noqa: SLF001 - set it once only
             context = ssl.create_default_context(cafile=self._broker.ca)
@@ -175,26 +191,36 @@ class Intake:
             self._client.tls_set_context(context)
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        if reason.is_failure:
+        if reason.value in _FINAL:
             self._refused = (
-                f"{self._broker.host}:{self._broker.port}: expected to be let in, got {reason}; "
+                f"{self._where}: expected to be let in, got {reason}; "
                 "check --username, --password-file and the broker's rules"
             )
+        if reason.is_failure:
+            self._why = str(reason)
             return
         self.connected = True
         client.subscribe([(each, QOS) for each in self._filters])
 
-    def _on_disconnect(self, *_: Any) -> None:
+    def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self._why = self._why or str(reason)
         self.connected = False
         self._era += 1
 
-    def _on_subscribe(self, _client: Any, _data: Any, _number: Any, reasons: Sequence[ReasonCode], _: Any) -> None:
-        refused = [name for name, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]
-        if refused:
+    def _on_subscribe(
+        self, client: mqtt.Client, _data: Any, _number: Any, reasons: Sequence[ReasonCode], _properties: Any
+    ) -> None:
+        refused = [each for each in zip(self._filters, reasons, strict=False) if each[1].is_failure]
+        final = [name for name, reason in refused if reason.value in _FINAL]
+        if final:
             self._refused = (
-                f"{self._broker.host}:{self._broker.port}: expected to read {', '.join(refused)}, got a refusal; "
+                f"{self._where}: expected to read {', '.join(final)}, got a refusal; "
                 "allow this user to in the broker's rules"
             )
+        elif refused:
+            self._why = f"{refused[0][1]} for {refused[0][0]}"
+            client.disconnect()
         else:
             self._on_subscribed()
 

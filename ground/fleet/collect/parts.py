@@ -35,6 +35,7 @@ from ground.workspace import replaced
 
 SUFFIX: Final = ".parquet"
 COMPRESSION: Final = "zstd"
+_FAULT = "a fault of the collector"
 _LONGEST_NAME = 200
 _NAME_DIGITS = 16
 
@@ -119,11 +120,12 @@ def _row_of(message: Publication, date: str, topics: TopicsSection, written: Wri
         return origin, document_row(message, date)
     try:
         dated = window_row(message)
+        reason = "" if _is_plain(dated.row) else fits(WINDOW_SCHEMA, dated.row)
     except ValueError as error:
-        return _refuse(message, date, str(error), written)
-    if reason := "" if _is_plain(dated.row) else fits(WINDOW_SCHEMA, dated.row):
-        return _refuse(message, date, reason, written)
-    return origin, dated
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - it was acknowledged: it would end this batch at each start, for ever
+        reason = f"{_FAULT}: {error!r:.100}"
+    return _refuse(message, date, reason, written) if reason else (origin, dated)
 
 
 def _refuse(message: Publication, date: str, reason: str, written: Written) -> tuple[Origin, Dated]:

@@ -20,6 +20,7 @@ from edge_agent.publication import Publication
 from edge_agent.topics import TopicTemplate
 from edge_agent.topics_section import TopicsSection
 from ground.errors import DataError
+from ground.fleet.collect.reminder import Reminder
 from ground.workspace import write_atomic
 from shared_features.errors import SpecError
 from shared_features.parse import from_mapping
@@ -66,15 +67,17 @@ def is_asked_for(root: Path, waveform_id: str) -> bool:
     return _path(root, waveform_id).exists()
 
 
-def take_requests(root: Path) -> Iterator[WaveformRequest]:
+def take_requests(root: Path, faults: Reminder) -> Iterator[WaveformRequest]:
     """The notes that wait, each taken by one collector alone; what is no note is removed.
 
-    Raises:
-        OSError: The folder cannot be read or written.
+    Args:
+        root: The dataset.
+        faults: Told of the first note that cannot be read or removed; such ones are left, and the others taken.
     """
     folder = root / FOLDER
     if not folder.is_dir():
         return
+    fault = ""
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
             content = path.read_bytes()
@@ -82,10 +85,20 @@ def take_requests(root: Path) -> Iterator[WaveformRequest]:
         except FileNotFoundError:
             # Another collector was quicker.
             continue
-        with suppress(ValueError, SpecError):
+        except OSError as error:
+            fault = fault or (
+                f"{path}: expected a note that can be read and removed, got {error.strerror}; "
+                "let the user of the collectors write to its folder"
+            )
+            continue
+        with suppress(ValueError, RecursionError, SpecError):
             request = from_mapping(WaveformRequest, json.loads(content), where=path.name)
             if _is_one(request):
                 yield request
+    if fault:
+        faults.tell(fault)
+    else:
+        faults.end()
 
 
 def _path(root: Path, waveform_id: str) -> Path:

@@ -71,12 +71,12 @@ def window_row(message: Publication) -> Dated:
         document = msgpack.unpackb(message.payload)
         runtime = document.pop("runtime")
         latency = runtime.pop("latency_ms")
+        latencies = {f"latency_{name}_ms": latency.get(name) for name in _LATENCIES}
         parts = [{"feature": name, "share": share} for name, share in document.pop("contributions")]
         schema, day = document.pop("schema"), document["end_ns"] // _NS_PER_DAY
     except (ValueError, TypeError, KeyError, AttributeError, msgpack.exceptions.UnpackException) as error:
         raise ValueError(f"{_NOT_DATED}: {error!r:.100}") from error
-    row = {**document, **runtime, **{f"latency_{name}_ms": latency.get(name) for name in _LATENCIES}}
-    row["contributions"] = parts
+    row = {**document, **runtime, **latencies, "contributions": parts}
     if schema != WINDOW_MESSAGE or row.keys() != _WINDOW_FIELDS or not isinstance(day, int) or not 0 <= day < _LAST_DAY:
         raise ValueError(f"{_NOT_DATED}: schema {schema!r:.20} with {len(row)} fields")
     return Dated(date_of(day), row)

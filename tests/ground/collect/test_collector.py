@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties, VariableByteIntegers
 
 from edge_agent.folder_lock import FolderLock
 from ground.cli import main
 from ground.fleet.collect.collector import Collector
 from ground.fleet.collect.dataset import read_dataset
 from ground.fleet.collect.kinds import Kind
+from ground.fleet.collect.lenient_client import LenientClient
 from ground.fleet.collect.spool import Spool
 from tests.conftest import MOSQUITTO, Broker, Peer, wait_until
 
@@ -163,6 +167,65 @@ def test_a_broker_that_restarts_is_waited_for(tmp_path, broker, peer, message):
     wait_until(lambda: collected(out) == [0, 1], "the second")
     again.close()
     assert collector.stop() == 0
+    assert (
+        f"127.0.0.1:{broker.port}: expected the connection to stand, got The connection was lost; it is tried again\n"
+        in (collector.log.read_text())
+    )
+
+
+def test_messages_that_await_no_acknowledgement(tmp_path, broker, peer, message):
+    """QoS 0 is collected as well, and costs no connection."""
+    out = tmp_path / "data"
+    collector = Collecting(out, broker, "c1")
+    for seq in range(3):
+        peer.flood(message(seq).topic, [message(seq).payload], qos=0)
+        wait_until(lambda upto=seq: collected(out) == list(range(upto + 1)), "it to be in the dataset")
+    peer.publish(message(3).topic, message(3).payload)
+    wait_until(lambda: collected(out) == [0, 1, 2, 3], "the one that is acknowledged")
+    assert collector.log.read_text().count("collecting") == 1
+    assert collector.stop() == 0
+
+
+def test_properties_that_paho_does_not_read(tmp_path, broker, peer, message):
+    """U+FEFF in one of them: the message is collected, and so is what comes behind it, on one connection."""
+    out = tmp_path / "data"
+    collector = Collecting(out, broker, "c1")
+    in_user, in_type = Properties(PacketTypes.PUBLISH), Properties(PacketTypes.PUBLISH)
+    in_user.UserProperty = [("k", "v"), ("note", "\ufeff")]
+    in_type.ContentType = "application/\ufeffmsgpack"
+    for number, properties in enumerate((in_user, in_type)):
+        peer._client.publish(message(0).topic, message(number).payload, qos=number, properties=properties)
+    peer._client.publish("aircraft/OO-ABC/engine/1/flight", b"summary", qos=1, properties=in_type)
+    peer.publish(message(2).topic, message(2).payload)
+    wait_until(lambda: collected(out) == [0, 1, 2], "all to be in the dataset")
+    assert collector.stop() == 0
+    assert collector.log.read_text().count("collecting") == 1
+    (row,) = read_dataset(out, Kind.FLIGHT).table.to_pylist()
+    assert (row["content_type"], row["payload"]) == ("", b"summary")
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        b"\x03\x00\x01\xff", b"\x26\x00\x01k\x00\x03\xef\xbb\xbf", b"\x7f\x01", b"\x03\x00\x00\x03\x00\x00",
+        b"\x03\x00\x09short", b"\x01\x00" * 200,
+    ],
+    ids=lambda value: value[:9].hex(),
+)  # fmt: skip
+@pytest.mark.parametrize("qos", [0, 1])
+def test_no_property_costs_the_connection(qos, properties):
+    """Whatever a broker passes on: the message comes with its number and its payload."""
+    taken = []
+    client = LenientClient(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
+    client.on_message = lambda _client, _data, message: taken.append(message)
+    number = b"\x12\x34" if qos else b""
+    length = VariableByteIntegers.encode(len(properties))
+    client._in_packet["command"] = 0x30 | qos << 1
+    client._in_packet["packet"] = bytearray(b"\x00\x03a/b" + number + length + properties + b"payload")
+    assert client._packet_handle() is MQTTErrorCode.MQTT_ERR_SUCCESS
+    (message,) = taken
+    assert (message.topic, message.mid, bytes(message.payload)) == ("a/b", 0x1234 if qos else 0, b"payload")
+    assert message.properties.ContentType == ""
 
 
 def test_one_collector_a_name(tmp_path, refusal):
@@ -183,6 +246,8 @@ def test_one_collector_a_name(tmp_path, refusal):
         (["--name", "../c1"], "--name: expected letters, digits"),
         (["--group", "a/#"], "--group: expected letters, digits"),
         (["--password-file", "none.txt"], "--password-file: expected a readable text, got none.txt"),
+        (["--certificate", "own.pem"], "--ca: expected what vouches for the broker beside --certificate, got nothing"),
+        (["--key", "own.key", "--ca", "ca.pem"], "--certificate: expected a certificate beside --key, got nothing"),
         (["--ca", "none.pem", "--broker", "127.0.0.1:1"], "127.0.0.1:1: expected a broker, got"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -190,6 +255,32 @@ def test_one_collector_a_name(tmp_path, refusal):
 def test_bad_options_are_named(tmp_path, refusal, options, said):
     """With what was expected and what to do; no traceback."""
     assert said in refusal("--out", str(tmp_path / "data"), *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--broker", "192.0.2.1"], True),
+        (["--broker", "broker.example:1883"], True),
+        (["--broker", "127.0.0.1"], False),
+        (["--broker", "[::1]:1883"], False),
+        ([], False),
+        (["--broker", "192.0.2.1", "--ca", "ca.pem"], False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_password_in_the_clear_is_told_of(tmp_path, refusal, monkeypatch, options, told):
+    """Where it leaves the machine."""
+
+    def end(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Collector, "run", end)
+    (tmp_path / "password").write_text("secret")
+    credentials = ["--username", "c", "--password-file", str(tmp_path / "password")]
+    said = refusal("--out", str(tmp_path / "data"), *credentials, *options)
+    assert ("a password that anybody on it can read; give --ca" in said) is told
+    assert "secret" not in said
 
 
 def test_a_full_disk_is_named(tmp_path, refusal, monkeypatch):

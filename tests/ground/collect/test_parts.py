@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
+import random
 import threading
 
 import msgpack
@@ -12,7 +15,7 @@ import pytest
 from edge_agent.publication import JSON, Publication
 from edge_agent.topics_section import TopicsSection
 from ground.errors import DataError
-from ground.fleet.collect import dataset
+from ground.fleet.collect import dataset, parts
 from ground.fleet.collect.dataset import COMPACTED, compact, read_dataset
 from ground.fleet.collect.kinds import COLLECTED, Kind, origin_of, topic_filters
 from ground.fleet.collect.parts import write_parts
@@ -37,6 +40,12 @@ def changed(payload, **fields):
     """A result with other fields; a field that is ``...`` is left out."""
     document = {**msgpack.unpackb(payload), **fields}
     return bytes(msgpack.packb({name: value for name, value in document.items() if value is not ...}))
+
+
+def timed(payload, **fields):
+    """A result with other fields of its runtime."""
+    runtime = changed(msgpack.packb(msgpack.unpackb(payload)["runtime"]), **fields)
+    return changed(payload, runtime=msgpack.unpackb(runtime))
 
 
 def test_a_window_keeps_every_field(tmp_path, message):
@@ -83,7 +92,23 @@ BAD = {
     "a time that is a text": (lambda payload: changed(payload, end_ns="now"), "not a window of this schema"),
     "contributions that are none": (lambda payload: changed(payload, contributions=[["f"]]), None),
     "a share that is a text": (lambda payload: changed(payload, contributions=[["f", "x"]]), None),
+    "a number for contributions": (lambda payload: changed(payload, contributions=3), "not a window of this schema"),
+    "no runtime": (lambda payload: changed(payload, runtime=...), "not a window of this schema"),
+    "nothing for the runtime": (lambda payload: changed(payload, runtime=None), "not a window of this schema"),
+    "a list for the runtime": (lambda payload: changed(payload, runtime=[1]), "not a window of this schema"),
+    "an agent that is a list": (lambda payload: timed(payload, agent=["a1"]), None),
+    "no latencies": (lambda payload: timed(payload, latency_ms=...), "not a window of this schema"),
+    "nothing for latencies": (lambda payload: timed(payload, latency_ms=None), "not a window of this schema"),
+    "a number for latencies": (lambda payload: timed(payload, latency_ms=0.1), "not a window of this schema"),
+    "a list for latencies": (lambda payload: timed(payload, latency_ms=[0.1, 0.2, 0.3]), "not a window of this schema"),
+    "a text for latencies": (lambda payload: timed(payload, latency_ms="fast"), "not a window of this schema"),
+    "latencies that are none": (lambda payload: timed(payload, latency_ms={}), "a value is missing"),
 }
+
+OTHERS = (
+    None, True, 0, -1, 2**63, 0.5, math.nan, math.inf, "", "x", "é" * 300, b"\xff", [], [1], [[]], [["f", 0.5, 1]], {},
+    {"x": 1}, {b"x": 1}, {"queue": None}, msgpack.Timestamp(1), msgpack.ExtType(5, b"x"),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -99,6 +124,40 @@ def test_a_message_that_is_no_window_is_kept_and_told_of(name, tmp_path, message
     assert sum(written.reasons.values()) == 1
     if reason:
         assert list(written.reasons) == [reason]
+
+
+def other_in(value, rng):
+    """``value`` with something else in one place of it, however deep."""
+    if isinstance(value, dict | list) and value and rng.random() < 0.8:
+        whole = copy.copy(value)
+        at = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        whole[at] = other_in(value[at], rng)
+        return whole
+    return rng.choice(OTHERS)
+
+
+def test_whatever_a_message_holds_is_a_row_or_refused(tmp_path, message):
+    """Each type in each place, several at a time: refused for what it says, and no fault of the collector."""
+    rng = random.Random(20261129)
+    batch = []
+    for _ in range(2_000):
+        document = msgpack.unpackb(message().payload)
+        for _ in range(rng.randint(1, 3)):
+            document = other_in(document, rng)
+        batch.append(Publication(topic=message().topic, payload=msgpack.packb(document)))
+    written = write(batch, tmp_path)
+    assert written.rows.total() + written.repeated == len(batch)
+    assert written.reasons.total() > len(batch) // 2
+    assert "a fault of the collector" not in written.reasons
+
+
+def test_a_fault_of_ours_costs_one_message(tmp_path, message, monkeypatch):
+    """It is kept and told of: what was acknowledged must not end its batch."""
+    monkeypatch.setattr(parts, "window_row", lambda _: {}["gone"])
+    written = write([message(0)], tmp_path)
+    assert written.reasons == {"a fault of the collector": 1}
+    (row,) = read_dataset(tmp_path, Kind.REFUSED).table.to_pylist()
+    assert (row["payload"], row["reason"]) == (message(0).payload, "a fault of the collector: KeyError('gone')")
 
 
 def test_a_topic_of_nobody_is_kept_and_told_of(tmp_path):

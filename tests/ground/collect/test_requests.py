@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +16,11 @@ from ground.fleet.collect.collector import Collector, CollectorPlan
 from ground.fleet.collect.dataset import read_dataset
 from ground.fleet.collect.kinds import Kind, topic_filters
 from ground.fleet.collect.link import BrokerAddress, Intake
+from ground.fleet.collect.reminder import Reminder
 from ground.fleet.collect.requests import FOLDER, WaveformRequest, ask_for, is_asked_for, take_requests
 from ground.fleet.collect.spool import Spool
 
+QUIET = Reminder(lambda _: None)
 REQUEST = WaveformRequest("a1", "0123456789abcdef")
 
 
@@ -24,8 +29,8 @@ def test_a_note_is_taken_once(tmp_path):
     ask_for(tmp_path, REQUEST)
     ask_for(tmp_path, REQUEST)
     assert is_asked_for(tmp_path, REQUEST.id)
-    assert list(take_requests(tmp_path)) == [REQUEST]
-    assert list(take_requests(tmp_path)) == []
+    assert list(take_requests(tmp_path, QUIET)) == [REQUEST]
+    assert list(take_requests(tmp_path, QUIET)) == []
     assert not is_asked_for(tmp_path, REQUEST.id)
 
 
@@ -45,14 +50,56 @@ def test_other_names_are_refused(tmp_path, request_):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"agent": "a/b", "id": "0123456789abcdef"}', b'{"agent": 3, "id": 4}', b"\xff"]
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"agent": "a/b", "id": "0123456789abcdef"}',
+        b'{"agent": 3, "id": 4}',
+        b"\xff",
+        b"[" * 100_000,
+    ],
 )
 def test_what_is_no_note_is_removed(tmp_path, content):
     """It would be looked at five times a second, for ever."""
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "x.json").write_bytes(content)
-    assert list(take_requests(tmp_path)) == []
+    assert list(take_requests(tmp_path, QUIET)) == []
     assert list((tmp_path / FOLDER).iterdir()) == []
+
+
+def test_a_note_that_cannot_be_taken(tmp_path):
+    """A folder, or another user's: it is told of once, costs no other note, and is asked for when it can be taken."""
+    said = []
+    faults = Reminder(said.append)
+    (tmp_path / FOLDER / "0.json").mkdir(parents=True)
+    ask_for(tmp_path, REQUEST)
+    assert list(take_requests(tmp_path, faults)) == [REQUEST]
+    assert list(take_requests(tmp_path, faults)) == []
+    (line,) = said
+    assert line.startswith(
+        f"{tmp_path / FOLDER / '0.json'}: expected a note that can be read and removed, got Is a dir"
+    )
+    (tmp_path / FOLDER / "0.json").rmdir()
+    assert list(take_requests(tmp_path, faults)) == []
+    (tmp_path / FOLDER / "0.json").mkdir()
+    assert list(take_requests(tmp_path, faults)) == []
+    assert said == [line, line]
+
+
+def test_a_note_that_may_not_be_removed_is_not_taken(tmp_path, monkeypatch):
+    """Its agent would be asked again and again."""
+    ask_for(tmp_path, REQUEST)
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    said = []
+    assert list(take_requests(tmp_path, Reminder(said.append))) == []
+    assert "got Permission denied; let the user of the collectors write to its folder" in said[0]
+    assert is_asked_for(tmp_path, REQUEST.id)
 
 
 def test_a_collector_asks_and_keeps_the_answer(tmp_path, broker, peer):
@@ -67,7 +114,9 @@ def test_a_collector_asks_and_keeps_the_answer(tmp_path, broker, peer):
     )  # fmt: skip
     spool = Spool(tmp_path / "spool")
     plan = CollectorPlan(root=tmp_path / "data", name="c")
-    collector = threading.Thread(target=Collector(plan, spool, intake, lambda _: None).run, args=(stopping,))
+    collector = threading.Thread(
+        target=Collector(plan, spool, intake, tell=lambda _: None, outage=QUIET, notes=QUIET).run, args=(stopping,)
+    )
     collector.start()
     try:
         assert subscribed.wait(30)

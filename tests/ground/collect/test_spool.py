@@ -8,13 +8,17 @@ from ground.fleet.collect.collector import Collector, CollectorPlan
 from ground.fleet.collect.dataset import read_dataset
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.collect.link import CollectError
+from ground.fleet.collect.reminder import Reminder
 from ground.fleet.collect.spool import Spool
+
+QUIET = Reminder(lambda _: None)
 
 
 class AwayIntake:
     """A broker that lets a collector in once, and is away from then on."""
 
     n_taken = 0
+    loss = "lost"
 
     def __init__(self, stopping):
         self.opened = 0
@@ -45,10 +49,12 @@ class AwayIntake:
 
 def collect(tmp_path, spool, **plan):
     """Run a collector whose broker goes away; what it told, and how many batches it had told of while that was away."""
-    stopping, told, during = threading.Event(), [], []
+    stopping, told, during, said = threading.Event(), [], [], []
     intake = AwayIntake(stopping)
     intake.during = lambda: during.append(len(told))
-    Collector(CollectorPlan(root=tmp_path / "data", name="c", **plan), spool, intake, told.append).run(stopping)
+    plan = CollectorPlan(root=tmp_path / "data", name="c", **plan)
+    Collector(plan, spool, intake, tell=told.append, outage=Reminder(said.append), notes=QUIET).run(stopping)
+    assert said == ["lost", "away"]
     return told, during[0]
 
 

@@ -210,6 +210,32 @@ def test_messages_that_are_none_are_told_of(ask):
     assert (code, "1 messages left out" in told) == (0, True)
 
 
+def wider(flight):
+    """A sound message of one feature more."""
+    sketch = Sketch.empty(5)
+    for _ in range(20):
+        sketch.add(np.zeros(5), 0.5)
+    document = msgpack.unpackb(message(flight).payload)
+    document |= {"n": sketch.n, "n_feature": 5, "arrays": pack(sketch)}
+    return Publication(topic="aircraft/A/engine/1/drift", payload=bytes(msgpack.packb(document)))
+
+
+@pytest.mark.parametrize("at", [0, 25])
+def test_messages_of_other_features_are_told_of(ask, tmp_path, at):
+    """Whoever publishes one costs the others nothing, the first one included; ``--model`` decides where it is given."""
+    messages = flown(40)
+    code, said, told = ask([*messages[:at], wider("X"), *messages[at:]], "--reference", 20, "--block", 20)
+    assert (code, "steady" in said) == (0, True)
+    assert "1 messages left out, which have other than 4 features" in told
+    (tmp_path / "scaler.json").write_text(json.dumps({"names": list("abcde")}))
+    code, said, told = ask([], "--model", tmp_path)
+    assert (code, "1 flights so far" in said) == (0, True)
+    assert "40 messages left out, which have other than 5 features" in told
+    (tmp_path / "scaler.json").write_text(json.dumps({"names": ["a"]}))
+    code, _, told = ask([], "--model", tmp_path)
+    assert (code, "--model: expected that of the messages, got 1 features for [4, 5]; give theirs" in told) == (2, True)
+
+
 def test_too_few_flights_so_far(ask):
     """It says how many it needs."""
     code, said, _ = ask(flown(20))
