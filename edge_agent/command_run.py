@@ -11,11 +11,13 @@ import structlog
 from edge_agent.agent import Agent
 from edge_agent.config import load_config
 from edge_agent.exit_code import ExitCode
+from edge_agent.folder_lock import FolderLock
 from edge_agent.heap import use_one_heap
 from edge_agent.log_writer import LogWriter
 from edge_agent.logs import configure_logs
 from edge_agent.sdnotify import Notifier
 from edge_agent.startup import load_shadow, start_configured
+from edge_agent.status_file import prepare_folder
 
 _STANDARD_ERROR = 2
 
@@ -26,7 +28,7 @@ def run(config_path: Path) -> ExitCode:
     """Run the agent until SIGTERM or SIGINT; SIGHUP makes it read its config again.
 
     Raises:
-        ConfigError: The config, a key file or the state folder is wrong.
+        ConfigError: The config, a key file or the state folder is wrong, or another agent uses that.
         BundleError: The bundle is refused.
     """
     use_one_heap()
@@ -34,10 +36,20 @@ def run(config_path: Path) -> ExitCode:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     config = load_config(config_path)
     configure_logs(config.agent.log_level, LogWriter(_STANDARD_ERROR))
+    prepare_folder(config.agent.state_dir)
+    # Before a boot is counted: a second agent, refused here, must cost the bundle of the first one nothing.
+    lock = FolderLock(config.agent.state_dir)
     notifier = Notifier.from_environment(os.environ)
     notifier.loading(f"loading {'the active slot' if config.bundle.slots else config.bundle.path}")
     # No name here for the bundle: it would stay in memory when another one has taken its place.
-    agent = Agent(config, start_configured(config), notifier, lambda: load_config(config_path), load_shadow(config))
+    agent = Agent(
+        config,
+        start_configured(config),
+        notifier,
+        lambda: load_config(config_path),
+        lock=lock,
+        shadow=load_shadow(config),
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     signal.signal(signal.SIGHUP, lambda *_: agent.reload())

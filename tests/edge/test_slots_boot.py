@@ -22,6 +22,7 @@ from edge_agent.command_audit import log_documents
 from edge_agent.config import AgentConfig, load_config
 from edge_agent.decision import NOT_ASSESSED
 from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, PolicyRejected
+from edge_agent.folder_lock import FolderLock
 from edge_agent.health import Counters
 from edge_agent.load import prove_model
 from edge_agent.manifest import Manifest
@@ -325,12 +326,27 @@ def test_the_real_agent(rig: Rig) -> None:
     assert (rig.stage, rig.ledger.state().active.digest) == (ROLLED_BACK, rig.old)
 
 
+def test_a_second_agent_costs_nothing(rig: Rig) -> None:
+    """`edge-agent run` by hand beside the service is refused before it counts a start against the bundle."""
+    lock = FolderLock(rig.config.agent.state_dir)
+    with started(rig, stderr=subprocess.PIPE) as second:
+        _, said = second.communicate(timeout=30)
+    lock.close()
+    assert (second.returncode, b"which another one uses" in said) == (2, True)
+    assert (rig.stage, rig.ledger.state().boots_left) == (TRIAL, BOOTS)
+
+
+def started(rig: Rig, *, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start the agent."""
+    command = [sys.executable, "-m", "edge_agent", "run", "--config", str(rig.path)]
+    return subprocess.Popen(command, stderr=stderr)
+
+
 def run(rig: Rig, end: signal.Signals) -> int:
     """Start the agent, wait until it runs, end it; gives its exit code."""
     status = rig.config.agent.state_dir / "status.json"
     status.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "edge_agent", "run", "--config", str(rig.path)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    with started(rig) as process:
         wait_until(status.exists, "the agent to run")
         process.send_signal(end)
         return process.wait(30)
