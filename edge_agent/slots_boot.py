@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,11 +11,11 @@ from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRej
 from edge_agent.load import prove_model
 from edge_agent.prove_child import START_WALL_S
 from edge_agent.slots import SlotStore, active_of
-from edge_agent.slots_state import TRIAL, SlotsState, begin_boot, give_up, loaded
+from edge_agent.slots_state import TRIAL, SlotsState, begin_boot, give_up, loaded, take_boot_back
 from edge_agent.trust_event import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from edge_agent.detector import LoadedModel
     from edge_agent.slots_ledger import SlotLedger
@@ -50,6 +51,20 @@ def load_from_slots(ledger: SlotLedger, store: SlotStore) -> LoadedModel:
         return _load_previous(ledger, store, state, error)
     _note(ledger, lambda now: loaded(now, active.digest))
     return model
+
+
+@contextmanager
+def given_back(ledger: SlotLedger) -> Iterator[None]:
+    """Meanwhile, a start that is asked to end, or ends because nothing can be run, costs the bundle no boot."""
+    before = SlotsState()
+    with suppress(SlotRefused, ConfigError):
+        before = ledger.state()
+    try:
+        yield
+    except (SystemExit, BundleError, ConfigError):
+        if before.is_unproven:
+            _note(ledger, lambda now: take_boot_back(now, before))
+        raise
 
 
 def _count(ledger: SlotLedger) -> tuple[SlotsState, bool]:

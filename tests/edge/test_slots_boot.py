@@ -21,7 +21,7 @@ from edge_agent import slots_boot, slots_disk, startup
 from edge_agent.command_audit import log_documents
 from edge_agent.config import AgentConfig, load_config
 from edge_agent.decision import NOT_ASSESSED
-from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, PolicyRejected
+from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, PolicyRejected, SlotRefused
 from edge_agent.folder_lock import FolderLock
 from edge_agent.health import Counters
 from edge_agent.load import prove_model
@@ -29,6 +29,7 @@ from edge_agent.manifest import Manifest
 from edge_agent.policy import Policy
 from edge_agent.probation import Probation
 from edge_agent.slots import SlotStore
+from edge_agent.slots_boot import given_back
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import GOOD, NO_SLOT, PROBATION, ROLLED_BACK, TRIAL, loaded, mark_good, roll_back
 from edge_agent.startup import slots_of_config, start_configured
@@ -334,6 +335,46 @@ def test_a_second_agent_costs_nothing(rig: Rig) -> None:
     lock.close()
     assert (second.returncode, b"which another one uses" in said) == (2, True)
     assert (rig.stage, rig.ledger.state().boots_left) == (TRIAL, BOOTS)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
+def test_an_end_while_it_loads_costs_nothing(rig: Rig, end: signal.Signals) -> None:
+    """An aircraft may be switched off in the middle of a start."""
+    with started(rig) as process:
+        wait_until(lambda: rig.ledger.state().boots_left < BOOTS, "the start to be counted")
+        process.send_signal(end)
+        assert process.wait(30) == 0
+    assert (rig.ledger.state().active.digest, rig.ledger.state().boots_left) == (rig.new, BOOTS)
+    assert not (rig.config.agent.state_dir / "status.json").exists()
+
+
+def end_a_start(rig: Rig, error: BaseException, *steps: Callable[[], object]) -> None:
+    """A start that comes as far as these steps, and ends."""
+    with given_back(rig.ledger):
+        for step in steps:
+            step()
+        raise error
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), ConfigError("x"), SlotRefused("disk_error", "x")], ids=repr)
+def test_starts_that_are_given_back(rig: Rig, error: BaseException) -> None:
+    """What ends a start in order is not the bundle's doing, however far it had come."""
+    with pytest.raises(type(error)):
+        end_a_start(rig, error, rig.start)
+    assert (rig.stage, rig.ledger.state().boots_left) == (PROBATION, BOOTS)
+
+
+def test_starts_that_are_not_given_back(rig: Rig) -> None:
+    """A fault of the program may be the bundle's doing; what was not counted, or is about another one, stays."""
+    with pytest.raises(MemoryError):
+        end_a_start(rig, MemoryError(), rig.start)
+    assert rig.ledger.state().boots_left == BOOTS - 1
+    with pytest.raises(SystemExit):
+        end_a_start(rig, SystemExit())
+    assert rig.ledger.state().boots_left == BOOTS - 1
+    with pytest.raises(SystemExit):
+        end_a_start(rig, SystemExit(), rig.start, lambda: rig.ledger.change(roll_back))
+    assert (rig.stage, rig.ledger.state().active.digest) == (ROLLED_BACK, rig.old)
 
 
 def started(rig: Rig, *, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
