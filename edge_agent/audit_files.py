@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 from edge_agent.audit_record import MAX_LINE_BYTES, AuditLine, Head, Standing, hash_of
 from edge_agent.journal_segment import sync_folder
 from edge_agent.replace_file import PRIVATE, give_to_owner
+from edge_agent.trust_event import TrustEvent
 
 AUDIT_FILE: Final = "audit.log"
 LOCK_FILE: Final = "audit.lock"
@@ -100,6 +101,23 @@ def find_end(folder: Path) -> End:
         if end.head != Head():
             return End(end.head, end.standing, torn_bytes, damaged)
     return End(torn_bytes=torn_bytes, damaged=damaged)
+
+
+def last_events(folder: Path, most: int) -> list[TrustEvent]:
+    """Decisions of the last lines of the growing file, as far as they are whole.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    path = folder / AUDIT_FILE
+    if not path.exists():
+        return []
+    lines = read_part(path, since=max(0, path.lstat().st_size - most * _TAIL_BYTES)).split(b"\n")[-1 - most : -1]
+    events = []
+    for line in lines:
+        with suppress(ValueError):
+            events.append(AuditLine.from_bytes(line).event)
+    return events
 
 
 def append(folder: Path, content: bytes) -> None:

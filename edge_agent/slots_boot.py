@@ -82,13 +82,13 @@ def _count(ledger: SlotLedger) -> tuple[SlotsState, bool]:
 
 def _load_previous(ledger: SlotLedger, store: SlotStore, state: SlotsState, error: BundleError) -> LoadedModel:
     _log.error("active bundle refused", reason=error.reason, error=str(error))
-    ledger.audit.note(refused(error, state.active.digest, state.active.bundle_id))
+    ledger.audit.note_refused_start(refused(error, state.active.digest, state.active.bundle_id))
     if not state.can_return:
         raise error
     try:
         model = prove_model(store.open_for_start(state, state.previous.digest))
     except BundleError as second:
-        ledger.audit.note(refused(second, state.previous.digest, state.previous.bundle_id))
+        ledger.audit.note_refused_start(refused(second, state.previous.digest, state.previous.bundle_id))
         _log.error("previous bundle refused, too", reason=second.reason, error=str(second))
         raise error from second
     reject = state.is_unproven and isinstance(error, _FAULTS_OF_THE_BUNDLE)

@@ -79,7 +79,7 @@ def start_configured(config: AgentConfig) -> LoadedModel:
     try:
         model = prove_model(open_configured(config, keys))
     except BundleError as error:
-        ledger.audit.note(refused(error))
+        ledger.audit.note_refused_start(refused(error))
         raise
     ledger.audit.note_running(model.bundle_digest, model.bundle_id)
     return model

@@ -204,6 +204,24 @@ def test_both_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (state.stage, state.active.digest, state.rejected) == (TRIAL, rig.new, ())
 
 
+def test_the_same_refusal_again_adds_nothing_to_the_audit_log(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start every few seconds: within half a day the log would hold nothing else."""
+    (rig.ledger.folder / f"{rig.old}.bundle").write_bytes(b"rot")
+
+    def refused(*errors: BundleError) -> list[str]:
+        for error in errors:
+            with failing(monkeypatch, rig.new, error), pytest.raises(type(error)):
+                rig.start()
+        return [line["reason"] for line in log_documents(rig.config.agent.state_dir) if line["kind"] == "refused"]
+
+    wrong, late = GoldenMismatch("golden_scores", "x"), PolicyRejected("expired", "x")
+    first = refused(wrong)
+    assert (len(first), first[0]) == (2, "golden_scores")
+    assert refused(*[wrong] * (BOOTS - 1)) == first
+    rig.ledger.change(lambda state: replace(state, boots_left=BOOTS))
+    assert refused(late, late) == [*first, "expired"]
+
+
 def test_disk_that_refuses(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trial that cannot be counted is put off; what is proven runs, disk or no disk."""
 
