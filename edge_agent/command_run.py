@@ -51,11 +51,11 @@ def run(config_path: Path) -> ExitCode:
         # No name here for the bundle: it would stay in memory when another one has taken its place.
         agent = Agent(
             config,
-            start_configured(config),
+            start_configured(config, notifier.loading),
             notifier,
             lambda: load_config(config_path),
             lock=lock,
-            shadow=load_shadow(config),
+            shadow=load_shadow(config, notifier.loading),
         )
         for number in _ENDS:
             signal.signal(number, lambda *_: agent.stop())

@@ -26,8 +26,13 @@ _FAULTS_OF_THE_BUNDLE = (GoldenMismatch, ModelRejected)
 _log = structlog.get_logger(__name__)
 
 
-def load_from_slots(ledger: SlotLedger, store: SlotStore) -> LoadedModel:
+def load_from_slots(ledger: SlotLedger, store: SlotStore, tell: Callable[[str], object]) -> LoadedModel:
     """Load and prove what the slots say; return to the previous bundle where the active one cannot be run.
+
+    Args:
+        ledger: Of the agent.
+        store: Its slots.
+        tell: Told before another bundle is tried: one may take the whole time that a start has.
 
     Raises:
         BundleError: The active bundle is refused, and so is the previous one, or there is none.
@@ -48,6 +53,8 @@ def load_from_slots(ledger: SlotLedger, store: SlotStore) -> LoadedModel:
         )
         model = prove_model(bundle)
     except BundleError as error:
+        if state.can_return:
+            tell("loading the previous slot")
         return _load_previous(ledger, store, state, error)
     _note(ledger, lambda now: loaded(now, active.digest))
     return model

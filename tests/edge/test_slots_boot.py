@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,13 +29,14 @@ from edge_agent.load import prove_model
 from edge_agent.manifest import Manifest
 from edge_agent.policy import Policy
 from edge_agent.probation import Probation
+from edge_agent.sdnotify import STEP_S
 from edge_agent.slots import SlotStore
 from edge_agent.slots_boot import given_back
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import GOOD, NO_SLOT, PROBATION, ROLLED_BACK, TRIAL, loaded, mark_good, roll_back
 from edge_agent.startup import slots_of_config, start_configured
 from edge_agent.trust import TrustedKeys
-from tests.conftest import wait_until
+from tests.conftest import WAIT_S, wait_until
 
 BOOTS = 2
 pytestmark = pytest.mark.usefixtures("proved_here")
@@ -366,6 +368,24 @@ def test_an_end_while_it_loads_costs_nothing(rig: Rig, end: signal.Signals) -> N
     assert not (rig.config.agent.state_dir / "status.json").exists()
 
 
+def test_each_bundle_has_its_own_minute(rig: Rig, releases: Any, tmp_path: Path) -> None:
+    """The active one is refused, the previous one loaded, then a shadow: systemd is asked for more time before each."""
+    (rig.ledger.folder / f"{rig.new}.bundle").write_bytes(b"rot")
+    with rig.path.open("a") as config:
+        config.write(f"[shadow]\npath = '{releases[1].path}'\n")
+    said = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(WAIT_S)
+        with started(rig, env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}) as process:
+            while not (message := manager.recv(4096)).startswith(b"READY=1"):
+                said.append(message.decode())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+    steps = ("the active slot", "the previous slot", "the shadow")
+    assert said == [f"STATUS=loading {step}\nEXTEND_TIMEOUT_USEC={STEP_S}000000" for step in steps]
+
+
 def end_a_start(rig: Rig, error: BaseException, *steps: Callable[[], object]) -> None:
     """A start that comes as far as these steps, and ends."""
     with given_back(rig.ledger):
@@ -395,10 +415,12 @@ def test_starts_that_are_not_given_back(rig: Rig) -> None:
     assert (rig.stage, rig.ledger.state().active.digest) == (ROLLED_BACK, rig.old)
 
 
-def started(rig: Rig, *, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def started(
+    rig: Rig, *, stderr: int = subprocess.DEVNULL, env: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start the agent."""
     command = [sys.executable, "-m", "edge_agent", "run", "--config", str(rig.path)]
-    return subprocess.Popen(command, stderr=stderr)
+    return subprocess.Popen(command, stderr=stderr, env=env)
 
 
 def run(rig: Rig, end: signal.Signals) -> int:
