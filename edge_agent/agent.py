@@ -147,13 +147,12 @@ class Agent:
             Whether the agent was asked to end; false when its worker failed.
         """
         self._start()
+        is_asked_to = False
         try:
-            event = self._watch()
+            is_asked_to = self._watch() is Event.STOP
         finally:
-            self._end()
-        if event is Event.STOP:
-            self._probation.close()
-        return event is Event.STOP
+            self._end(in_order=is_asked_to)
+        return is_asked_to
 
     def _start(self) -> None:
         freeze()
@@ -230,10 +229,13 @@ class Agent:
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
             self._link.reconfigure(config)
 
-    def _end(self) -> None:
+    def _end(self, *, in_order: bool) -> None:
         self._health.state = STOPPING
         self._notifier.stopping()
-        self._swapper.stop()
+        self._guard.run("swap", self._swapper.stop)
+        if in_order:
+            # First of all: what comes may take longer than whoever asked will wait.
+            self._guard.run("probation", self._probation.close)
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
         else:

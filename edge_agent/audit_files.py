@@ -30,7 +30,7 @@ READ_CAP: Final = 2 * PART_BYTES
 
 _TAIL_BYTES = 2 * MAX_LINE_BYTES
 _ASIDE = re.compile(r"audit\.log\.(\d{20})")
-_LOCK_TIMEOUT_S = 2.0
+LOCK_TIMEOUT_S = 2.0
 _LOCK_POLL_S = 0.01
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -238,7 +238,7 @@ def _end_of(content: bytes) -> End:
 
 
 def _wait_for_lock(descriptor: int) -> None:
-    deadline_s = time.monotonic() + _LOCK_TIMEOUT_S
+    deadline_s = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -415,19 +415,26 @@ def test_starts_that_are_not_given_back(rig: Rig) -> None:
     assert (rig.stage, rig.ledger.state().active.digest) == (ROLLED_BACK, rig.old)
 
 
+def test_killed_in_its_goodbye_it_has_given_the_start_back(rig: Rig) -> None:
+    """An end in order that takes too long for whoever asked costs no start, either."""
+    die = "import os; from edge_agent import link; link.Link.stop = lambda *_: os._exit(9)"
+    assert run(rig, signal.SIGTERM, program=("-c", f"{die}; from edge_agent.cli import main; main()")) == 9
+    assert (rig.stage, rig.ledger.state().boots_left) == (PROBATION, BOOTS)
+
+
 def started(
-    rig: Rig, *, stderr: int = subprocess.DEVNULL, env: dict[str, str] | None = None
+    rig: Rig, *program: str, stderr: int = subprocess.DEVNULL, env: dict[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start the agent."""
-    command = [sys.executable, "-m", "edge_agent", "run", "--config", str(rig.path)]
+    command = [sys.executable, *(program or ("-m", "edge_agent")), "run", "--config", str(rig.path)]
     return subprocess.Popen(command, stderr=stderr, env=env)
 
 
-def run(rig: Rig, end: signal.Signals) -> int:
+def run(rig: Rig, end: signal.Signals, program: tuple[str, ...] = ()) -> int:
     """Start the agent, wait until it runs, end it; gives its exit code."""
     status = rig.config.agent.state_dir / "status.json"
     status.unlink(missing_ok=True)
-    with started(rig) as process:
+    with started(rig, *program) as process:
         wait_until(status.exists, "the agent to run")
         process.send_signal(end)
         return process.wait(30)
