@@ -27,10 +27,11 @@ PARTS: Final = 8
 """So many files are kept, the growing one included."""
 READ_CAP: Final = 2 * PART_BYTES
 """No file that we wrote is longer."""
+LOCK_TIMEOUT_S: Final = 2.0
+"""Longest wait for another writer."""
 
 _TAIL_BYTES = 2 * MAX_LINE_BYTES
 _ASIDE = re.compile(r"audit\.log\.(\d{20})")
-LOCK_TIMEOUT_S = 2.0
 _LOCK_POLL_S = 0.01
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

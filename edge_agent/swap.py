@@ -43,6 +43,7 @@ LONGEST_WAIT_FOR_LULL_S: Final = 2.0
 INTERNAL_ERROR: Final = "internal_error"
 CONFIG: Final = "config"
 STOP_TIMEOUT_S: Final = 0.2
+"""Longest wait for a swap under way when the agent ends."""
 
 _FAULTS_OF_THE_BUNDLE = (GoldenMismatch, ModelRejected)
 _NOTHING_ON_TRIAL = ""
