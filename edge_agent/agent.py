@@ -16,7 +16,6 @@ from edge_agent.cloud_events import CLOUD_EVENTS_FAULTS
 from edge_agent.config_reload import ConfigState, changed_keys, check_reload
 from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
-from edge_agent.folder_lock import FolderLock
 from edge_agent.guard import Guard
 from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
 from edge_agent.heap import freeze
@@ -35,7 +34,7 @@ from edge_agent.pipeline import Pipeline
 from edge_agent.probation import Probation
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.startup import LoadedShadow
-from edge_agent.status_file import StatusFile, prepare_folder
+from edge_agent.status_file import StatusFile
 from edge_agent.status_messages import status_message, status_messages
 from edge_agent.swap import Swapper
 from edge_agent.swap_parts import Follower, SwapParts
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
+    from edge_agent.folder_lock import FolderLock
     from edge_agent.publication import Publication
 
 FINISH_TIMEOUT_S = 5.0
@@ -78,10 +78,11 @@ class Agent:
         model: The loaded and proven bundle.
         notifier: Where systemd listens.
         read_config: Reads the config again.
+        lock: On the state folder.
         shadow: What became of the second bundle.
 
     Raises:
-        ConfigError: The state folder cannot be written to, or another agent uses it.
+        ConfigError: The state folder cannot be read.
     """
 
     def __init__(
@@ -90,10 +91,11 @@ class Agent:
         model: LoadedModel,
         notifier: Notifier,
         read_config: Callable[[], AgentConfig],
+        *,
+        lock: FolderLock,
         shadow: LoadedShadow = _WITHOUT_SHADOW,
     ) -> None:
-        prepare_folder(config.agent.state_dir)
-        self._lock = FolderLock(config.agent.state_dir)
+        self._lock = lock
         self._config = config
         self._notifier = notifier
         self._read_config = read_config
@@ -145,13 +147,12 @@ class Agent:
             Whether the agent was asked to end; false when its worker failed.
         """
         self._start()
+        is_asked_to = False
         try:
-            event = self._watch()
+            is_asked_to = self._watch() is Event.STOP
         finally:
-            self._end()
-        if event is Event.STOP:
-            self._probation.close()
-        return event is Event.STOP
+            self._end(in_order=is_asked_to)
+        return is_asked_to
 
     def _start(self) -> None:
         freeze()
@@ -228,10 +229,13 @@ class Agent:
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
             self._link.reconfigure(config)
 
-    def _end(self) -> None:
+    def _end(self, *, in_order: bool) -> None:
         self._health.state = STOPPING
         self._notifier.stopping()
-        self._swapper.stop()
+        self._guard.run("swap", self._swapper.stop)
+        if in_order:
+            # First of all: what comes may take longer than whoever asked will wait.
+            self._guard.run("probation", self._probation.close)
         if not self._worker.stop(FINISH_TIMEOUT_S):
             _log.error("frame in hand not finished", waited_s=FINISH_TIMEOUT_S)
         else:

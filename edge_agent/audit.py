@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from edge_agent.audit_files import End, append, cut, find_end, first_kept, held, is_full, put_aside
+from edge_agent.audit_files import End, append, cut, find_end, first_kept, held, is_full, last_events, put_aside
 from edge_agent.audit_record import MAX_LINE_BYTES, AuditLine, Head, Standing, clean, decided, hash_of
 from edge_agent.clock import clock_quality
 from edge_agent.errors import ConfigError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 NOT_NOTED: Final = "audit_not_noted"
 _HINT_DIGITS = 16
 _MOST_KEYS = 32
+_BUNDLES_OF_A_START = 2
+"""The active one and the one before it may be refused, each with a line."""
 
 FAULTS: Final = Counters()
 """``audit_not_noted``: decisions that this process could not note."""
@@ -61,6 +63,15 @@ class AuditLog:
     def note(self, *events: TrustEvent) -> None:
         """Add decisions, and wait until they are on disk."""
         self._add(lambda standing: (list(events), standing))
+
+    def note_refused_start(self, event: TrustEvent) -> None:
+        """Add that a start was refused, where the last lines do not say so: another is tried every few seconds."""
+
+        def entries(standing: Standing) -> _Entries:
+            told = [replace(each, detail="") for each in last_events(self._folder, _BUNDLES_OF_A_START)]
+            return ([] if replace(clean(event), detail="") in told else [event]), standing
+
+        self._add(entries)
 
     def note_slots(self, before: SlotsState, after: SlotsState) -> None:
         """Add what a change of the slots decided, and what an earlier one decided and did not live to note."""

@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 from edge_agent.audit_record import MAX_LINE_BYTES, AuditLine, Head, Standing, hash_of
 from edge_agent.journal_segment import sync_folder
 from edge_agent.replace_file import PRIVATE, give_to_owner
+from edge_agent.trust_event import TrustEvent
 
 AUDIT_FILE: Final = "audit.log"
 LOCK_FILE: Final = "audit.lock"
@@ -26,10 +27,11 @@ PARTS: Final = 8
 """So many files are kept, the growing one included."""
 READ_CAP: Final = 2 * PART_BYTES
 """No file that we wrote is longer."""
+LOCK_TIMEOUT_S: Final = 2.0
+"""Longest wait for another writer."""
 
 _TAIL_BYTES = 2 * MAX_LINE_BYTES
 _ASIDE = re.compile(r"audit\.log\.(\d{20})")
-_LOCK_TIMEOUT_S = 2.0
 _LOCK_POLL_S = 0.01
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -100,6 +102,23 @@ def find_end(folder: Path) -> End:
         if end.head != Head():
             return End(end.head, end.standing, torn_bytes, damaged)
     return End(torn_bytes=torn_bytes, damaged=damaged)
+
+
+def last_events(folder: Path, most: int) -> list[TrustEvent]:
+    """Decisions of the last lines of the growing file, as far as they are whole.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    path = folder / AUDIT_FILE
+    if not path.exists():
+        return []
+    lines = read_part(path, since=max(0, path.lstat().st_size - most * _TAIL_BYTES)).split(b"\n")[-1 - most : -1]
+    events = []
+    for line in lines:
+        with suppress(ValueError):
+            events.append(AuditLine.from_bytes(line).event)
+    return events
 
 
 def append(folder: Path, content: bytes) -> None:
@@ -220,7 +239,7 @@ def _end_of(content: bytes) -> End:
 
 
 def _wait_for_lock(descriptor: int) -> None:
-    deadline_s = time.monotonic() + _LOCK_TIMEOUT_S
+    deadline_s = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -36,6 +36,8 @@ _TIMEOUT_S: Final = 1.0
 _HEAD_BYTES: Final = 8 * 1024
 _REST_S: Final = 0.05
 _PAUSE_S: Final = 1.0
+CLOSE_TIMEOUT_S: Final = 2.0 * _TIMEOUT_S + _PAUSE_S
+"""One request, and the pause after a fault."""
 _MISSED_REPORTS: Final = 3
 
 _log = structlog.get_logger(__name__)
@@ -111,7 +113,7 @@ class MetricsPort:
     def close(self) -> None:
         """Listen no more, and end the thread."""
         self._server.stop()
-        self._thread.join(2.0 * _TIMEOUT_S + _PAUSE_S)
+        self._thread.join(CLOSE_TIMEOUT_S)
         self._server.server_close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,11 +11,11 @@ from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRej
 from edge_agent.load import prove_model
 from edge_agent.prove_child import START_WALL_S
 from edge_agent.slots import SlotStore, active_of
-from edge_agent.slots_state import TRIAL, SlotsState, begin_boot, give_up, loaded
+from edge_agent.slots_state import TRIAL, SlotsState, begin_boot, give_up, loaded, take_boot_back
 from edge_agent.trust_event import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from edge_agent.detector import LoadedModel
     from edge_agent.slots_ledger import SlotLedger
@@ -25,8 +26,13 @@ _FAULTS_OF_THE_BUNDLE = (GoldenMismatch, ModelRejected)
 _log = structlog.get_logger(__name__)
 
 
-def load_from_slots(ledger: SlotLedger, store: SlotStore) -> LoadedModel:
+def load_from_slots(ledger: SlotLedger, store: SlotStore, tell: Callable[[str], object]) -> LoadedModel:
     """Load and prove what the slots say; return to the previous bundle where the active one cannot be run.
+
+    Args:
+        ledger: Of the agent.
+        store: Its slots.
+        tell: Told before another bundle is tried: one may take the whole time that a start has.
 
     Raises:
         BundleError: The active bundle is refused, and so is the previous one, or there is none.
@@ -47,9 +53,25 @@ def load_from_slots(ledger: SlotLedger, store: SlotStore) -> LoadedModel:
         )
         model = prove_model(bundle)
     except BundleError as error:
+        if state.can_return:
+            tell("loading the previous slot")
         return _load_previous(ledger, store, state, error)
     _note(ledger, lambda now: loaded(now, active.digest))
     return model
+
+
+@contextmanager
+def given_back(ledger: SlotLedger) -> Iterator[None]:
+    """Meanwhile, a start that is asked to end, or ends because nothing can be run, costs the bundle no boot."""
+    before = SlotsState()
+    with suppress(SlotRefused, ConfigError):
+        before = ledger.state()
+    try:
+        yield
+    except (SystemExit, BundleError, ConfigError):
+        if before.is_unproven:
+            _note(ledger, lambda now: take_boot_back(now, before))
+        raise
 
 
 def _count(ledger: SlotLedger) -> tuple[SlotsState, bool]:
@@ -67,13 +89,13 @@ def _count(ledger: SlotLedger) -> tuple[SlotsState, bool]:
 
 def _load_previous(ledger: SlotLedger, store: SlotStore, state: SlotsState, error: BundleError) -> LoadedModel:
     _log.error("active bundle refused", reason=error.reason, error=str(error))
-    ledger.audit.note(refused(error, state.active.digest, state.active.bundle_id))
+    ledger.audit.note_refused_start(refused(error, state.active.digest, state.active.bundle_id))
     if not state.can_return:
         raise error
     try:
         model = prove_model(store.open_for_start(state, state.previous.digest))
     except BundleError as second:
-        ledger.audit.note(refused(second, state.previous.digest, state.previous.bundle_id))
+        ledger.audit.note_refused_start(refused(second, state.previous.digest, state.previous.bundle_id))
         _log.error("previous bundle refused, too", reason=second.reason, error=str(second))
         raise error from second
     reject = state.is_unproven and isinstance(error, _FAULTS_OF_THE_BUNDLE)

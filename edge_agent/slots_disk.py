@@ -24,9 +24,10 @@ from shared_features.errors import SpecError
 
 STATE_FILES: Final = ("state.0", "state.1")
 TEMPORARY: Final = ".new"
+LOCK_TIMEOUT_S: Final = 10.0
+"""Longest wait for another process that changes the slots."""
 _STATE_CAP = 64 * 1024
 _DAMAGED = b"damaged"
-_LOCK_TIMEOUT_S = 10.0
 _LOCK_POLL_S = 0.02
 
 
@@ -151,7 +152,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _wait_for_lock(descriptor: int, folder: Path) -> None:
-    deadline_s = time.monotonic() + _LOCK_TIMEOUT_S
+    deadline_s = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -214,6 +214,12 @@ def end_cleanly(state: SlotsState, digest: str) -> SlotsState:
     return replace(state, boots_left=min(state.boots_left + 1, LARGEST_EXACT_INTEGER)) if is_its else state
 
 
+def take_boot_back(state: SlotsState, before: SlotsState) -> SlotsState:
+    """A start ended in order before anything ran: what ``begin_boot`` counted since ``before`` is undone."""
+    is_counted = state.active == before.active and state.is_unproven and state.boots_left == before.boots_left - 1
+    return replace(state, boots_left=before.boots_left) if is_counted else state
+
+
 def mark_good(state: SlotsState, digest: str) -> SlotsState:
     """The probation is passed: only now may nothing older come any more."""
     if not _is(PROBATION, state, digest):

@@ -24,6 +24,8 @@ from edge_agent.update_disk import read_update_state
 from edge_agent.version import AGENT_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_agent.bundle import Bundle
     from edge_agent.config import AgentConfig
     from edge_agent.detector import LoadedModel
@@ -66,8 +68,12 @@ def load_configured(config: AgentConfig) -> LoadedModel:
     return prove_model(open_configured(config, keys_of_config(config)))
 
 
-def start_configured(config: AgentConfig) -> LoadedModel:
+def start_configured(config: AgentConfig, tell: Callable[[str], object] = lambda _: None) -> LoadedModel:
     """Load and prove the bundle of a config for a run: with slots, a trial boot is counted first.
+
+    Args:
+        config: The agent's config.
+        tell: Told before each further bundle, as in ``load_from_slots``.
 
     Raises:
         ConfigError: A key file is missing or wrong.
@@ -75,11 +81,11 @@ def start_configured(config: AgentConfig) -> LoadedModel:
     """
     ledger, keys = SlotLedger(config.agent.state_dir), noted_keys_of(config)
     if config.bundle.slots:
-        return load_from_slots(ledger, slots_of_config(config, keys))
+        return load_from_slots(ledger, slots_of_config(config, keys), tell)
     try:
         model = prove_model(open_configured(config, keys))
     except BundleError as error:
-        ledger.audit.note(refused(error))
+        ledger.audit.note_refused_start(refused(error))
         raise
     ledger.audit.note_running(model.bundle_digest, model.bundle_id)
     return model
@@ -144,13 +150,18 @@ def policy_of_config(config: AgentConfig) -> Policy:
     )
 
 
-def load_shadow(config: AgentConfig) -> LoadedShadow:
+def load_shadow(config: AgentConfig, tell: Callable[[str], object] = lambda _: None) -> LoadedShadow:
     """Load and prove the second bundle of a config, by the checks of the first; never raises.
 
     What only watches must not keep an engine from being watched: a shadow that is refused is logged, and goes without.
+
+    Args:
+        config: The agent's config.
+        tell: Told before one is loaded, as in ``load_from_slots``.
     """
     if not config.shadow.wanted:
         return LoadedShadow()
+    tell("loading the shadow")
     try:
         return LoadedShadow(SHADOW_RUNS, models=(load_second(config),))
     except AgentError as error:

@@ -42,9 +42,10 @@ LONGEST_WAIT_FOR_LULL_S: Final = 2.0
 """Engines that give no window for so long are not disturbed."""
 INTERNAL_ERROR: Final = "internal_error"
 CONFIG: Final = "config"
+STOP_TIMEOUT_S: Final = 0.2
+"""Longest wait for a swap under way when the agent ends."""
 
 _FAULTS_OF_THE_BUNDLE = (GoldenMismatch, ModelRejected)
-_STOP_TIMEOUT_S = 0.2
 _NOTHING_ON_TRIAL = ""
 _NOTHING = ()
 
@@ -108,7 +109,7 @@ class Swapper:
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join(_STOP_TIMEOUT_S)
+            self._thread.join(STOP_TIMEOUT_S)
         if self._on_trial not in (_NOTHING_ON_TRIAL, self._parts.digest):
             self._note(lambda now: end_cleanly(now, self._on_trial))
 

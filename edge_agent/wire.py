@@ -50,8 +50,10 @@ _MAX_SPEED_HZ = 1e6
 _PULSE = np.dtype("<f8")
 _TEXTS_KEPT = 1_024
 """Texts that are known to be plain: a source says the same in every frame."""
+_NUMBERS = frozenset({int, float})
+"""Types of numbers; texts, truth values and nothing are others."""
 _NUMERIC = frozenset("iuf")
-"""numpy's kinds of whole and real numbers; texts, truth values and nothing are others."""
+"""numpy's kinds of whole and real numbers; integers above 64 bits are another."""
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -222,6 +224,9 @@ def _samples(document: Mapping[str, Any], n_channel: int) -> NDArray[np.float32]
 
 
 def _rows(rows: list[Any], n_channel: int) -> NDArray[np.float32]:
+    # Looked at before numpy does: in an array of texts each takes as much as the longest, 100 kB became 600 MB.
+    if not all(isinstance(row, list) and _NUMBERS.issuperset(map(type, row)) for row in rows):
+        raise WireError("bad_samples", f"samples: expected rows of numbers, got {_shown(rows)}; correct it")
     try:
         values = np.array(rows)
     except (ValueError, TypeError, OverflowError) as error:

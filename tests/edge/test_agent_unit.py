@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent import audit_files, log_writer, metrics_port, slots_disk
 from edge_agent.agent import (
     EVIDENCE_TIMEOUT_S,
     FINISH_TIMEOUT_S,
@@ -19,13 +20,17 @@ from edge_agent.agent import (
 from edge_agent.config import AgentSection
 from edge_agent.exit_code import ExitCode
 from edge_agent.link_timing import LinkTiming
-from edge_agent.log_writer import CLOSE_TIMEOUT_S
 from edge_agent.prove_child import WALL_S
+from edge_agent.swap import STOP_TIMEOUT_S
 from edge_agent.update_section import UpdateSection
 
 SYSTEMD = Path(__file__).resolve().parents[2] / "systemd"
 UNIT = SYSTEMD / "edge-agent.service"
 UPDATE = SYSTEMD / "edge-agent-update.service"
+DISK_S = 20
+"""Left for syncs, which nothing bounds, when the agent ends."""
+LEAST_PAUSE_S = 10
+"""Between two starts, where each of them fails."""
 EXPOSURE_TENTHS = 15
 """Highest exposure of ``systemd-analyze security``, in tenths: 1.5, of 10."""
 
@@ -40,12 +45,17 @@ def analyzable(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def setting(name: str, unit: Path = UNIT) -> str:
-    """The value of a setting of a service that is given once."""
+def setting(name: str, unit: Path = UNIT, section: str = "Service") -> str:
+    """The value of a setting that is given once."""
+    return settings(unit, section)[name]
+
+
+def settings(unit: Path, section: str) -> configparser.SectionProxy:
+    """A section of a unit."""
     parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string(unit.read_text())
-    return parser["Service"][name]
+    return parser[section]
 
 
 def test_systemd_accepts_it(analyzable: Path) -> None:
@@ -66,13 +76,31 @@ def test_exposure(analyzable: Path) -> None:
 
 
 def test_agrees_with_the_code() -> None:
-    """Timeouts leave the agent its time, final exit codes are final, and the state folder is the default one."""
-    ending_s = FINISH_TIMEOUT_S + EVIDENCE_TIMEOUT_S + UNITS_TIMEOUT_S + GOODBYE_TIMEOUT_S + JOURNAL_TIMEOUT_S
-    ending_s += CLOSE_TIMEOUT_S
-    assert float(setting("TimeoutStopSec")) > ending_s + LinkTiming().longest_block_s
-    assert setting("RestartPreventExitStatus") == f"{ExitCode.USAGE:d} {ExitCode.BUNDLE_REFUSED:d}"
+    """Timeouts leave the agent its time, and the state folder is the default one."""
+    slots_s = slots_disk.LOCK_TIMEOUT_S + audit_files.LOCK_TIMEOUT_S
+    ending_s = (
+        STOP_TIMEOUT_S + slots_s,  # a swap under way
+        slots_s,  # the probation
+        FINISH_TIMEOUT_S,
+        EVIDENCE_TIMEOUT_S,  # their lock
+        EVIDENCE_TIMEOUT_S,
+        UNITS_TIMEOUT_S,
+        GOODBYE_TIMEOUT_S + LinkTiming().longest_block_s,
+        JOURNAL_TIMEOUT_S,
+        metrics_port.CLOSE_TIMEOUT_S,
+        log_writer.CLOSE_TIMEOUT_S,
+    )
+    assert float(setting("TimeoutStopSec")) >= sum(ending_s) + DISK_S
     assert f"/var/lib/{setting('StateDirectory')}" == str(AgentSection(id="a", fleet="f").state_dir)
     assert "Environment=ORT_DISABLE_TELEMETRY=1" in UNIT.read_text().splitlines()
+
+
+def test_it_never_gives_up() -> None:
+    """Nobody comes to a box to reset it: no number of failures and no exit code is the last one."""
+    assert setting("StartLimitIntervalSec", section="Unit") == "0"
+    assert setting("Restart") == "on-failure"
+    assert "RestartPreventExitStatus" not in settings(UNIT, "Service")
+    assert float(setting("RestartSec")) >= LEAST_PAUSE_S
 
 
 @pytest.mark.parametrize("unit", [UNIT, UPDATE], ids=["agent", "update"])

@@ -319,7 +319,7 @@ def test_an_agent_holds_the_folder(tmp_path: Path) -> None:
 
 def test_who_does_not_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process that is stopped with the lock in its hand costs a line, and not the decision."""
-    monkeypatch.setattr(audit_files, "_LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(audit_files, "LOCK_TIMEOUT_S", 0.05)
     log = AuditLog(tmp_path)
     log.note(EVENT)
     counted = not_noted()

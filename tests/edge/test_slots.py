@@ -299,7 +299,7 @@ def failing(number: int) -> Callable[..., int]:
 def test_two_at_once(bundle: Bundle, releases: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One waits for the other, and says so where it takes too long."""
     bundle("install", releases[0].path)
-    monkeypatch.setattr(slots_disk, "_LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(slots_disk, "LOCK_TIMEOUT_S", 0.05)
     with locked(folder):
         refused(bundle("install", releases[1].path), "busy")
 

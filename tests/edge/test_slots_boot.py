@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,18 +22,21 @@ from edge_agent import slots_boot, slots_disk, startup
 from edge_agent.command_audit import log_documents
 from edge_agent.config import AgentConfig, load_config
 from edge_agent.decision import NOT_ASSESSED
-from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, PolicyRejected
+from edge_agent.errors import BundleError, ConfigError, GoldenMismatch, ModelRejected, PolicyRejected, SlotRefused
+from edge_agent.folder_lock import FolderLock
 from edge_agent.health import Counters
 from edge_agent.load import prove_model
 from edge_agent.manifest import Manifest
 from edge_agent.policy import Policy
 from edge_agent.probation import Probation
+from edge_agent.sdnotify import STEP_S
 from edge_agent.slots import SlotStore
+from edge_agent.slots_boot import given_back
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import GOOD, NO_SLOT, PROBATION, ROLLED_BACK, TRIAL, loaded, mark_good, roll_back
 from edge_agent.startup import slots_of_config, start_configured
 from edge_agent.trust import TrustedKeys
-from tests.conftest import wait_until
+from tests.conftest import WAIT_S, wait_until
 
 BOOTS = 2
 pytestmark = pytest.mark.usefixtures("proved_here")
@@ -202,6 +206,24 @@ def test_both_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (state.stage, state.active.digest, state.rejected) == (TRIAL, rig.new, ())
 
 
+def test_the_same_refusal_again_adds_nothing_to_the_audit_log(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start every few seconds: within half a day the log would hold nothing else."""
+    (rig.ledger.folder / f"{rig.old}.bundle").write_bytes(b"rot")
+
+    def refused(*errors: BundleError) -> list[str]:
+        for error in errors:
+            with failing(monkeypatch, rig.new, error), pytest.raises(type(error)):
+                rig.start()
+        return [line["reason"] for line in log_documents(rig.config.agent.state_dir) if line["kind"] == "refused"]
+
+    wrong, late = GoldenMismatch("golden_scores", "x"), PolicyRejected("expired", "x")
+    first = refused(wrong)
+    assert (len(first), first[0]) == (2, "golden_scores")
+    assert refused(*[wrong] * (BOOTS - 1)) == first
+    rig.ledger.change(lambda state: replace(state, boots_left=BOOTS))
+    assert refused(late, late) == [*first, "expired"]
+
+
 def test_disk_that_refuses(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trial that cannot be counted is put off; what is proven runs, disk or no disk."""
 
@@ -325,12 +347,94 @@ def test_the_real_agent(rig: Rig) -> None:
     assert (rig.stage, rig.ledger.state().active.digest) == (ROLLED_BACK, rig.old)
 
 
-def run(rig: Rig, end: signal.Signals) -> int:
+def test_a_second_agent_costs_nothing(rig: Rig) -> None:
+    """`edge-agent run` by hand beside the service is refused before it counts a start against the bundle."""
+    lock = FolderLock(rig.config.agent.state_dir)
+    with started(rig, stderr=subprocess.PIPE) as second:
+        _, said = second.communicate(timeout=30)
+    lock.close()
+    assert (second.returncode, b"which another one uses" in said) == (2, True)
+    assert (rig.stage, rig.ledger.state().boots_left) == (TRIAL, BOOTS)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
+def test_an_end_while_it_loads_costs_nothing(rig: Rig, end: signal.Signals) -> None:
+    """An aircraft may be switched off in the middle of a start."""
+    with started(rig) as process:
+        wait_until(lambda: rig.ledger.state().boots_left < BOOTS, "the start to be counted")
+        process.send_signal(end)
+        assert process.wait(30) == 0
+    assert (rig.ledger.state().active.digest, rig.ledger.state().boots_left) == (rig.new, BOOTS)
+    assert not (rig.config.agent.state_dir / "status.json").exists()
+
+
+def test_each_bundle_has_its_own_minute(rig: Rig, releases: Any, tmp_path: Path) -> None:
+    """The active one is refused, the previous one loaded, then a shadow: systemd is asked for more time before each."""
+    (rig.ledger.folder / f"{rig.new}.bundle").write_bytes(b"rot")
+    with rig.path.open("a") as config:
+        config.write(f"[shadow]\npath = '{releases[1].path}'\n")
+    said = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(WAIT_S)
+        with started(rig, env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}) as process:
+            while not (message := manager.recv(4096)).startswith(b"READY=1"):
+                said.append(message.decode())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+    steps = ("the active slot", "the previous slot", "the shadow")
+    assert said == [f"STATUS=loading {step}\nEXTEND_TIMEOUT_USEC={STEP_S}000000" for step in steps]
+
+
+def end_a_start(rig: Rig, error: BaseException, *steps: Callable[[], object]) -> None:
+    """A start that comes as far as these steps, and ends."""
+    with given_back(rig.ledger):
+        for step in steps:
+            step()
+        raise error
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), ConfigError("x"), SlotRefused("disk_error", "x")], ids=repr)
+def test_starts_that_are_given_back(rig: Rig, error: BaseException) -> None:
+    """What ends a start in order is not the bundle's doing, however far it had come."""
+    with pytest.raises(type(error)):
+        end_a_start(rig, error, rig.start)
+    assert (rig.stage, rig.ledger.state().boots_left) == (PROBATION, BOOTS)
+
+
+def test_starts_that_are_not_given_back(rig: Rig) -> None:
+    """A fault of the program may be the bundle's doing; what was not counted, or is about another one, stays."""
+    with pytest.raises(MemoryError):
+        end_a_start(rig, MemoryError(), rig.start)
+    assert rig.ledger.state().boots_left == BOOTS - 1
+    with pytest.raises(SystemExit):
+        end_a_start(rig, SystemExit())
+    assert rig.ledger.state().boots_left == BOOTS - 1
+    with pytest.raises(SystemExit):
+        end_a_start(rig, SystemExit(), rig.start, lambda: rig.ledger.change(roll_back))
+    assert (rig.stage, rig.ledger.state().active.digest) == (ROLLED_BACK, rig.old)
+
+
+def test_killed_in_its_goodbye_it_has_given_the_start_back(rig: Rig) -> None:
+    """An end in order that takes too long for whoever asked costs no start, either."""
+    die = "import os; from edge_agent import link; link.Link.stop = lambda *_: os._exit(9)"
+    assert run(rig, signal.SIGTERM, program=("-c", f"{die}; from edge_agent.cli import main; main()")) == 9
+    assert (rig.stage, rig.ledger.state().boots_left) == (PROBATION, BOOTS)
+
+
+def started(
+    rig: Rig, *program: str, stderr: int = subprocess.DEVNULL, env: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start the agent."""
+    command = [sys.executable, *(program or ("-m", "edge_agent")), "run", "--config", str(rig.path)]
+    return subprocess.Popen(command, stderr=stderr, env=env)
+
+
+def run(rig: Rig, end: signal.Signals, program: tuple[str, ...] = ()) -> int:
     """Start the agent, wait until it runs, end it; gives its exit code."""
     status = rig.config.agent.state_dir / "status.json"
     status.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "edge_agent", "run", "--config", str(rig.path)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    with started(rig, *program) as process:
         wait_until(status.exists, "the agent to run")
         process.send_signal(end)
         return process.wait(30)

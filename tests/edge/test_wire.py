@@ -236,6 +236,27 @@ def test_swarms_of_tiny_containers_stop_early(payload: bytes) -> None:
         tracemalloc.stop()
 
 
+LONG = "x" * 100_000
+ROWS_OF_TEXT: list[tuple[str, list[Any]]] = [
+    ("texts", [LONG, *[""] * 120]),
+    ("texts in rows", [[LONG, 1.0], *[["", 1.0]] * 20]),
+    ("bytes", [LONG.encode(), *[b""] * 120]),
+    ("bytes in rows", [[LONG.encode(), 1.0], *[[b"", 1.0]] * 20]),
+]
+
+
+@pytest.mark.parametrize("rows", [row[1] for row in ROWS_OF_TEXT], ids=[row[0] for row in ROWS_OF_TEXT])
+def test_texts_for_samples_take_no_more_than_was_sent(rows: list[Any]) -> None:
+    """In an array of texts each takes as much as the longest: 100 kB of them would be half a gigabyte."""
+    payload = msgpack.packb({**GOOD, "samples": rows})
+    tracemalloc.start()
+    try:
+        assert refusal(payload).reason == "bad_samples"
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(payload) + 100_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_json_is_for_small_frames() -> None:
     """JSON of lists grows in memory to many times its size: it has a cap of its own."""
     assert refusal(b"{" + b" " * MAX_JSON_BYTES).reason == "too_large"

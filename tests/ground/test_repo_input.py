@@ -253,7 +253,7 @@ def test_damaged(
 
 def test_busy(ceremony: Ceremony, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Two do not change one repository at once."""
-    monkeypatch.setattr("edge_agent.slots_disk._LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("edge_agent.slots_disk.LOCK_TIMEOUT_S", 0.0)
     with locked(ceremony.folder):
         assert ceremony.run("renew", "root") == 2
     assert "expected nobody else to change it" in capsys.readouterr().err
