@@ -27,7 +27,9 @@ from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import give_up, roll_back
 from edge_agent.startup import keys_of_config, load_shadow, slots_of_config, start_configured
 from edge_agent.trust import key_hint
+from edge_agent.update_disk import STATE_FILES, read_update_state
 from ground.sign import sign_members
+from tests.faults import bad_block
 from tests.security.tuf_repository import NOW_S, Manners, serve
 from tests.security.update_rig import Rig, make_rig
 
@@ -392,6 +394,37 @@ def test_a_damaged_state_keeps_no_engine_from_being_watched(rig: Rig, releases: 
     assert start_configured(rig.config).bundle_id == "small/1.0.0"
     with pytest.raises(UpdateError, match="remove them"):
         accepted_keys(rig.config)
+
+
+@pytest.mark.parametrize("n_bad", [1, 2])
+def test_a_bad_block_below_the_state_keeps_no_engine_from_being_watched(
+    rig: Rig, releases: Any, monkeypatch: pytest.MonkeyPatch, n_bad: int
+) -> None:
+    """Nor does a disk that does not even give the bytes; a folder in a copy's place is no better."""
+    rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    rig.update()
+    before = read_update_state(rig.state_dir)
+    names = [STATE_FILES[(before.generation + 1) % 2], STATE_FILES[before.generation % 2]]
+    for name in names[:n_bad]:
+        bad_block.under(rig.state_dir / "update" / name, monkeypatch)
+    assert start_configured(rig.config).bundle_id == "small/1.0.0"
+    if n_bad == 1:
+        assert read_update_state(rig.state_dir) == before
+    else:
+        with pytest.raises(UpdateError, match="remove them"):
+            accepted_keys(rig.config)
+
+
+def test_a_folder_in_the_place_of_a_copy(rig: Rig) -> None:
+    """It is damage, and the other copy counts."""
+    rig.maker.publish()
+    rig.update()
+    before = read_update_state(rig.state_dir)
+    other = rig.state_dir / "update" / STATE_FILES[(before.generation + 1) % 2]
+    other.unlink()
+    other.mkdir()
+    assert read_update_state(rig.state_dir) == before
 
 
 def test_the_doctor_looks_at_updates(rig: Rig, tmp_path: Path) -> None:
