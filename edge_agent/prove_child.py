@@ -25,6 +25,7 @@ CPU_S: Final = 120
 WALL_S: Final = 300.0
 START_WALL_S: Final = 30.0
 """At a start: half of what systemd gives the agent to be ready."""
+MODEL_LIMITS: Final = "model_limits"
 _MIB = 1024 * 1024
 _NICE = 10
 _GOLDEN = "golden"
@@ -116,7 +117,7 @@ def _prove(members: Mapping[str, bytes]) -> None:
 
 def _ended(how: str, memory_mib: int, wall_s: float) -> SlotRefused:
     return SlotRefused(
-        "model_limits",
+        MODEL_LIMITS,
         f"model: expected golden vectors within {memory_mib} MiB, {CPU_S} s of processor and {wall_s:g} s, got a "
         f"process that {how}; make room for it and activate it again, or make the model smaller",
     )
