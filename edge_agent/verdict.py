@@ -189,7 +189,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "units_failing",
         DEGRADED,
         lambda signs: _grew(signs, "unit_write_errors"),
-        "as journal_failing; what is learned of units is lost at the next start",
+        "as journal_failing; it is tried again every 5 s, and lost where the agent ends before",
     ),
     Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed"), "as frames_dropped, should it last"),
     Rule(
