@@ -43,9 +43,8 @@ from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edge_agent.config import AgentConfig
+    from edge_agent.config_source import ConfigSource
     from edge_agent.detector import LoadedModel
     from edge_agent.folder_lock import FolderLock
     from edge_agent.publication import Publication
@@ -77,7 +76,7 @@ class Agent:
         config: Its config.
         model: The loaded and proven bundle.
         notifier: Where systemd listens.
-        read_config: Reads the config again.
+        source: Where the config comes from; reads it again.
         lock: On the state folder.
         shadow: What became of the second bundle.
 
@@ -90,7 +89,7 @@ class Agent:
         config: AgentConfig,
         model: LoadedModel,
         notifier: Notifier,
-        read_config: Callable[[], AgentConfig],
+        source: ConfigSource,
         *,
         lock: FolderLock,
         shadow: LoadedShadow = _WITHOUT_SHADOW,
@@ -98,9 +97,12 @@ class Agent:
         self._lock = lock
         self._config = config
         self._notifier = notifier
-        self._read_config = read_config
+        self._source = source
         self._events: SimpleQueue[Event] = SimpleQueue()
-        self._health = Health(identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION))
+        self._health = Health(
+            identity=Identity.of(config, model, run=secrets.token_hex(8), version=AGENT_VERSION),
+            config=ConfigState(utc_now(), source.error),
+        )
         self._guard = Guard(self._health.counters)
         self._inbox = inbox_of(config, model)
         self._outbox = Outbox(config.limits.outbox_messages, backlog_per_s=config.journal.backlog_per_s)
@@ -167,6 +169,8 @@ class Agent:
         self._guard.run("report", self._report)
         # Ready without the link: an aircraft boots before its network does.
         self._notifier.ready(self._summary())
+        if not self._source.error:
+            self._guard.run("config", lambda: self._source.keep(self._config))
         _log.info("agent started", bundle=self._health.identity.bundle_id, run=self._health.identity.run)
 
     def _watch(self) -> Event:
@@ -200,7 +204,7 @@ class Agent:
         self._notifier.reloading()
         self._swapper.look()
         try:
-            config = self._read_config()
+            config = self._source.read()
             check_reload(self._config, config)
         except ConfigError as error:
             self._health.config = replace(self._health.config, error=str(error))
@@ -210,6 +214,7 @@ class Agent:
             changes = changed_keys(self._config, config)
             self._apply(config)
             self._health.config = ConfigState(utc_now())
+            self._source.keep(config)
             self._health.counters.add("reloads")
             _log.info("config reloaded", changed=changes)
 

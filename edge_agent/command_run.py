@@ -10,7 +10,7 @@ from typing import NoReturn
 import structlog
 
 from edge_agent.agent import Agent
-from edge_agent.config import load_config
+from edge_agent.config_source import ConfigSource
 from edge_agent.exit_code import ExitCode
 from edge_agent.folder_lock import FolderLock
 from edge_agent.heap import use_one_heap
@@ -32,7 +32,8 @@ def run(config_path: Path) -> ExitCode:
     """Run the agent until SIGTERM or SIGINT; SIGHUP makes it read its config again.
 
     Raises:
-        ConfigError: The config, a key file or the state folder is wrong, or another agent uses that.
+        ConfigError: The config is wrong and none is kept, a key file or the state folder is wrong, or another agent
+            uses that.
         BundleError: The bundle is refused.
     """
     use_one_heap()
@@ -40,8 +41,11 @@ def run(config_path: Path) -> ExitCode:
         signal.signal(number, _leave)
     # Until there is an agent to reload, SIGHUP must not end the process either.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    config = load_config(config_path)
+    source = ConfigSource(config_path)
+    config = source.at_start()
     configure_logs(config.agent.log_level, LogWriter(_STANDARD_ERROR))
+    if source.error:
+        _log.error("config rejected, the last one that ran stays in force", error=source.error)
     prepare_folder(config.agent.state_dir)
     # Before a boot is counted: a second agent, refused here, must cost the bundle of the first one nothing.
     lock = FolderLock(config.agent.state_dir)
@@ -53,7 +57,7 @@ def run(config_path: Path) -> ExitCode:
             config,
             start_configured(config, notifier.loading),
             notifier,
-            lambda: load_config(config_path),
+            source,
             lock=lock,
             shadow=load_shadow(config, notifier.loading),
         )

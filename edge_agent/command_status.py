@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-from edge_agent.config import USUAL_STATE_DIR, load_config
-from edge_agent.config_layers import find_text
+from edge_agent.config import likely_state_dir, load_config
 from edge_agent.errors import ConfigError
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import say, say_json
@@ -26,7 +24,7 @@ def status(config_path: Path, *, as_json: bool) -> ExitCode:
     try:
         config = load_config(config_path)
     except ConfigError:
-        document = _read(_likely_state_dir(config_path))
+        document = _read(likely_state_dir(config_path))
         if document and not as_json:
             _say(document)
         raise
@@ -55,11 +53,6 @@ def _is_silent(document: dict[str, Any]) -> bool:
     return is_stale(document) and not is_stopped(document)
 
 
-def _likely_state_dir(config_path: Path) -> Path:
-    named = find_text(config_path, os.environ, "agent", "state_dir")
-    return config_path.absolute().parent / named if named else USUAL_STATE_DIR
-
-
 def _say(document: dict[str, Any]) -> None:
     link = document["link"]
     say(f"{document['agent']}: {document['state']} {document['reason']}".rstrip())
@@ -71,7 +64,7 @@ def _say(document: dict[str, Any]) -> None:
     for reason in filter(advice_on, document["health_reasons"]):
         say(f"           {reason}: {advice_on(reason)}")
     if document["config"]["error"]:
-        say(f"  config   the last reload was refused: {document['config']['error']}")
+        say(f"  config   the files are refused, the one before is in force: {document['config']['error']}")
     shadow = document.get("shadow", {})
     if what := shadow.get("bundle_id") or shadow.get("reason"):
         say(f"  shadow   {shadow['state']} {what}")

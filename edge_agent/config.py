@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.broker_section import BrokerSection
-from edge_agent.config_layers import Layer, Merged, merge, read_layers
+from edge_agent.config_layers import Layer, Merged, find_text, merge, read_layers
 from edge_agent.errors import ConfigError
 from edge_agent.interop_section import InteropSection
 from edge_agent.journal_config import JournalSection
@@ -274,19 +274,31 @@ def read_config(path: Path, environment: Mapping[str, str] = os.environ) -> Read
     """
     merged = merge(read_layers(path, environment, SECTIONS), SECTIONS, path.absolute().parent)
     try:
-        return ReadConfig(_build(merged.values), merged)
+        return ReadConfig(build_config(merged), merged)
     except ConfigError as error:
         raise ConfigError(f"{', '.join(merged.layers)}: {error}") from error
 
 
 def parse_config(document: dict[str, Any], *, folder: Path) -> AgentConfig:
     """Build a config from parsed TOML; see ``read_config``."""
-    return _build(merge((Layer("document", document),), SECTIONS, folder).values)
+    return build_config(merge((Layer("document", document),), SECTIONS, folder))
 
 
-def _build(values: Mapping[str, dict[str, Any]]) -> AgentConfig:
+def build_config(merged: Merged) -> AgentConfig:
+    """Build a config from checked values.
+
+    Raises:
+        ConfigError: One is missing, or they do not go together.
+    """
+    values = merged.values
     for name in _REQUIRED:
         if name not in values:
             raise ConfigError(f"{name}: expected a table [{name}], got nothing; see packaging/agent.toml")
     sections: dict[str, Any] = {name: from_values(SECTIONS[name], found, where=name) for name, found in values.items()}
     return AgentConfig(**sections)
+
+
+def likely_state_dir(path: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """The state folder of a config that is wrong elsewhere: an agent may run on, by the config before."""
+    named = find_text(path, environment, "agent", "state_dir")
+    return path.absolute().parent / named if named else USUAL_STATE_DIR

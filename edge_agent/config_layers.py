@@ -84,6 +84,54 @@ def find_text(path: Path, environment: Mapping[str, str], section: str, key: str
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What can be read of a config that is wrong somewhere.
+
+    Attributes:
+        layers: Its layers, first to last.
+        broken: Files that are no TOML.
+    """
+
+    layers: tuple[Layer, ...]
+    broken: tuple[str, ...]
+
+
+def read_tables(path: Path, environment: Mapping[str, str], sections: Sections) -> Readable:
+    """Read some tables of a config that is wrong elsewhere.
+
+    Args:
+        path: As ``read_layers``.
+        environment: As ``read_layers``.
+        sections: The dataclass of each table that is wanted.
+
+    Raises:
+        ConfigError: A file is unreadable, or no TOML and speaks of one of these tables; or as ``read_layers``.
+    """
+    layers: list[Layer] = []
+    broken: list[str] = []
+    for file in (path, *_drop_ins(path.parent / DROP_INS)):
+        try:
+            document = _read_file(file).document
+        except ConfigError:
+            if not _is_silent_on(sections, file):
+                raise
+            broken.append(str(file))
+        else:
+            layers.append(Layer(str(file), {name: table for name, table in document.items() if name in sections}))
+    prefixes = tuple(f"{PREFIX}{name}{_SEPARATOR}".upper() for name in sections)
+    wanted = {name: value for name, value in environment.items() if name.upper().startswith(prefixes)}
+    return Readable((*layers, *_variables(wanted, sections)), tuple(broken))
+
+
+def _is_silent_on(sections: Sections, file: Path) -> bool:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError):
+        return False
+    return not any(name in text for name in sections)
+
+
 def merge(layers: tuple[Layer, ...], sections: Sections, folder: Path) -> Merged:
     """Check each layer and lay them over each other.
 

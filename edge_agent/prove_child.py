@@ -25,6 +25,7 @@ CPU_S: Final = 120
 WALL_S: Final = 300.0
 START_WALL_S: Final = 30.0
 """At a start: half of what systemd gives the agent to be ready."""
+MODEL_LIMITS: Final = "model_limits"
 _MIB = 1024 * 1024
 _NICE = 10
 _GOLDEN = "golden"
@@ -39,9 +40,10 @@ def prove_in_child(members: Mapping[str, bytes], *, memory_mib: int = MEMORY_MIB
         wall_s: Longest time it may take, s.
 
     Raises:
-        ModelRejected: ``model_interface``, or ``model_limits``: it was ended before it was done.
+        ModelRejected: ``model_interface``.
         GoldenMismatch: As ``replay_golden``.
-        SlotRefused: ``no_child``: the machine has no room for another process, which is not the bundle's fault.
+        SlotRefused: The child gave no verdict, which may be the machine's fault. ``model_limits``: it was ended before
+            it was done; ``no_child``: there is no room for another process.
     """
     # -P: nothing in the working folder takes the place of a module; the agent's own folder is named instead.
     command = [sys.executable, "-P", "-m", "edge_agent.prove_child", str(memory_mib)]
@@ -113,11 +115,11 @@ def _prove(members: Mapping[str, bytes]) -> None:
     replay_golden(GoldenVectors.from_members(members), spec, Scorer(members[MODEL], len(columns_of(spec))))
 
 
-def _ended(how: str, memory_mib: int, wall_s: float) -> ModelRejected:
-    return ModelRejected(
-        "model_limits",
+def _ended(how: str, memory_mib: int, wall_s: float) -> SlotRefused:
+    return SlotRefused(
+        MODEL_LIMITS,
         f"model: expected golden vectors within {memory_mib} MiB, {CPU_S} s of processor and {wall_s:g} s, got a "
-        f"process that {how}; make the model smaller",
+        f"process that {how}; make room for it and activate it again, or make the model smaller",
     )
 
 

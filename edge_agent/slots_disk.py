@@ -197,11 +197,12 @@ def _read(path: Path) -> bytes:
         # A link, or what else stands there, is damage and not the absence of a state.
         return _DAMAGED
     try:
-        with os.fdopen(descriptor, "rb") as stream:
-            return stream.read(_STATE_CAP) or _DAMAGED
-    except IsADirectoryError:
-        os.close(descriptor)
+        return os.read(descriptor, _STATE_CAP) or _DAMAGED
+    except OSError:
+        # A folder, or a bad block: what the other copy is for.
         return _DAMAGED
+    finally:
+        os.close(descriptor)
 
 
 def _parse(content: bytes, index: int) -> list[SlotsState]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ LONGEST_WAIT_S: Final = 1.0
 """A request to forget a unit is seen after this."""
 _REST_S: Final = 0.5
 """Between two rounds of writing: a source that names another flight in every frame must not wear the disk out."""
+AGAIN_S: Final = 5.0
+"""What the disk refused is tried again after this: a unit that has been learned does not change any more."""
 
 _log = structlog.get_logger(__name__)
 
@@ -80,6 +83,8 @@ class UnitStore:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._write_errors = 0
+        self._again_s = 0.0
+        self._told: set[tuple[str, int | None]] = set()
         self._take_requests()
         self._thread = threading.Thread(target=self._run, name="units", daemon=True)
 
@@ -149,8 +154,12 @@ class UnitStore:
         while not self._stopping.wait(_REST_S):
             self._wake.wait(LONGEST_WAIT_S - _REST_S)
             self._wake.clear()
-            self._write()
-            self._take_requests()
+            if time.monotonic() >= self._again_s:
+                before = self._write_errors
+                self._write()
+                self._take_requests()
+                if self._write_errors == before:
+                    self._told.clear()
         self._write()
 
     def _write(self) -> None:
@@ -161,14 +170,21 @@ class UnitStore:
             try:
                 remove_unit(self._folder, engine)
             except OSError as error:
-                self._write_errors += 1
-                _log.error("unit state not removed", engine=engine, error=str(error))
+                self._refused("unit state not removed", error, engine=engine)
+                with self._lock:
+                    # Invented names must not fill the memory instead of the disk.
+                    if engine not in self._states and len(self._gone) < self._limit:
+                        self._gone.add(engine)
         for state in changed.values():
             try:
                 write_unit(self._folder, state)
-            except (OSError, ValueError) as error:
-                # A full disk must not end the watch, nor a number that JSON does not know the keeping of other units;
-                # the state is tried again when it changes next.
+            except OSError as error:
+                self._refused("unit state not written", error, engine=state.engine)
+                with self._lock:
+                    if state.engine in self._states:
+                        self._changed.setdefault(state.engine, state)
+            except ValueError as error:
+                # A number that JSON does not know must not end the keeping of other units; it is none a second later.
                 self._write_errors += 1
                 _log.error("unit state not written", engine=state.engine, error=str(error))
 
@@ -185,5 +201,12 @@ class UnitStore:
                     self._resets += (engine,)
                 _log.info("unit reset", engine=engine)
         except OSError as error:
-            self._write_errors += 1
-            _log.error("unit not reset", error=str(error), folder=str(self._folder))
+            self._refused("unit not reset", error, folder=str(self._folder))
+
+    def _refused(self, event: str, error: OSError, **what: str) -> None:
+        """Count it, and say it once until all is written."""
+        self._write_errors += 1
+        self._again_s = time.monotonic() + AGAIN_S
+        if (event, error.errno) not in self._told:
+            self._told.add((event, error.errno))
+            _log.error(event, error=str(error), **what)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from edge_agent.offer import Offer
+
+MOST_TRIED: Final = 4
+"""So many are fetched, proven and refused in one update before the rest is left: a thin link pays for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,20 @@ class Choice:
 
     Attributes:
         taken: The one to take; empty where there is none.
+        others: Older ones that may be taken where that is refused for itself, newest first.
         halted: Newer ones that were stopped.
         waiting: Newer ones whose rollout has not reached this agent.
     """
 
     taken: tuple[Offered, ...] = ()
+    others: tuple[Offered, ...] = ()
     halted: tuple[Offered, ...] = ()
     waiting: tuple[Offered, ...] = ()
+
+    @property
+    def reached(self) -> tuple[Offered, ...]:
+        """All that may be taken, newest first."""
+        return (*self.taken, *self.others)
 
 
 def choose(offered: Iterable[Offered], place: Place, *, role: str, is_newer: Callable[[Offered], bool]) -> Choice:
@@ -71,6 +82,7 @@ def choose(offered: Iterable[Offered], place: Place, *, role: str, is_newer: Cal
     reached = [each for each in newer if each.offer.rollout.reaches(place.agent, place.wave, each.digest)]
     return Choice(
         taken=tuple(reached[:1]),
+        others=tuple(reached[1:MOST_TRIED]),
         halted=tuple(each for each in newer if each.offer.rollout.halted),
         waiting=tuple(each for each in newer if each not in reached and not each.offer.rollout.halted),
     )

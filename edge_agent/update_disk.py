@@ -75,8 +75,13 @@ def _read(path: Path) -> bytes:
         ) from error
     except OSError:
         return _DAMAGED
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read(_STATE_CAP) or _DAMAGED
+    try:
+        return os.read(descriptor, _STATE_CAP) or _DAMAGED
+    except OSError:
+        # A folder, or a bad block: what the other copy is for.
+        return _DAMAGED
+    finally:
+        os.close(descriptor)
 
 
 def _parse(content: bytes, index: int) -> list[UpdateState]:

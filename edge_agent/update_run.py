@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.bundle_files import BUNDLE_SUFFIX
-from edge_agent.errors import ConfigError, UpdateError
+from edge_agent.errors import BundleError, ConfigError, SlotRefused, UpdateError
 from edge_agent.offer import ACTIVE, SHADOW
+from edge_agent.prove_child import MODEL_LIMITS
 from edge_agent.shadow_place import ShadowPlace
 from edge_agent.signers import accepted_of
 from edge_agent.slots_ledger import SlotLedger
@@ -37,6 +38,8 @@ from edge_agent.update_slots import is_newer
 from edge_agent.update_state import see_keys, see_roles, see_root, time_floor_s
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from edge_agent.config import AgentConfig
     from edge_agent.slots import SlotStore
     from edge_agent.slots_state import Slot, SlotsState
@@ -60,6 +63,14 @@ class Found:
     expires: datetime
     active: Choice
     shadow: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A bundle that was not taken, and why."""
+
+    offered: Offered
+    error: UpdateError | BundleError
 
 
 class Update:
@@ -170,17 +181,43 @@ class Update:
     def _take(self, repository: Repository, found: Found) -> None:
         for offered in (*found.active.halted, *found.shadow.halted):
             self._note(_event(HALTED, offered, "its rollout was stopped: it is not taken"))
-        self._prune({each.digest for each in (*found.active.taken, *found.shadow.taken)})
-        for offered in found.active.taken:
-            self._take_active(offered, self._fetch(repository, offered))
-        for offered in found.shadow.taken:
-            ShadowPlace(self._config, self._state).install(self._fetch(repository, offered))
-            self._note(_event(INSTALLED, offered, "as the shadow, from the agent's next start on"))
-        self._prune(set())
+        self._prune({each.digest for each in (*found.active.reached, *found.shadow.reached)})
+        refusals = [
+            *self._take_first(repository, found.active, self._take_active),
+            *self._take_first(repository, found.shadow, self._take_shadow),
+        ]
+        self._prune({refusal.offered.digest for refusal in refusals})
+        for refusal in refusals[1:]:
+            self._speak_of(refusal.offered)
+            self._notes.note_failure(refusal.error)
+        for refusal in refusals[:1]:
+            self._speak_of(refusal.offered)
+            raise refusal.error
+
+    def _take_first(
+        self, repository: Repository, choice: Choice, take: Callable[[Offered, Path], None]
+    ) -> Iterator[Refusal]:
+        """Take the newest that is not refused for itself: it must not keep an older one out that is for all."""
+        for offered in choice.reached:
+            try:
+                take(offered, self._fetch(repository, offered))
+            except UpdateError as error:
+                yield Refusal(offered, error)
+                return
+            except BundleError as error:
+                yield Refusal(offered, error)
+                if isinstance(error, SlotRefused) and error.reason != MODEL_LIMITS:
+                    # The machine's fault, or that of the slots: it meets the next one, too.
+                    return
+            else:
+                return
+
+    def _speak_of(self, offered: Offered) -> None:
+        self._notes.digest, self._notes.bundle_id = offered.digest, offered.offer.bundle_id
 
     def _fetch(self, repository: Repository, offered: Offered) -> Path:
         """The bytes of a bundle; those that an earlier run left are not fetched again."""
-        self._notes.digest, self._notes.bundle_id = offered.digest, offered.offer.bundle_id
+        self._speak_of(offered)
         self._note(_event(OFFERED, offered, f"sequence {offered.offer.sequence}, {offered.length} bytes"))
         path = self._download_path(offered.digest)
         if repository.bundle(offered, path):
@@ -193,6 +230,10 @@ class Update:
         _check_same(slot, offered)
         store.activate(slot.digest, boots=self._config.bundle.trial_boots)
         self._keep(replace(self._state, taken=slot.digest))
+
+    def _take_shadow(self, offered: Offered, path: Path) -> None:
+        ShadowPlace(self._config, self._state).install(path)
+        self._note(_event(INSTALLED, offered, "as the shadow, from the agent's next start on"))
 
     def _store(self) -> SlotStore:
         bundle = self._config.bundle

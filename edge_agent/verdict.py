@@ -189,7 +189,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "units_failing",
         DEGRADED,
         lambda signs: _grew(signs, "unit_write_errors"),
-        "as journal_failing; what is learned of units is lost at the next start",
+        "as journal_failing; it is tried again every 5 s, and lost where the agent ends before",
     ),
     Rule("shedding", DEGRADED, lambda signs: _grew(signs, "shed"), "as frames_dropped, should it last"),
     Rule(
@@ -202,7 +202,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "config_rejected",
         DEGRADED,
         lambda signs: signs.config_rejected,
-        "`edge-agent config check`, correct it and reload; a restart fails until then",
+        "`edge-agent config check`, correct it and reload; a restart goes on by the one before",
     ),
     Rule("disk_low", DEGRADED, lambda signs: 0 <= signs.free_bytes < LOW_DISK_BYTES, "make room for the state folder"),
     Rule(

@@ -73,7 +73,7 @@ def test_one_socket_and_one_folder(broker: Any, peer: Any, make_agent: Any, smal
     assert list(agent.home.iterdir()) == []
     # The journal is there only if the broker took its time.
     kept = {path.name for path in agent.state_dir.iterdir()} - {"journal"}
-    assert kept == {"status.json", "audit.log", "audit.lock", "audit.sent"}
+    assert kept == {"status.json", "config.good", "audit.log", "audit.lock", "audit.sent"}
 
 
 def sockets_of(pid: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import Any
 
@@ -59,3 +60,33 @@ def test_reload_is_atomic(broker: Any, peer: Any, make_agent: Any, small_bundle:
     assert set(topics) == {RESULT, OTHER_RESULT}
     assert agent.stop() == 0
     assert [line["event"] for line in agent.log_lines() if line["level"] == "error"] == [REJECTED] * 2
+
+
+def test_a_wrong_config_does_not_silence_the_next_start(broker: Any, make_agent: Any) -> None:
+    """It starts by the last one that ran, and says so; the corrected file is taken by a reload."""
+    agent = make_agent(broker.port)
+    agent.start()
+    agent.notified(b"READY=1")
+    (agent.folder / "conf.d").mkdir()
+    drop_in = agent.folder / "conf.d" / "10-site.toml"
+    drop_in.write_text("[agent]\ndeadline_ms = 40.0\n")
+    reload(agent)
+    assert agent.stop() == 0
+    drop_in.write_text("[agent]\ndeadlin_ms = 30.0\n")
+    agent.drain()
+    agent.start()
+    agent.notified(b"READY=1")
+    assert "agent.deadlin_ms: expected one of" in agent.status()["config"]["error"]
+    assert "config_rejected" in agent.status()["health_reasons"]
+    assert json.loads((agent.state_dir / "config.good").read_bytes())["config"]["agent"]["deadline_ms"] == 40.0
+    reload(agent)
+    assert agent.status()["config"]["error"] != ""
+    drop_in.write_text("[agent]\ndeadline_ms = 30.0\n")
+    reload(agent)
+    assert agent.status()["config"]["error"] == ""
+    assert json.loads((agent.state_dir / "config.good").read_bytes())["config"]["agent"]["deadline_ms"] == 30.0
+    assert agent.stop() == 0
+    (agent.state_dir / "config.good").unlink()
+    drop_in.write_text("[agent]\ndeadlin_ms = 30.0\n")
+    agent.start()
+    assert agent.process.wait(30) == 2

@@ -305,7 +305,7 @@ def test_status_says_what_to_do(run: Run, config_file: Path, document: dict[str,
     write_status(config_file.parent / "state", {**document, **changes, "state": "online"})
     _, out, _ = run("status", "--config", config_file)
     assert f"           config_rejected: {advice_on('config_rejected')}" in out.splitlines()
-    assert "  config   the last reload was refused: agent.id: no" in out.splitlines()
+    assert "  config   the files are refused, the one before is in force: agent.id: no" in out.splitlines()
     assert "  shadow   refused signature" in out.splitlines()
     assert f"process {document['pid']} is there: it is stuck" in out
 

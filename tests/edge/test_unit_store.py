@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edge_agent import unit_store
 from edge_agent.cli import main
 from edge_agent.commissioning import ANY_BUNDLE
 from edge_agent.commissioning_policy import CommissioningPolicy, ExpectedLevels
@@ -27,6 +29,7 @@ from edge_agent.unit_watch import UnitWatch
 from edge_agent.wire import encode_frame
 from ground.pack import pack_bundle
 from tests.conftest import small_members, small_spec, wait_until
+from tests.faults.small_disk import disk  # noqa: F401 - a fixture
 
 ENGINE = "OO-ABC/1"
 N_FEATURE = len(json.loads(small_members(small_spec())["scaler.json"])["names"])
@@ -143,6 +146,67 @@ def test_a_disk_that_refuses_is_counted(tmp_path):
     store.put(new_unit(ENGINE, "d1", COMMISSIONING))
     wait_until(lambda: store.write_errors > 0, "the refusal")
     store.stop(10.0)
+
+
+def test_what_a_full_disk_refused_is_written_later(disk, monkeypatch, log_lines):  # noqa: F811 - a fixture
+    """A unit that has been learned does not change any more: nobody would put it a second time. It is told once."""
+    monkeypatch.setattr(unit_store, "AGAIN_S", 0.0)
+    store = UnitStore(disk.folder / "units", limit=3)
+    disk.fill()
+    store.start()
+    known = replace(new_unit(ENGINE, "d1", KNOWN), shift=(0.5,) * 1000)
+    store.put(known)
+    wait_until(lambda: store.write_errors > 1, "it to be refused again")
+    assert [line["event"] for line in log_lines] == ["unit state not written"]
+    disk.make_room()
+    wait_until(lambda: read_units(disk.folder / "units")[0], "the state to be written")
+    disk.fill()
+    refused_before = store.write_errors
+    newer = replace(known, shift=(0.25,) * 1000)
+    store.put(newer)
+    wait_until(lambda: store.write_errors > refused_before, "the next one to be refused")
+    disk.make_room()
+    store.stop(10.0)
+    assert read_units(disk.folder / "units")[0] == {ENGINE: newer}
+    assert [line["event"] for line in log_lines] == ["unit state not written"] * 2
+
+
+def test_a_disk_that_refuses_is_left_alone_for_a_while(disk, monkeypatch, log_lines):  # noqa: F811 - a fixture
+    """Also where a request cannot be seen to."""
+    monkeypatch.setattr(unit_store, "AGAIN_S", 3600.0)
+    store = UnitStore(disk.folder / "units", limit=3)
+    request_reset(disk.folder / "units", ENGINE)
+    disk.remount("ro")
+    store._take_requests()
+    store.put(new_unit(ENGINE, "d1", COMMISSIONING))
+    store.start()
+    time.sleep(2.0)
+    assert store.write_errors == 1
+    disk.remount("rw")
+    store.stop(10.0)
+    assert read_units(disk.folder / "units")[0] != {}
+    assert [line["event"] for line in log_lines] == ["unit not reset"]
+
+
+def test_a_state_that_made_room_is_not_written_after_all(tmp_path):
+    """What was refused and then left, for another unit, must not come back over the limit; its file goes later."""
+    folder = tmp_path / "units"
+    store = UnitStore(folder, limit=1)
+    store.put(new_unit("a/0", "d1", COMMISSIONING))
+    store._write()
+    [file] = folder.iterdir()
+    kept = file.read_bytes()
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+    store.put(replace(new_unit("a/0", "d1", COMMISSIONING), refused=1))
+    store._write()
+    store.put(new_unit("a/1", "d1", COMMISSIONING))
+    store._write()
+    (file / "in the way").rmdir()
+    file.rmdir()
+    file.write_bytes(kept)
+    store._write()
+    assert sorted(read_units(folder)[0]) == ["a/1"]
 
 
 def test_a_judgement_of_before_does_not_undo_a_reset(store, tmp_path):

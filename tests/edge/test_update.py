@@ -14,20 +14,25 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from edge_agent import slots
 from edge_agent.archive import read_archive, write_archive
 from edge_agent.cli import main
 from edge_agent.command_audit import log_documents
 from edge_agent.doctor_update import check_update
-from edge_agent.errors import ConfigError, SignatureRejected, UpdateError
+from edge_agent.errors import ConfigError, PolicyRejected, SignatureRejected, SlotRefused, UpdateError
 from edge_agent.exit_code import ExitCode
 from edge_agent.layout import SIGNATURE
 from edge_agent.offer import share_of
 from edge_agent.signers import accepted_keys, known_keys
 from edge_agent.slots_ledger import SlotLedger
 from edge_agent.slots_state import give_up, roll_back
-from edge_agent.startup import keys_of_config, load_shadow, slots_of_config, start_configured
+from edge_agent.startup import keys_of_config, load_second, load_shadow, slots_of_config, start_configured
 from edge_agent.trust import key_hint
+from edge_agent.update_choice import MOST_TRIED
+from edge_agent.update_disk import STATE_FILES, read_update_state
 from ground.sign import sign_members
+from tests.conftest import make_small_bundle, small_spec
+from tests.faults import bad_block
 from tests.security.tuf_repository import NOW_S, Manners, serve
 from tests.security.update_rig import Rig, make_rig
 
@@ -263,6 +268,72 @@ def test_the_shadow_has_its_place(tmp_path: Path, releases: Any, monkeypatch: py
     assert rig.update().shadow.taken == ()
 
 
+def development(folder: Path, number: int) -> Path:
+    """A release that this agent does not take."""
+    made = folder / f"development{number}"
+    made.mkdir()
+    manifest = {"version": f"{number}.0.0", "sequence": number, "release_class": "development"}
+    return make_small_bundle(made, small_spec(), **manifest).path
+
+
+def test_the_newest_keeps_no_older_one_out(tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused for itself, it is told of each time, fetched once, and what is for all is taken; so is the shadow."""
+    rig = make_rig(tmp_path, releases[0].key, monkeypatch, shadow={"path": "state/shadow.bundle"})
+    rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    rig.update()
+    rig.prove()
+    refused = [rig.maker.offer(development(tmp_path, number), sequence=number) for number in (4, 5)]
+    taken = rig.maker.offer(releases[1].path, sequence=2)
+    shadow = rig.maker.offer(releases[2].path, sequence=3, role="shadow")
+    shadow_refused = rig.maker.offer(development(tmp_path, 6), sequence=6, role="shadow")
+    rig.maker.publish()
+    rig.events.clear()
+    with serve(rig.maker.folder, manners := Manners()) as url:
+        for _ in range(2):
+            with pytest.raises(PolicyRejected, match="small/5") as refusal:
+                rig.update(url)
+            assert refusal.value.reason == "development_not_allowed"
+            assert (rig.slots.active.digest, load_second(rig.config).bundle_digest) == (taken, shadow)
+    assert sum(path.endswith(".bundle") for path in manners.asked) == 5
+    failed = [event for event in rig.events if event.kind == "update_failed"]
+    assert sorted((event.digest, event.reason) for event in failed) == sorted(
+        (digest, "development_not_allowed") for digest in (*refused, shadow_refused)
+    )
+    assert {path.name[:64] for path in (rig.state_dir / "update").glob("*.bundle")} == {*refused, shadow_refused}
+    assert rig.look().active.taken[0].digest == refused[1]
+
+
+def test_not_everything_is_tried(rig: Rig, releases: Any, tmp_path: Path) -> None:
+    """Each costs the link: after a few the rest is left."""
+    rig.maker.offer(releases[0].path, sequence=1)
+    for number in range(2, 2 + MOST_TRIED):
+        rig.maker.offer(development(tmp_path, number), sequence=number)
+    rig.maker.publish()
+    with pytest.raises(PolicyRejected):
+        rig.update()
+    assert rig.slots.stage == "empty"
+    assert kinds(rig).count("offered") == MOST_TRIED
+
+
+@pytest.mark.parametrize(("reason", "n_tried"), [("no_child", 1), ("model_limits", 2)])
+def test_what_the_machine_refused(
+    rig: Rig, releases: Any, monkeypatch: pytest.MonkeyPatch, reason: str, n_tried: int
+) -> None:
+    """It would refuse an older one as well; but too large a model may be the newest one's own fault."""
+
+    def prove(*_: object, **__: object) -> None:
+        raise SlotRefused(reason, "x")
+
+    monkeypatch.setattr(slots, "prove_in_child", prove)
+    for index, sequence in enumerate((1, 2)):
+        rig.maker.offer(releases[index].path, sequence=sequence)
+    rig.maker.publish()
+    with pytest.raises(SlotRefused):
+        rig.update()
+    assert kinds(rig).count("downloaded") == n_tried
+
+
 def test_a_shadow_elsewhere_is_the_integrators(tmp_path: Path, releases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path outside the state folder is not written to."""
     rig = make_rig(tmp_path, releases[0].key, monkeypatch, shadow={"path": "shadow.bundle"})
@@ -392,6 +463,37 @@ def test_a_damaged_state_keeps_no_engine_from_being_watched(rig: Rig, releases: 
     assert start_configured(rig.config).bundle_id == "small/1.0.0"
     with pytest.raises(UpdateError, match="remove them"):
         accepted_keys(rig.config)
+
+
+@pytest.mark.parametrize("n_bad", [1, 2])
+def test_a_bad_block_below_the_state_keeps_no_engine_from_being_watched(
+    rig: Rig, releases: Any, monkeypatch: pytest.MonkeyPatch, n_bad: int
+) -> None:
+    """Nor does a disk that does not even give the bytes; a folder in a copy's place is no better."""
+    rig.maker.offer(releases[0].path, sequence=1)
+    rig.maker.publish()
+    rig.update()
+    before = read_update_state(rig.state_dir)
+    names = [STATE_FILES[(before.generation + 1) % 2], STATE_FILES[before.generation % 2]]
+    for name in names[:n_bad]:
+        bad_block.under(rig.state_dir / "update" / name, monkeypatch)
+    assert start_configured(rig.config).bundle_id == "small/1.0.0"
+    if n_bad == 1:
+        assert read_update_state(rig.state_dir) == before
+    else:
+        with pytest.raises(UpdateError, match="remove them"):
+            accepted_keys(rig.config)
+
+
+def test_a_folder_in_the_place_of_a_copy(rig: Rig) -> None:
+    """It is damage, and the other copy counts."""
+    rig.maker.publish()
+    rig.update()
+    before = read_update_state(rig.state_dir)
+    other = rig.state_dir / "update" / STATE_FILES[(before.generation + 1) % 2]
+    other.unlink()
+    other.mkdir()
+    assert read_update_state(rig.state_dir) == before
 
 
 def test_the_doctor_looks_at_updates(rig: Rig, tmp_path: Path) -> None:

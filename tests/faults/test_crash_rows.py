@@ -20,9 +20,11 @@ import pytest
 from edge_agent import slots
 from edge_agent.audit_check import check_log
 from edge_agent.cli import main
+from edge_agent.errors import SlotRefused
 from edge_agent.exit_code import ExitCode
 from edge_agent.slots_disk import STATE_FILES
 from edge_agent.slots_state import GOOD, ROLLED_BACK, TRIAL
+from tests.faults import bad_block
 from tests.faults.audit_after import events
 from tests.faults.call_recorder import tree_in
 from tests.faults.slot_rig import BOOTS, Rig
@@ -100,6 +102,31 @@ def test_row_64_one_state_copy_corrupt(rig: Rig, capsys: pytest.CaptureFixture[s
     assert rig.start() == rig.old
     rig.ledger.change(lambda state: dataclasses.replace(state, reason="a change"))
     assert "damaged" not in doctor(rig, capsys)["slots"]["text"]
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_row_64_one_state_copy_unreadable(
+    rig: Rig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, newest: bool
+) -> None:
+    """64, by a bad block: as damaged bytes."""
+    good = rig.state
+    name = STATE_FILES[(good.generation + (not newest)) % 2]
+    bad_block.under(rig.folder / name, monkeypatch)
+    assert (rig.state == good) != newest
+    assert name in doctor(rig, capsys)["slots"]["text"]
+    assert rig.start() == rig.old
+    rig.ledger.change(lambda state: dataclasses.replace(state, reason="a change"))
+    assert "damaged" not in doctor(rig, capsys)["slots"]["text"]
+
+
+def test_row_65_both_state_copies_unreadable(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """65, by bad blocks: as damaged bytes."""
+    with monkeypatch.context() as patch:
+        for name in STATE_FILES:
+            bad_block.under(rig.folder / name, patch)
+        with pytest.raises(SlotRefused, match="whole state file"):
+            rig.start()
+    assert rig.start() == rig.old
 
 
 def test_row_65_both_state_copies_corrupt(rig: Rig, releases: Any, capsys: pytest.CaptureFixture[str]) -> None:

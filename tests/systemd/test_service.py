@@ -113,14 +113,22 @@ def test_secrets_are_closed_and_handed_over(box: Box) -> None:
 
 
 def test_wrong_settings_are_tried_again(box: Box) -> None:
-    """A config that is wrong fails the start at once, with one line; once it is right the agent comes by itself."""
-    box.put(b"[broker]\nhots = 'x'\n", "/etc/edge-agent/conf.d/90-wrong.toml")
+    """What leaves open whom to trust fails the start, with one line; once it is right the agent comes by itself."""
+    box.put(b"[bundle]\npaht = 'x'\n", "/etc/edge-agent/conf.d/90-wrong.toml")
     assert box.run("systemctl restart edge-agent").returncode != 0
     assert box.ask("systemctl show -P ExecMainStatus edge-agent") == "2"
     box.wait("test $(systemctl show -P NRestarts edge-agent) -gt 10")
-    assert "broker.hots: expected one of" in box.journal()
+    assert "bundle.paht: expected one of" in box.journal()
     box.ask("rm /etc/edge-agent/conf.d/90-wrong.toml")
     box.wait("systemctl is-active --quiet edge-agent")
+
+
+def test_wrong_settings_do_not_silence_a_box(box: Box) -> None:
+    """Where they leave open nothing of whom to trust, it starts by the last ones that ran, and says so."""
+    box.put(b"[broker]\nhots = 'x'\n", "/etc/edge-agent/conf.d/90-wrong.toml")
+    box.ask("systemctl restart edge-agent")
+    box.ask("rm /etc/edge-agent/conf.d/90-wrong.toml; systemctl reload edge-agent")
+    assert "config rejected, the last one that ran stays in force" in box.journal()
 
 
 def test_starts_at_boot(box: Box) -> None:

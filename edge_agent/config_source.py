@@ -1,0 +1,119 @@
+"""Where a running agent's config comes from: its files, or at a start, where they are wrong, the last one that ran.
+
+A wrong file must not silence a box at its next power-up, any more than a wrong bundle does. The copy lies in the state
+folder, where the agent's own user writes: whom the agent trusts is read from the files as they are, never from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from edge_agent.config import SECTIONS, AgentConfig, build_config, likely_state_dir, load_config
+from edge_agent.config_layers import Layer, merge, read_tables
+from edge_agent.config_toml import plain
+from edge_agent.errors import ConfigError
+from edge_agent.replace_file import replace_file
+
+KEPT_FILE: Final = "config.good"
+SCHEMA: Final = 1
+_OF_TRUST: Final = ("bundle", "shadow")
+"""Sections that say whose bundles are run."""
+_NOT_KEPT: Final = "update"
+"""None of the running agent's business."""
+_KEPT_CAP: Final = 1024 * 1024
+
+_log = structlog.get_logger(__name__)
+
+
+class ConfigSource:
+    """The config of one agent.
+
+    Args:
+        path: Its ``agent.toml``.
+        environment: Variables that may override keys.
+
+    Attributes:
+        error: Why the files were refused at the start, which went on by the last config; empty where they were not.
+    """
+
+    def __init__(self, path: Path, environment: Mapping[str, str] = os.environ) -> None:
+        self._path = path
+        self._environment = environment
+        self.error = ""
+
+    def read(self) -> AgentConfig:
+        """The config as the files say.
+
+        Raises:
+            ConfigError: They are wrong.
+        """
+        return load_config(self._path, self._environment)
+
+    def at_start(self) -> AgentConfig:
+        """The config as the files say; where they are wrong, as it was when the agent last ran.
+
+        Raises:
+            ConfigError: The files are wrong, and none is kept, or they leave open whom it is to trust.
+        """
+        try:
+            return self.read()
+        except ConfigError as error:
+            try:
+                config = self._kept()
+            except (OSError, ValueError, RecursionError, ConfigError):
+                raise error from None
+            self.error = str(error)
+            return config
+
+    def keep(self, config: AgentConfig) -> None:
+        """Keep a config that the agent runs by; a disk that refuses must not end the watch over an engine."""
+        document = {"schema": SCHEMA, "of": str(self._path.absolute()), "config": _tables(config)}
+        content = json.dumps(document, indent=1).encode()
+        path = config.agent.state_dir / KEPT_FILE
+        try:
+            if not path.is_file() or path.read_bytes() != content:
+                replace_file(path, content)
+        except OSError as error:
+            _log.warning("config not kept", error=str(error), path=str(path))
+
+    def _kept(self) -> AgentConfig:
+        folder = likely_state_dir(self._path, self._environment)
+        kept = self._read_kept(folder / KEPT_FILE)
+        rest = {name: table for name, table in kept.items() if name not in _OF_TRUST}
+        found = read_tables(self._path, self._environment, {name: SECTIONS[name] for name in _OF_TRUST})
+        # A copy that was carried here states another folder.
+        here = Layer("state_dir", {"agent": {"state_dir": str(folder)}})
+        config = self._build(Layer(KEPT_FILE, rest), here, *found.layers)
+        if found.broken:
+            before = self._build(Layer(KEPT_FILE, kept))
+            if (config.bundle, config.shadow) != (before.bundle, before.shadow):
+                # What is broken off may have been a key that was revoked.
+                raise ConfigError(f"{', '.join(found.broken)}: expected TOML, got a file that cannot be read; mend it")
+        return config
+
+    def _read_kept(self, path: Path) -> dict[str, Any]:
+        document = json.loads(path.read_bytes()[:_KEPT_CAP]) if path.is_file() else {}
+        known = {"schema": SCHEMA, "of": str(self._path.absolute())}
+        tables = document.pop("config", None) if isinstance(document, dict) else None
+        if document != known or not isinstance(tables, dict):
+            raise ConfigError(f"{path}: expected the last config of {self._path}, got another; correct that file")
+        return tables
+
+    def _build(self, *layers: Layer) -> AgentConfig:
+        return build_config(merge(layers, SECTIONS, self._path.absolute().parent))
+
+
+def _tables(config: AgentConfig) -> dict[str, dict[str, Any]]:
+    sections = {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
+    return {
+        name: {each.name: plain(getattr(section, each.name)) for each in dataclasses.fields(section)}
+        for name, section in sections.items()
+        if name != _NOT_KEPT
+    }
