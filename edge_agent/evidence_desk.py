@@ -59,7 +59,10 @@ class EvidenceDesk:
         self._expiry_s = config.broker.message_expiry_s
         self._most_bytes = section.memory_mib * MIB
         self._store = EvidenceStore(
-            config.agent.state_dir / FOLDER, max_bytes=section.max_mib * MIB, max_files=section.max_files
+            config.agent.state_dir / FOLDER,
+            max_bytes=section.max_mib * MIB,
+            max_files=section.max_files,
+            on_unreadable=self._not_read,
         )
         self._shipper = Shipper(
             self._store,
@@ -175,6 +178,10 @@ class EvidenceDesk:
             _log.debug("evidence request refused", reason=error.reason, error=str(error))
             return
         self._shipper.ask(name)
+
+    def _not_read(self, error: OSError) -> None:
+        self._counters.add("evidence_not_read")
+        _log.error("evidence not read", error=str(error))
 
     def _not_written(self, error: Exception) -> None:
         self._counters.add("evidence_not_written")

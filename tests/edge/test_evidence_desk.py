@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -156,6 +158,23 @@ def test_disk_that_refuses(make_desk: Any, published: Any, small_bundle: Any, tm
     assert published.empty()
     assert health.counters.snapshot()["evidence_not_written"] == 2
     assert {line["event"] for line in log_lines} == {"evidence not written"}
+
+
+def test_bad_block(make_desk: Any, published: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that the disk does not give is counted once; requests are answered nevertheless."""
+    folder = tmp_path / "state" / FOLDER
+    folder.mkdir(parents=True)
+    (folder / f"00000001-{'0' * 16}.frames").write_bytes(b"frames")
+
+    def refuse(path: Path) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    desk, health = make_desk()
+    for _ in range(2):
+        desk.request(ask("newest"))
+        assert msgpack.unpackb(published.get(timeout=WAIT_S).payload)["error"] == "unknown_id"
+    assert health.counters.snapshot()["evidence_not_read"] == 1
 
 
 def test_what_waits_is_bounded_and_written_at_the_end(make_desk: Any, small_bundle: Any, published: Any) -> None:
