@@ -116,17 +116,17 @@ class Agent:
         self._status_file = StatusFile(config.agent.state_dir, self._health.counters)
         self._metrics = MetricsOutlets(config.metrics, self._health.counters)
         self._units = unit_store_of(config)
-        watch = unit_watch_of(config, model, self._units)
+        self._watch_of_units = unit_watch_of(config, model, self._units)
         self._onlookers = Onlookers(config, model, shadow, self._health)
         self._probation = Probation(config, model.bundle_digest, self._health.counters)
         self._home_assistant = HomeAssistant(config, model, lambda: self._link.state.connected)
         lull = Lull()
         onlookers = (*self._onlookers.observers, *self._home_assistant.observers)
-        observers = (heard, self._reports, watch, self._probation, *onlookers, lull)
+        observers = (heard, self._reports, self._watch_of_units, self._probation, *onlookers, lull)
         self._pipeline = Pipeline(config, model, self._health, observers=observers, units=self._units)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = self._new_worker(heartbeat)
-        followers = (self._onlookers, self._reports, watch, self._home_assistant)
+        followers = (self._onlookers, self._reports, self._watch_of_units, self._home_assistant)
         self._swapper = self._new_swapper(followers, lull)
 
     def stop(self) -> None:
@@ -223,6 +223,7 @@ class Agent:
         self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
         self._worker.between_turns(lambda: self._onlookers.reconfigure(config))
         self._worker.between_turns(lambda: self._reports.reconfigure(config))
+        self._worker.between_turns(lambda: self._watch_of_units.reconfigure(config))
         self._home_assistant.reconfigure(config)
         self._units.bound(most_units(config))
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
