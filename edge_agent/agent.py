@@ -18,7 +18,7 @@ from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
 from edge_agent.folder_lock import FolderLock
 from edge_agent.guard import Guard
-from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
+from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, Health, Identity, utc_now
 from edge_agent.heap import freeze
 from edge_agent.heard import Heard
 from edge_agent.home_assistant import HomeAssistant
@@ -36,7 +36,7 @@ from edge_agent.probation import Probation
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.startup import LoadedShadow
 from edge_agent.status_file import StatusFile, prepare_folder
-from edge_agent.status_messages import status_message, status_messages
+from edge_agent.status_messages import status_message, status_messages, will_message
 from edge_agent.swap import Swapper
 from edge_agent.swap_parts import Follower, SwapParts
 from edge_agent.trust_desk import TrustDesk
@@ -279,7 +279,7 @@ class Agent:
             on_arrival=self._on_arrival,
             on_change=self._on_link_change,
             birth=lambda: status_message(self._config, self._document()),
-            will=status_message(self._config, offline(self._document(), VANISHED)),
+            will=lambda: will_message(self._config, self._document()),
             on_fault=lambda: self._health.counters.add(CLOUD_EVENTS_FAULTS),
         )
 

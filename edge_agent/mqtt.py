@@ -118,7 +118,7 @@ class Connection:
         self.ending = _NOT_ENDED
         self.refusal = ""
         self._client = OneConnectionClient(config, version, timing)
-        self._client.set_will(listener.will)
+        self._client.set_will(listener.will())
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
