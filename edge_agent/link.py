@@ -58,6 +58,7 @@ class Link:
         self._backoff = Backoff(timing.first_backoff_s, timing.longest_backoff_s)
         self._probe = Probe(interval_s=config.broker.probe_interval_s, timeout_s=timing.probe_timeout_s)
         self._asked: frozenset[str] = frozenset()
+        self._is_first = True
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
     @property
@@ -92,7 +93,16 @@ class Link:
         return len(self._outbox) == 0
 
     def _run(self) -> None:
-        version, first = V5, True
+        while not self._stopping.is_set():
+            try:
+                self._connect_for_ever()
+            except Exception as error:  # noqa: BLE001 - nobody would miss this thread: it must not end before the agent
+                _log.error("link failed", exc_info=True)
+                self._note_fault(error)
+                self._stopping.wait(self._backoff.next_s())
+
+    def _connect_for_ever(self) -> None:
+        version = V5
         while not self._stopping.is_set():
             config = self._config
             self._probe.interval_s = config.broker.probe_interval_s
@@ -100,10 +110,10 @@ class Link:
             self._asked |= wanted
             connection = Connection(
                 config, version, self._outbox, self._listener, self._bell,
-                probe=self._probe, timing=self._timing, first=first, unwanted=self._asked - wanted,
+                probe=self._probe, timing=self._timing, first=self._is_first, unwanted=self._asked - wanted,
             )  # fmt: skip
             ending = self._serve(connection, config)
-            first = first and not connection.accepted
+            self._is_first = self._is_first and not connection.accepted
             if connection.subscribed:
                 self._asked = wanted
             falls_back = version == V5 and connection.version_refused
@@ -128,7 +138,7 @@ class Link:
             return Ending(reason=error.reason, text=str(error))
         except Exception as error:  # noqa: BLE001 - the loop's one catch-all: a fault costs a connection, not the agent
             _log.error("link failed", exc_info=True)
-            return Ending(reason="internal", text=f"internal error: {error}")
+            return _fault(error)
         finally:
             connection.close()
             self._outbox.rewind()
@@ -170,10 +180,19 @@ class Link:
 
     def _count_end(self, connection: Connection, ending: Ending) -> None:
         self._probe.end(hung_up=ending is connection.ending)
+        self._count(ending)
+
+    def _count(self, ending: Ending) -> None:
         ends = dict(self._state.ends)
         if ending.reason:
             ends[ending.reason] = ends.get(ending.reason, 0) + 1
         self._state = replace(self._state, ends=ends)
+
+    def _note_fault(self, error: Exception) -> None:
+        # Not told to the listener, which may be what failed: the next report reads it.
+        ending = _fault(error)
+        self._count(ending)
+        self._state = replace(self._state, connected=False, error=ending.text, tls="")
 
     def _note_down(self, connection: Connection, ending: Ending) -> None:
         state = replace(
@@ -192,3 +211,7 @@ class Link:
         elif state.error:
             _log.warning("link down", error=state.error, broker=self._config.broker.host)
         self._listener.on_change(state)
+
+
+def _fault(error: Exception) -> Ending:
+    return Ending(reason="internal", text=f"internal error: {error}")

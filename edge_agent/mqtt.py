@@ -118,7 +118,6 @@ class Connection:
         self.ending = _NOT_ENDED
         self.refusal = ""
         self._client = OneConnectionClient(config, version, timing)
-        self._client.set_will(listener.will())
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
@@ -149,6 +148,7 @@ class Connection:
         broker = self._config.broker
         if broker.username:
             self._client.username_pw_set(broker.username, read_password(broker.password_file))
+        self._client.set_will(self._listener.will())
         self._client.open(clean_start=self._first)
         self._watchdog.opened(time.monotonic())
         # A broker that hangs up on CONNECT without a word does not know this version.

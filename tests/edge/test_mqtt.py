@@ -9,6 +9,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from edge_agent.config import AgentConfig
 from edge_agent.credentials import how_to_read
 from edge_agent.link_timing import LinkTiming
 from edge_agent.mqtt import Connection
-from edge_agent.mqtt_client import V311
+from edge_agent.mqtt_client import V311, OneConnectionClient
 from edge_agent.probe import Probe
 from edge_agent.publication import JSON, Grade, Publication
 from tests.faults.ends import INPUT, QUICK, STATUS, WAIT_S, Ends
@@ -308,6 +309,30 @@ def test_stop_without_a_broker(stopped_broker: Any, make_ends: Any) -> None:
     ends.link.publish(Publication(topic="r", payload=b"1"))
     assert not ends.link.stop(WAIT_S)
     assert len(ends.outbox) == 1
+
+
+@pytest.mark.parametrize("part", ["will", "client", "on_change"])
+def test_fault_of_ours_costs_an_attempt(broker: Any, make_ends: Any, monkeypatch: Any, part: str) -> None:
+    """What fails before a connection is open, or after it, does not end the link: the next attempt follows."""
+    ends = make_ends(broker.port, start=False, timing=QUICK)
+    faults = iter([MemoryError("no room")])
+
+    def failing(call: Any) -> Any:
+        def fail_once(*arguments: Any, **options: Any) -> Any:
+            for fault in faults:
+                raise fault
+            return call(*arguments, **options)
+
+        return fail_once
+
+    if part == "client":
+        monkeypatch.setattr("edge_agent.mqtt.OneConnectionClient", failing(OneConnectionClient))
+    else:
+        ends.link._listener = replace(ends.listener, **{part: failing(getattr(ends.listener, part))})
+    ends.link.start()
+    state = ends.wait_for_up()
+    assert state.ends == {"internal": 1}
+    assert ends.link.stop(WAIT_S)
 
 
 def test_no_tcp_port_is_opened(broker: Any, make_ends: Any) -> None:
