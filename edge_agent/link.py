@@ -18,7 +18,7 @@ from edge_agent.bell import Bell
 from edge_agent.errors import LinkError
 from edge_agent.link_state import Ending, LinkState
 from edge_agent.link_timing import LinkTiming
-from edge_agent.mqtt import Connection
+from edge_agent.mqtt import HUNG_UP, Connection
 from edge_agent.mqtt_client import V5, V311
 from edge_agent.probe import Probe
 from edge_agent.reason_codes import SESSION_TAKEN_OVER_LABEL
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from edge_agent.publication import Publication
 
 _USUAL_TIMING = LinkTiming()
+_HANG_UPS = 2
+"""So many in a row, and the broker is taken for one that does not know MQTT 5: one may be the network's."""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +61,7 @@ class Link:
         self._probe = Probe(interval_s=config.broker.probe_interval_s, timeout_s=timing.probe_timeout_s)
         self._asked: frozenset[str] = frozenset()
         self._is_first = True
+        self._n_hung_up = 0
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
     @property
@@ -116,13 +119,22 @@ class Link:
             self._is_first = self._is_first and not connection.accepted
             if connection.subscribed:
                 self._asked = wanted
-            falls_back = version == V5 and connection.version_refused
+            falls_back = version == V5 and self._is_refused(connection, ending)
+            if version == V311 and ending.reason == HUNG_UP:
+                # On both, so it is not the version.
+                self._n_hung_up = 0
             # Every lost connection begins again with version 5: a broker that was restarting must not pin us to 3.1.1.
             version = V311 if falls_back else V5
             self._count_end(connection, ending)
             if not falls_back:
                 self._note_down(connection, ending)
                 self._pause(connection, ending, config)
+
+    def _is_refused(self, connection: Connection, ending: Ending) -> bool:
+        """Whether the broker does not know MQTT 5, in which this attempt was made, as far as one can tell."""
+        # Of one that is silent, or that cannot be reached, one cannot.
+        self._n_hung_up = self._n_hung_up + 1 if ending.reason == HUNG_UP else 0
+        return connection.version_refused or self._n_hung_up >= _HANG_UPS
 
     def _serve(self, connection: Connection, config: AgentConfig) -> Ending:
         """Serve one connection to its end; returns how it ended."""

@@ -40,6 +40,8 @@ _WINDOW = 20
 """Most messages in flight; the receive maximum of mosquitto."""
 _FIXED_BYTES: Final = 32
 """Of a PUBLISH packet beside its texts and payload: type, lengths, number and properties."""
+HUNG_UP: Final = "hung_up"
+"""The end before any answer, without a word."""
 _NOT_ENDED: Final = Ending(reason="", text="")
 
 _LOSSES = {
@@ -75,7 +77,7 @@ class Connection:
         accepted: Whether the broker has accepted us.
         subscribed: Whether it has answered our subscriptions: only from then on do frames come.
         session_lost: Whether it has forgotten our session.
-        version_refused: Whether the broker knows no such version, as far as one can tell.
+        version_refused: Whether the broker says that it knows no such version.
         ending: Why the connection ended, or was refused.
         refusal: Which subscriptions were refused; empty where none was.
     """
@@ -151,8 +153,6 @@ class Connection:
         self._client.set_will(self._listener.will())
         self._client.open(clean_start=self._first)
         self._watchdog.opened(time.monotonic())
-        # A broker that hangs up on CONNECT without a word does not know this version.
-        self.version_refused = True
         self._poll.register(self._bell.fileno(), select.POLLIN)
 
     def turn(self) -> bool:
@@ -244,7 +244,6 @@ class Connection:
         if self._leaving or self.ending is not _NOT_ENDED:
             return
         if self._client.fault:
-            self.version_refused = False
             self.ending = Ending(reason=self._client.fault, text=self._client.complaint)
         elif flags.is_disconnect_packet_from_server:
             self.ending = _ending("ended", "expected the connection to stand", reason)
@@ -257,7 +256,7 @@ class Connection:
             )
         else:
             self.ending = Ending(
-                reason="hung_up", text="broker: expected an answer, it hung up; check broker.port and broker.tls"
+                reason=HUNG_UP, text="broker: expected an answer, it hung up; check broker.port and broker.tls"
             )
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +27,7 @@ from edge_agent.mqtt_client import V311, OneConnectionClient
 from edge_agent.probe import Probe
 from edge_agent.publication import JSON, Grade, Publication
 from tests.faults.ends import INPUT, QUICK, STATUS, WAIT_S, Ends
+from tests.faults.fake_broker import Peer, fake_broker
 from tests.faults.relay import relay
 
 MIB = 1024 * 1024
@@ -183,16 +185,59 @@ def test_session_bridges_a_short_break(broker: Any, peer: Any, make_ends: Any) -
 
 
 def test_falls_back_to_3_1_1(broker: Any, peer: Any, make_ends: Any) -> None:
-    """A broker that hangs up on version 5 is spoken to in 3.1.1; results and frames pass."""
+    """A broker that hangs up on version 5 twice is spoken to in 3.1.1; results and frames pass. Later once will do."""
     with relay(broker.port, refuse_v5=True) as way:
         ends = make_ends(way.port)
-        state = ends.changes.get(timeout=WAIT_S)
-        assert (state.connected, state.protocol, state.ends) == (True, "3.1.1", {"hung_up": 1})
+        state = ends.wait_for_up()
+        assert (state.protocol, state.ends) == ("3.1.1", {"hung_up": 2})
+        way.cut()
+        ends.wait_for_error()
+        way.mend()
+        assert ends.wait_for_up().protocol == "3.1.1"
         peer.subscribe("r")
         ends.link.publish(Publication(topic="r", payload=b"1", expiry_s=60))
         assert peer.next().payload == b"1"
         peer.publish(INPUT, b"frame")
         assert ends.arrivals.get(timeout=WAIT_S).payload == b"frame"
+
+
+def levels_asked_for(make_ends: Any, n: int, answer: Callable[[Peer, int], None]) -> list[int]:
+    """The protocol levels of the first CONNECTs to a broker that gives such answers, by their number."""
+    levels: list[int] = []
+    enough = threading.Event()
+
+    def play(peer: Peer) -> None:
+        connect = next(peer.packets())[1]
+        levels.append(connect[connect.index(b"MQTT") + 4])
+        if len(levels) >= n:
+            enough.set()
+        answer(peer, len(levels))
+
+    with fake_broker(play) as port:
+        make_ends(port, timing=QUICK)
+        assert enough.wait(WAIT_S)
+    return levels[:n]
+
+
+def hang_up_on_the_second(peer: Peer, number: int) -> None:
+    """Say nothing, but on the second connection hang up at once."""
+    if number != 2:
+        peer.wait()
+
+
+ANSWERS: list[tuple[str, Callable[[Peer, int], None], list[int]]] = [
+    ("none", lambda peer, _: peer.wait(), [5, 5, 5, 5]),
+    ("none, and the end once", hang_up_on_the_second, [5, 5, 5, 5]),
+    ("the end", lambda *_: None, [5, 5, 4, 5, 5, 4]),
+    ("unsupported version, as MQTT 5 says it", lambda peer, _: peer.say(b"\x20\x03\x00\x84\x00"), [5, 4, 5, 4]),
+    ("unsupported version, as 3.1.1 says it", lambda peer, _: peer.say(b"\x20\x02\x00\x01"), [5, 4, 5, 4]),
+]
+
+
+@pytest.mark.parametrize(("answer", "levels"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS])
+def test_only_a_refusal_is_taken_for_an_old_broker(make_ends: Any, answer: Any, levels: list[int]) -> None:
+    """One that is frozen, or a network that resets once, must not pin the link to 3.1.1, which keeps no session."""
+    assert levels_asked_for(make_ends, len(levels), answer) == levels
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
