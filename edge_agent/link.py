@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _USUAL_TIMING = LinkTiming()
 _HANG_UPS = 2
 """So many in a row, and the broker is taken for one that does not know MQTT 5: one may be the network's."""
+_BY_BROKER = frozenset({"lost", "ended"})
+"""Ends of a connection that are the broker's, for all one can tell; not ours, as for a reload."""
 
 _log = structlog.get_logger(__name__)
 
@@ -191,7 +193,8 @@ class Link:
         )
 
     def _count_end(self, connection: Connection, ending: Ending) -> None:
-        self._probe.end(hung_up=ending is connection.ending)
+        by_broker = ending is connection.ending and ending.reason.partition(".")[0] in _BY_BROKER
+        self._probe.end(time.monotonic(), hung_up=by_broker)
         self._count(ending)
 
     def _count(self, ending: Ending) -> None:

@@ -188,6 +188,8 @@ class Connection:
         now_s = time.monotonic()
         if not self._outbox.in_flight and not self._probe.in_flight:
             self._watchdog.progressed(now_s)
+        if self.subscribed and self._probe.is_rested(now_s):
+            self._begin_probes(now_s)
         window = self._window - self._probe.in_flight
         if self._probe.is_due(now_s) and self._outbox.in_flight < window:
             self._send_probe(now_s)
@@ -298,7 +300,10 @@ class Connection:
             _log.error("broker refused a subscription", topics=refused)
         self.subscribed = True
         self._watchdog.answered()
-        if self._probe.begin(time.monotonic()):
+        self._begin_probes(time.monotonic())
+
+    def _begin_probes(self, now_s: float) -> None:
+        if self._probe.begin(now_s):
             self._probe_subscription = self._client.ask_for(self._config.probe_topic)
 
 

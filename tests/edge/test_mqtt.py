@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -26,8 +27,9 @@ from edge_agent.mqtt import Connection
 from edge_agent.mqtt_client import V311, OneConnectionClient
 from edge_agent.probe import Probe
 from edge_agent.publication import JSON, Grade, Publication
-from tests.faults.ends import INPUT, QUICK, STATUS, WAIT_S, Ends
-from tests.faults.fake_broker import Peer, fake_broker
+from tests.conftest import wait_until
+from tests.faults.ends import INPUT, PROBE, QUICK, STATUS, WAIT_S, Ends
+from tests.faults.fake_broker import CONNACK, CONNECT, PINGREQ, PINGRESP, SUBSCRIBE, Peer, fake_broker, suback
 from tests.faults.relay import relay
 
 MIB = 1024 * 1024
@@ -377,6 +379,45 @@ def test_fault_of_ours_costs_an_attempt(broker: Any, make_ends: Any, monkeypatch
     ends.link.start()
     state = ends.wait_for_up()
     assert state.ends == {"internal": 1}
+    assert ends.link.stop(WAIT_S)
+
+
+def test_broker_that_hangs_up_at_the_probe(make_ends: Any) -> None:
+    """After three connections that it ended there is none on the fourth, which stands."""
+    probed: list[bool] = []
+    fourth = threading.Event()
+
+    def play(peer: Peer) -> None:
+        probed.append(False)
+        for kind, body in peer.packets():
+            if kind == CONNECT:
+                peer.say(CONNACK)
+            elif kind == SUBSCRIBE and PROBE.encode() not in body:
+                peer.say(suback((kind, body)))
+            elif PROBE.encode() in body:
+                probed[-1] = True
+                return
+            elif kind == PINGREQ:
+                peer.say(PINGRESP)
+                if len(probed) == 4:
+                    fourth.set()
+
+    with fake_broker(play) as port:
+        make_ends(port, timing=replace(QUICK, acknowledge_timeout_s=60.0))
+        assert fourth.wait(WAIT_S)
+    assert probed == [True, True, True, False]
+
+
+def test_probe_is_tried_again_on_a_connection_that_stands(broker: Any, make_ends: Any) -> None:
+    """Where it was off, on a connection that may stand for months."""
+    ends = make_ends(broker.port, start=False, timing=QUICK)
+    ends.link._probe._off_s = time.monotonic()
+    ends.link.start()
+    ends.wait_for_up()
+    assert ends.link._probe.state == "refused"
+    ends.link._probe._off_s = -1e9
+    wait_until(lambda: ends.link.state.probe == "ok", "the probe to come back")
+    assert ends.link.state.connections == 1
     assert ends.link.stop(WAIT_S)
 
 
