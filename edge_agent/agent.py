@@ -109,6 +109,7 @@ class Agent:
             self._health,
             publish=self._publish,
             is_connected=lambda: self._link.state.connected,
+            is_waiting=self._outbox.holds,
         )
         self._trust = TrustDesk(config, self._health, self._outbox)
         heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)

@@ -41,6 +41,7 @@ class EvidenceDesk:
         health: Counts, and who we are.
         publish: Queues a message.
         is_connected: Whether the link stands.
+        is_waiting: Whether a message waits for its acknowledgement.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class EvidenceDesk:
         *,
         publish: Callable[[Publication], None],
         is_connected: Callable[[], bool],
+        is_waiting: Callable[[Publication], bool],
     ) -> None:
         section = config.evidence
         self._counters = health.counters
@@ -74,6 +76,7 @@ class EvidenceDesk:
             counters=self._counters,
             publish=publish,
             is_connected=is_connected,
+            is_waiting=is_waiting,
         )
         self._jobs: SimpleQueue[Snapshot | Arrival | str] = SimpleQueue()
         self._lock = threading.Lock()
