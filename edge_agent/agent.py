@@ -17,7 +17,7 @@ from edge_agent.config_reload import ConfigState, changed_keys, check_reload
 from edge_agent.engine_reports import EngineReports
 from edge_agent.errors import ConfigError
 from edge_agent.guard import Guard
-from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, VANISHED, Health, Identity, offline, utc_now
+from edge_agent.health import OFFLINE, ONLINE, STOPPED, STOPPING, Health, Identity, utc_now
 from edge_agent.heap import freeze
 from edge_agent.heard import Heard
 from edge_agent.home_assistant import HomeAssistant
@@ -35,7 +35,7 @@ from edge_agent.probation import Probation
 from edge_agent.sdnotify import Heartbeat, Notifier
 from edge_agent.startup import LoadedShadow
 from edge_agent.status_file import StatusFile
-from edge_agent.status_messages import status_message, status_messages
+from edge_agent.status_messages import status_message, status_messages, will_message
 from edge_agent.swap import Swapper
 from edge_agent.swap_parts import Follower, SwapParts
 from edge_agent.trust_desk import TrustDesk
@@ -113,6 +113,7 @@ class Agent:
             self._health,
             publish=self._publish,
             is_connected=lambda: self._link.state.connected,
+            is_waiting=self._outbox.holds,
         )
         self._trust = TrustDesk(config, self._health, self._outbox)
         heard, heartbeat = Heard(config.agent.engines), Heartbeat(notifier)
@@ -120,17 +121,17 @@ class Agent:
         self._status_file = StatusFile(config.agent.state_dir, self._health.counters)
         self._metrics = MetricsOutlets(config.metrics, self._health.counters)
         self._units = unit_store_of(config)
-        watch = unit_watch_of(config, model, self._units)
+        self._watch_of_units = unit_watch_of(config, model, self._units)
         self._onlookers = Onlookers(config, model, shadow, self._health)
         self._probation = Probation(config, model.bundle_digest, self._health.counters)
         self._home_assistant = HomeAssistant(config, model, lambda: self._link.state.connected)
         lull = Lull()
         onlookers = (*self._onlookers.observers, *self._home_assistant.observers)
-        observers = (heard, self._reports, watch, self._probation, *onlookers, lull)
+        observers = (heard, self._reports, self._watch_of_units, self._probation, *onlookers, lull)
         self._pipeline = Pipeline(config, model, self._health, observers=observers, units=self._units)
         self._link = Link(config, self._outbox, self._listener())
         self._worker = self._new_worker(heartbeat)
-        followers = (self._onlookers, self._reports, watch, self._home_assistant)
+        followers = (self._onlookers, self._reports, self._watch_of_units, self._home_assistant)
         self._swapper = self._new_swapper(followers, lull)
 
     def stop(self) -> None:
@@ -229,6 +230,7 @@ class Agent:
         self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
         self._worker.between_turns(lambda: self._onlookers.reconfigure(config))
         self._worker.between_turns(lambda: self._reports.reconfigure(config))
+        self._worker.between_turns(lambda: self._watch_of_units.reconfigure(config))
         self._home_assistant.reconfigure(config)
         self._units.bound(most_units(config))
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
@@ -287,7 +289,7 @@ class Agent:
             on_arrival=self._on_arrival,
             on_change=self._on_link_change,
             birth=lambda: status_message(self._config, self._document()),
-            will=status_message(self._config, offline(self._document(), VANISHED)),
+            will=lambda: will_message(self._config, self._document()),
             on_fault=lambda: self._health.counters.add(CLOUD_EVENTS_FAULTS),
         )
 

@@ -115,7 +115,7 @@ def _settled(states: SimpleQueue[LinkState]) -> LinkState:
 def _listener(config: AgentConfig, states: SimpleQueue[LinkState]) -> LinkListener:
     # Neither of them may be taken for the agent's status.
     greeting = Publication(topic=config.probe_topic, payload=token_bytes(_TOKEN_BYTES), grade=Grade.TELEMETRY)
-    return LinkListener(on_arrival=lambda _: None, on_change=states.put, birth=lambda: greeting, will=greeting)
+    return LinkListener(on_arrival=lambda _: None, on_change=states.put, birth=lambda: greeting, will=lambda: greeting)
 
 
 def _renamed(config: AgentConfig) -> AgentConfig:

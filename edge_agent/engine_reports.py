@@ -35,6 +35,7 @@ class EngineReports:
         health: Who we are, and counts.
         publish: Queues a message; never waits.
         is_connected: Whether the link stands.
+        is_waiting: Whether a message waits for its acknowledgement.
         now_ns: The monotonic clock.
     """
 
@@ -46,10 +47,11 @@ class EngineReports:
         *,
         publish: Callable[[Publication], None],
         is_connected: Callable[[], bool],
+        is_waiting: Callable[[Publication], bool],
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._request_topic = config.evidence_request_topic
-        self._desk = EvidenceDesk(config, health, publish=publish, is_connected=is_connected)
+        self._desk = EvidenceDesk(config, health, publish=publish, is_connected=is_connected, is_waiting=is_waiting)
         self._waveforms = WaveformRecorder(config, model, health.counters, self._desk.save, now_ns=now_ns)
         self._flights = FlightRecorder(config, health, now_ns=now_ns)
         self._now_ns = now_ns

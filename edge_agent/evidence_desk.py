@@ -41,6 +41,7 @@ class EvidenceDesk:
         health: Counts, and who we are.
         publish: Queues a message.
         is_connected: Whether the link stands.
+        is_waiting: Whether a message waits for its acknowledgement.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class EvidenceDesk:
         *,
         publish: Callable[[Publication], None],
         is_connected: Callable[[], bool],
+        is_waiting: Callable[[Publication], bool],
     ) -> None:
         section = config.evidence
         self._counters = health.counters
@@ -59,7 +61,10 @@ class EvidenceDesk:
         self._expiry_s = config.broker.message_expiry_s
         self._most_bytes = section.memory_mib * MIB
         self._store = EvidenceStore(
-            config.agent.state_dir / FOLDER, max_bytes=section.max_mib * MIB, max_files=section.max_files
+            config.agent.state_dir / FOLDER,
+            max_bytes=section.max_mib * MIB,
+            max_files=section.max_files,
+            on_unreadable=self._not_read,
         )
         self._shipper = Shipper(
             self._store,
@@ -71,6 +76,7 @@ class EvidenceDesk:
             counters=self._counters,
             publish=publish,
             is_connected=is_connected,
+            is_waiting=is_waiting,
         )
         self._jobs: SimpleQueue[Snapshot | Arrival | str] = SimpleQueue()
         self._lock = threading.Lock()
@@ -175,6 +181,10 @@ class EvidenceDesk:
             _log.debug("evidence request refused", reason=error.reason, error=str(error))
             return
         self._shipper.ask(name)
+
+    def _not_read(self, error: OSError) -> None:
+        self._counters.add("evidence_not_read")
+        _log.error("evidence not read", error=str(error))
 
     def _not_written(self, error: Exception) -> None:
         self._counters.add("evidence_not_written")

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 MAX_REQUEST_BYTES = 1_024
-CHUNK_BYTES = 96 * 1024
-"""With all around it below 128 KiB, the limit of some brokers, and never long in the way of a result."""
+CHUNK_BYTES = 16 * 1024
+"""One is on its way at a time: so many bytes are in the way of an alert, on a thin link a second or two, and get there
+well before the link is given up."""
 
 RETAINED: Final = "retained"
 TOO_LARGE: Final = "too_large"

@@ -1,4 +1,4 @@
-"""The evidence on its way to whoever asked: one snapshot after the other, no faster than agreed."""
+"""The evidence on its way to whoever asked: one snapshot after the other, no faster than agreed or acknowledged."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ BUSY: Final = "busy"
 
 MOST_WAITING = 4
 _RETRY_S = 1.0
+_LOOK_S = 0.02
+"""From one look for the acknowledgement of a chunk to the next."""
 _GIVE_UP_S = 120.0
-"""So long without a link, and nobody waits for the rest any more."""
+"""So long without a link, or an acknowledgement, and nobody waits for the rest any more."""
 
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ class Shipper:
         counters: Counts what was asked, sent and refused.
         publish: Queues a message.
         is_connected: Whether the link stands: chunks do not pile up before a link that is down.
+        is_waiting: Whether a message waits for its acknowledgement: nor do they before one that is thin.
 
     Attributes:
         expiry_s: How long the broker keeps a chunk.
@@ -57,6 +60,7 @@ class Shipper:
         counters: Counters,
         publish: Callable[[Publication], None],
         is_connected: Callable[[], bool],
+        is_waiting: Callable[[Publication], bool],
     ) -> None:
         self._store = store
         self._topic = topic
@@ -66,6 +70,8 @@ class Shipper:
         self._counters = counters
         self._publish = publish
         self._is_connected = is_connected
+        self._is_waiting = is_waiting
+        self._last: Publication | None = None
         self._waiting: deque[str] = deque()
         self._current: Iterator[bytes] = iter(())
         self._serving = False
@@ -95,7 +101,10 @@ class Shipper:
         if now_s < self._due_s or not (self._serving or self._waiting):
             return
         if not self._is_connected():
-            self._stall(now_s)
+            self._stall(now_s, _RETRY_S)
+            return
+        if self._last is not None and self._is_waiting(self._last):
+            self._stall(now_s, _LOOK_S)
             return
         self._stalled_s = 0.0
         if not self._serving:
@@ -123,7 +132,8 @@ class Shipper:
         self._current, self._serving = chunks_of(found[0]), True
 
     def _send(self, payload: bytes, now_s: float) -> None:
-        self._publish(self._message(payload))
+        self._last = self._message(payload)
+        self._publish(self._last)
         self._counters.add("evidence_chunks_sent")
         self._due_s = now_s + len(payload) / self._rate
 
@@ -133,11 +143,14 @@ class Shipper:
             self._publish(self._message(encode_refusal(agent=self._agent, run=self._run, name=name, error=reason)))
 
     def _message(self, payload: bytes) -> Publication:
-        return Publication(topic=self._topic, payload=payload, expiry_s=self.expiry_s, grade=Grade.TELEMETRY)
+        # Whoever asked asks again after a restart: on disk it would wear it, and come without the rest.
+        return Publication(
+            topic=self._topic, payload=payload, expiry_s=self.expiry_s, grade=Grade.TELEMETRY, keep=False
+        )
 
-    def _stall(self, now_s: float) -> None:
-        self._due_s = now_s + _RETRY_S
-        self._stalled_s += _RETRY_S
+    def _stall(self, now_s: float, retry_s: float) -> None:
+        self._due_s = now_s + retry_s
+        self._stalled_s += retry_s
         if self._stalled_s > _GIVE_UP_S:
             self._counters.add("evidence_requests_abandoned", len(self._waiting) + self._serving)
             self._waiting.clear()

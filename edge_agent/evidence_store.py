@@ -14,6 +14,7 @@ from typing import Final
 from edge_agent.errors import EvidenceError, FrameFileError
 from edge_agent.evidence import ID_DIGITS, Evidence
 from edge_agent.frame_file import write_blocks
+from edge_agent.journal_segment import sync_folder
 
 FOLDER: Final = "evidence"
 NEWEST: Final = "newest"
@@ -21,6 +22,10 @@ _FRAMES = ".frames"
 _DESCRIPTION = ".json"
 _NAME = re.compile(rf"(\d{{8}})-([0-9a-f]{{{ID_DIGITS}}})")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def _ignore(_error: OSError) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,17 @@ class EvidenceStore:
         folder: The folder; made when something is written.
         max_bytes: Most bytes of files of frames.
         max_files: Most snapshots.
+        on_unreadable: Told once of each description that the disk does not give.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int, max_files: int) -> None:
+    def __init__(
+        self, folder: Path, *, max_bytes: int, max_files: int, on_unreadable: Callable[[OSError], None] = _ignore
+    ) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
         self._max_files = max_files
+        self._on_unreadable = on_unreadable
+        self._unreadable: set[Path] = set()
 
     def all(self) -> list[StoredEvidence]:
         """Every snapshot that can be read, oldest first.
@@ -64,6 +74,10 @@ class EvidenceStore:
             try:
                 evidence = Evidence.from_json(path.with_suffix(_DESCRIPTION).read_bytes())
             except (FileNotFoundError, EvidenceError):
+                continue
+            except OSError as error:
+                # One bad block must not hide the other snapshots.
+                self._tell_once(path, error)
                 continue
             if name and evidence.id == name.group(2):
                 found.append(StoredEvidence(int(name.group(1)), path, evidence))
@@ -79,17 +93,23 @@ class EvidenceStore:
         return stored[-1:] if name == NEWEST else [each for each in stored if each.evidence.id == name][-1:]
 
     def tidy(self) -> None:
-        """Remove what a crash left half-written; before the first write.
+        """Remove what a crash left half-written, and what the disk does not give any more; before the first write.
 
         Raises:
-            OSError: The folder cannot be written.
+            OSError: The folder cannot be written, or not all of it.
         """
         if not self._folder.is_dir():
             return
         whole = {each.path for each in self.all()}
-        for path in self._folder.iterdir():
-            if path.with_suffix(_FRAMES) not in whole:
-                path.unlink(missing_ok=True)
+        fault: OSError | None = None
+        for path in sorted(self._folder.iterdir()):
+            try:
+                if path.with_suffix(_FRAMES) not in whole:
+                    path.unlink(missing_ok=True)
+            except OSError as error:
+                fault = error
+        if fault is not None:
+            raise fault
 
     def write(self, evidence: Evidence, blocks: Callable[[], Iterable[bytes]], *, n_byte: int) -> Evidence:
         """Write a snapshot; older ones go where room is short.
@@ -109,7 +129,9 @@ class EvidenceStore:
         """
         if n_byte > self._max_bytes:
             raise EvidenceError(f"evidence: expected at most {self._max_bytes} bytes, got {n_byte}; raise max_mib")
-        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not self._folder.is_dir():
+            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            sync_folder(self._folder.parent)
         stored = self.all()
         while len(stored) >= self._max_files or n_byte + sum(each.evidence.n_byte for each in stored) > self._max_bytes:
             self._remove(stored.pop(0))
@@ -131,10 +153,18 @@ class EvidenceStore:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             whole = replace(evidence, n_byte=path.stat().st_size, sha256=digest)
             _replace(description, whole.to_json())
+            # What is announced has to outlast a power cut: so do both names.
+            sync_folder(path.parent)
         except (OSError, FrameFileError):
+            description.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             raise
         return whole
+
+    def _tell_once(self, path: Path, error: OSError) -> None:
+        if path not in self._unreadable:
+            self._unreadable.add(path)
+            self._on_unreadable(error)
 
     def _remove(self, stored: StoredEvidence) -> None:
         # The description first: what a power cut leaves is then tidied away.

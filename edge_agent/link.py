@@ -18,7 +18,7 @@ from edge_agent.bell import Bell
 from edge_agent.errors import LinkError
 from edge_agent.link_state import Ending, LinkState
 from edge_agent.link_timing import LinkTiming
-from edge_agent.mqtt import Connection
+from edge_agent.mqtt import HUNG_UP, Connection
 from edge_agent.mqtt_client import V5, V311
 from edge_agent.probe import Probe
 from edge_agent.reason_codes import SESSION_TAKEN_OVER_LABEL
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from edge_agent.publication import Publication
 
 _USUAL_TIMING = LinkTiming()
+_HANG_UPS = 2
+"""So many in a row, and the broker is taken for one that does not know MQTT 5: one may be the network's."""
+_BY_BROKER = frozenset({"lost", "ended"})
+"""Ends of a connection that are the broker's, for all one can tell; not ours, as for a reload."""
 
 _log = structlog.get_logger(__name__)
 
@@ -58,6 +62,8 @@ class Link:
         self._backoff = Backoff(timing.first_backoff_s, timing.longest_backoff_s)
         self._probe = Probe(interval_s=config.broker.probe_interval_s, timeout_s=timing.probe_timeout_s)
         self._asked: frozenset[str] = frozenset()
+        self._is_first = True
+        self._n_hung_up = 0
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
     @property
@@ -92,7 +98,16 @@ class Link:
         return len(self._outbox) == 0
 
     def _run(self) -> None:
-        version, first = V5, True
+        while not self._stopping.is_set():
+            try:
+                self._connect_for_ever()
+            except Exception as error:  # noqa: BLE001 - nobody would miss this thread: it must not end before the agent
+                _log.error("link failed", exc_info=True)
+                self._note_fault(error)
+                self._stopping.wait(self._backoff.next_s())
+
+    def _connect_for_ever(self) -> None:
+        version = V5
         while not self._stopping.is_set():
             config = self._config
             self._probe.interval_s = config.broker.probe_interval_s
@@ -100,19 +115,28 @@ class Link:
             self._asked |= wanted
             connection = Connection(
                 config, version, self._outbox, self._listener, self._bell,
-                probe=self._probe, timing=self._timing, first=first, unwanted=self._asked - wanted,
+                probe=self._probe, timing=self._timing, first=self._is_first, unwanted=self._asked - wanted,
             )  # fmt: skip
             ending = self._serve(connection, config)
-            first = first and not connection.accepted
+            self._is_first = self._is_first and not connection.accepted
             if connection.subscribed:
                 self._asked = wanted
-            falls_back = version == V5 and connection.version_refused
+            falls_back = version == V5 and self._is_refused(connection, ending)
+            if version == V311 and ending.reason == HUNG_UP:
+                # On both, so it is not the version.
+                self._n_hung_up = 0
             # Every lost connection begins again with version 5: a broker that was restarting must not pin us to 3.1.1.
             version = V311 if falls_back else V5
             self._count_end(connection, ending)
             if not falls_back:
                 self._note_down(connection, ending)
                 self._pause(connection, ending, config)
+
+    def _is_refused(self, connection: Connection, ending: Ending) -> bool:
+        """Whether the broker does not know MQTT 5, in which this attempt was made, as far as one can tell."""
+        # Of one that is silent, or that cannot be reached, one cannot.
+        self._n_hung_up = self._n_hung_up + 1 if ending.reason == HUNG_UP else 0
+        return connection.version_refused or self._n_hung_up >= _HANG_UPS
 
     def _serve(self, connection: Connection, config: AgentConfig) -> Ending:
         """Serve one connection to its end; returns how it ended."""
@@ -128,7 +152,7 @@ class Link:
             return Ending(reason=error.reason, text=str(error))
         except Exception as error:  # noqa: BLE001 - the loop's one catch-all: a fault costs a connection, not the agent
             _log.error("link failed", exc_info=True)
-            return Ending(reason="internal", text=f"internal error: {error}")
+            return _fault(error)
         finally:
             connection.close()
             self._outbox.rewind()
@@ -169,11 +193,21 @@ class Link:
         )
 
     def _count_end(self, connection: Connection, ending: Ending) -> None:
-        self._probe.end(hung_up=ending is connection.ending)
+        by_broker = ending is connection.ending and ending.reason.partition(".")[0] in _BY_BROKER
+        self._probe.end(time.monotonic(), hung_up=by_broker)
+        self._count(ending)
+
+    def _count(self, ending: Ending) -> None:
         ends = dict(self._state.ends)
         if ending.reason:
             ends[ending.reason] = ends.get(ending.reason, 0) + 1
         self._state = replace(self._state, ends=ends)
+
+    def _note_fault(self, error: Exception) -> None:
+        # Not told to the listener, which may be what failed: the next report reads it.
+        ending = _fault(error)
+        self._count(ending)
+        self._state = replace(self._state, connected=False, error=ending.text, tls="")
 
     def _note_down(self, connection: Connection, ending: Ending) -> None:
         state = replace(
@@ -192,3 +226,7 @@ class Link:
         elif state.error:
             _log.warning("link down", error=state.error, broker=self._config.broker.host)
         self._listener.on_change(state)
+
+
+def _fault(error: Exception) -> Ending:
+    return Ending(reason="internal", text=f"internal error: {error}")

@@ -60,12 +60,12 @@ class LinkListener:
         on_arrival: A message came.
         on_change: The link went up or down.
         birth: Asked for the retained status at each connection.
-        will: Left with the broker, which publishes it when we vanish.
+        will: Asked at each connection for what the broker publishes when we vanish.
         on_fault: Something optional failed on a message, which was sent without it.
     """
 
     on_arrival: Callable[[Arrival], None]
     on_change: Callable[[LinkState], None]
     birth: Callable[[], Publication]
-    will: Publication
+    will: Callable[[], Publication]
     on_fault: Callable[[], None] = lambda: None

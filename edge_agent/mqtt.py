@@ -40,6 +40,8 @@ _WINDOW = 20
 """Most messages in flight; the receive maximum of mosquitto."""
 _FIXED_BYTES: Final = 32
 """Of a PUBLISH packet beside its texts and payload: type, lengths, number and properties."""
+HUNG_UP: Final = "hung_up"
+"""The end before any answer, without a word."""
 _NOT_ENDED: Final = Ending(reason="", text="")
 
 _LOSSES = {
@@ -75,7 +77,7 @@ class Connection:
         accepted: Whether the broker has accepted us.
         subscribed: Whether it has answered our subscriptions: only from then on do frames come.
         session_lost: Whether it has forgotten our session.
-        version_refused: Whether the broker knows no such version, as far as one can tell.
+        version_refused: Whether the broker says that it knows no such version.
         ending: Why the connection ended, or was refused.
         refusal: Which subscriptions were refused; empty where none was.
     """
@@ -118,7 +120,6 @@ class Connection:
         self.ending = _NOT_ENDED
         self.refusal = ""
         self._client = OneConnectionClient(config, version, timing)
-        self._client.set_will(listener.will)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
@@ -149,10 +150,9 @@ class Connection:
         broker = self._config.broker
         if broker.username:
             self._client.username_pw_set(broker.username, read_password(broker.password_file))
+        self._client.set_will(self._listener.will())
         self._client.open(clean_start=self._first)
         self._watchdog.opened(time.monotonic())
-        # A broker that hangs up on CONNECT without a word does not know this version.
-        self.version_refused = True
         self._poll.register(self._bell.fileno(), select.POLLIN)
 
     def turn(self) -> bool:
@@ -188,6 +188,8 @@ class Connection:
         now_s = time.monotonic()
         if not self._outbox.in_flight and not self._probe.in_flight:
             self._watchdog.progressed(now_s)
+        if self.subscribed and self._probe.is_rested(now_s):
+            self._begin_probes(now_s)
         window = self._window - self._probe.in_flight
         if self._probe.is_due(now_s) and self._outbox.in_flight < window:
             self._send_probe(now_s)
@@ -244,7 +246,6 @@ class Connection:
         if self._leaving or self.ending is not _NOT_ENDED:
             return
         if self._client.fault:
-            self.version_refused = False
             self.ending = Ending(reason=self._client.fault, text=self._client.complaint)
         elif flags.is_disconnect_packet_from_server:
             self.ending = _ending("ended", "expected the connection to stand", reason)
@@ -257,7 +258,7 @@ class Connection:
             )
         else:
             self.ending = Ending(
-                reason="hung_up", text="broker: expected an answer, it hung up; check broker.port and broker.tls"
+                reason=HUNG_UP, text="broker: expected an answer, it hung up; check broker.port and broker.tls"
             )
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
@@ -299,7 +300,10 @@ class Connection:
             _log.error("broker refused a subscription", topics=refused)
         self.subscribed = True
         self._watchdog.answered()
-        if self._probe.begin(time.monotonic()):
+        self._begin_probes(time.monotonic())
+
+    def _begin_probes(self, now_s: float) -> None:
+        if self._probe.begin(now_s):
             self._probe_subscription = self._client.ask_for(self._config.probe_topic)
 
 

@@ -113,11 +113,13 @@ class Outbox:
     def take(self, window: int) -> list[Publication]:
         """The next publications to send, such that at most ``window`` are in flight with them.
 
-        Those that wait come first, oldest first, then the backlog as far as its rate allows. The caller reports each
-        with ``sent`` before it asks again.
+        Those that wait come first, oldest first, then the backlog as far as its rate allows. Where not all of them may
+        go, alerts overtake all but a birth. The caller reports each with ``sent`` before it asks again.
         """
         with self._lock:
             room = max(0, window - len(self._in_flight))
+            if 0 < room < len(self._waiting):
+                self._put_alerts_first()
             live = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
             # The backlog takes half of the window at most: what is live next must not wait for it.
             room_old = min(room - len(live), max(1, window // 2) - self._n_old_in_flight())
@@ -179,6 +181,12 @@ class Outbox:
         """Send no more of the backlog: the agent is about to end, and it is safe on disk."""
         self._is_held_back = True
 
+    def holds(self, publication: Publication) -> bool:
+        """Whether it is in memory: neither acknowledged, nor in the journal alone, nor dropped."""
+        with self._lock:
+            entries = [*self._in_flight.values(), *self._taken, *self._waiting]
+        return any(each.publication is publication for each in entries)
+
     def holds_alone(self, publications: Sequence[Publication]) -> bool:
         """Whether one of these is in memory alone: neither acknowledged, nor in the journal, nor dropped."""
         wanted = {id(publication) for publication in publications}
@@ -221,6 +229,13 @@ class Outbox:
         with self._lock:
             self._backlog.add(entries)
 
+    def _put_alerts_first(self) -> None:
+        if not any(map(_is_alert, self._waiting)):
+            return
+        birth = [self._waiting.popleft()] if self._waiting[0].publication.retain else []
+        alerts = [each for each in self._waiting if _is_alert(each)]
+        self._waiting = deque([*birth, *alerts, *(each for each in self._waiting if not _is_alert(each))])
+
     def _n_old_in_flight(self) -> int:
         return sum(bool(entry.records) for entry in self._in_flight.values())
 
@@ -249,4 +264,8 @@ def _worth(publication: Publication) -> tuple[bool, Grade]:
 
 
 def _is_for_disk(entry: Entry) -> bool:
-    return not entry.publication.retain and not entry.records
+    return entry.publication.keep and not entry.publication.retain and not entry.records
+
+
+def _is_alert(entry: Entry) -> bool:
+    return entry.publication.grade is Grade.ALERT

@@ -21,6 +21,8 @@ _UNPROVEN = 2
 """So many probes lost before any came back, and it is the broker's rules that keep them."""
 _CUT_CONNECTIONS = 3
 """So many connections ended by the broker at the first probe: some hang up on what they do not allow."""
+_REST_S = 3_600.0
+"""So long without probes then: it may have been the network that ended them, and rules are corrected."""
 _LONGEST_WAIT = 6.0
 """Timeouts after which a probe is lost, however much else comes meanwhile."""
 _NO_NUMBER = -1
@@ -54,7 +56,7 @@ class Probe:
         self._ever_echoed = False
         self._n_unproven = 0
         self._n_cut = 0
-        self._off = False
+        self._off_s = _NEVER_S
         self._warned = False
         self.state = NONE
         self.failures = 0
@@ -75,18 +77,28 @@ class Probe:
     def begin(self, now_s: float) -> bool:
         """A connection stands; whether its probe's topic should be subscribed to."""
         self._forget()
-        if self._off:
+        if self._off_s != _NEVER_S and not self.is_rested(now_s):
             self._suspect("the broker hangs up at the first probe")
             return False
+        # Cut once more, it is off for as long again.
+        self._off_s = _NEVER_S
         self.state = WAITING
-        self._next_s = now_s
+        self._next_s = self._begun_s = now_s
         return True
 
-    def end(self, *, hung_up: bool) -> None:
-        """The connection is gone; ``hung_up`` where the broker ended it."""
-        if hung_up and self.state == WAITING and not self._ever_echoed:
+    def is_rested(self, now_s: float) -> bool:
+        """Whether there were none for so long that it is time to ``begin`` again, on a connection that stands, too."""
+        return now_s - self._off_s > _REST_S
+
+    def end(self, now_s: float, *, hung_up: bool) -> None:
+        """The connection is gone; ``hung_up`` where the other side ended it."""
+        if now_s - self._begun_s > self._timeout_s:
+            # Not at the probe, then.
+            self._n_cut = 0
+        elif hung_up and self._token and self.state == WAITING and not self._ever_echoed:
             self._n_cut += 1
-            self._off = self._n_cut >= _CUT_CONNECTIONS
+            if self._n_cut >= _CUT_CONNECTIONS:
+                self._off_s = now_s
         self.state = NONE
         self._forget()
 
@@ -165,4 +177,4 @@ class Probe:
     def _forget(self) -> None:
         self._token = b""
         self._number = _NO_NUMBER
-        self._sent_s = self._acknowledged_s = self._alive_s = self._next_s = _NEVER_S
+        self._sent_s = self._acknowledged_s = self._alive_s = self._next_s = self._begun_s = _NEVER_S

@@ -32,6 +32,7 @@ class Publication:
         expiry_s: Seconds after which the broker may drop it undelivered (MQTT 5), or ``NEVER``.
         retain: Whether the broker keeps it for later subscribers; only the last one on a topic counts then.
         grade: What it is worth.
+        keep: Whether the journal keeps it where the broker does not acknowledge it soon.
     """
 
     topic: str
@@ -40,3 +41,4 @@ class Publication:
     expiry_s: int = NEVER
     retain: bool = False
     grade: Grade = Grade.RESULT
+    keep: bool = True

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from edge_agent.health import ONLINE
+from edge_agent.health import ONLINE, VANISHED, offline
 from edge_agent.publication import JSON, Publication
 from edge_agent.status_file import MISSED_INTERVALS, encode_status
 from edge_agent.verdict import FAILING
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 UP: Final = "up"
 DOWN: Final = "down"
+LONGEST_WILL: Final = 32 * 1024
+"""MQTT takes 65,535 bytes of a will, and without one there would be no connection at all."""
+_MOST_OF_AN_ERROR: Final = 1024
 
 
 def status_messages(config: AgentConfig, document: Mapping[str, Any]) -> list[Publication]:
@@ -29,6 +32,17 @@ def status_messages(config: AgentConfig, document: Mapping[str, Any]) -> list[Pu
 def status_message(config: AgentConfig, document: Mapping[str, Any]) -> Publication:
     """The retained status."""
     return Publication(topic=config.status_topic, payload=encode_status(dict(document)), content_type=JSON, retain=True)
+
+
+def will_message(config: AgentConfig, document: Mapping[str, Any]) -> Publication:
+    """What the broker publishes when we vanish: the retained status, without the lists that grow with what comes."""
+    gone = offline(document, VANISHED)
+    message = status_message(config, gone)
+    if len(message.payload) <= LONGEST_WILL:
+        return message
+    error = gone["config"]["error"][:_MOST_OF_AN_ERROR]
+    short = {"load": {**gone["load"], "dropped": {}}, "heard_s": {}, "config": {**gone["config"], "error": error}}
+    return status_message(config, {**gone, **short})
 
 
 def _thin_edge(config: AgentConfig, document: Mapping[str, Any]) -> Publication:

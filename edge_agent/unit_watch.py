@@ -12,6 +12,7 @@ from edge_agent.publication import JSON, Grade, Publication
 from edge_agent.unit_state import POOLED, UnitState
 
 if TYPE_CHECKING:
+    from edge_agent.config import AgentConfig
     from edge_agent.detector import Judgement, LoadedModel
     from edge_agent.frame import Frame
     from edge_agent.recent_scalers import RecentScalers
@@ -38,6 +39,10 @@ class UnitWatch:
         self._topic = topic
         self._scalers = scalers
         self._expiry_s = expiry_s
+
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go on by another config, between two turns of the worker."""
+        self._expiry_s = config.broker.message_expiry_s
 
     def swap(self, model: LoadedModel) -> None:
         """Another bundle decides from the next frame on."""

@@ -44,7 +44,7 @@ class Worker:
         link: Takes the publications.
         heartbeat: Fed by every turn.
         ladder: Told of the load.
-        on_fault: Told of a message that made the pipeline fail.
+        on_fault: Told of a message that made the pipeline fail, and of a task that failed.
         on_end: Told when the thread ends, wanted or not.
 
     Attributes:
@@ -118,7 +118,12 @@ class Worker:
 
     def _do_what_was_asked(self) -> None:
         while not self._between.empty():
-            self._between.get()()
+            task = self._between.get()
+            try:
+                task()
+            except Exception:  # noqa: BLE001 - as a message: what is asked for never kills the agent
+                self._on_fault()
+                _log.error("task between turns failed", exc_info=True)
 
     def _handle(self, arrival: Arrival) -> bool:
         """Handle a frame; whether there are results on their way."""

@@ -9,6 +9,14 @@ from types import ModuleType
 
 import pytest
 
+from edge_agent.audit_feed import SENT_FILE
+from edge_agent.audit_files import AUDIT_FILE, LOCK_FILE
+from edge_agent.evidence_store import FOLDER
+from edge_agent.journal import JOURNAL_FOLDER
+from edge_agent.slots_ledger import SLOTS_FOLDER
+from edge_agent.status_file import STATUS_FILE
+from edge_agent.unit_files import UNITS
+from edge_agent.update_disk import UPDATE_FOLDER
 from ground.demo.scenario import FLEET
 from tests.conftest import ROOT
 
@@ -30,6 +38,17 @@ MADE = loaded("packaging/make_reference.py").make_pages()
 def test_made_page_is_current(page: str) -> None:
     """What is committed is what `make reference` makes."""
     assert (ROOT / page).read_text(encoding="utf-8") == MADE[page], "run `make reference`"
+
+
+def test_what_the_agent_touches_is_all_listed() -> None:
+    """Files and folders of the state folder, by the names that the code has for them."""
+    page = (ROOT / "docs" / "reference" / "agent.md").read_text(encoding="utf-8")
+    said = re.search(r"\*\*What it touches\.\*\*.*?\n\n", page, re.DOTALL)
+    assert said is not None
+    files = (STATUS_FILE, AUDIT_FILE, f"{AUDIT_FILE}.<number>", LOCK_FILE, SENT_FILE)
+    folders = (SLOTS_FOLDER, FOLDER, JOURNAL_FOLDER, UNITS, UPDATE_FOLDER)
+    for name in (*files, *(f"{folder}/" for folder in folders)):
+        assert f"`{name}`" in said.group()
 
 
 def test_bash_completes_commands_and_options() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from edge_agent.result import RUNTIME, decode_result
 from edge_agent.trust import TrustedKeys
 from edge_agent.version import AGENT_VERSION
 from edge_agent.wire import encode_frame
+from tests.faults.relay import relay
 
 WAIT_S = 30.0
 INPUT = "aircraft/OO-ABC/engine/1/vibration"
@@ -189,6 +191,30 @@ def test_agent_that_is_killed_leaves_its_will(broker: Any, peer: Any, make_agent
     agent.process.kill()
     last = peer.next_where(lambda message: b'"offline"' in message.payload)
     assert json.loads(last.payload)["reason"] == "connection lost"
+
+
+def test_will_tells_of_the_connections_beginning(broker: Any, peer: Any, make_agent: Any) -> None:
+    """Whoever looks for a lost aircraft reads what it flew when it was last connected, not when it was switched on."""
+    peer.subscribe(STATUS)
+    wills: list[dict[str, Any]] = []
+    with relay(broker.port) as way:
+        agent = make_agent(way.port)
+        agent.start()
+        agent.notified(b"READY=1")
+        good = agent.config.read_text()
+        wait_until(lambda: agent.status()["link"]["connected"], "the agent to be connected")
+        agent.config.write_text("nonsense")
+        agent.process.send_signal(signal.SIGHUP)
+        counters_when(agent, "reloads_rejected", 1)
+        agent.config.write_text(good)
+        for _ in range(2):
+            wait_until(lambda: agent.status()["link"]["connections"] == len(wills) + 1, "the agent to be connected")
+            way.cut()
+            wills.append(json.loads(peer.next_where(lambda message: b'"offline"' in message.payload).payload))
+            way.mend()
+    assert [will["config"]["error"] == "" for will in wills] == [True, False]
+    assert [will["counters"].get("reloads_rejected", 0) for will in wills] == [0, 1]
+    assert wills[0]["since"] == wills[1]["since"]
 
 
 def test_stop_under_load(broker: Any, peer: Any, make_agent: Any, small_bundle: Any) -> None:

@@ -136,6 +136,26 @@ def test_what_is_asked_for_comes_before_the_next_arrival(inbox: Inbox) -> None:
     assert done == ["asked", "arrival"]
 
 
+def test_a_task_never_ends_the_worker(inbox: Inbox, log_lines: list[Any]) -> None:
+    """A task that fails is counted and logged; the next one is done, and the next message handled."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    done = threading.Event()
+
+    def fail() -> None:
+        raise MemoryError
+
+    worker.between_turns(fail)
+    worker.between_turns(done.set)
+    worker.start()
+    inbox.put(Arrival("a", b"fine", 0))
+    assert scripted.published.get(timeout=WAIT_S).topic == "a"
+    assert done.is_set()
+    assert worker.stop(WAIT_S)
+    assert scripted.faults == 1
+    assert [line["event"] for line in log_lines] == ["task between turns failed"]
+
+
 def test_every_turn_is_a_beat(inbox: Inbox) -> None:
     """Good and bad messages are progress alike; a frame that is not finished is none."""
     scripted = Scripted()

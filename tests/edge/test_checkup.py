@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 from edge_agent.checkup import Checkup
 from edge_agent.config import AgentConfig
 from edge_agent.config_reload import ConfigState
-from edge_agent.health import ONLINE, STOPPED_REASONS, Health, offline
+from edge_agent.health import ONLINE, STOPPED_REASONS, VANISHED, Health, offline
 from edge_agent.heard import Heard
 from edge_agent.link_state import LinkState
 from edge_agent.process_gauges import UNKNOWN_BYTES, free_bytes, read_process
-from edge_agent.status_messages import status_message, status_messages
+from edge_agent.status_messages import LONGEST_WILL, status_message, status_messages, will_message
 from edge_agent.verdict import DEGRADED, FAILING, Verdict, advice_on
 
 THIN_EDGE = "te/device/main/service/edge-agent/status/health"
@@ -152,6 +152,25 @@ def test_will_is_not_well(make_config: Callable[..., AgentConfig], document: dic
     assert message.retain
     assert (said["state"], said["reason"], said["health"]) == ("offline", reason, "failing")
     assert said["health_reasons"] == [reason.replace(" ", "_")]
+
+
+def test_will_is_as_long_as_mqtt_takes(make_config: Callable[..., AgentConfig], document: dict[str, Any]) -> None:
+    """Whoever invents topics must not make a will that no CONNECT can carry; a short one is the whole status."""
+    config = make_config()
+    whole = {**document, "load": {"state": "normal", "shed": [], "dropped": {"t": 1}}}
+    assert will_message(config, whole) == status_message(config, offline(whole, VANISHED))
+    names = {f"{number:0512}": 1 for number in range(256)}
+    invented = {
+        **whole,
+        "heard_s": names,
+        "load": {**whole["load"], "dropped": names},
+        "config": {"loaded": "t", "error": "x" * LONGEST_WILL},
+    }
+    message = will_message(config, invented)
+    assert len(message.payload) <= LONGEST_WILL
+    said = json.loads(message.payload)
+    assert (said["heard_s"], said["load"]["dropped"], said["reason"]) == ({}, {}, VANISHED)
+    assert said["bundle_id"] == document["bundle_id"]
 
 
 def test_no_thin_edge_by_default(make_config: Callable[..., AgentConfig], document: dict[str, Any]) -> None:

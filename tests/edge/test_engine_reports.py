@@ -22,7 +22,10 @@ def test_a_reload_reaches_flights_and_evidence(
     """How long the broker keeps what is said, and how many engines are followed, as of the new config."""
     config = make_config(evidence={"after_s": 0.0})
     told: list[Publication] = []
-    reports = EngineReports(config, small_model, make_health(config), publish=told.append, is_connected=lambda: True)
+    reports = EngineReports(
+        config, small_model, make_health(config),
+        publish=told.append, is_connected=lambda: True, is_waiting=lambda _: False,
+    )  # fmt: skip
     reports.start()
 
     def fly(engine: str) -> list[Publication]:
@@ -48,7 +51,10 @@ def test_an_observer_that_hangs_does_not_keep_the_agent_from_ending(
 ) -> None:
     """The lock is never given back: the summaries are lost, the end comes."""
     config = make_config()
-    reports = EngineReports(config, small_model, make_health(config), publish=lambda _: None, is_connected=lambda: True)
+    reports = EngineReports(
+        config, small_model, make_health(config),
+        publish=lambda _: None, is_connected=lambda: True, is_waiting=lambda _: False,
+    )  # fmt: skip
     reports.start()
     hangs, over = threading.Event(), threading.Event()
 

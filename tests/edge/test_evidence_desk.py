@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -92,7 +94,9 @@ def make_desk(
     def make(**settings: Any) -> tuple[EvidenceDesk, Health]:
         config = make_config(evidence={"ship_kib_s": 1_000_000, **settings})
         health = make_health(config)
-        desk = EvidenceDesk(config, health, publish=published.put, is_connected=lambda: True)
+        desk = EvidenceDesk(
+            config, health, publish=published.put, is_connected=lambda: True, is_waiting=lambda _: False
+        )
         desk.start()
         made.append(desk)
         return desk, health
@@ -158,6 +162,23 @@ def test_disk_that_refuses(make_desk: Any, published: Any, small_bundle: Any, tm
     assert {line["event"] for line in log_lines} == {"evidence not written"}
 
 
+def test_bad_block(make_desk: Any, published: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that the disk does not give is counted once; requests are answered nevertheless."""
+    folder = tmp_path / "state" / FOLDER
+    folder.mkdir(parents=True)
+    (folder / f"00000001-{'0' * 16}.frames").write_bytes(b"frames")
+
+    def refuse(path: Path) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    desk, health = make_desk()
+    for _ in range(2):
+        desk.request(ask("newest"))
+        assert msgpack.unpackb(published.get(timeout=WAIT_S).payload)["error"] == "unknown_id"
+    assert health.counters.snapshot()["evidence_not_read"] == 1
+
+
 def test_what_waits_is_bounded_and_written_at_the_end(make_desk: Any, small_bundle: Any, published: Any) -> None:
     """Snapshots that find too many bytes waiting are lost, and counted; those that wait are written."""
     desk, health = make_desk(memory_mib=1, max_mib=10)
@@ -180,9 +201,10 @@ class Clocked:
         self.sent: list[Publication] = []
         self.counters = Counters()
         self.connected = True
+        self.waiting: Publication | None = None
         self.shipper = Shipper(
             store, topic="data", agent="a1", run="r", rate=CHUNK_BYTES, expiry_s=1, counters=self.counters,
-            publish=self.sent.append, is_connected=lambda: self.connected,
+            publish=self.sent.append, is_connected=lambda: self.connected, is_waiting=lambda each: each is self.waiting,
         )  # fmt: skip
 
     def run(self, duration_s: int, *, since_s: float = 0.0) -> None:
@@ -236,6 +258,37 @@ def test_chunks_do_not_pile_up_without_a_link(clocked: Clocked) -> None:
     clocked.run(100, since_s=330.0)
     assert len(clocked.sent) == 20
     assert clocked.counters.snapshot()["evidence_requests_abandoned"] == 1
+
+
+def test_a_chunk_waits_for_the_one_before(clocked: Clocked) -> None:
+    """On a thin link one is on its way, never more; the rest follows each acknowledgement, and no disk keeps any."""
+    clocked.shipper.ask("newest")
+    for number in range(1, 4):
+        while len(clocked.sent) < number:
+            clocked.run(1, since_s=10.0 * number)
+        clocked.waiting = clocked.sent[-1]
+        clocked.run(8, since_s=10.0 * number + 2.0)
+        assert len(clocked.sent) == number
+        clocked.waiting = None
+    clocked.run(100, since_s=100.0)
+    assert len(clocked.sent) == 20
+    assert not any(each.keep for each in clocked.sent)
+
+
+def test_a_chunk_that_never_arrives(clocked: Clocked) -> None:
+    """After two minutes nobody waits for the rest any more; the next request is served."""
+    clocked.shipper.ask("newest")
+    clocked.run(2)
+    clocked.waiting = clocked.sent[-1]
+    n_sent = len(clocked.sent)
+    clocked.run(130, since_s=10.0)
+    clocked.waiting = None
+    clocked.run(30, since_s=200.0)
+    assert len(clocked.sent) == n_sent
+    assert clocked.counters.snapshot()["evidence_requests_abandoned"] == 1
+    clocked.shipper.ask("newest")
+    clocked.run(100, since_s=300.0)
+    assert len(clocked.sent) == n_sent + 20
 
 
 def test_file_removed_meanwhile(clocked: Clocked, tmp_path: Path) -> None:

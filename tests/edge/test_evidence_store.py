@@ -109,6 +109,82 @@ def test_damaged_description(store: EvidenceStore, text: bytes) -> None:
 
 
 @pytest.fixture
+def bad_block(store: EvidenceStore, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three snapshots; the disk does not give the description of the second, which this names."""
+    for seq in (1, 2, 3):
+        write(store, seq)
+    bad = store.all()[1].path.with_suffix(".json")
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    return bad
+
+
+def test_bad_block_hides_no_other_snapshot(store: EvidenceStore, bad_block: Path) -> None:
+    """The others are found, new ones are written, the old ones go; it is told once."""
+    told: list[OSError] = []
+    again = EvidenceStore(store._folder, max_bytes=35 * KIB, max_files=10, on_unreadable=told.append)
+    assert names_of(again) == [1, 3]
+    assert [each.evidence.seq for each in again.find(NEWEST)] == [3]
+    for seq in (4, 5):
+        write(again, seq)
+    assert names_of(again) == [3, 4, 5]
+    assert [error.filename for error in told] == [str(bad_block)]
+
+
+def test_bad_block_is_tidied(store: EvidenceStore, bad_block: Path) -> None:
+    """What the disk does not give would take room for ever: it goes with the next start."""
+    store.tidy()
+    assert sorted(each.name[:8] for each in store._folder.iterdir()) == ["00000001"] * 2 + ["00000003"] * 2
+    assert not bad_block.exists()
+
+
+def test_what_cannot_be_removed_keeps_nothing_else(store: EvidenceStore) -> None:
+    """A left-over that stays, here a folder, is told of; the others go nevertheless."""
+    write(store, 1)
+    (store._folder / "00000000-folder").mkdir()
+    for number in range(20):
+        (store._folder / f"core.{number}").write_bytes(b"")
+    with pytest.raises(OSError, match="00000000-folder"):
+        store.tidy()
+    assert list(store._folder.glob("core.*")) == []
+    assert names_of(store) == [1]
+
+
+def test_names_are_on_disk_before_it_is_announced(store: EvidenceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both files are synced, then the folder that names them; at first the folder above, too."""
+    synced: list[str] = []
+    sync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    name = f"00000001-{write(store, 1).id}"
+    assert synced == [store._folder.parent.name, f".{name}.frames.new", f".{name}.json.new", "evidence"]
+
+
+def test_names_that_are_not_kept(store: EvidenceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk refuses the folder's sync, nothing is left that was not announced."""
+    write(store, 1)
+
+    def refuse(_folder: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("edge_agent.evidence_store.sync_folder", refuse)
+    with pytest.raises(OSError, match="Input/output"):
+        write(store, 2)
+    assert names_of(store) == [1]
+    assert len(list(store._folder.iterdir())) == 2
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 100 KiB."""
     folder = tmp_path / "disk"

@@ -7,8 +7,11 @@ import hashlib
 import os
 import re
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +24,12 @@ from edge_agent.config import AgentConfig
 from edge_agent.credentials import how_to_read
 from edge_agent.link_timing import LinkTiming
 from edge_agent.mqtt import Connection
-from edge_agent.mqtt_client import V311
+from edge_agent.mqtt_client import V311, OneConnectionClient
 from edge_agent.probe import Probe
 from edge_agent.publication import JSON, Grade, Publication
-from tests.faults.ends import INPUT, QUICK, STATUS, WAIT_S, Ends
+from tests.conftest import wait_until
+from tests.faults.ends import INPUT, PROBE, QUICK, STATUS, WAIT_S, Ends
+from tests.faults.fake_broker import CONNACK, CONNECT, PINGREQ, PINGRESP, SUBSCRIBE, Peer, fake_broker, suback
 from tests.faults.relay import relay
 
 MIB = 1024 * 1024
@@ -182,16 +187,59 @@ def test_session_bridges_a_short_break(broker: Any, peer: Any, make_ends: Any) -
 
 
 def test_falls_back_to_3_1_1(broker: Any, peer: Any, make_ends: Any) -> None:
-    """A broker that hangs up on version 5 is spoken to in 3.1.1; results and frames pass."""
+    """A broker that hangs up on version 5 twice is spoken to in 3.1.1; results and frames pass. Later once will do."""
     with relay(broker.port, refuse_v5=True) as way:
         ends = make_ends(way.port)
-        state = ends.changes.get(timeout=WAIT_S)
-        assert (state.connected, state.protocol, state.ends) == (True, "3.1.1", {"hung_up": 1})
+        state = ends.wait_for_up()
+        assert (state.protocol, state.ends) == ("3.1.1", {"hung_up": 2})
+        way.cut()
+        ends.wait_for_error()
+        way.mend()
+        assert ends.wait_for_up().protocol == "3.1.1"
         peer.subscribe("r")
         ends.link.publish(Publication(topic="r", payload=b"1", expiry_s=60))
         assert peer.next().payload == b"1"
         peer.publish(INPUT, b"frame")
         assert ends.arrivals.get(timeout=WAIT_S).payload == b"frame"
+
+
+def levels_asked_for(make_ends: Any, n: int, answer: Callable[[Peer, int], None]) -> list[int]:
+    """The protocol levels of the first CONNECTs to a broker that gives such answers, by their number."""
+    levels: list[int] = []
+    enough = threading.Event()
+
+    def play(peer: Peer) -> None:
+        connect = next(peer.packets())[1]
+        levels.append(connect[connect.index(b"MQTT") + 4])
+        if len(levels) >= n:
+            enough.set()
+        answer(peer, len(levels))
+
+    with fake_broker(play) as port:
+        make_ends(port, timing=QUICK)
+        assert enough.wait(WAIT_S)
+    return levels[:n]
+
+
+def hang_up_on_the_second(peer: Peer, number: int) -> None:
+    """Say nothing, but on the second connection hang up at once."""
+    if number != 2:
+        peer.wait()
+
+
+ANSWERS: list[tuple[str, Callable[[Peer, int], None], list[int]]] = [
+    ("none", lambda peer, _: peer.wait(), [5, 5, 5, 5]),
+    ("none, and the end once", hang_up_on_the_second, [5, 5, 5, 5]),
+    ("the end", lambda *_: None, [5, 5, 4, 5, 5, 4]),
+    ("unsupported version, as MQTT 5 says it", lambda peer, _: peer.say(b"\x20\x03\x00\x84\x00"), [5, 4, 5, 4]),
+    ("unsupported version, as 3.1.1 says it", lambda peer, _: peer.say(b"\x20\x02\x00\x01"), [5, 4, 5, 4]),
+]
+
+
+@pytest.mark.parametrize(("answer", "levels"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS])
+def test_only_a_refusal_is_taken_for_an_old_broker(make_ends: Any, answer: Any, levels: list[int]) -> None:
+    """One that is frozen, or a network that resets once, must not pin the link to 3.1.1, which keeps no session."""
+    assert levels_asked_for(make_ends, len(levels), answer) == levels
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
@@ -308,6 +356,69 @@ def test_stop_without_a_broker(stopped_broker: Any, make_ends: Any) -> None:
     ends.link.publish(Publication(topic="r", payload=b"1"))
     assert not ends.link.stop(WAIT_S)
     assert len(ends.outbox) == 1
+
+
+@pytest.mark.parametrize("part", ["will", "client", "on_change"])
+def test_fault_of_ours_costs_an_attempt(broker: Any, make_ends: Any, monkeypatch: Any, part: str) -> None:
+    """What fails before a connection is open, or after it, does not end the link: the next attempt follows."""
+    ends = make_ends(broker.port, start=False, timing=QUICK)
+    faults = iter([MemoryError("no room")])
+
+    def failing(call: Any) -> Any:
+        def fail_once(*arguments: Any, **options: Any) -> Any:
+            for fault in faults:
+                raise fault
+            return call(*arguments, **options)
+
+        return fail_once
+
+    if part == "client":
+        monkeypatch.setattr("edge_agent.mqtt.OneConnectionClient", failing(OneConnectionClient))
+    else:
+        ends.link._listener = replace(ends.listener, **{part: failing(getattr(ends.listener, part))})
+    ends.link.start()
+    state = ends.wait_for_up()
+    assert state.ends == {"internal": 1}
+    assert ends.link.stop(WAIT_S)
+
+
+def test_broker_that_hangs_up_at_the_probe(make_ends: Any) -> None:
+    """After three connections that it ended there is none on the fourth, which stands."""
+    probed: list[bool] = []
+    fourth = threading.Event()
+
+    def play(peer: Peer) -> None:
+        probed.append(False)
+        for kind, body in peer.packets():
+            if kind == CONNECT:
+                peer.say(CONNACK)
+            elif kind == SUBSCRIBE and PROBE.encode() not in body:
+                peer.say(suback((kind, body)))
+            elif PROBE.encode() in body:
+                probed[-1] = True
+                return
+            elif kind == PINGREQ:
+                peer.say(PINGRESP)
+                if len(probed) == 4:
+                    fourth.set()
+
+    with fake_broker(play) as port:
+        make_ends(port, timing=replace(QUICK, acknowledge_timeout_s=60.0))
+        assert fourth.wait(WAIT_S)
+    assert probed == [True, True, True, False]
+
+
+def test_probe_is_tried_again_on_a_connection_that_stands(broker: Any, make_ends: Any) -> None:
+    """Where it was off, on a connection that may stand for months."""
+    ends = make_ends(broker.port, start=False, timing=QUICK)
+    ends.link._probe._off_s = time.monotonic()
+    ends.link.start()
+    ends.wait_for_up()
+    assert ends.link._probe.state == "refused"
+    ends.link._probe._off_s = -1e9
+    wait_until(lambda: ends.link.state.probe == "ok", "the probe to come back")
+    assert ends.link.state.connections == 1
+    assert ends.link.stop(WAIT_S)
 
 
 def test_no_tcp_port_is_opened(broker: Any, make_ends: Any) -> None:

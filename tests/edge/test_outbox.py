@@ -35,6 +35,38 @@ def test_window_limits_what_is_in_flight() -> None:
     assert (len(outbox), outbox.acknowledged) == (3, 1)
 
 
+def test_alerts_overtake_what_does_not_fit() -> None:
+    """Where the window is short, an alert goes before results that wait, in its order, and after a birth."""
+    outbox = Outbox(10)
+    outbox.add(message("a"), message("b"), message("A", alert=True), message("c"), message("B", alert=True))
+    outbox.add_first(message("status", retain=True))
+    assert send(outbox, 2) == ["status", "A"]
+    outbox.acknowledge(1)
+    outbox.acknowledge(2)
+    assert send(outbox, 2, first=3) == ["B", "a"]
+    outbox.acknowledge(3)
+    outbox.acknowledge(4)
+    outbox.add(message("C", alert=True))
+    assert send(outbox, 3, first=5) == ["b", "c", "C"]
+
+
+def test_holds_until_it_is_acknowledged() -> None:
+    """Over a lost connection, too; what the journal must not keep stays in memory."""
+    outbox = Outbox(10)
+    chunk = Publication(topic="chunk", payload=b"", keep=False)
+    assert not outbox.holds(chunk)
+    outbox.add(message("a"), chunk)
+    assert outbox.holds(chunk)
+    send(outbox, 2)
+    assert keep(outbox) == ["a"]
+    outbox.rewind()
+    assert outbox.holds(chunk)
+    assert send(outbox, 1, first=3) == ["chunk"]
+    assert outbox.holds(chunk)
+    outbox.acknowledge(3)
+    assert not outbox.holds(chunk)
+
+
 def test_lost_connection_sends_again_in_order() -> None:
     """What was in flight goes out again, before what waits."""
     outbox = Outbox(10)

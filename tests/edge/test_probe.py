@@ -99,13 +99,13 @@ def test_never_back(probe: Probe) -> None:
     with capture_logs() as lines:
         send(probe, 100.0)
         assert probe.is_silent(110.1)
-        probe.end(hung_up=False)
+        probe.end(110.2, hung_up=False)
         for start_s in (200.0, 300.0):
             assert probe.begin(start_s)
             send(probe, start_s)
             assert not probe.is_silent(start_s + 10.1)
             assert probe.state == "refused"
-            probe.end(hung_up=False)
+            probe.end(start_s + 10.2, hung_up=False)
     assert probe.failures == 1
     assert [line["event"] for line in lines] == ["probe refused"]
 
@@ -130,21 +130,63 @@ def test_refused_by_the_broker(probe: Probe) -> None:
     assert not probe.is_silent(1e9)
 
 
-@pytest.mark.parametrize(("hung_up", "again"), [(True, False), (False, True)])
-def test_broker_that_hangs_up(probe: Probe, hung_up: Any, again: bool) -> None:  # noqa: FBT001
-    """A broker that hangs up on the first probe, three times, gets no more of them; a network that fails does."""
-    for start_s in (100.0, 200.0, 300.0):
-        assert probe.begin(start_s)
+def cut(probe: Probe, start_s: float, *, after_s: float = 0.1, hung_up: bool = True, sent: bool = True) -> bool:
+    """A connection that ends ``after_s`` it began, its probe sent or not; whether it was to be probed."""
+    begun = probe.begin(start_s)
+    if begun and sent:
         probe.token()
         probe.sent(7, start_s)
-        probe.end(hung_up=hung_up)
-    assert probe.begin(400.0) is again
-    assert probe.state == ("waiting" if again else "refused")
+    probe.end(start_s + after_s, hung_up=hung_up)
+    return begun
+
+
+def test_broker_that_hangs_up(probe: Probe) -> None:
+    """A broker that hangs up on the first probe, three times, gets no more of them for an hour, then one at a time."""
+    assert [cut(probe, start_s) for start_s in (100.0, 200.0, 300.0)] == [True] * 3
+    assert not probe.begin(400.0)
+    assert (probe.state, probe.reason) == ("refused", "the broker hangs up at the first probe")
+    probe.end(401.0, hung_up=True)
+    assert not probe.is_rested(3_900.0)
+    # The connection may stand for months: it asks.
+    assert probe.is_rested(3_901.0)
+    assert cut(probe, 3_901.0)
+    assert not probe.begin(4_000.0)
+    assert probe.begin(7_502.0)
+    prove(probe, 7_502.0)
+    assert probe.state == "ok"
+    assert not probe.is_rested(1e9)
+
+
+def test_refused_after_a_rest(probe: Probe) -> None:
+    """A broker that then refuses it in so many words is not asked again and again."""
+    assert [cut(probe, start_s) for start_s in (100.0, 200.0, 300.0)] == [True] * 3
+    assert probe.begin(4_000.0)
+    probe.refuse("Not authorized")
+    assert not probe.is_rested(1e9)
+
+
+NOT_CUT: list[tuple[str, dict[str, Any]]] = [
+    ("the network, or we", {"hung_up": False}),
+    ("before the probe was sent", {"sent": False}),
+    ("long after it", {"after_s": 10.1}),
+]
+
+
+@pytest.mark.parametrize("how", [row[1] for row in NOT_CUT], ids=[row[0] for row in NOT_CUT])
+def test_ends_that_say_nothing_of_the_rules(probe: Probe, how: dict[str, Any]) -> None:
+    """However often: the probe is there for links that flap."""
+    assert [cut(probe, start_s, **how) for start_s in (100.0, 200.0, 300.0, 400.0)] == [True] * 4
+
+
+def test_cuts_count_in_a_row(probe: Probe) -> None:
+    """Two, a connection that stood, and two more: such is a network, not a rule."""
+    pauses_s = (0.1, 0.1, 60.0, 0.1, 0.1)
+    assert [cut(probe, 100.0 * n, after_s=pause_s) for n, pause_s in enumerate(pauses_s, 1)] == [True] * 5
+    assert probe.begin(1_000.0)
 
 
 def test_proven_probes_are_never_cut(probe: Probe) -> None:
     """Where one has come back, connections that end early say nothing about the rules."""
     prove(probe, 100.0)
-    for start_s in (200.0, 300.0, 400.0, 500.0):
-        probe.end(hung_up=True)
-        assert probe.begin(start_s)
+    probe.end(100.1, hung_up=True)
+    assert [cut(probe, start_s) for start_s in (200.0, 300.0, 400.0, 500.0)] == [True] * 4

@@ -46,7 +46,7 @@ class Ends:
             on_arrival=self.arrivals.put,
             on_change=self.changes.put,
             birth=lambda: Publication(topic=STATUS, payload=b"birth", content_type=JSON, retain=True),
-            will=Publication(topic=STATUS, payload=b"will", content_type=JSON, retain=True),
+            will=lambda: Publication(topic=STATUS, payload=b"will", content_type=JSON, retain=True),
         )
         self.link = Link(config, self.outbox, self.listener, timing)
 

@@ -1,0 +1,41 @@
+"""A reload reaches everything in the agent that publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from edge_agent.agent import Agent
+from edge_agent.config import AgentConfig
+from edge_agent.detector import LoadedModel
+from edge_agent.inbox import Arrival
+from edge_agent.sdnotify import Notifier
+from edge_agent.topics import TopicTemplate
+from edge_agent.wire import encode_frame
+from tests.edge.test_unit_store import POLICY
+
+TOPIC = "aircraft/OO-ABC/engine/1/vibration"
+
+
+def test_all_that_is_told_of_engines_expires_as_the_new_config_says(
+    make_config: Callable[..., AgentConfig], small_model: LoadedModel, small_bundle: Any
+) -> None:
+    """Results, summaries, drift and units: whoever is away is not told for a day what counts for an hour."""
+    before, after = make_config(), make_config(broker={"host": "127.0.0.1", "message_expiry_s": 3_600})
+    agent = Agent(before, replace(small_model, commissioning=POLICY), Notifier(), lambda: after)
+    agent._reports.start()
+    agent._reload()
+    # Run by the worker, which is not started here.
+    agent._worker._do_what_was_asked()
+    told = []
+    for number in range(3):
+        for frame in small_bundle.frames(8.0, flight=f"F{number}", seed=number):
+            told += agent._pipeline.handle(Arrival(TOPIC, encode_frame(frame), 0))
+            told += agent._pipeline.follow_up()
+    told += [*agent._reports.finish(30.0), *agent._onlookers.close()]
+    agent._lock.close()
+    topics = (before.topics.result, before.topics.flight, before.topics.drift, before.topics.unit)
+    wanted = {TopicTemplate(topic).fill(aircraft="OO-ABC", engine="1") for topic in topics}
+    assert wanted <= {each.topic for each in told}
+    assert {(each.topic, each.expiry_s) for each in told if each.expiry_s != 3_600} == set()
