@@ -60,7 +60,7 @@ def publish(
     )
     content = _registered(registry, bundle, role) if registry else read_bundle_file(proposal.bundle)
     with Repository.opened(repo) as opened:
-        signing_role, doubts = propose_content(opened, proposal, content)
+        signing_role, doubts = propose_content(opened, proposal, content, signs=key is not None)
         say(doubts)
         sign_and_publish(
             opened, signing_role, key=key, password=password_file, online=online, online_password=online_password_file
@@ -91,7 +91,7 @@ def rollout(
     given: dict[str, Any] = {"wave": wave, "percent": share, "halted": halt if halt or resume else None}
     changed = {name: value for name, value in given.items() if value is not None}
     with Repository.opened(repo) as opened:
-        role, _ = change_rollout(opened, fleet, digest, **changed)
+        role, _ = change_rollout(opened, fleet, digest, signs=key is not None, **changed)
         sign_and_publish(
             opened, role, key=key, password=password_file, online=online, online_password=online_password_file
         )
@@ -112,7 +112,7 @@ def withdraw(
     from ground.fleet.repo.repository import Repository
 
     with Repository.opened(repo) as opened:
-        role = withdraw_offer(opened, fleet, digest)
+        role = withdraw_offer(opened, fleet, digest, signs=key is not None)
         sign_and_publish(
             opened, role, key=key, password=password_file, online=online, online_password=online_password_file
         )

@@ -13,6 +13,7 @@ from ground.fleet.repo.offers import Proposal, offers_of, propose
 from ground.fleet.repo.options import say, sign_and_publish
 from ground.fleet.repo.repository import Repository
 from ground.fleet.repo.roles import bundle_path, role_of
+from ground.fleet.repo.signing import unsigned_targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ def check_desk(desk: Desk, fleet: str) -> None:
 def offer_shadow(desk: Desk, bundle: Path, fleet: str) -> bool:
     """Stage the offer of a bundle with role ``shadow``, sign and publish it as far as keys are given.
 
-    An offer that is there already is left as it is, but for signatures that it lacks.
+    An offer that is there already is left as it is, but for signatures that it lacks. Where others have staged what
+    nobody signed, it is staged beside that, and signed by a person.
 
     Args:
         desk: Where, and with whose keys.
@@ -72,14 +74,26 @@ def offer_shadow(desk: Desk, bundle: Path, fleet: str) -> bool:
     with Repository.opened(desk.repo) as repo:
         if _is_public(repo, role, path):
             return True
+        others = _others(repo, role, path, desk)
         if path not in offers_of(repo.signed(role)):
             proposal = Proposal(bundle=bundle, fleet=fleet, role=SHADOW, rollout=desk.rollout, allow_development=False)
             say(propose(repo, proposal)[1])
+        if others:
+            say([f"{role}: staged, not signed: others have staged what nobody signed: {', '.join(sorted(others))}"])
+        key = None if others else desk.key
         sign_and_publish(
-            repo, role, key=desk.key, password=desk.password,
-            online=desk.online if desk.key else None, online_password=desk.online_password,
+            repo, role, key=key, password=desk.password, online=desk.online if key else None,
+            online_password=desk.online_password,
         )  # fmt: skip
     return _is_public(Repository(desk.repo), role, path)
+
+
+def _others(repo: Repository, role: str, path: str, desk: Desk) -> frozenset[str]:
+    """Targets staged, not signed, and no doing of this command."""
+    found = unsigned_targets(repo, role)
+    offer = offers_of(repo.signed(role)).get(path)
+    is_own = offer is not None and (offer.role, offer.rollout) == (SHADOW, desk.rollout)
+    return found - {path} if is_own else found
 
 
 def _is_public(repo: Repository, role: str, path: str) -> bool:

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from edge_agent.offer import SHADOW
+from edge_agent.offer import ACTIVE, SHADOW
 from ground.cli import main
 from ground.config import load_config
 from ground.errors import GateError
@@ -295,19 +295,73 @@ def offers(ceremony: Ceremony, *, public: bool):
     return {offer.bundle_id: offer.role for offer in offers_of(signed).values()}
 
 
+def with_keys(ceremony: Ceremony):
+    """Options with which an offer is published."""
+    password = ceremony.keys / "password"
+    keys = ("--repo-key", ceremony.keys / "gina.pem", "--repo-password-file", password)
+    return ("--repo", ceremony.folder, *keys, *ceremony.publish_options)
+
+
 def test_as_far_as_keys_allow(world, founded, tmp_path):
-    """Staged without a key, published with all; a second time changes nothing."""
+    """Staged without a key, published with all."""
     ceremony = founded.copy(tmp_path / "repo")
     code, said, _ = world.drift(world.event(), "--repo", ceremony.folder)
     assert code == 0
     assert "offer staged: `ground repo sign --role bundles-test`, then `ground repo commit`" in said
     assert (offers(ceremony, public=False), offers(ceremony, public=True)) == ({"small/1.1.0": SHADOW}, {})
-    password = ceremony.keys / "password"
-    keys = ("--repo-key", ceremony.keys / "gina.pem", "--repo-password-file", password, *ceremony.publish_options)
-    code, said, _ = world.retrain("manual", "--repo", ceremony.folder, *keys)
+    ceremony.sign("bundles-test", "gina")
+    ceremony.commit()
+    code, said, _ = world.retrain("manual", *with_keys(ceremony))
     assert code == 0
     assert "offered to fleet test as a shadow" in said
     assert offers(ceremony, public=True) == {"small/1.1.0": SHADOW, "small/1.2.0": SHADOW}
+
+
+def test_an_offer_that_was_staged_before_a_kill_is_published(world, founded, tmp_path):
+    """It is the command's own."""
+    ceremony = founded.copy(tmp_path / "repo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ground.fleet.retrain.offer.sign_and_publish", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event(), *with_keys(ceremony))
+    assert offers(ceremony, public=False) == {"small/1.1.0": SHADOW}
+    assert world.drift(world.event(), *with_keys(ceremony))[0] == 0
+    assert offers(ceremony, public=True) == {"small/1.1.0": SHADOW}
+
+
+def test_what_others_have_staged_is_not_signed(world, founded, tmp_path):
+    """A person staged an active offer to be looked at: it becomes public by no timer, and it is not lost."""
+    ceremony = founded.copy(tmp_path / "repo")
+    assert ceremony.run("publish", world.rig.bundle("9.0.0", sequence=9).path) == 0
+    code, said, errors = world.drift(world.event(), *with_keys(ceremony))
+    assert code == 0
+    assert "bundles-test: staged, not signed: others have staged what nobody signed: bundles/test/" in errors
+    assert "offer staged: `ground repo sign --role bundles-test`" in said
+    assert offers(ceremony, public=True) == {}
+    assert offers(ceremony, public=False) == {"small/9.0.0": ACTIVE, "small/1.1.0": SHADOW}
+
+
+def test_its_own_bundle_that_a_person_staged_as_active_is_not_signed(world, founded, tmp_path):
+    """Between a kill and the same command again."""
+    ceremony = founded.copy(tmp_path / "repo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ground.fleet.retrain.offer.offer_shadow", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event(), *with_keys(ceremony))
+    (bundle,) = world.workspace.glob("models/small/1.1.0/*.bundle")
+    assert ceremony.run("publish", bundle) == 0
+    assert world.drift(world.event(), *with_keys(ceremony))[0] == 0
+    assert (offers(ceremony, public=True), offers(ceremony, public=False)) == ({}, {"small/1.1.0": ACTIVE})
+
+
+def test_what_a_holder_signed_goes_along(world, founded, tmp_path):
+    """It was decided: whoever commits publishes it."""
+    ceremony = founded.copy(tmp_path / "repo")
+    key, password = ceremony.keys / "hans.pem", ceremony.keys / "password"
+    staged = ("--key", key, "--password-file", password)
+    assert ceremony.run("publish", world.rig.bundle("9.0.0", sequence=9).path, *staged) == 0
+    assert world.drift(world.event(), *with_keys(ceremony))[0] == 0
+    assert offers(ceremony, public=True) == {"small/9.0.0": ACTIVE, "small/1.1.0": SHADOW}
 
 
 def test_what_was_retired_meanwhile_is_not_offered(world, founded, tmp_path):
