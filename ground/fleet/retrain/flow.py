@@ -75,6 +75,9 @@ class Release:
 def begin(request: Request, ledger: Ledger, registry: Registry) -> Run | Skipped:
     """Find the run of a request, or begin it.
 
+    Each new event of one drift, or the next quarter, asks for what was made already: a run that waits for its signature
+    is gone on with, and one that no release came of is not tried again of the same flights. A person's request is.
+
     Raises:
         GroundError: Bad input.
         GateError: No release came of the run, and nothing that it depends on has changed since.
@@ -86,10 +89,18 @@ def begin(request: Request, ledger: Ledger, registry: Registry) -> Run | Skipped
         return found[0]
     why = why_not(request, registry)
     if why:
-        return Skipped(why, ledger.skip(request.event.digest if request.event else name, why, utc_now()))
+        return _skip(request, ledger, name, why)
+    is_manual = request.cause is Cause.MANUAL
+    pending = None if is_manual else _pending(request, ledger, registry)
+    if pending is not None:
+        return pending
     chosen = choose(request)
+    is_known = bool(found) and found[0].basis == chosen.basis
+    failed = _failed(request, ledger, chosen)
+    if failed and not is_manual and not is_known:
+        return _skip(request, ledger, name, f"no release came of the same flights and config in {', '.join(failed)}")
     sequences = _sequences(request, registry)
-    if not found or found[0].basis != chosen.basis:
+    if not is_known:
         return _open(request, ledger, sequences, name, chosen)
     if found[0].state == State.NOT_RELEASED.value:
         raise GateError(
@@ -183,6 +194,30 @@ def _is_made(run: Run, workspace: Workspace, ledger: Ledger) -> bool:
     evidence = parse_json(metrics.read_bytes(), where=str(metrics))
     config = load_config(ledger.path(run.name) / CONFIG)
     return isinstance(evidence, dict) and evidence.get("config_digest") == config.digest
+
+
+def _skip(request: Request, ledger: Ledger, name: str, why: str) -> Skipped:
+    return Skipped(why, ledger.skip(request.event.digest if request.event else name, why, utc_now()))
+
+
+def _pending(request: Request, ledger: Ledger, registry: Registry) -> Run | None:
+    """The newest run of the detector that has its release, of which the registry has decided nothing yet."""
+    versions = {each.subject.version: each for each in _versions(registry, request.config.detector)}
+
+    def is_pending(run: Run) -> bool:
+        decided = run.version in versions and versions[run.version].state is not Standing.DEVELOPMENT
+        # Agents would not go back to its number.
+        overtaken = any(each.subject.sequence >= run.sequence for name, each in versions.items() if name != run.version)
+        return not decided and not overtaken and _is_made(run, request.workspace, ledger)
+
+    found = [run for run in ledger.runs() if run.detector == request.config.detector and is_pending(run)]
+    return max(found, key=lambda run: run.sequence, default=None)
+
+
+def _failed(request: Request, ledger: Ledger, chosen: Chosen) -> list[str]:
+    """Names of the detector's runs of which no release came, with the same flights and config."""
+    sought = (request.config.detector, State.NOT_RELEASED.value, chosen.basis)
+    return [run.name for run in ledger.runs() if (run.detector, run.state, run.basis) == sought]
 
 
 def _refuse_development(release: Release, reasons: Sequence[str]) -> None:

@@ -242,6 +242,62 @@ def test_what_is_undecided_is_no_shadow(world):
     assert world.drift(world.event())[0] == 0
 
 
+def events(world):
+    """Four of one drift, as ``ground drift`` writes them from one day to the next."""
+    return [world.event(f"e{number}.json", p=0.001 * number) for number in range(1, 5)]
+
+
+def test_further_events_train_nothing_while_a_release_waits_for_its_signature(world):
+    """Code 6 each time; whichever event comes after the signature goes on with it, and so does a quarter."""
+    world.signs = False
+    assert [world.drift(event)[0] for event in events(world)] == [6, 6, 6, 6]
+    code, said, _ = world.retrain("schedule", "--data", world.root / "dataset")
+    assert (code, world.trained) == (6, 1)
+    assert "small/1.1.0" in said
+    world.sign("1.1.0")
+    code, said, _ = world.drift(world.event("fifth.json", p=0.5))
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
+    assert world.state("1.1.0") is State.SHADOW
+
+
+def test_further_events_do_not_try_again_what_no_release_came_of(world):
+    """Code 5, told and counted; with another recording they do."""
+    world.reasons = ("auc: expected >= 0.9, got 0.8 from n=4",)
+    first, *others = events(world)
+    assert [world.drift(event)[0] for event in (first, *others)] == [3, 5, 5, 5]
+    assert world.retrain("schedule", "--data", world.root / "dataset")[0] == 5
+    code, said, _ = world.drift(others[0])
+    assert (code, world.trained) == (5, 1)
+    assert "not followed: no release came of the same flights and config in drift-" in said
+    assert "4 not followed so far" in said
+    index = world.workspace / "data" / "raw" / "recordings.csv"
+    index.write_text(f"{index.read_text()}F2,F2.parquet,u2,10240,acc_1,g,healthy\n")
+    assert (world.drift(others[0])[0], world.trained) == (3, 2)
+
+
+def test_a_person_trains_whatever_waits(world):
+    """The release that waited is overtaken by that, and no event goes on with it."""
+    world.signs = False
+    world.drift(world.event())
+    world.signs = True
+    code, said, _ = world.retrain("manual", "--data", world.root / "dataset")
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.2.0", 2)
+    world.registry.retire("small/1.2.0", **PERSON)
+    code, said, _ = world.drift(world.event("next.json", p=0.5))
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.3.0", 3)
+
+
+def test_what_a_person_retired_after_a_kill_holds_nothing_back(world):
+    """Its run never ended, but its version was decided about."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(world.registry), "promote", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event())
+    world.registry.retire("small/1.1.0", **PERSON)
+    code, said, _ = world.drift(world.event("next.json", p=0.5))
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.2.0", 2)
+
+
 def test_a_failed_gate(world, monkeypatch):
     """The same."""
 
