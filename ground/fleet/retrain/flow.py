@@ -16,7 +16,7 @@ from edge_agent.layout import MANIFEST, METRICS
 from edge_agent.manifest import RELEASE, Manifest
 from edge_agent.strict_json import parse_json
 from ground.config import load_config
-from ground.errors import GateError
+from ground.errors import ConfigError, GateError
 from ground.fleet.registry.states import State as Standing
 from ground.fleet.retrain.cause import Cause
 from ground.fleet.retrain.derived import next_version, released, write_config
@@ -94,6 +94,7 @@ def begin(request: Request, ledger: Ledger, registry: Registry) -> Run | Skipped
     pending = None if is_manual else _pending(request, ledger, registry)
     if pending is not None:
         return pending
+    _check_flown(request, registry)
     chosen = choose(request)
     is_known = bool(found) and found[0].basis == chosen.basis
     failed = _failed(request, ledger, chosen)
@@ -194,6 +195,17 @@ def _is_made(run: Run, workspace: Workspace, ledger: Ledger) -> bool:
     evidence = parse_json(metrics.read_bytes(), where=str(metrics))
     config = load_config(ledger.path(run.name) / CONFIG)
     return isinstance(evidence, dict) and evidence.get("config_digest") == config.digest
+
+
+def _check_flown(request: Request, registry: Registry) -> None:
+    """Where a version decided once, its alarms have to be known."""
+    detector, fleet = request.config.detector, request.config.bundle.fleet
+    flew = registry.history(detector).last_active(fleet) if _versions(registry, detector) else ""
+    if flew and request.data is None and not request.nothing_flies:
+        raise ConfigError(
+            f"--data: expected the dataset of fleet {fleet}, in which {detector}/{flew} was active, got none; name it, "
+            "or give --nothing-flies"
+        )
 
 
 def _skip(request: Request, ledger: Ledger, name: str, why: str) -> Skipped:

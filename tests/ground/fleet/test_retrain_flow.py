@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +17,12 @@ import pytest
 import yaml
 
 from edge_agent.offer import ACTIVE, SHADOW
+from edge_agent.publication import Publication
+from edge_agent.topics_section import TopicsSection
 from ground.cli import main
 from ground.config import load_config
 from ground.errors import GateError
+from ground.fleet.collect.parts import write_parts
 from ground.fleet.registry.registry import open_registry
 from ground.fleet.registry.states import State
 from ground.fleet.repo.offers import offers_of
@@ -28,6 +32,7 @@ from ground.fleet.retrain.ledger import State as Progress
 from ground.pack import unpack_bundle
 from ground.workspace import Workspace
 from tests.conftest import ROOT
+from tests.ground.collect.conftest import message  # noqa: F401 - a fixture
 from tests.ground.registry_rig import PERSON, Made, Rig, metrics
 from tests.ground.repo_ceremony import Ceremony, begin_public
 
@@ -52,6 +57,7 @@ class World:
     active: Made
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
+    message: Callable[..., Publication]
     reasons: tuple[str, ...] = ()
     signs: bool = True
     trained: int = 0
@@ -66,7 +72,7 @@ class World:
         document |= {"detector": "small", "bundle": {"fleet": "test"}}
         self.config = self.root / "config.yaml"
         self.config.write_text(yaml.safe_dump(document))
-        (self.root / "dataset").mkdir()
+        write_parts([self.message(0)], self.root / "dataset", name="c", date="2026-01-02", topics=TopicsSection())
         self.monkeypatch.setattr(flow, "run_pipeline", self.pipeline)
 
     @property
@@ -96,13 +102,17 @@ class World:
         """An event about the active one."""
         document = {
             "schema": 1, "event": "drift", "outcome": "drift", "bundle_id": self.active.name,
-            "bundle_digest": self.active.digest, **changes,
+            "bundle_digest": self.active.digest, "flown": [{"engine": "OO-ABC/1", "flight": "F1"}], **changes,
         }  # fmt: skip
         path = self.root / name
         path.write_text(json.dumps(document))
         return path
 
     def retrain(self, reason, *options):
+        """With the dataset."""
+        return self.ask(reason, "--data", self.root / "dataset", *options)
+
+    def ask(self, reason, *options):
         """``ground retrain``; code, output and errors."""
         words = [
             "ground", "retrain", "--reason", reason, "--config", self.config, "--workspace", self.workspace,
@@ -115,7 +125,7 @@ class World:
 
     def drift(self, event, *options):
         """For drift."""
-        return self.retrain("drift", "--event", event, "--data", self.root / "dataset", *options)
+        return self.retrain("drift", "--event", event, *options)
 
     def state(self, version):
         """Of a version in the registry."""
@@ -132,11 +142,11 @@ def begun(tmp_path_factory, rig):
 
 
 @pytest.fixture
-def world(tmp_path, rig, begun, monkeypatch, capsys):
+def world(tmp_path, rig, begun, monkeypatch, capsys, message):  # noqa: F811, PLR0917 - fixtures
     """See ``World``."""
     folder, active = begun
     shutil.copytree(folder, tmp_path / "registry")
-    return World(tmp_path, rig, active, monkeypatch, capsys)
+    return World(tmp_path, rig, active, monkeypatch, capsys, message)
 
 
 def test_an_event_trains_once(world):
@@ -251,7 +261,7 @@ def test_further_events_train_nothing_while_a_release_waits_for_its_signature(wo
     """Code 6 each time; whichever event comes after the signature goes on with it, and so does a quarter."""
     world.signs = False
     assert [world.drift(event)[0] for event in events(world)] == [6, 6, 6, 6]
-    code, said, _ = world.retrain("schedule", "--data", world.root / "dataset")
+    code, said, _ = world.retrain("schedule")
     assert (code, world.trained) == (6, 1)
     assert "small/1.1.0" in said
     world.sign("1.1.0")
@@ -265,7 +275,7 @@ def test_further_events_do_not_try_again_what_no_release_came_of(world):
     world.reasons = ("auc: expected >= 0.9, got 0.8 from n=4",)
     first, *others = events(world)
     assert [world.drift(event)[0] for event in (first, *others)] == [3, 5, 5, 5]
-    assert world.retrain("schedule", "--data", world.root / "dataset")[0] == 5
+    assert world.retrain("schedule")[0] == 5
     code, said, _ = world.drift(others[0])
     assert (code, world.trained) == (5, 1)
     assert "not followed: no release came of the same flights and config in drift-" in said
@@ -280,7 +290,7 @@ def test_a_person_trains_whatever_waits(world):
     world.signs = False
     world.drift(world.event())
     world.signs = True
-    code, said, _ = world.retrain("manual", "--data", world.root / "dataset")
+    code, said, _ = world.retrain("manual")
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.2.0", 2)
     world.registry.retire("small/1.2.0", **PERSON)
     code, said, _ = world.drift(world.event("next.json", p=0.5))
@@ -296,6 +306,35 @@ def test_what_a_person_retired_after_a_kill_holds_nothing_back(world):
     world.registry.retire("small/1.1.0", **PERSON)
     code, said, _ = world.drift(world.event("next.json", p=0.5))
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.2.0", 2)
+
+
+def test_a_retired_detector_flew_too(world):
+    """Its alarms have to be known, unless a person says that none are."""
+    world.registry.retire("small/1.0.0", **PERSON)
+    assert world.ask("manual")[0] == 2
+    assert (world.ask("manual", "--nothing-flies")[0], world.trained) == (0, 1)
+
+
+def test_before_anything_flew_no_dataset_is_needed(world):
+    """Nor is one in a fleet of which none ever was active."""
+    document = yaml.safe_load(world.config.read_text())
+    world.config.write_text(yaml.safe_dump(document | {"bundle": {"fleet": "other"}}))
+    _, _, errors = world.ask("manual")
+    assert "--data" not in errors
+    assert world.trained == 1
+
+
+def test_flights_that_have_no_recording_are_told(world):
+    """Where none has one, names may differ, and alarms would leave nothing out."""
+    assert "no flight of the dataset has a recording" in world.drift(world.event())[2]
+    index = world.workspace / "data" / "raw" / "recordings.csv"
+    header, row = index.read_text().splitlines()
+    index.write_text(f"{header},aircraft,engine,flight\n{row},OO-ABC,1,F1\n")
+    more = [world.message(0, flight="F2")]
+    write_parts(more, world.root / "dataset", name="d", date="2026-01-02", topics=TopicsSection())
+    _, said, errors = world.retrain("manual")
+    assert "recordings: 1 quiet" in said
+    assert "1 flights of the dataset have no recording" in errors
 
 
 def test_a_failed_gate(world, monkeypatch):
@@ -444,6 +483,9 @@ def test_what_was_retired_meanwhile_is_not_offered(world, founded, tmp_path):
         ("manual", ("--data", "/no/such"), "--data: expected something that is there, got /no/such"),
         ("manual", ("--data", "{data}", "--verdicts", "/no/v"), "--verdicts: expected something that is there"),
         ("drift", ("--event", "{other}", "--data", "{data}"), "expected one about small, as --config says, got one"),
+        ("manual", (), "--data: expected the dataset of fleet test, in which small/1.0.0 was active, got none"),
+        ("manual", ("--data", "{empty}"), "--data: expected a dataset with results, got none in"),
+        ("manual", ("--data", "{data}", "--nothing-flies"), "--data, --nothing-flies: expected one of them, got both"),
         ("manual", ("--registry", "/no/such"), "--registry: expected a folder with"),
         ("manual", ("--repo", "/no/such"), "/no/such"),
         ("manual", ("--public-key", "/no/such.pem"), "/no/such.pem"),
@@ -455,8 +497,10 @@ def test_mistakes_are_explained(world, reason, options, text):
     """In a line, with code 2, before anything is trained."""
     places = {
         "event": world.event(), "data": world.root / "dataset", "other": world.event("o.json", bundle_id="big/1.0.0"),
+        "empty": world.root / "empty",
     }  # fmt: skip
-    code, _, errors = world.retrain(reason, *(str(word).format(**places) for word in options))
+    places["empty"].mkdir()
+    code, _, errors = world.ask(reason, *(str(word).format(**places) for word in options))
     assert code == 2
     assert text in errors
     assert world.trained == 0

@@ -51,6 +51,7 @@ def test_the_same_event_is_the_same_however_it_is_written(event_file):
     """What it says counts."""
     event = read_event(event_file())
     assert (event.bundle_id, event.bundle_digest, event.detector) == ("d/1.0.0", "ab" * 32, "d")
+    assert event.flown == {FlightKey("A", "1", "F1")}
     assert read_event(event_file("again.json", indent=2)) == event
     assert read_event(event_file("other.json", p=0.001)).digest != event.digest
 
@@ -64,6 +65,10 @@ def test_the_same_event_is_the_same_however_it_is_written(event_file):
         ({"bundle_id": 7}, "a bundle without a name"),
         ({"bundle_digest": ""}, "a bundle without a name"),
         ({"bundle_id": "d/\x1b[2J"}, "a bundle without a name"),
+        ({"flown": [{"engine": "A", "flight": "F1"}]}, "a flight without aircraft, engine and name"),
+        ({"flown": [{"engine": "A/1", "flight": 1}]}, "a flight without aircraft, engine and name"),
+        ({"flown": [{"engine": "A/1"}]}, "got 'flight'"),
+        ({"flown": None}, "not iterable"),
     ],
 )
 def test_what_is_no_event_is_refused(event_file, changes, text):
