@@ -108,8 +108,9 @@ def begin(request: Request, ledger: Ledger, registry: Registry) -> Run | Skipped
             f"{name}: expected other flights, verdicts or another config than those of which no release came, got the "
             f"same; see {ledger.path(name) / SELECTION}"
         )
-    # Another version has been made since: agents would not go back to the number that this one was to have.
-    is_overtaken = found[0].sequence <= max(sequences.values(), default=-1)
+    # Another version has been made since, or this one by somebody else: agents would not go back to the number that it
+    # was to have, and what it would be of is not what the run chose.
+    is_overtaken = found[0].version in sequences or found[0].sequence <= max(sequences.values(), default=-1)
     return _open(request, ledger, sequences, name, chosen) if is_overtaken else found[0]
 
 
@@ -143,8 +144,8 @@ def train(run: Run, request: Request, ledger: Ledger, *, key: SigningKey | None,
     release = Release(request.workspace.release(run.detector, run.version))
     reasons: tuple[str, ...] = ()
     try:
-        # What was made stays what it is, though recordings may have come since.
-        if not release.folder.exists():
+        # What was made stays what it is, though recordings may have come since; the pipeline refuses that of others.
+        if not _is_made(run, request.workspace, ledger):
             made = run_pipeline(config, request.workspace, version=run.version, key=key, progress=progress, force=False)
             reasons = made.export.reasons
         _refuse_development(release, reasons)
