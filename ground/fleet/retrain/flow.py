@@ -83,7 +83,8 @@ def begin(request: Request, ledger: Ledger, registry: Registry) -> Run | Skipped
         GateError: No release came of the run, and nothing that it depends on has changed since.
         OSError: The disk refuses.
     """
-    name = ledger.name_of(request.cause, request.event, request.config.detector, utc_now())
+    config = request.config
+    name = ledger.name_of(request.cause, request.event, config.detector, config.bundle.fleet, utc_now())
     found = ledger.find(name)
     if any(run.state == State.DONE.value or _is_made(run, request.workspace, ledger) for run in found):
         return found[0]
@@ -118,16 +119,23 @@ def why_not(request: Request, registry: Registry) -> str:
     """Why a request is not followed; empty where it is.
 
     Raises:
+        ConfigError: The event is about another fleet.
         RegistryError: The registry cannot be used.
     """
+    fleet = request.config.bundle.fleet
     versions = _versions(registry, request.config.detector)
     if request.event is not None:
         drifted = [each for each in versions if each.subject.digest == request.event.bundle_digest]
         if not drifted:
             return f"{request.event.bundle_id} ({request.event.bundle_digest[:_SHORT]}) is not registered"
+        if drifted[0].subject.fleet != fleet:
+            raise ConfigError(
+                f"--event: expected one about fleet {fleet}, as --config says, got one about "
+                f"{drifted[0].subject.fleet}; give the config of that fleet"
+            )
         if drifted[0].state is not Standing.ACTIVE:
             return f"{request.event.bundle_id} is {drifted[0].state.value}, not active: nothing decides by it"
-    waiting = [each.subject.name for each in versions if each.state in _WAITING]
+    waiting = [each.subject.name for each in versions if each.subject.fleet == fleet and each.state in _WAITING]
     if waiting and request.cause is not Cause.MANUAL:
         return f"{', '.join(waiting)} waits for a person's decision: promote or retire it first"
     return ""
@@ -214,16 +222,23 @@ def _skip(request: Request, ledger: Ledger, name: str, why: str) -> Skipped:
 
 
 def _pending(request: Request, ledger: Ledger, registry: Registry) -> Run | None:
-    """The newest run of the detector that has its release, of which the registry has decided nothing yet."""
-    versions = {each.subject.version: each for each in _versions(registry, request.config.detector)}
+    """The newest run for the fleet that has its release, of which the registry has decided nothing yet."""
+    sought = (request.config.detector, request.config.bundle.fleet)
+    versions = _versions(registry, request.config.detector)
 
     def is_pending(run: Run) -> bool:
-        decided = run.version in versions and versions[run.version].state is not Standing.DEVELOPMENT
+        decided = any(
+            each.subject.version == run.version and each.state is not Standing.DEVELOPMENT for each in versions
+        )
         # Agents would not go back to its number.
-        overtaken = any(each.subject.sequence >= run.sequence for name, each in versions.items() if name != run.version)
+        overtaken = any(
+            each.subject.sequence >= run.sequence
+            for each in versions
+            if each.subject.fleet == run.fleet and each.subject.version != run.version
+        )
         return not decided and not overtaken and _is_made(run, request.workspace, ledger)
 
-    found = [run for run in ledger.runs() if run.detector == request.config.detector and is_pending(run)]
+    found = [run for run in ledger.runs() if (run.detector, run.fleet) == sought and is_pending(run)]
     return max(found, key=lambda run: run.sequence, default=None)
 
 
@@ -252,6 +267,7 @@ def _open(request: Request, ledger: Ledger, sequences: Mapping[str, int], name: 
         cause=request.cause.value,
         event=request.event.digest if request.event else "",
         detector=request.config.detector,
+        fleet=request.config.bundle.fleet,
         version=next_version(sequences),
         sequence=max([request.config.bundle.sequence, *(n + 1 for n in sequences.values())]),
         begun=f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",

@@ -85,12 +85,18 @@ class World:
         self.trained += 1
         release_class = "development" if self.reasons else "release"
         evidence = json.dumps({**json.loads(metrics()), "config_digest": config.digest}).encode()
-        made = self.rig.bundle(version, evidence, sequence=config.bundle.sequence, release_class=release_class)
+        made = self.rig.bundle(
+            version, evidence, sequence=config.bundle.sequence, release_class=release_class, fleet=config.bundle.fleet
+        )
         folder = workspace.release("small", version)
         unpack_bundle(made.path.read_bytes(), folder)
         if self.signs:
             shutil.copy(made.path, folder / f"small-{version}.bundle")
         return SimpleNamespace(export=SimpleNamespace(reasons=self.reasons))
+
+    def is_of(self, fleet):
+        """Make the config another fleet's."""
+        self.config.write_text(yaml.safe_dump(yaml.safe_load(self.config.read_text()) | {"bundle": {"fleet": fleet}}))
 
     def sign(self, version):
         """As ``ground sign`` does, with the key of the rig."""
@@ -230,6 +236,36 @@ def test_while_a_shadow_waits_only_a_person_trains(world):
     assert (world.state("1.1.0"), world.state("1.2.0")) == (State.RETIRED, State.SHADOW)
 
 
+def test_another_fleet_holds_nothing_back(world):
+    """Each has its shadow and its quarter; the numbers of versions are those of both."""
+    other = world.rig.bundle("5.0.0", fleet="other")
+    world.rig.register(world.registry, other, State.VALIDATION, State.SHADOW)
+    code, said, _ = world.retrain("schedule")
+    assert (code, said.splitlines()[-1]) == (0, "candidate: small/5.1.0")
+    world.registry.retire("small/5.0.0", **PERSON)
+    world.is_of("other")
+    code, said, _ = world.retrain("schedule")
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/5.2.0", 2)
+
+
+def test_a_release_that_waits_in_another_fleet_is_not_gone_on_with(world):
+    """It is that fleet's."""
+    world.signs = False
+    world.retrain("schedule")
+    world.is_of("other")
+    code, said, _ = world.retrain("schedule")
+    assert (code, world.trained) == (6, 2)
+    assert "schedule-small-other-" in said
+
+
+def test_an_event_of_another_fleet(world):
+    """The config would make a detector that its fleet cannot take."""
+    world.is_of("other")
+    code, _, errors = world.drift(world.event())
+    assert (code, world.trained) == (2, 0)
+    assert "--event: expected one about fleet other, as --config says, got one about test" in errors
+
+
 def test_a_quarter_trains_once(world):
     """Whoever starts it, and how often."""
     assert [world.retrain("schedule")[0] for _ in range(2)] == [0, 0]
@@ -318,11 +354,8 @@ def test_a_retired_detector_flew_too(world):
 
 def test_before_anything_flew_no_dataset_is_needed(world):
     """Nor is one in a fleet of which none ever was active."""
-    document = yaml.safe_load(world.config.read_text())
-    world.config.write_text(yaml.safe_dump(document | {"bundle": {"fleet": "other"}}))
-    _, _, errors = world.ask("manual")
-    assert "--data" not in errors
-    assert world.trained == 1
+    world.is_of("other")
+    assert (world.ask("manual")[0], world.trained) == (0, 1)
 
 
 def test_flights_that_have_no_recording_are_told(world):

@@ -59,7 +59,7 @@ def test_once_a_quarter(tmp_path, zone):
     _, said = analyze("calendar", "--iterations=5", "--base-time=2026-11-28", calendar, zone=zone)
     starts = [datetime.fromisoformat(f"{at}+00:00") for at in re.findall(r"(\d{4}-\S+ 02:00:00) UTC", said)]
     ledger = Ledger(Workspace(tmp_path))
-    assert [ledger.name_of(Cause.SCHEDULE, None, "d", at)[-6:] for at in starts] == [
+    assert [ledger.name_of(Cause.SCHEDULE, None, "d", "west", at)[-6:] for at in starts] == [
         "2027Q1", "2027Q2", "2027Q3", "2027Q4", "2028Q1",
     ]  # fmt: skip
     assert "Persistent=true" in TIMER.read_text().splitlines()
