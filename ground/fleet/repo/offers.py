@@ -58,15 +58,27 @@ def propose(repo: Repository, proposal: Proposal) -> tuple[str, list[str]]:
         BundleError: No agent would run it, or no bundle key of the repository has signed it.
         RepositoryError: The fleet is not there, or the bundle is on offer already, in this role.
     """
-    return propose_content(repo, proposal, read_bundle_file(proposal.bundle))
+    data = read_bundle_file(proposal.bundle)
+    prove(repo, proposal, data)
+    return propose_content(repo, proposal, data)
+
+
+def prove(repo: Repository, proposal: Proposal, data: bytes) -> None:
+    """Verify the content of a bundle as ``propose`` does; the repository need not be locked for that.
+
+    Raises:
+        BundleError: No agent would run it, or no bundle key of the repository has signed it.
+    """
+    prove_model(_opened(data, proposal, trusted_keys(repo)))
 
 
 def propose_content(repo: Repository, proposal: Proposal, data: bytes, *, signs: bool = False) -> tuple[str, list[str]]:
-    """The same of a bundle that was read already; ``proposal.bundle`` only names it.
+    """The same of a bundle that was read and proven already; ``proposal.bundle`` only names it.
 
     With ``signs``, as in what follows, it is to be signed at once: refused where others have staged what nobody signed.
     """
-    bundle = _verified(data, proposal, trusted_keys(repo))
+    # Again, for a key may have been revoked since.
+    bundle = _opened(data, proposal, trusted_keys(repo))
     _check_epoch(bundle.manifest.epoch, epoch_of(repo.root))
     fleet = bundle.manifest.fleet
     role = role_of(fleet)
@@ -187,8 +199,8 @@ def _draft(repo: Repository, role: str, *, signs: bool, afresh: bool = False) ->
     return repo.draft(role, afresh=afresh)
 
 
-def _verified(data: bytes, proposal: Proposal, keys: TrustedKeys) -> Bundle:
-    bundle = open_bundle(
+def _opened(data: bytes, proposal: Proposal, keys: TrustedKeys) -> Bundle:
+    return open_bundle(
         data,
         keys=keys,
         policy=Policy(
@@ -198,8 +210,6 @@ def _verified(data: bytes, proposal: Proposal, keys: TrustedKeys) -> Bundle:
             today=today(),
         ),
     )
-    prove_model(bundle)
-    return bundle
 
 
 def _with(target: TargetFile, offer: Offer) -> TargetFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,9 @@ from rich.console import Console
 from ground.password import PasswordSource
 
 if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
+    from ground.fleet.repo.online import OnlineKeys
     from ground.fleet.repo.publication import Publication
     from ground.fleet.repo.repository import Repository
 
@@ -37,6 +41,44 @@ OnlinePasswordOption = Annotated[
     ),
 ]
 FleetOption = Annotated[str, typer.Option("--fleet", help="Name of the fleet.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that a command was given, read.
+
+    Attributes:
+        signer: Of a holder of the role; none: signed later.
+        online: Of snapshot and timestamp; none: published later.
+    """
+
+    signer: CryptoSigner | None
+    online: OnlineKeys | None
+
+
+def read_keys(repo: Path, *, key: Path | None, password: Path, online: Path | None, online_password: Path) -> Keys:
+    """Read keys, which may wait for a person at a prompt: before the repository is locked, for a halt is not to wait.
+
+    Raises:
+        RepositoryError: No repository, or a damaged one.
+        SigningError: A key cannot be read, or its password is wrong.
+    """
+    from ground.fleet.repo.key_files import load_signer
+
+    signer = None if key is None else load_signer(key, PasswordSource(password))
+    return Keys(signer, None if online is None else read_online(repo, online, online_password))
+
+
+def read_online(repo: Path, online: Path, password: Path) -> OnlineKeys:
+    """The same of the keys of snapshot and timestamp."""
+    from ground.fleet.repo.online import OnlineKeys
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.roles import ONLINE, ROOT
+
+    found = Repository(repo)
+    roots = [state[ROOT].signed for state in (found.published, found.staged) if ROOT in state]
+    keyids = [keyid for root in roots for role in ONLINE for keyid in root.roles[role].keyids]
+    return OnlineKeys(online, PasswordSource(password)).load(keyids)
 
 
 def say(lines: Iterable[str]) -> None:
@@ -77,24 +119,20 @@ def tell_published(publication: Publication) -> None:
     say(publication.notes)
 
 
-def sign_and_publish(
-    repo: Repository, role: str, *, key: Path | None, password: Path, online: Path | None, online_password: Path
-) -> None:
+def sign_and_publish(repo: Repository, role: str, keys: Keys) -> None:
     """Sign a role where a key is given, and publish where the online keys are given."""
-    from ground.fleet.repo.key_files import load_signer
     from ground.fleet.repo.signing import add_signature
 
     tell_changes(repo, role)
-    if key is not None:
-        add_signature(repo, role, load_signer(key, PasswordSource(password)))
+    if keys.signer is not None:
+        add_signature(repo, role, keys.signer)
     tell_standing(repo, role)
-    if online is not None:
-        publish_staged(repo, online, online_password)
+    if keys.online is not None:
+        publish_staged(repo, keys.online)
 
 
-def publish_staged(repo: Repository, online: Path, online_password: Path) -> None:
+def publish_staged(repo: Repository, online: OnlineKeys) -> None:
     """Publish what is signed enough."""
-    from ground.fleet.repo.online import OnlineKeys
     from ground.fleet.repo.publication import commit
 
-    tell_published(commit(repo, OnlineKeys(online, PasswordSource(online_password))))
+    tell_published(commit(repo, online))

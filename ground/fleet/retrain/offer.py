@@ -9,8 +9,8 @@ from pathlib import Path
 from edge_agent.bundle_files import read_bundle_file
 from edge_agent.offer import SHADOW, Rollout
 from ground.errors import SigningError
-from ground.fleet.repo.offers import Proposal, offers_of, propose
-from ground.fleet.repo.options import say, sign_and_publish
+from ground.fleet.repo.offers import Proposal, offers_of, propose_content, prove
+from ground.fleet.repo.options import Keys, read_keys, say, sign_and_publish
 from ground.fleet.repo.repository import Repository
 from ground.fleet.repo.roles import bundle_path, role_of
 from ground.fleet.repo.signing import unsigned_targets
@@ -69,22 +69,26 @@ def offer_shadow(desk: Desk, bundle: Path, fleet: str) -> bool:
         RepositoryError: The repository cannot take the offer.
         SigningError: A key is missing or unfit.
     """
-    path = bundle_path(fleet, hashlib.sha256(read_bundle_file(bundle)).hexdigest())
+    content = read_bundle_file(bundle)
+    path = bundle_path(fleet, hashlib.sha256(content).hexdigest())
     role = role_of(fleet)
+    if _is_public(Repository(desk.repo), role, path):
+        return True
+    keys = read_keys(
+        desk.repo, key=desk.key, password=desk.password, online=desk.online if desk.key else None,
+        online_password=desk.online_password,
+    )  # fmt: skip
+    proposal = Proposal(bundle=bundle, fleet=fleet, role=SHADOW, rollout=desk.rollout, allow_development=False)
+    prove(Repository(desk.repo), proposal, content)
     with Repository.opened(desk.repo) as repo:
         if _is_public(repo, role, path):
             return True
         others = _others(repo, role, path, desk)
         if path not in offers_of(repo.signed(role)):
-            proposal = Proposal(bundle=bundle, fleet=fleet, role=SHADOW, rollout=desk.rollout, allow_development=False)
-            say(propose(repo, proposal)[1])
+            say(propose_content(repo, proposal, content)[1])
         if others:
             say([f"{role}: staged, not signed: others have staged what nobody signed: {', '.join(sorted(others))}"])
-        key = None if others else desk.key
-        sign_and_publish(
-            repo, role, key=key, password=desk.password, online=desk.online if key else None,
-            online_password=desk.online_password,
-        )  # fmt: skip
+        sign_and_publish(repo, role, Keys(None, None) if others else keys)
     return _is_public(Repository(desk.repo), role, path)
 
 
