@@ -19,6 +19,7 @@ from ground.fleet.retrain.cause import Cause
 from ground.fleet.retrain.telling import telling
 from ground.fleet.verdicts import VERDICTS_FILE
 from ground.password import NO_FILE
+from ground.terminal import say
 
 if TYPE_CHECKING:
     from ground.fleet.registry.registry import Registry
@@ -38,6 +39,9 @@ RegistryOption = Annotated[
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", help="Folder that holds data/ and models/.")]
 EventOption = Annotated[Path | None, typer.Option("--event", help="For drift: the file of `ground drift --out`.")]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Dataset of `ground collect`: which flights alarmed.")]
+NothingFliesOption = Annotated[
+    bool, typer.Option("--nothing-flies", help="Without --data, though a version was active: no flight is known.")
+]
 VerdictsOption = Annotated[
     Path | None, typer.Option("--verdicts", help=f"Verdicts on alarms; default: {VERDICTS_FILE} in the dataset.")
 ]
@@ -68,6 +72,7 @@ def retrain(
     event: EventOption = None,
     data: DataOption = None,
     verdicts: VerdictsOption = None,
+    nothing_flies: NothingFliesOption = False,
     key: KeyOption = None,
     password_file: PasswordFileOption = NO_FILE,
     public_key: PublicKeyOption = None,
@@ -90,7 +95,7 @@ def retrain(
     from ground.fleet.retrain.offer import offer_shadow
     from ground.keys import PUBLIC_KEY
 
-    request = _request(cause, config, workspace, event=event, data=data, verdicts=verdicts)
+    request = _request(cause, config, workspace, event=event, data=data, verdicts=verdicts, nothing_flies=nothing_flies)
     fleet = request.config.bundle.fleet
     vouching = public_key or [workspace / "keys" / PUBLIC_KEY]
     TrustedKeys.from_files(vouching)
@@ -128,8 +133,9 @@ def _desk(
 
 
 def _request(
-    cause: Cause, config: Path, workspace: Path, *, event: Path | None, data: Path | None, verdicts: Path | None
-) -> Request:
+    cause: Cause, config: Path, workspace: Path, *, event: Path | None, data: Path | None, verdicts: Path | None,
+    nothing_flies: bool,
+) -> Request:  # fmt: skip
     from ground.config import load_config
     from ground.fleet.retrain.event import read_event
     from ground.fleet.retrain.request import Request
@@ -141,6 +147,8 @@ def _request(
         )
     if data is None and (event or verdicts):
         raise ConfigError("--data: expected the dataset that the event or the verdicts are about, got none; name it")
+    if data is not None and nothing_flies:
+        raise ConfigError("--data, --nothing-flies: expected one of them, got both; leave one out")
     for option, path in (("--verdicts", verdicts), ("--data", data)):
         if path is not None and not path.exists():
             raise ConfigError(f"{option}: expected something that is there, got {path}; correct the path")
@@ -156,7 +164,7 @@ def _request(
         )
     return Request(
         cause=cause, event=drifted, config=loaded, workspace=place, data=data,
-        verdicts=verdicts or (data and data / VERDICTS_FILE),
+        verdicts=verdicts or (data and data / VERDICTS_FILE), nothing_flies=nothing_flies,
     )  # fmt: skip
 
 
@@ -180,6 +188,7 @@ def _begun(request: Request, ledger: Ledger, registry: Registry, told: Telling) 
         f"{run.name}: {run.bundle_id} of recordings: {shown} ({selection})",
         bundle_id=run.bundle_id, run=asdict(run), selection=selection, counts=counts,
     )  # fmt: skip
+    _tell_unrecorded(selection, has_data=request.data is not None)
     return run
 
 
@@ -218,6 +227,15 @@ def _tell_offer(fleet: str, told: Telling, *, is_public: bool) -> None:
     else:
         line = f"offer staged: `ground repo sign --role {role_of(fleet)}`, then `ground repo commit`"
     told.say(line, fleet=fleet, is_public=is_public)
+
+
+def _tell_unrecorded(selection: Path, *, has_data: bool) -> None:
+    document = json.loads(selection.read_bytes())
+    recorded, others = (document.get(f"flights_{which}_recording") for which in ("with", "without"))
+    if has_data and recorded == 0:
+        say("no flight of the dataset has a recording: its alarms leave none out; compare the names of both")
+    elif others:
+        say(f"{others} flights of the dataset have no recording")
 
 
 def _counts(selection: Path) -> dict[str, int]:

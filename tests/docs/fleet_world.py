@@ -68,7 +68,7 @@ def make_world(folder: Path) -> None:
     run_blocks([Block(Path(__file__), 1, "sh", _FIRST)], folder)
     (folder / "w" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     write_drift(folder / "fleet", list(_drift(registered(folder, "1.0.0"), folder / "w")))
-    write_parts(alarm(), folder / "fleet", name="alarm", date=DATE, topics=TopicsSection())
+    write_parts([*alarm(), *_late()], folder / "fleet", name="alarm", date=DATE, topics=TopicsSection())
 
 
 def registered(folder: Path, version: str) -> Subject:
@@ -103,6 +103,15 @@ def _drift(active: Subject, workspace: Path) -> Iterator[Publication]:
             number, spreads, engine=str(number % 4), windows=LEAST_WINDOWS, bundle_id=active.name,
             bundle_digest=active.digest,
         )  # fmt: skip
+
+
+def _late() -> Iterator[Publication]:
+    """A window of each flight that drifts, as their agents sent it."""
+    chance = random.Random(8)
+    for number in range(STEADY, STEADY + DRIFTED):
+        engine = str(number % 4)
+        result = window(Flown("OO-ABC", engine, f"F{number:03}", BEGIN_NS, 1, range(0)), 0, chance)
+        yield Publication(topic=f"aircraft/OO-ABC/engine/{engine}/result", payload=encode_result(result))
 
 
 def alarm() -> Iterator[Publication]:

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from edge_agent.agent import Agent
 from edge_agent.config import AgentConfig
+from edge_agent.config_source import ConfigSource
 from edge_agent.detector import LoadedModel
+from edge_agent.folder_lock import FolderLock
 from edge_agent.inbox import Arrival
 from edge_agent.sdnotify import Notifier
+from edge_agent.status_file import prepare_folder
 from edge_agent.topics import TopicTemplate
 from edge_agent.wire import encode_frame
 from tests.edge.test_unit_store import POLICY
+
+
+class Corrected(ConfigSource):
+    """Files that say something else by now."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        super().__init__(Path("agent.toml"), {})
+        self._config = config
+
+    def read(self) -> AgentConfig:
+        """As corrected."""
+        return self._config
+
 
 TOPIC = "aircraft/OO-ABC/engine/1/vibration"
 
@@ -23,7 +40,9 @@ def test_all_that_is_told_of_engines_expires_as_the_new_config_says(
 ) -> None:
     """Results, summaries, drift and units: whoever is away is not told for a day what counts for an hour."""
     before, after = make_config(), make_config(broker={"host": "127.0.0.1", "message_expiry_s": 3_600})
-    agent = Agent(before, replace(small_model, commissioning=POLICY), Notifier(), lambda: after)
+    prepare_folder(before.agent.state_dir)
+    lock = FolderLock(before.agent.state_dir)
+    agent = Agent(before, replace(small_model, commissioning=POLICY), Notifier(), Corrected(after), lock=lock)
     agent._reports.start()
     agent._reload()
     # Run by the worker, which is not started here.
@@ -34,7 +53,7 @@ def test_all_that_is_told_of_engines_expires_as_the_new_config_says(
             told += agent._pipeline.handle(Arrival(TOPIC, encode_frame(frame), 0))
             told += agent._pipeline.follow_up()
     told += [*agent._reports.finish(30.0), *agent._onlookers.close()]
-    agent._lock.close()
+    lock.close()
     topics = (before.topics.result, before.topics.flight, before.topics.drift, before.topics.unit)
     wanted = {TopicTemplate(topic).fill(aircraft="OO-ABC", engine="1") for topic in topics}
     assert wanted <= {each.topic for each in told}

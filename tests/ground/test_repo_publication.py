@@ -120,6 +120,31 @@ def test_halt_publishes_nothing_that_others_have_staged(
     assert len(client.offers()) == 2
 
 
+def test_nobody_signs_for_others(
+    ceremony: Ceremony, releases: tuple[SignedBundle, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What somebody staged and nobody signed: another one's key goes nowhere near it, whatever the command."""
+    first, second = map(digest_of, releases[:2])
+    publish(ceremony, releases[0])
+    assert ceremony.run("publish", releases[1].path) == 0
+    mine = ceremony.sign_as("hans")
+    asked = [
+        ("publish", releases[0].path, "--role", "shadow"),
+        ("rollout", first, "--fleet", FLEET, "--percent", "50"),
+        ("withdraw", first, "--fleet", FLEET),
+        ("rollout", second, "--fleet", FLEET, "--halt"),
+    ]
+    for words in asked:
+        capsys.readouterr()
+        assert ceremony.run(*words, *mine) == 2
+        assert "bundles-test: expected nothing staged that nobody signed, got bundles/test/" in capsys.readouterr().err
+    assert len(ceremony.repo.published["bundles-test"].signed.targets) == 1
+    ceremony.sign("bundles-test", "gina")
+    assert ceremony.run("withdraw", first, "--fleet", FLEET, *mine) == 0
+    (path,) = ceremony.repo.published["bundles-test"].signed.targets
+    assert second in path
+
+
 def test_several_offers(ceremony: Ceremony, client: Client, releases: tuple[SignedBundle, ...]) -> None:
     """A shadow beside the active one; a lower sequence is offered with a note."""
     second = publish(ceremony, releases[1])

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from ground.commands.options import JsonOption
+from ground.errors import RepositoryError
 from ground.fleet.repo.command_offers import publish, rollout, withdraw
 from ground.fleet.repo.command_trust import add, distrust_key, epoch_app, init, new_key, renew, rotate_key, trust_key
 from ground.fleet.repo.options import (
@@ -16,6 +17,7 @@ from ground.fleet.repo.options import (
     PasswordOption,
     RepoOption,
     publish_staged,
+    read_online,
     say,
     say_outcome,
     tell_changes,
@@ -51,11 +53,17 @@ def sign(
     """Add one signature to what is staged, after saying what it changes; works on a copy of the repository."""
     from ground.fleet.repo.key_files import load_signer
     from ground.fleet.repo.repository import Repository
-    from ground.fleet.repo.signing import add_signature
+    from ground.fleet.repo.signing import add_signature, staged
 
+    seen = Repository(repo)
+    told = staged(seen, role).signed_bytes
+    tell_changes(seen, role)
+    # A person reads and types a password meanwhile: nobody else is to wait for that.
+    signer = load_signer(key, PasswordSource(password_file))
     with Repository.opened(repo) as opened:
-        tell_changes(opened, role)
-        add_signature(opened, role, load_signer(key, PasswordSource(password_file)))
+        if staged(opened, role).signed_bytes != told:
+            raise RepositoryError(f"{role}: expected what was staged a moment ago, got another; read and sign it again")
+        add_signature(opened, role, signer)
         tell_standing(opened, role)
         if as_json:
             say_outcome(repo, [role])
@@ -94,8 +102,9 @@ def commit(
     """Publish what is staged and signed enough, in one step."""
     from ground.fleet.repo.repository import Repository
 
+    keys = read_online(repo, online, online_password_file)
     with Repository.opened(repo) as opened:
-        publication = publish_staged(opened, online, online_password_file)
+        publication = publish_staged(opened, keys)
         if as_json:
             say_outcome(repo, publication.fresh, publication)
 
@@ -109,12 +118,12 @@ def refresh(
     as_json: JsonOption = False,
 ) -> None:
     """Sign snapshot and timestamp anew, and publish nothing else: for cron."""
-    from ground.fleet.repo.online import OnlineKeys
     from ground.fleet.repo.publication import refresh as refresh_online
     from ground.fleet.repo.repository import Repository
 
+    keys = read_online(repo, online, online_password_file)
     with Repository.opened(repo) as opened:
-        publication = refresh_online(opened, OnlineKeys(online, PasswordSource(online_password_file)))
+        publication = refresh_online(opened, keys)
         tell_published(publication)
         if as_json:
             say_outcome(repo, publication.fresh, publication)

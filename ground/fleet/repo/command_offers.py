@@ -17,6 +17,7 @@ from ground.fleet.repo.options import (
     OnlinePasswordOption,
     PasswordOption,
     RepoOption,
+    read_keys,
     say,
     say_outcome,
     sign_and_publish,
@@ -51,7 +52,7 @@ def publish(
     """Offer a bundle to its fleet."""
     from edge_agent.bundle_files import read_bundle_file
     from edge_agent.offer import Rollout
-    from ground.fleet.repo.offers import Proposal, propose_content
+    from ground.fleet.repo.offers import Proposal, propose_content, prove
     from ground.fleet.repo.repository import Repository
 
     proposal = Proposal(
@@ -62,12 +63,12 @@ def publish(
         allow_development=allow_development,
     )
     content = _registered(registry, bundle, role) if registry else read_bundle_file(proposal.bundle)
+    keys = read_keys(repo, key=key, password=password_file, online=online, online_password=online_password_file)
+    prove(Repository(repo), proposal, content)
     with Repository.opened(repo) as opened:
-        signing_role, doubts = propose_content(opened, proposal, content)
+        signing_role, doubts = propose_content(opened, proposal, content, signs=key is not None)
         say(doubts)
-        published = sign_and_publish(
-            opened, signing_role, key=key, password=password_file, online=online, online_password=online_password_file
-        )
+        published = sign_and_publish(opened, signing_role, keys)
         if as_json:
             say_outcome(repo, [signing_role], published, doubts=doubts)
 
@@ -96,11 +97,10 @@ def rollout(
     share = None if percent is None else float(percent)
     given: dict[str, Any] = {"wave": wave, "percent": share, "halted": halt if halt or resume else None}
     changed = {name: value for name, value in given.items() if value is not None}
+    keys = read_keys(repo, key=key, password=password_file, online=online, online_password=online_password_file)
     with Repository.opened(repo) as opened:
-        role, _ = change_rollout(opened, fleet, digest, **changed)
-        published = sign_and_publish(
-            opened, role, key=key, password=password_file, online=online, online_password=online_password_file
-        )
+        role, _ = change_rollout(opened, fleet, digest, signs=key is not None, **changed)
+        published = sign_and_publish(opened, role, keys)
         if as_json:
             say_outcome(repo, [role], published)
 
@@ -120,11 +120,10 @@ def withdraw(
     from ground.fleet.repo.offers import withdraw as withdraw_offer
     from ground.fleet.repo.repository import Repository
 
+    keys = read_keys(repo, key=key, password=password_file, online=online, online_password=online_password_file)
     with Repository.opened(repo) as opened:
-        role = withdraw_offer(opened, fleet, digest)
-        published = sign_and_publish(
-            opened, role, key=key, password=password_file, online=online, online_password=online_password_file
-        )
+        role = withdraw_offer(opened, fleet, digest, signs=key is not None)
+        published = sign_and_publish(opened, role, keys)
         if as_json:
             say_outcome(repo, [role], published)
 

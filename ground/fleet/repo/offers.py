@@ -23,6 +23,7 @@ from ground.fleet.repo.bundle_keys import trusted_keys
 from ground.fleet.repo.repository import Repository
 from ground.fleet.repo.roles import bundle_path, role_of
 from ground.fleet.repo.rotation import epoch_of
+from ground.fleet.repo.signing import unsigned_targets
 
 _HASH: Final = "sha256"
 _LEAST_DIGITS: Final = 8
@@ -57,12 +58,27 @@ def propose(repo: Repository, proposal: Proposal) -> tuple[str, list[str]]:
         BundleError: No agent would run it, or no bundle key of the repository has signed it.
         RepositoryError: The fleet is not there, or the bundle is on offer already, in this role.
     """
-    return propose_content(repo, proposal, read_bundle_file(proposal.bundle))
+    data = read_bundle_file(proposal.bundle)
+    prove(repo, proposal, data)
+    return propose_content(repo, proposal, data)
 
 
-def propose_content(repo: Repository, proposal: Proposal, data: bytes) -> tuple[str, list[str]]:
-    """The same of a bundle that was read already; ``proposal.bundle`` only names it."""
-    bundle = _verified(data, proposal, trusted_keys(repo))
+def prove(repo: Repository, proposal: Proposal, data: bytes) -> None:
+    """Verify the content of a bundle as ``propose`` does; the repository need not be locked for that.
+
+    Raises:
+        BundleError: No agent would run it, or no bundle key of the repository has signed it.
+    """
+    prove_model(_opened(data, proposal, trusted_keys(repo)))
+
+
+def propose_content(repo: Repository, proposal: Proposal, data: bytes, *, signs: bool = False) -> tuple[str, list[str]]:
+    """The same of a bundle that was read and proven already; ``proposal.bundle`` only names it.
+
+    With ``signs``, as in what follows, it is to be signed at once: refused where others have staged what nobody signed.
+    """
+    # Again, for a key may have been revoked since.
+    bundle = _opened(data, proposal, trusted_keys(repo))
     _check_epoch(bundle.manifest.epoch, epoch_of(repo.root))
     fleet = bundle.manifest.fleet
     role = role_of(fleet)
@@ -83,14 +99,16 @@ def propose_content(repo: Repository, proposal: Proposal, data: bytes) -> tuple[
         rollout=proposal.rollout,
     )
     target = TargetFile.from_data(path, data, [_HASH])
-    metadata: Metadata[Targets] = repo.draft(role)
+    metadata = _draft(repo, role, signs=signs)
     metadata.signed.targets[path] = _with(target, offer)
     repo.stage_target(path, data)
     repo.stage(role, metadata)
     return role, _doubts(offer, {name: other for name, other in offers.items() if name != path})
 
 
-def change_rollout(repo: Repository, fleet: str, digest: str, **changes: Any) -> tuple[str, Offer]:
+def change_rollout(
+    repo: Repository, fleet: str, digest: str, *, signs: bool = False, **changes: Any
+) -> tuple[str, Offer]:
     """Stage another rollout of an offer.
 
     A halt is one person's, in a hurry: it must not publish what others have staged and nobody has signed, so that is
@@ -100,19 +118,20 @@ def change_rollout(repo: Repository, fleet: str, digest: str, **changes: Any) ->
         repo: The repository.
         fleet: The fleet.
         digest: The bundle's digest, or how it begins.
+        signs: Whether it is to be signed at once.
         changes: Fields of ``Rollout``.
 
     Returns:
         The role that must sign, and the offer as it will be.
 
     Raises:
-        RepositoryError: No such offer, or nothing would change.
+        RepositoryError: No such offer, nothing would change, or it would sign what others have staged.
         SpecError: An impossible rollout.
     """
     role = role_of(fleet)
     published = repo.published[role].signed.targets if role in repo.published else {}
     alone = changes.get("halted") is True and any(Path(each).stem.startswith(digest) for each in published)
-    metadata: Metadata[Targets] = repo.draft(role, afresh=alone)
+    metadata = _draft(repo, role, signs=signs, afresh=alone)
     path = find_offer(metadata.signed, fleet, digest)
     offer = offers_of(metadata.signed)[path]
     changed = replace(offer, rollout=replace(offer.rollout, **changes))
@@ -126,17 +145,17 @@ def change_rollout(repo: Repository, fleet: str, digest: str, **changes: Any) ->
     return role, changed
 
 
-def withdraw(repo: Repository, fleet: str, digest: str) -> str:
+def withdraw(repo: Repository, fleet: str, digest: str, *, signs: bool = False) -> str:
     """Stage that a bundle is no longer on offer; agents that run it keep it.
 
     Returns:
         The role that must sign.
 
     Raises:
-        RepositoryError: No such offer.
+        RepositoryError: No such offer, or it would sign what others have staged.
     """
     role = role_of(fleet)
-    metadata: Metadata[Targets] = repo.draft(role)
+    metadata = _draft(repo, role, signs=signs)
     del metadata.signed.targets[find_offer(metadata.signed, fleet, digest)]
     repo.stage(role, metadata)
     return role
@@ -169,8 +188,19 @@ def find_offer(targets: Targets, fleet: str, digest: str) -> str:
     return found[0]
 
 
-def _verified(data: bytes, proposal: Proposal, keys: TrustedKeys) -> Bundle:
-    bundle = open_bundle(
+def _draft(repo: Repository, role: str, *, signs: bool, afresh: bool = False) -> Metadata[Targets]:
+    others = unsigned_targets(repo, role)
+    if signs and others and not afresh:
+        raise RepositoryError(
+            f"{role}: expected nothing staged that nobody signed, got {', '.join(sorted(others))}; read and sign "
+            f"it with `ground repo sign --role {role}`, give it up with `ground repo discard`, or leave out --key to "
+            "stage this beside it"
+        )
+    return repo.draft(role, afresh=afresh)
+
+
+def _opened(data: bytes, proposal: Proposal, keys: TrustedKeys) -> Bundle:
+    return open_bundle(
         data,
         keys=keys,
         policy=Policy(
@@ -180,8 +210,6 @@ def _verified(data: bytes, proposal: Proposal, keys: TrustedKeys) -> Bundle:
             today=today(),
         ),
     )
-    prove_model(bundle)
-    return bundle
 
 
 def _with(target: TargetFile, offer: Offer) -> TargetFile:

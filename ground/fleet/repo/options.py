@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,9 @@ from ground.password import PasswordSource
 from ground.terminal import say_json
 
 if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
+    from ground.fleet.repo.online import OnlineKeys
     from ground.fleet.repo.publication import Publication
     from ground.fleet.repo.repository import Repository
 
@@ -39,6 +42,44 @@ OnlinePasswordOption = Annotated[
     ),
 ]
 FleetOption = Annotated[str, typer.Option("--fleet", help="Name of the fleet.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that a command was given, read.
+
+    Attributes:
+        signer: Of a holder of the role; none: signed later.
+        online: Of snapshot and timestamp; none: published later.
+    """
+
+    signer: CryptoSigner | None
+    online: OnlineKeys | None
+
+
+def read_keys(repo: Path, *, key: Path | None, password: Path, online: Path | None, online_password: Path) -> Keys:
+    """Read keys, which may wait for a person at a prompt: before the repository is locked, for a halt is not to wait.
+
+    Raises:
+        RepositoryError: No repository, or a damaged one.
+        SigningError: A key cannot be read, or its password is wrong.
+    """
+    from ground.fleet.repo.key_files import load_signer
+
+    signer = None if key is None else load_signer(key, PasswordSource(password))
+    return Keys(signer, None if online is None else read_online(repo, online, online_password))
+
+
+def read_online(repo: Path, online: Path, password: Path) -> OnlineKeys:
+    """The same of the keys of snapshot and timestamp."""
+    from ground.fleet.repo.online import OnlineKeys
+    from ground.fleet.repo.repository import Repository
+    from ground.fleet.repo.roles import ONLINE, ROOT
+
+    found = Repository(repo)
+    roots = [state[ROOT].signed for state in (found.published, found.staged) if ROOT in state]
+    keyids = [keyid for root in roots for role in ONLINE for keyid in root.roles[role].keyids]
+    return OnlineKeys(online, PasswordSource(password)).load(keyids)
 
 
 def say(lines: Iterable[str]) -> None:
@@ -79,26 +120,22 @@ def tell_published(publication: Publication) -> None:
     say(publication.notes)
 
 
-def sign_and_publish(
-    repo: Repository, role: str, *, key: Path | None, password: Path, online: Path | None, online_password: Path
-) -> Publication | None:
+def sign_and_publish(repo: Repository, role: str, keys: Keys) -> Publication | None:
     """Sign a role where a key is given, and publish where the online keys are given; what was published then."""
-    from ground.fleet.repo.key_files import load_signer
     from ground.fleet.repo.signing import add_signature
 
     tell_changes(repo, role)
-    if key is not None:
-        add_signature(repo, role, load_signer(key, PasswordSource(password)))
+    if keys.signer is not None:
+        add_signature(repo, role, keys.signer)
     tell_standing(repo, role)
-    return None if online is None else publish_staged(repo, online, online_password)
+    return None if keys.online is None else publish_staged(repo, keys.online)
 
 
-def publish_staged(repo: Repository, online: Path, online_password: Path) -> Publication:
+def publish_staged(repo: Repository, online: OnlineKeys) -> Publication:
     """Publish what is signed enough."""
-    from ground.fleet.repo.online import OnlineKeys
     from ground.fleet.repo.publication import commit
 
-    publication = commit(repo, OnlineKeys(online, PasswordSource(online_password)))
+    publication = commit(repo, online)
     tell_published(publication)
     return publication
 

@@ -62,6 +62,15 @@ def quorums(repo: Repository, role: str) -> list[Quorum]:
     return [quorum(delegator, role, repo.staged[role]) for delegator in _delegators(repo, role)]
 
 
+def unsigned_targets(repo: Repository, role: str) -> frozenset[str]:
+    """Paths of targets that are staged otherwise than they are public, where too few have signed that."""
+    if role not in repo.staged or all(each.met for each in quorums(repo, role)):
+        return frozenset()
+    after = repo.staged[role].signed.targets
+    before = repo.published[role].signed.targets if role in repo.published else {}
+    return frozenset(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+
+
 def add_signature(repo: Repository, role: str, signer: CryptoSigner) -> None:
     """Sign what is staged of a role.
 

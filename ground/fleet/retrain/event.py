@@ -11,6 +11,7 @@ from edge_agent.errors import AgentError
 from edge_agent.strict_json import canonical_json, parse_json
 from ground.errors import DataError
 from ground.fleet.command_drift import SCHEMA
+from ground.fleet.verdicts import FlightKey
 
 _CAP: Final = 16 * 1024 * 1024
 _DRIFT: Final = "drift"
@@ -24,11 +25,13 @@ class DriftEvent:
         digest: sha256 over what the event says, however it is written; the same event again has the same.
         bundle_id: Detector and version that flew, ``detector/version``.
         bundle_digest: sha256 of its bundle.
+        flown: The flights that differ.
     """
 
     digest: str
     bundle_id: str
     bundle_digest: str
+    flown: frozenset[FlightKey]
 
     @property
     def detector(self) -> str:
@@ -69,4 +72,12 @@ def _event(document: Any) -> DriftEvent:
     names = [document[name] for name in ("bundle_id", "bundle_digest")]
     if not all(isinstance(name, str) and name.isprintable() and name for name in names):
         raise ValueError("a bundle without a name")
-    return DriftEvent(hashlib.sha256(canonical_json(document)).hexdigest(), *names)
+    flown = frozenset(_flight(each["engine"], each["flight"]) for each in document["flown"])
+    return DriftEvent(hashlib.sha256(canonical_json(document)).hexdigest(), *names, flown)
+
+
+def _flight(engine: Any, flight: Any) -> FlightKey:
+    if not isinstance(engine, str) or not isinstance(flight, str) or "/" not in engine:
+        raise TypeError("a flight without aircraft, engine and name")
+    aircraft, _, position = engine.partition("/")
+    return FlightKey(aircraft, position, flight)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_agent.decision import ALARM, NOT_ASSESSED
 from ground.fleet.alerts import read_alerts
-from ground.fleet.collect.dataset import read_dataset
+from ground.fleet.collect.dataset import read_dataset, read_partitions
 from ground.fleet.collect.kinds import Kind
 from ground.fleet.verdicts import AlertKey, FlightKey
 
@@ -81,3 +81,33 @@ def read_flown(data: Path, aircraft: Iterable[str]) -> FlownReading:
             accounts.setdefault(alert.key.flight_key, _Account()).alerts.add(alert.key)
         skipped += [*results.skipped, *alerts.skipped]
     return FlownReading({flight: account.close() for flight, account in accounts.items()}, tuple(skipped))
+
+
+def has_results(data: Path) -> bool:
+    """Whether a dataset has a result of anything that flew.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    return any(part.table.num_rows for part in read_partitions(data, Kind.RESULT, columns=["flight"]))
+
+
+def has_result_of(data: Path, flights: Collection[FlightKey]) -> bool:
+    """Whether a dataset has a result of one of some flights.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    return any(
+        FlightKey(row["aircraft"], row["engine"], row["flight"]) in flights
+        for name in sorted({flight.aircraft for flight in flights})
+        for row in _flights_of(data, name)
+    )
+
+
+def _flights_of(data: Path, aircraft: str) -> list[dict[str, str]]:
+    names = ["aircraft", "engine", "flight"]
+    found: list[dict[str, str]] = (
+        read_dataset(data, Kind.RESULT, source=aircraft, columns=names).table.group_by(names).aggregate([]).to_pylist()
+    )
+    return found

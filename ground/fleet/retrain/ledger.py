@@ -57,6 +57,7 @@ class Run:
         cause: Why.
         event: Digest of the event; empty for none.
         detector: Name of the detector.
+        fleet: The fleet that it is made for.
         version: The version it makes.
         sequence: The sequence of that bundle.
         begun: When, ISO 8601 in UTC.
@@ -68,6 +69,7 @@ class Run:
     cause: str
     event: str
     detector: str
+    fleet: str
     version: str
     sequence: int
     begun: str
@@ -105,18 +107,19 @@ class Ledger:
         finally:
             lock.close()
 
-    def name_of(self, cause: Cause, event: DriftEvent | None, detector: str, now: datetime) -> str:
-        """The name of the run that a command is about; the same for the same event, and for a detector's same quarter.
+    def name_of(self, cause: Cause, event: DriftEvent | None, detector: str, fleet: str, now: datetime) -> str:
+        """The name of the run that a command is about; the same for the same event, and for the same quarter.
 
-        A manual one is another one each time, unless one of the detector waits to be gone on with.
+        A quarter is that of a detector in a fleet. A manual one is another one each time, unless one of them waits to
+        be gone on with.
         """
         if event is not None:
             return f"{cause.value}-{event.digest[:_DIGITS]}"
         if cause is Cause.SCHEDULE:
-            return f"{cause.value}-{detector}-{now.year}Q{(now.month - 1) // _MONTHS_A_QUARTER + 1}"
-        sought = (cause.value, detector, State.OPEN.value)
-        waiting = [run for run in self.runs() if (run.cause, run.detector, run.state) == sought]
-        return waiting[-1].name if waiting else f"{cause.value}-{detector}-{now:%Y%m%dT%H%M%S.%fZ}"
+            return f"{cause.value}-{detector}-{fleet}-{now.year}Q{(now.month - 1) // _MONTHS_A_QUARTER + 1}"
+        sought = (cause.value, detector, fleet, State.OPEN.value)
+        waiting = [run for run in self.runs() if (run.cause, run.detector, run.fleet, run.state) == sought]
+        return waiting[-1].name if waiting else f"{cause.value}-{detector}-{fleet}-{now:%Y%m%dT%H%M%S.%fZ}"
 
     def path(self, name: str) -> Path:
         """The folder of a run."""

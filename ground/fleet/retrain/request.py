@@ -31,6 +31,7 @@ class Request:
         workspace: Holds the recordings.
         data: The collector's dataset; none where nothing flies yet.
         verdicts: File of the verdicts; none where nothing flies yet.
+        nothing_flies: Whether a person says that no dataset has anything of the fleet's flights.
     """
 
     cause: Cause
@@ -39,6 +40,7 @@ class Request:
     workspace: Workspace
     data: Path | None
     verdicts: Path | None
+    nothing_flies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,13 @@ def choose(request: Request) -> Chosen:
     """Choose the flights.
 
     Raises:
-        DataError: No index of recordings, none of a healthy flight left, or files of the dataset that cannot be read.
+        DataError: No index of recordings, none of a healthy flight left, files of the dataset that cannot be read, or a
+            dataset that is not that of the fleet.
     """
     from ground.fleet.retrain.flown import FlownReading, read_flown
 
+    if request.data is not None:
+        _check_dataset(request.data, request.event)
     infos = read_index(request.workspace.raw)
     aircraft = {info.aircraft for info in infos}
     reading = read_flown(request.data, aircraft) if request.data else FlownReading({}, ())
@@ -81,11 +86,30 @@ def choose(request: Request) -> Chosen:
             f"{request.workspace.raw / INDEX_NAME}: expected healthy flights to train on, got none "
             f"({_told(selection)}); give verdicts on alarms (`ground verdict list`), or import more recordings"
         )
-    document = _document(request, selection, without_recording=len(reading.flights.keys() - flights))
+    document = _document(
+        request, selection, recorded=len(reading.flights.keys() & flights),
+        without_recording=len(reading.flights.keys() - flights),
+    )  # fmt: skip
     return Chosen(selection, document, _basis(request, selection))
 
 
-def _document(request: Request, selection: Selection, *, without_recording: int) -> dict[str, Any]:
+def _check_dataset(data: Path, event: DriftEvent | None) -> None:
+    """A dataset that says nothing would make each alarmed flight one that never flew, and so a healthy one."""
+    from ground.fleet.retrain.flown import has_result_of, has_results
+
+    if not has_results(data):
+        raise DataError(
+            f"--data: expected a dataset with results, got none in {data}; mount it, correct the path, or give "
+            "--nothing-flies in its place"
+        )
+    if event is not None and not has_result_of(data, event.flown):
+        raise DataError(
+            f"--data: expected results of the {len(event.flown)} flights of --event, got none of them in {data}; give "
+            "the dataset that `ground drift` read"
+        )
+
+
+def _document(request: Request, selection: Selection, *, recorded: int, without_recording: int) -> dict[str, Any]:
     event = request.event
     return {
         "schema": SCHEMA,
@@ -95,6 +119,7 @@ def _document(request: Request, selection: Selection, *, without_recording: int)
         "bundle_digest": event.bundle_digest if event else "",
         "counts": selection.counts,
         "healthy_taken": selection.healthy,
+        "flights_with_recording": recorded,
         "flights_without_recording": without_recording,
         "recordings": [_choice(each) for each in selection.choices],
     }

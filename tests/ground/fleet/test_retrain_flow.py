@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +16,13 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from edge_agent.offer import SHADOW
+from edge_agent.offer import ACTIVE, SHADOW
+from edge_agent.publication import Publication
+from edge_agent.topics_section import TopicsSection
 from ground.cli import main
 from ground.config import load_config
 from ground.errors import GateError
+from ground.fleet.collect.parts import write_parts
 from ground.fleet.registry.registry import open_registry
 from ground.fleet.registry.states import State
 from ground.fleet.repo.offers import offers_of
@@ -28,6 +32,7 @@ from ground.fleet.retrain.ledger import State as Progress
 from ground.pack import unpack_bundle
 from ground.workspace import Workspace
 from tests.conftest import ROOT
+from tests.ground.collect.conftest import message  # noqa: F401 - a fixture
 from tests.ground.registry_rig import PERSON, Made, Rig, metrics
 from tests.ground.repo_ceremony import Ceremony, begin_public
 
@@ -52,6 +57,7 @@ class World:
     active: Made
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
+    message: Callable[..., Publication]
     reasons: tuple[str, ...] = ()
     signs: bool = True
     trained: int = 0
@@ -66,7 +72,7 @@ class World:
         document |= {"detector": "small", "bundle": {"fleet": "test"}}
         self.config = self.root / "config.yaml"
         self.config.write_text(yaml.safe_dump(document))
-        (self.root / "dataset").mkdir()
+        write_parts([self.message(0)], self.root / "dataset", name="c", date="2026-01-02", topics=TopicsSection())
         self.monkeypatch.setattr(flow, "run_pipeline", self.pipeline)
 
     @property
@@ -79,12 +85,18 @@ class World:
         self.trained += 1
         release_class = "development" if self.reasons else "release"
         evidence = json.dumps({**json.loads(metrics()), "config_digest": config.digest}).encode()
-        made = self.rig.bundle(version, evidence, sequence=config.bundle.sequence, release_class=release_class)
+        made = self.rig.bundle(
+            version, evidence, sequence=config.bundle.sequence, release_class=release_class, fleet=config.bundle.fleet
+        )
         folder = workspace.release("small", version)
         unpack_bundle(made.path.read_bytes(), folder)
         if self.signs:
             shutil.copy(made.path, folder / f"small-{version}.bundle")
         return SimpleNamespace(export=SimpleNamespace(reasons=self.reasons))
+
+    def is_of(self, fleet):
+        """Make the config another fleet's."""
+        self.config.write_text(yaml.safe_dump(yaml.safe_load(self.config.read_text()) | {"bundle": {"fleet": fleet}}))
 
     def sign(self, version):
         """As ``ground sign`` does, with the key of the rig."""
@@ -96,13 +108,17 @@ class World:
         """An event about the active one."""
         document = {
             "schema": 1, "event": "drift", "outcome": "drift", "bundle_id": self.active.name,
-            "bundle_digest": self.active.digest, **changes,
+            "bundle_digest": self.active.digest, "flown": [{"engine": "OO-ABC/1", "flight": "F1"}], **changes,
         }  # fmt: skip
         path = self.root / name
         path.write_text(json.dumps(document))
         return path
 
     def retrain(self, reason, *options):
+        """With the dataset."""
+        return self.ask(reason, "--data", self.root / "dataset", *options)
+
+    def ask(self, reason, *options):
         """``ground retrain``; code, output and errors."""
         words = [
             "ground", "retrain", "--reason", reason, "--config", self.config, "--workspace", self.workspace,
@@ -115,7 +131,7 @@ class World:
 
     def drift(self, event, *options):
         """For drift."""
-        return self.retrain("drift", "--event", event, "--data", self.root / "dataset", *options)
+        return self.retrain("drift", "--event", event, *options)
 
     def state(self, version):
         """Of a version in the registry."""
@@ -132,11 +148,11 @@ def begun(tmp_path_factory, rig):
 
 
 @pytest.fixture
-def world(tmp_path, rig, begun, monkeypatch, capsys):
+def world(tmp_path, rig, begun, monkeypatch, capsys, message):  # noqa: F811, PLR0917 - fixtures
     """See ``World``."""
     folder, active = begun
     shutil.copytree(folder, tmp_path / "registry")
-    return World(tmp_path, rig, active, monkeypatch, capsys)
+    return World(tmp_path, rig, active, monkeypatch, capsys, message)
 
 
 def test_an_event_trains_once(world):
@@ -177,18 +193,19 @@ def test_a_run_that_dies_is_gone_on_with(world, step):
     assert [each.subject.version for each in world.registry.versions("small")] == ["1.0.0", "1.1.0"]
 
 
-def test_a_version_that_a_person_made_meanwhile_is_not_its_own(world):
+@pytest.mark.parametrize("sequence", [1, 7])
+def test_a_version_that_a_person_made_meanwhile_is_not_its_own(world, sequence):
     """The run was killed before it had one: it takes the next number, and the evidence is of its own flights."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flow, "run_pipeline", dies)
         with pytest.raises(Killed):
             world.drift(world.event())
     by_hand = load_config(world.config)
-    sequence = by_hand.bundle.model_copy(update={"sequence": 7})
-    world.pipeline(by_hand.model_copy(update={"bundle": sequence}), Workspace(world.workspace), version="1.1.0")
+    bundle = by_hand.bundle.model_copy(update={"sequence": sequence})
+    world.pipeline(by_hand.model_copy(update={"bundle": bundle}), Workspace(world.workspace), version="1.1.0")
     code, said, _ = world.drift(world.event())
     assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.2.0", 2)
-    assert world.registry.version("small/1.2.0").subject.sequence == 8
+    assert world.registry.version("small/1.2.0").subject.sequence == max(2, sequence + 1)
 
 
 def test_events_that_are_not_followed(world):
@@ -219,6 +236,36 @@ def test_while_a_shadow_waits_only_a_person_trains(world):
     assert (world.state("1.1.0"), world.state("1.2.0")) == (State.RETIRED, State.SHADOW)
 
 
+def test_another_fleet_holds_nothing_back(world):
+    """Each has its shadow and its quarter; the numbers of versions are those of both."""
+    other = world.rig.bundle("5.0.0", fleet="other")
+    world.rig.register(world.registry, other, State.VALIDATION, State.SHADOW)
+    code, said, _ = world.retrain("schedule")
+    assert (code, said.splitlines()[-1]) == (0, "candidate: small/5.1.0")
+    world.registry.retire("small/5.0.0", **PERSON)
+    world.is_of("other")
+    code, said, _ = world.retrain("schedule")
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/5.2.0", 2)
+
+
+def test_a_release_that_waits_in_another_fleet_is_not_gone_on_with(world):
+    """It is that fleet's."""
+    world.signs = False
+    world.retrain("schedule")
+    world.is_of("other")
+    code, said, _ = world.retrain("schedule")
+    assert (code, world.trained) == (6, 2)
+    assert "schedule-small-other-" in said
+
+
+def test_an_event_of_another_fleet(world):
+    """The config would make a detector that its fleet cannot take."""
+    world.is_of("other")
+    code, _, errors = world.drift(world.event())
+    assert (code, world.trained) == (2, 0)
+    assert "--event: expected one about fleet other, as --config says, got one about test" in errors
+
+
 def test_a_quarter_trains_once(world):
     """Whoever starts it, and how often."""
     assert [world.retrain("schedule")[0] for _ in range(2)] == [0, 0]
@@ -240,6 +287,88 @@ def test_what_is_undecided_is_no_shadow(world):
     shutil.rmtree(world.workspace / "models")
     world.reasons = ()
     assert world.drift(world.event())[0] == 0
+
+
+def events(world):
+    """Four of one drift, as ``ground drift`` writes them from one day to the next."""
+    return [world.event(f"e{number}.json", p=0.001 * number) for number in range(1, 5)]
+
+
+def test_further_events_train_nothing_while_a_release_waits_for_its_signature(world):
+    """Code 6 each time; whichever event comes after the signature goes on with it, and so does a quarter."""
+    world.signs = False
+    assert [world.drift(event)[0] for event in events(world)] == [6, 6, 6, 6]
+    code, said, _ = world.retrain("schedule")
+    assert (code, world.trained) == (6, 1)
+    assert "small/1.1.0" in said
+    world.sign("1.1.0")
+    code, said, _ = world.drift(world.event("fifth.json", p=0.5))
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.1.0", 1)
+    assert world.state("1.1.0") is State.SHADOW
+
+
+def test_further_events_do_not_try_again_what_no_release_came_of(world):
+    """Code 5, told and counted; with another recording they do."""
+    world.reasons = ("auc: expected >= 0.9, got 0.8 from n=4",)
+    first, *others = events(world)
+    assert [world.drift(event)[0] for event in (first, *others)] == [3, 5, 5, 5]
+    assert world.retrain("schedule")[0] == 5
+    code, said, _ = world.drift(others[0])
+    assert (code, world.trained) == (5, 1)
+    assert "not followed: no release came of the same flights and config in drift-" in said
+    assert "4 not followed so far" in said
+    index = world.workspace / "data" / "raw" / "recordings.csv"
+    index.write_text(f"{index.read_text()}F2,F2.parquet,u2,10240,acc_1,g,healthy\n")
+    assert (world.drift(others[0])[0], world.trained) == (3, 2)
+
+
+def test_a_person_trains_whatever_waits(world):
+    """The release that waited is overtaken by that, and no event goes on with it."""
+    world.signs = False
+    world.drift(world.event())
+    world.signs = True
+    code, said, _ = world.retrain("manual")
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.2.0", 2)
+    world.registry.retire("small/1.2.0", **PERSON)
+    code, said, _ = world.drift(world.event("next.json", p=0.5))
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.3.0", 3)
+
+
+def test_what_a_person_retired_after_a_kill_holds_nothing_back(world):
+    """Its run never ended, but its version was decided about."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(world.registry), "promote", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event())
+    world.registry.retire("small/1.1.0", **PERSON)
+    code, said, _ = world.drift(world.event("next.json", p=0.5))
+    assert (code, said.splitlines()[-1], world.trained) == (0, "candidate: small/1.2.0", 2)
+
+
+def test_a_retired_detector_flew_too(world):
+    """Its alarms have to be known, unless a person says that none are."""
+    world.registry.retire("small/1.0.0", **PERSON)
+    assert world.ask("manual")[0] == 2
+    assert (world.ask("manual", "--nothing-flies")[0], world.trained) == (0, 1)
+
+
+def test_before_anything_flew_no_dataset_is_needed(world):
+    """Nor is one in a fleet of which none ever was active."""
+    world.is_of("other")
+    assert (world.ask("manual")[0], world.trained) == (0, 1)
+
+
+def test_flights_that_have_no_recording_are_told(world):
+    """Where none has one, names may differ, and alarms would leave nothing out."""
+    assert "no flight of the dataset has a recording" in world.drift(world.event())[2]
+    index = world.workspace / "data" / "raw" / "recordings.csv"
+    header, row = index.read_text().splitlines()
+    index.write_text(f"{header},aircraft,engine,flight\n{row},OO-ABC,1,F1\n")
+    more = [world.message(0, flight="F2")]
+    write_parts(more, world.root / "dataset", name="d", date="2026-01-02", topics=TopicsSection())
+    _, said, errors = world.retrain("manual")
+    assert "recordings: 1 quiet" in said
+    assert "1 flights of the dataset have no recording" in errors
 
 
 def test_a_failed_gate(world, monkeypatch):
@@ -317,19 +446,73 @@ def offers(ceremony: Ceremony, *, public: bool):
     return {offer.bundle_id: offer.role for offer in offers_of(signed).values()}
 
 
+def with_keys(ceremony: Ceremony):
+    """Options with which an offer is published."""
+    password = ceremony.keys / "password"
+    keys = ("--repo-key", ceremony.keys / "gina.pem", "--repo-password-file", password)
+    return ("--repo", ceremony.folder, *keys, *ceremony.publish_options)
+
+
 def test_as_far_as_keys_allow(world, founded, tmp_path):
-    """Staged without a key, published with all; a second time changes nothing."""
+    """Staged without a key, published with all."""
     ceremony = founded.copy(tmp_path / "repo")
     code, said, _ = world.drift(world.event(), "--repo", ceremony.folder)
     assert code == 0
     assert "offer staged: `ground repo sign --role bundles-test`, then `ground repo commit`" in said
     assert (offers(ceremony, public=False), offers(ceremony, public=True)) == ({"small/1.1.0": SHADOW}, {})
-    password = ceremony.keys / "password"
-    keys = ("--repo-key", ceremony.keys / "gina.pem", "--repo-password-file", password, *ceremony.publish_options)
-    code, said, _ = world.retrain("manual", "--repo", ceremony.folder, *keys)
+    ceremony.sign("bundles-test", "gina")
+    ceremony.commit()
+    code, said, _ = world.retrain("manual", *with_keys(ceremony))
     assert code == 0
     assert "offered to fleet test as a shadow" in said
     assert offers(ceremony, public=True) == {"small/1.1.0": SHADOW, "small/1.2.0": SHADOW}
+
+
+def test_an_offer_that_was_staged_before_a_kill_is_published(world, founded, tmp_path):
+    """It is the command's own."""
+    ceremony = founded.copy(tmp_path / "repo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ground.fleet.retrain.offer.sign_and_publish", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event(), *with_keys(ceremony))
+    assert offers(ceremony, public=False) == {"small/1.1.0": SHADOW}
+    assert world.drift(world.event(), *with_keys(ceremony))[0] == 0
+    assert offers(ceremony, public=True) == {"small/1.1.0": SHADOW}
+
+
+def test_what_others_have_staged_is_not_signed(world, founded, tmp_path):
+    """A person staged an active offer to be looked at: it becomes public by no timer, and it is not lost."""
+    ceremony = founded.copy(tmp_path / "repo")
+    assert ceremony.run("publish", world.rig.bundle("9.0.0", sequence=9).path) == 0
+    code, said, errors = world.drift(world.event(), *with_keys(ceremony))
+    assert code == 0
+    assert "bundles-test: staged, not signed: others have staged what nobody signed: bundles/test/" in errors
+    assert "offer staged: `ground repo sign --role bundles-test`" in said
+    assert offers(ceremony, public=True) == {}
+    assert offers(ceremony, public=False) == {"small/9.0.0": ACTIVE, "small/1.1.0": SHADOW}
+
+
+def test_its_own_bundle_that_a_person_staged_as_active_is_not_signed(world, founded, tmp_path):
+    """Between a kill and the same command again."""
+    ceremony = founded.copy(tmp_path / "repo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ground.fleet.retrain.offer.offer_shadow", dies)
+        with pytest.raises(Killed):
+            world.drift(world.event(), *with_keys(ceremony))
+    (bundle,) = world.workspace.glob("models/small/1.1.0/*.bundle")
+    assert ceremony.run("publish", bundle) == 0
+    assert world.drift(world.event(), *with_keys(ceremony))[0] == 0
+    assert (offers(ceremony, public=True), offers(ceremony, public=False)) == ({}, {"small/1.1.0": ACTIVE})
+
+
+def test_what_a_holder_signed_goes_along(world, founded, tmp_path):
+    """It was decided: whoever commits publishes it."""
+    ceremony = founded.copy(tmp_path / "repo")
+    key, password = ceremony.keys / "hans.pem", ceremony.keys / "password"
+    staged = ("--key", key, "--password-file", password)
+    assert ceremony.run("publish", world.rig.bundle("9.0.0", sequence=9).path, *staged) == 0
+    assert world.drift(world.event(), *with_keys(ceremony))[0] == 0
+    assert offers(ceremony, public=True) == {"small/9.0.0": ACTIVE, "small/1.1.0": SHADOW}
 
 
 def test_what_was_retired_meanwhile_is_not_offered(world, founded, tmp_path):
@@ -356,6 +539,9 @@ def test_what_was_retired_meanwhile_is_not_offered(world, founded, tmp_path):
         ("manual", ("--data", "/no/such"), "--data: expected something that is there, got /no/such"),
         ("manual", ("--data", "{data}", "--verdicts", "/no/v"), "--verdicts: expected something that is there"),
         ("drift", ("--event", "{other}", "--data", "{data}"), "expected one about small, as --config says, got one"),
+        ("manual", (), "--data: expected the dataset of fleet test, in which small/1.0.0 was active, got none"),
+        ("manual", ("--data", "{empty}"), "--data: expected a dataset with results, got none in"),
+        ("manual", ("--data", "{data}", "--nothing-flies"), "--data, --nothing-flies: expected one of them, got both"),
         ("manual", ("--registry", "/no/such"), "--registry: expected a folder with"),
         ("manual", ("--repo", "/no/such"), "/no/such"),
         ("manual", ("--public-key", "/no/such.pem"), "/no/such.pem"),
@@ -367,8 +553,10 @@ def test_mistakes_are_explained(world, reason, options, text):
     """In a line, with code 2, before anything is trained."""
     places = {
         "event": world.event(), "data": world.root / "dataset", "other": world.event("o.json", bundle_id="big/1.0.0"),
+        "empty": world.root / "empty",
     }  # fmt: skip
-    code, _, errors = world.retrain(reason, *(str(word).format(**places) for word in options))
+    places["empty"].mkdir()
+    code, _, errors = world.ask(reason, *(str(word).format(**places) for word in options))
     assert code == 2
     assert text in errors
     assert world.trained == 0

@@ -23,8 +23,8 @@ EVENT = {
     "p": 0.0002, "flown": [{"engine": "A/1", "flight": "F1"}],
 }  # fmt: skip
 RUN = Run(
-    name="manual-x", cause="manual", event="", detector="d", version="1.1.0", sequence=2, begun="2026-01-01T00:00:00Z",
-    basis="aa", state="open",
+    name="manual-x", cause="manual", event="", detector="d", fleet="west", version="1.1.0", sequence=2,
+    begun="2026-01-01T00:00:00Z", basis="aa", state="open",
 )  # fmt: skip
 NOW = datetime(2026, 11, 28, 23, 0, tzinfo=UTC)
 
@@ -51,6 +51,7 @@ def test_the_same_event_is_the_same_however_it_is_written(event_file):
     """What it says counts."""
     event = read_event(event_file())
     assert (event.bundle_id, event.bundle_digest, event.detector) == ("d/1.0.0", "ab" * 32, "d")
+    assert event.flown == {FlightKey("A", "1", "F1")}
     assert read_event(event_file("again.json", indent=2)) == event
     assert read_event(event_file("other.json", p=0.001)).digest != event.digest
 
@@ -64,6 +65,10 @@ def test_the_same_event_is_the_same_however_it_is_written(event_file):
         ({"bundle_id": 7}, "a bundle without a name"),
         ({"bundle_digest": ""}, "a bundle without a name"),
         ({"bundle_id": "d/\x1b[2J"}, "a bundle without a name"),
+        ({"flown": [{"engine": "A", "flight": "F1"}]}, "a flight without aircraft, engine and name"),
+        ({"flown": [{"engine": "A/1", "flight": 1}]}, "a flight without aircraft, engine and name"),
+        ({"flown": [{"engine": "A/1"}]}, "got 'flight'"),
+        ({"flown": None}, "not iterable"),
     ],
 )
 def test_what_is_no_event_is_refused(event_file, changes, text):
@@ -86,22 +91,26 @@ def test_files_of_another_kind(tmp_path, content):
 def test_names_of_runs(ledger, event_file):
     """The same event and the same quarter are the same run; a manual one is gone on with while it is open."""
     event = read_event(event_file())
-    assert ledger.name_of(Cause.DRIFT, event, "d", NOW) == f"drift-{event.digest[:12]}"
-    assert ledger.name_of(Cause.SCHEDULE, None, "d", NOW) == "schedule-d-2026Q4"
-    assert ledger.name_of(Cause.SCHEDULE, None, "d", datetime(2027, 1, 1, tzinfo=UTC)) == "schedule-d-2027Q1"
-    fresh = ledger.name_of(Cause.MANUAL, None, "d", NOW)
-    assert fresh == "manual-d-20261128T230000.000000Z"
+    assert ledger.name_of(Cause.DRIFT, event, "d", "west", NOW) == f"drift-{event.digest[:12]}"
+    assert ledger.name_of(Cause.SCHEDULE, None, "d", "west", NOW) == "schedule-d-west-2026Q4"
+    assert (
+        ledger.name_of(Cause.SCHEDULE, None, "d", "west", datetime(2027, 1, 1, tzinfo=UTC)) == "schedule-d-west-2027Q1"
+    )
+    fresh = ledger.name_of(Cause.MANUAL, None, "d", "west", NOW)
+    assert fresh == "manual-d-west-20261128T230000.000000Z"
     ledger.write(RUN, State.OPEN)
-    assert ledger.name_of(Cause.MANUAL, None, "d", NOW) == RUN.name
+    assert ledger.name_of(Cause.MANUAL, None, "d", "west", NOW) == RUN.name
     ledger.write(RUN, State.DONE)
-    assert ledger.name_of(Cause.MANUAL, None, "d", NOW) == fresh
+    assert ledger.name_of(Cause.MANUAL, None, "d", "west", NOW) == fresh
 
 
 def test_detectors_of_one_workspace_have_their_own_runs(ledger):
-    """The quarter of one is not that of another, and nobody goes on with another's."""
+    """The quarter of one is not that of another, and nobody goes on with another's; nor do two fleets of one."""
     ledger.write(RUN, State.OPEN)
-    assert ledger.name_of(Cause.MANUAL, None, "e", NOW) == "manual-e-20261128T230000.000000Z"
-    assert ledger.name_of(Cause.SCHEDULE, None, "e", NOW) != ledger.name_of(Cause.SCHEDULE, None, "d", NOW)
+    assert ledger.name_of(Cause.MANUAL, None, "e", "west", NOW) == "manual-e-west-20261128T230000.000000Z"
+    assert ledger.name_of(Cause.MANUAL, None, "d", "east", NOW) == "manual-d-east-20261128T230000.000000Z"
+    pairs = [("d", "west"), ("d", "east"), ("e", "west")]
+    assert len({ledger.name_of(Cause.SCHEDULE, None, *pair, NOW) for pair in pairs}) == 3
 
 
 def test_a_run_comes_back_as_it_was(ledger):

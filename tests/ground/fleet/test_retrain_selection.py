@@ -12,6 +12,7 @@ from ground.config import load_config
 from ground.errors import DataError
 from ground.fleet.collect.parts import write_parts
 from ground.fleet.retrain.cause import Cause
+from ground.fleet.retrain.event import DriftEvent
 from ground.fleet.retrain.flown import Flown, read_flown
 from ground.fleet.retrain.request import Request, choose
 from ground.fleet.retrain.selection import Reason, select
@@ -163,6 +164,25 @@ def test_a_file_that_cannot_be_read_may_hold_an_alarm(request_, dataset):
         choose(request_)
 
 
+@pytest.mark.parametrize("kinds", [(), ("drift", "alert")])
+def test_a_dataset_without_results_is_not_the_fleets(request_, tmp_path, kinds):
+    """A disk that is not mounted would make healthy flights of alarmed ones."""
+    for kind in kinds:
+        (tmp_path / "empty" / kind / "aircraft=OO-ABC" / "date=2026-01-02").mkdir(parents=True)
+    (tmp_path / "empty").mkdir(exist_ok=True)
+    with pytest.raises(DataError, match="--data: expected a dataset with results, got none in"):
+        choose(replace(request_, data=tmp_path / "empty"))
+
+
+def test_a_dataset_without_the_flights_of_the_event_is_another_one(request_):
+    """One of them is enough: results may come late."""
+    flights = [FlightKey("OO-ABC", "1", "F8"), FlightKey("OO-XYZ", "1", "F1"), FlightKey("OO-ABC", "2", "F1")]
+    event = DriftEvent("aa", "d/1.0.0", "ab", frozenset(flights))
+    with pytest.raises(DataError, match="--data: expected results of the 3 flights of --event, got none of them"):
+        choose(replace(request_, event=event))
+    choose(replace(request_, event=replace(event, flown=event.flown | {KEY.flight_key})))
+
+
 def test_no_healthy_flight_is_no_training(request_):
     """It says what became of them."""
     index = request_.workspace.raw / "recordings.csv"
@@ -178,4 +198,5 @@ def test_flights_without_a_recording_are_counted(request_):
     index.write_text("\n".join(index.read_text().splitlines()[:3]) + "\n")
     chosen = choose(request_)
     assert chosen.document["flights_without_recording"] == 2
+    assert chosen.document["flights_with_recording"] == 2
     assert FlightKey("another", "1", "F9") not in {each.flight for each in chosen.selection.choices}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+from datetime import datetime
 
 import pytest
 
 from ground.exit_code import ExitCode
 from ground.fleet.retrain.cause import Cause
+from ground.fleet.retrain.ledger import Ledger
+from ground.workspace import Workspace
 from tests.conftest import ROOT
 
 SERVICE = ROOT / "systemd" / "enginear-retrain.service"
@@ -29,9 +33,11 @@ def units(tmp_path):
     return [tmp_path / SERVICE.name, tmp_path / TIMER.name]
 
 
-def analyze(*words):
-    """``systemd-analyze``; its code and all it says."""
-    done = subprocess.run(["systemd-analyze", *words], check=False, capture_output=True, text=True)
+def analyze(*words, zone="UTC"):
+    """``systemd-analyze`` in a time zone; its code and all it says."""
+    done = subprocess.run(
+        ["systemd-analyze", *words], check=False, capture_output=True, text=True, env={**os.environ, "TZ": zone}
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -46,12 +52,15 @@ def test_exposure(units):
     assert code == 0, said
 
 
-def test_once_a_quarter():
-    """And where the machine was off, when it is on again."""
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Helsinki", "Asia/Tokyo", "America/Los_Angeles"])
+def test_once_a_quarter(tmp_path, zone):
+    """Each start is another quarter to the command, wherever; and where the machine was off, when it is on again."""
     (calendar,) = re.findall(r"^OnCalendar=(.*)$", TIMER.read_text(), re.MULTILINE)
-    _, said = analyze("calendar", "--iterations=5", "--base-time=2026-11-28", calendar)
-    assert re.findall(r"(\d{4}-\d\d-\d\d) 02:00:00", said) == [
-        "2027-01-01", "2027-04-01", "2027-07-01", "2027-10-01", "2028-01-01",
+    _, said = analyze("calendar", "--iterations=5", "--base-time=2026-11-28", calendar, zone=zone)
+    starts = [datetime.fromisoformat(f"{at}+00:00") for at in re.findall(r"(\d{4}-\S+ 02:00:00) UTC", said)]
+    ledger = Ledger(Workspace(tmp_path))
+    assert [ledger.name_of(Cause.SCHEDULE, None, "d", "west", at)[-6:] for at in starts] == [
+        "2027Q1", "2027Q2", "2027Q3", "2027Q4", "2028Q1",
     ]  # fmt: skip
     assert "Persistent=true" in TIMER.read_text().splitlines()
 
