@@ -22,12 +22,12 @@ from rich.table import Table
 
 from benchmarks.command import run_command
 from benchmarks.detection.contender import FAMILY
-from benchmarks.detection.examination import SEED, examined_counts
+from benchmarks.detection.examination import REFUSALS, SEED, examined_counts
 from benchmarks.detection.numbers import Place, Result, result_of
 from benchmarks.detection.ours import DEFAULT_FAMILY, Detector
 from benchmarks.detection.protocols import LATER_TIME, cases_of
 from benchmarks.detection.rig import Rig, read_rig, rig_names
-from benchmarks.detection.run import PROMISE, REFUSALS, use_one_thread
+from benchmarks.detection.run import PROMISE, use_one_thread
 from benchmarks.detection.tally import Tally, pooled
 from shared_features.spec import EnvelopeGroup, FeatureSpec, OrdersGroup, TimeGroup, VelocityGroup
 

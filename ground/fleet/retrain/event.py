@@ -73,7 +73,8 @@ def _event(document: Any) -> DriftEvent:
     if not all(isinstance(name, str) and name.isprintable() and name for name in names):
         raise ValueError("a bundle without a name")
     flown = frozenset(_flight(each["engine"], each["flight"]) for each in document["flown"])
-    return DriftEvent(hashlib.sha256(canonical_json(document)).hexdigest(), *names, flown)
+    bundle_id, bundle_digest = names
+    return DriftEvent(hashlib.sha256(canonical_json(document)).hexdigest(), bundle_id, bundle_digest, flown)
 
 
 def _flight(engine: Any, flight: Any) -> FlightKey:
