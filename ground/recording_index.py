@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ground.errors import DataError
-from ground.index_cells import Cells
+from ground.index_cells import ORIGINALS, Cells, plain_row, topic_name
 
 INDEX_NAME = "recordings.csv"
 REQUIRED_COLUMNS = ("recording_id", "file", "unit_id", "sampling_rate_hz", "channels", "signal_units", "label")
@@ -102,7 +102,7 @@ def read_index(folder: Path) -> tuple[RecordingInfo, ...]:
 
 
 def read_table(path: Path) -> IndexTable:
-    """Read an index as text.
+    """Read an index as text, each row as ``ground.index_cells.plain_row`` words it.
 
     Raises:
         DataError: Missing, not UTF-8 CSV, without a needed column, or with a ragged row.
@@ -127,8 +127,10 @@ def read_table(path: Path) -> IndexTable:
                 f"{path}: row {number}: expected {len(columns)} cells, got {len(cells)}; quote cells that hold commas"
             )
         if cells:
-            rows.append(dict(zip(columns, (cell.strip() for cell in cells), strict=True)))
-    return IndexTable(path, columns, tuple(rows))
+            rows.append(plain_row(dict(zip(columns, (cell.strip() for cell in cells), strict=True))))
+    added = [name for name in ORIGINALS.values() if name not in columns and any(name in row for row in rows)]
+    empty = dict.fromkeys(added, "")
+    return IndexTable(path, (*columns, *added), tuple({**empty, **row} for row in rows))
 
 
 def table_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
@@ -143,7 +145,7 @@ def table_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> by
 def with_identities(row: Mapping[str, str]) -> dict[str, str]:
     """The row with aircraft, engine and flight filled from dataset, unit and recording where it names none."""
     dataset = row.get("dataset", "")
-    defaults = (dataset or UNKNOWN_AIRCRAFT, row["unit_id"], row["recording_id"])
+    defaults = (topic_name(dataset) or UNKNOWN_AIRCRAFT, row["unit_id"], row["recording_id"])
     filled = {name: row.get(name, "") or default for name, default in zip(IDENTITY_COLUMNS, defaults, strict=True)}
     return {**row, **filled}
 
