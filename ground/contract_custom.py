@@ -156,7 +156,7 @@ def _find_other_count(stated_n: int, table: pd.DataFrame) -> str:
 def _stated_rate(check: CustomCheck, context: SamplesContext) -> Rule:
     return Rule(
         check.name,
-        f"{context.info.sampling_rate_hz:g} Hz, as sampling_rate_hz of the index",
+        f"{context.info.sampling_rate_hz:.12g} Hz, as sampling_rate_hz of the index",
         "correct the one that is wrong",
         partial(_find_other_stated_rate, context.file.stated_rate, context.info.sampling_rate_hz),
         skip="" if context.file.stated_rate else "the file states no rate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from ground.errors import DataError
@@ -283,6 +284,17 @@ def test_cells_as_people_write_them_are_read(bench, featurized, cells):
     proposal = propose(folder)
     assert proposal.config.preprocess.leave_out == ()
     assert featurized(proposal, folder)["recording_id"].nunique() == 6
+
+
+@pytest.mark.parametrize(("stated", "left_out"), [("2000.1", ()), ("2001", ("r1",))])
+def test_a_rate_may_be_rounded_in_the_file(bench, featurized, stated, left_out):
+    """Metadata state the rate with other digits: the next commands read it; another rate is told by ``ground init``."""
+    folder = bench.write()
+    path = folder / "r1.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"sampling_rate_hz": stated}), path)
+    proposal = propose(folder)
+    assert proposal.config.preprocess.leave_out == left_out
+    assert featurized(proposal, folder)["recording_id"].nunique() == 6 - len(left_out)
 
 
 def test_odd_names_stay_apart_and_are_told(bench):
