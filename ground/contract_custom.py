@@ -15,7 +15,7 @@ from ground.config import Config
 from ground.contract_rule import Rule, broken, numbers
 from ground.errors import ContractError
 from ground.index_cells import MIXED, RUN_TO_FAILURE, names_of, units_of
-from ground.recording_files import TIME, SampleFile
+from ground.recording_files import SEGMENT, TIME, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.stated_samples import is_rate
 from ground.synchronise import clock_of
@@ -169,13 +169,19 @@ def _find_other_stated_rate(stated: str, rate_hz: float, table: pd.DataFrame) ->
 
 
 def _increasing(check: CustomCheck, context: SamplesContext) -> Rule:
-    del context
     return Rule(
         check.name,
         "seconds that increase from row to row",
         "sort the rows or repair the recorder's clock",
-        lambda column: order_error(numbers(column).astype(np.float64)),
+        partial(_find_order, context.file),
     )
+
+
+def _find_order(file: SampleFile, column: pd.Series) -> str:
+    changes = np.zeros(max(0, len(column) - 1), dtype=np.bool_)
+    if file.has(SEGMENT):
+        changes = np.diff(numbers(file.table.column(SEGMENT).to_pandas())) != 0
+    return order_error(numbers(column).astype(np.float64), changes)
 
 
 def _measured_rate(check: CustomCheck, context: SamplesContext) -> Rule:

@@ -19,12 +19,14 @@ from ground.timeline import (
     ClockSettings,
     RateMeter,
     Timeline,
+    begins_again,
     counted_timeline,
     order_error,
     overlap_error,
     segment_error,
     segment_timeline,
     stamped_timeline,
+    stamps_in_segments,
 )
 
 DEFAULT_PHASE = "steady"
@@ -110,20 +112,30 @@ def make_timeline(info: RecordingInfo, file: SampleFile, gap_tolerance_s: float)
         DataError: Time or segments go back, overlap, or tell another rate than the index.
     """
     clock = clock_of(info, gap_tolerance_s)
+    if file.has(TIME):
+        return _by_stamps(file, clock)
+    return _by_segments(file, clock) if file.has(SEGMENT) else counted_timeline(file.n_samples, clock)
+
+
+def _by_stamps(file: SampleFile, clock: ClockSettings) -> Timeline:
     changes = np.zeros(file.n_samples - 1, dtype=np.bool_)
     if file.has(SEGMENT):
         segment = file.numbers(SEGMENT)
         check_segments(file, segment)
         changes = np.diff(segment) != 0
-    if file.has(TIME):
-        time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
-        check_stamps(file, time_s)
-        meter = RateMeter(clock)
-        meter.add(np.diff(time_s))
-        check_clock_rate(file, clock, meter)
-        return stamped_timeline(time_s, changes, clock)
-    if not file.has(SEGMENT):
-        return counted_timeline(file.n_samples, clock)
+    time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
+    check_stamps(file, time_s, changes)
+    meter = RateMeter(clock)
+    meter.add(np.diff(time_s))
+    check_clock_rate(file, clock, meter)
+    if begins_again(time_s, changes):
+        time_s = stamps_in_segments(time_s, _by_segments(file, clock), clock)
+    return stamped_timeline(time_s, changes, clock)
+
+
+def _by_segments(file: SampleFile, clock: ClockSettings) -> Timeline:
+    segment = file.numbers(SEGMENT)
+    check_segments(file, segment)
     timeline = segment_timeline(segment, clock)
     check_overlap(file, timeline.first_n, timeline.start_ns, clock)
     return timeline
@@ -138,13 +150,13 @@ def check_segments(file: SampleFile, segment: NDArray[np.generic], first_row: in
     _refuse(file, SEGMENT, "numbers from 0 on that never go back", segment_error(segment, first_row))
 
 
-def check_stamps(file: SampleFile, time_s: NDArray[np.float64], first_row: int = 0) -> None:
-    """Refuse stamps (n,), from ``first_row`` of the file on, that do not increase.
+def check_stamps(file: SampleFile, time_s: NDArray[np.float64], changes: NDArray[np.bool_], first_row: int = 0) -> None:
+    """Refuse stamps that do not increase; the arguments are those of ``order_error``.
 
     Raises:
         DataError: They do not.
     """
-    _refuse(file, TIME, "seconds that increase from row to row", order_error(time_s, first_row))
+    _refuse(file, TIME, "seconds that increase from row to row", order_error(time_s, changes, first_row))
 
 
 def check_clock_rate(file: SampleFile, clock: ClockSettings, meter: RateMeter) -> None:

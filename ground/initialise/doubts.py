@@ -136,6 +136,9 @@ def _of_clock(rig: Rig) -> Iterator[str]:
     gaps = sum(facts.gaps for facts in rig.taken)
     if gaps:
         yield f"{gaps} gaps in time; no window crosses one"
+    late = [facts.info.recording_id for facts in rig.taken if facts.late_n]
+    if late:
+        yield f"stamps repeat, go back or begin again with the segments, so samples are counted there: {_named(late)}"
     if rate_error(rig) > RATE_TOLERANCE:
         yield f"the clock is irregular: its stamps are up to {rate_error(rig):.1%} off the stated rate"
 

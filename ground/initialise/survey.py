@@ -49,6 +49,7 @@ class RecordingFacts:
         stamped: Whether it has time stamps.
         measured_rate_hz: Rate by the stamps; the stated one where there are none.
         gaps: Gaps that the stamps show.
+        late_n: Stamps that are not later than the one before.
     """
 
     info: RecordingInfo
@@ -65,6 +66,7 @@ class RecordingFacts:
     stamped: bool
     measured_rate_hz: float
     gaps: int
+    late_n: int
 
     @property
     def healthy_s(self) -> float:
@@ -184,6 +186,7 @@ def _facts(folder: Path, info: RecordingInfo) -> RecordingFacts:
         stamped=file.has(TIME),
         measured_rate_hz=timeline.measured_rate_hz,
         gaps=len(timeline.gaps),
+        late_n=_late_n(file),
     )
 
 
@@ -197,6 +200,10 @@ def _channels(info: RecordingInfo, file: SampleFile) -> Iterator[tuple[str, NDAr
         except SpecError as error:
             raise DataError(f"{file.path}: {error}, in the file and in the index") from error
         yield name, file.numbers(name)
+
+
+def _late_n(file: SampleFile) -> int:
+    return int(np.count_nonzero(np.diff(file.numbers(TIME)) <= 0.0)) if file.has(TIME) else 0
 
 
 def _knows(condition: str, info: RecordingInfo, file: SampleFile) -> bool:

@@ -286,6 +286,25 @@ def test_cells_as_people_write_them_are_read(bench, featurized, cells):
     assert featurized(proposal, folder)["recording_id"].nunique() == 6
 
 
+ODD_STAMPS = {
+    "float32 of a day later": lambda n: (86_400 + np.arange(n) / 2000).astype(np.float32),
+    "set back": lambda n: np.arange(n) / 2000 - 3.0 * (np.arange(n) >= 20_000),
+    "begun again": lambda n: np.arange(n) % 4000 / 2000,
+}
+
+
+@pytest.mark.parametrize("stamps", ODD_STAMPS.values(), ids=ODD_STAMPS.keys())
+def test_odd_stamps_are_counted_and_doubted(bench, featurized, stamps):
+    """No recording is lost for its clock, up to the table of windows."""
+    for part, row in zip(bench.files.values(), bench.rows, strict=True):
+        part.update(time_s=stamps(40_000), segment=np.arange(40_000) // 4000)
+        row.update(channels="a;b")
+    folder = bench.write()
+    proposal = propose(folder)
+    assert any("samples are counted there: r0" in doubt for doubt in proposal.doubts)
+    assert featurized(proposal, folder)["recording_id"].nunique() == 6
+
+
 @pytest.mark.parametrize(("stated", "left_out"), [("2000.1", ()), ("2001", ("r1",))])
 def test_a_rate_may_be_rounded_in_the_file(bench, featurized, stated, left_out):
     """Metadata state the rate with other digits: the next commands read it; another rate is told by ``ground init``."""
