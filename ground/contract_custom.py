@@ -270,4 +270,6 @@ def needed_in_samples(presence: str, column: str, context: SamplesContext) -> bo
         return column in [f"tach_{shaft.name}" for shaft in spec.shafts if shaft.source == TACH]
     if presence in {ALWAYS, _OPTIONAL}:
         return presence == ALWAYS
+    if info.counts_segments and presence == "labelled_by_segment":
+        return False
     return info.label == {"labelled_by_segment": RUN_TO_FAILURE, "labelled_by_sample": MIXED}[presence]

@@ -87,10 +87,10 @@ def plain_row(row: Mapping[str, str]) -> dict[str, str]:
     become such: what they were stands in the columns of ``ORIGINALS``.
     """
     plain = dict(row)
-    for column in {"start_ns", "n_samples"} & row.keys():
+    for column in {"start_ns", "n_samples", "n_segments"} & row.keys():
         if match := _WHOLE_AS_FLOAT.fullmatch(row[column]):
             plain[column] = match[1]
-    for column in {"speed_rpm", "segment_period_s"} & row.keys():
+    for column in {"speed_rpm", "segment_period_s", "segment_s"} & row.keys():
         if _is_zero(row[column]):
             plain[column] = ""
     plain["recording_id"] = row["recording_id"] if _ID.fullmatch(row["recording_id"]) else _safe(row["recording_id"])

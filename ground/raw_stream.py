@@ -47,10 +47,10 @@ def is_streamable(path: Path, info: RecordingInfo) -> bool:
     try:
         columns = column_names(path)
         if TIME in columns:
-            return _increase(path)
+            return _increase(path) and (SEGMENT in columns or not info.counts_segments)
     except DataError:
         return True
-    return SEGMENT not in columns or info.segment_period_s > 0.0
+    return info.segment_period_s > 0.0 if SEGMENT in columns else not info.counts_segments
 
 
 def _increase(path: Path) -> bool:

@@ -113,14 +113,42 @@ def make_timeline(info: RecordingInfo, file: SampleFile, gap_tolerance_s: float)
     """
     clock = clock_of(info, gap_tolerance_s)
     if file.has(TIME):
-        return _by_stamps(file, clock)
-    return _by_segments(file, clock) if file.has(SEGMENT) else counted_timeline(file.n_samples, clock)
+        return _by_stamps(info, file, clock)
+    if has_segments(info, file):
+        return _by_segments(info, file, clock)
+    return counted_timeline(file.n_samples, clock)
 
 
-def _by_stamps(file: SampleFile, clock: ClockSettings) -> Timeline:
+def has_segments(info: RecordingInfo, file: SampleFile) -> bool:
+    """Whether a file is made of segments: by its column, or by what the index states of a run to failure."""
+    return file.has(SEGMENT) or info.counts_segments
+
+
+def segments_of(info: RecordingInfo, file: SampleFile) -> NDArray[np.generic]:
+    """The segment number of each sample, (n,): the file's, or counted by ``segment_s``, else by ``n_segments``.
+
+    Raises:
+        DataError: There are none, or the index states segments that the file does not hold.
+    """
+    if file.has(SEGMENT) or not info.counts_segments:
+        return file.numbers(SEGMENT)
+    segment_n = info.segment_s * info.sampling_rate_hz or file.n_samples / (info.n_segments or 1)
+    segment = np.floor((np.arange(file.n_samples) + 0.5) / segment_n).astype(np.int64)
+    there = int(segment[-1]) + 1
+    spans = (*info.healthy_segments, *info.faulty_segments)
+    needed = max([info.n_segments - 1, *(first + 1 for first, _ in spans)])
+    if there < needed or (info.n_segments and there > info.n_segments + 1):
+        raise DataError(
+            f"{file.path}: {SEGMENT}: expected {info.n_segments or needed} segments, as in the index, got {there} of "
+            f"{segment_n / info.sampling_rate_hz:g} s; correct the index, or number the samples in a column"
+        )
+    return segment
+
+
+def _by_stamps(info: RecordingInfo, file: SampleFile, clock: ClockSettings) -> Timeline:
     changes = np.zeros(file.n_samples - 1, dtype=np.bool_)
-    if file.has(SEGMENT):
-        segment = file.numbers(SEGMENT)
+    if has_segments(info, file):
+        segment = segments_of(info, file)
         check_segments(file, segment)
         changes = np.diff(segment) != 0
     time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
@@ -129,12 +157,12 @@ def _by_stamps(file: SampleFile, clock: ClockSettings) -> Timeline:
     meter.add(np.diff(time_s))
     check_clock_rate(file, clock, meter)
     if begins_again(time_s, changes):
-        time_s = stamps_in_segments(time_s, _by_segments(file, clock), clock)
+        time_s = stamps_in_segments(time_s, _by_segments(info, file, clock), clock)
     return stamped_timeline(time_s, changes, clock)
 
 
-def _by_segments(file: SampleFile, clock: ClockSettings) -> Timeline:
-    segment = file.numbers(SEGMENT)
+def _by_segments(info: RecordingInfo, file: SampleFile, clock: ClockSettings) -> Timeline:
+    segment = segments_of(info, file)
     check_segments(file, segment)
     timeline = segment_timeline(segment, clock)
     check_overlap(file, timeline.first_n, timeline.start_ns, clock)
@@ -328,7 +356,7 @@ def labels_of(info: RecordingInfo, file: SampleFile) -> NDArray[np.int8]:
         if not np.isin(anomaly, (LABEL_HEALTHY, LABEL_FAULTY)).all():
             raise DataError(f"{file.path}: {ANOMALY}: expected 0 or 1 a sample, got other values; correct them")
         return anomaly.astype(np.int8)
-    return _labels_by_segment(info, np.asarray(file.numbers(SEGMENT)))
+    return _labels_by_segment(info, segments_of(info, file))
 
 
 def _labels_by_segment(info: RecordingInfo, segment: NDArray[np.generic]) -> NDArray[np.int8]:

@@ -16,10 +16,10 @@ from ground.importer import choose_dataset
 from ground.index_cells import ORIGINALS
 from ground.progress import Progress
 from ground.recording import LABEL_FAULTY, LABEL_HEALTHY
-from ground.recording_files import KNOWN_COLUMNS, SEGMENT, TIME, SampleFile, read_samples
+from ground.recording_files import KNOWN_COLUMNS, TIME, SampleFile, read_samples
 from ground.recording_index import INDEX_NAME, RecordingInfo, parse_row, read_table
 from ground.stated_samples import check_rate, check_stated
-from ground.synchronise import labels_of, make_timeline
+from ground.synchronise import has_segments, labels_of, make_timeline
 from shared_features.errors import SpecError
 from shared_features.groups import check_channel_name
 from shared_features.spec import CONDITIONS
@@ -182,7 +182,7 @@ def _facts(folder: Path, info: RecordingInfo) -> RecordingFacts:
         conditions=tuple(name for name in CONDITIONS if _knows(name, info, file)),
         missing_n=sum(len(column) - seen[name].size for name, column in numbers.items() if seen[name].size),
         largest=largest,
-        has_segments=file.has(SEGMENT),
+        has_segments=has_segments(info, file),
         stamped=file.has(TIME),
         measured_rate_hz=timeline.measured_rate_hz,
         gaps=len(timeline.gaps),

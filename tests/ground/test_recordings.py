@@ -67,6 +67,33 @@ def test_units_are_one_a_channel(tiny_recordings, text, units):
     assert tiny_recordings.info("flight").signal_units == units
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [{"segment_s": "1"}, {"n_segments": "12.0"}, {"segment_s": "1.0", "n_segments": "12"}],
+    ids=["their length", "their number", "both"],
+)
+def test_segments_are_counted_where_no_column_numbers_them(tiny_recordings, stated):
+    """By what the index states: the same stretches and labels as with the column, whole and in pieces."""
+    before = load(tiny_recordings, "life").stretches
+    tiny_recordings.change("life", lambda frame: frame.drop(columns="segment"))
+    tiny_recordings.restate("life", **stated)
+    after = load(tiny_recordings, "life").stretches
+    assert [part.start_ns for part in after] == [part.start_ns for part in before]
+    assert [part.labels.tolist() for part in after] == [part.labels.tolist() for part in before]
+    info = tiny_recordings.info("life")
+    pieces = stream_recording(tiny_recordings.folder, info, conditions=(), piece_n=64).stretches
+    assert sum(len(part.samples) for part in pieces) == sum(len(part.samples) for part in before)
+
+
+@pytest.mark.parametrize("stated", [{"segment_s": "3"}, {"segment_s": "1", "n_segments": "50"}])
+def test_segments_that_the_file_does_not_hold_are_refused(tiny_recordings, stated):
+    """Labels would lie elsewhere."""
+    tiny_recordings.change("life", lambda frame: frame.drop(columns="segment"))
+    tiny_recordings.restate("life", **stated)
+    with pytest.raises(DataError, match=r"life\.parquet: segment: expected .* segments, as in the index, got"):
+        load(tiny_recordings, "life")
+
+
 BAD_CELLS = {
     "no id": ({"recording_id": ""}, "recording_id"),
     "file outside": ({"file": "../secret.parquet"}, "file"),

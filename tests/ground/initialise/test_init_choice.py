@@ -286,6 +286,23 @@ def test_cells_as_people_write_them_are_read(bench, featurized, cells):
     assert featurized(proposal, folder)["recording_id"].nunique() == 6
 
 
+def test_lives_need_no_column_of_segments(rig, featurized):
+    """Their length is enough; a whole healthy life is one segment; a life that says nothing is left out."""
+    for name, cells in {
+        "counted": {"healthy_segments": "0:50", "faulty_segments": "60:100", "segment_s": "1", "n_segments": "100"},
+        "whole": {"healthy_segments": "0:1"},
+        "mute": {},
+    }.items():
+        rig.add(name, {"a": rig.vibration(200_000, 2000)}, rate_hz=2000, label="run_to_failure", **cells)
+    folder = rig.write()
+    proposal = propose(folder)
+    assert proposal.config.preprocess.leave_out == ("mute",)
+    rows = featurized(proposal, folder)
+    labels = rows.groupby("recording_id")["label"].agg(lambda column: sorted(set(column)))
+    assert labels["counted"] == [-1, 0, 1]
+    assert labels["whole"] == [0]
+
+
 ODD_STAMPS = {
     "float32 of a day later": lambda n: (86_400 + np.arange(n) / 2000).astype(np.float32),
     "set back": lambda n: np.arange(n) / 2000 - 3.0 * (np.arange(n) >= 20_000),
