@@ -133,7 +133,7 @@ def segments_of(info: RecordingInfo, file: SampleFile) -> NDArray[np.generic]:
     if file.has(SEGMENT) or not info.counts_segments:
         return file.numbers(SEGMENT)
     segment_n = info.segment_s * info.sampling_rate_hz or file.n_samples / (info.n_segments or 1)
-    segment = np.floor((np.arange(file.n_samples) + 0.5) / segment_n).astype(np.int64)
+    segment: NDArray[np.int64] = np.floor((np.arange(file.n_samples) + 0.5) / segment_n).astype(np.int64)
     there = int(segment[-1]) + 1
     spans = (*info.healthy_segments, *info.faulty_segments)
     needed = max([info.n_segments - 1, *(first + 1 for first, _ in spans)])

@@ -120,7 +120,7 @@ def order_error(time_s: NDArray[np.float64], changes: NDArray[np.bool_], first_r
 def begins_again(time_s: NDArray[np.float64], changes: NDArray[np.bool_]) -> bool:
     """Whether stamps begin again with each segment, or with most of them; arguments as of ``order_error``."""
     steps = np.diff(time_s)[changes]
-    return 2 * np.count_nonzero(steps <= 0.0) > steps.size
+    return bool(2 * np.count_nonzero(steps <= 0.0) > steps.size)
 
 
 def stamps_in_segments(time_s: NDArray[np.float64], segments: Timeline, clock: ClockSettings) -> NDArray[np.float64]:
