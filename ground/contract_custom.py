@@ -15,7 +15,7 @@ from ground.config import Config
 from ground.contract_rule import Rule, broken, numbers
 from ground.errors import ContractError
 from ground.index_cells import MIXED, RUN_TO_FAILURE, names_of, units_of
-from ground.recording_files import TIME, SampleFile
+from ground.recording_files import SEGMENT, TIME, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.stated_samples import is_rate
 from ground.synchronise import clock_of
@@ -156,7 +156,7 @@ def _find_other_count(stated_n: int, table: pd.DataFrame) -> str:
 def _stated_rate(check: CustomCheck, context: SamplesContext) -> Rule:
     return Rule(
         check.name,
-        f"{context.info.sampling_rate_hz:g} Hz, as sampling_rate_hz of the index",
+        f"{context.info.sampling_rate_hz:.12g} Hz, as sampling_rate_hz of the index",
         "correct the one that is wrong",
         partial(_find_other_stated_rate, context.file.stated_rate, context.info.sampling_rate_hz),
         skip="" if context.file.stated_rate else "the file states no rate",
@@ -169,13 +169,19 @@ def _find_other_stated_rate(stated: str, rate_hz: float, table: pd.DataFrame) ->
 
 
 def _increasing(check: CustomCheck, context: SamplesContext) -> Rule:
-    del context
     return Rule(
         check.name,
         "seconds that increase from row to row",
         "sort the rows or repair the recorder's clock",
-        lambda column: order_error(numbers(column).astype(np.float64)),
+        partial(_find_order, context.file),
     )
+
+
+def _find_order(file: SampleFile, column: pd.Series) -> str:
+    changes = np.zeros(max(0, len(column) - 1), dtype=np.bool_)
+    if file.has(SEGMENT):
+        changes = np.diff(numbers(file.table.column(SEGMENT).to_pandas())) != 0
+    return order_error(numbers(column).astype(np.float64), changes)
 
 
 def _measured_rate(check: CustomCheck, context: SamplesContext) -> Rule:
@@ -264,4 +270,6 @@ def needed_in_samples(presence: str, column: str, context: SamplesContext) -> bo
         return column in [f"tach_{shaft.name}" for shaft in spec.shafts if shaft.source == TACH]
     if presence in {ALWAYS, _OPTIONAL}:
         return presence == ALWAYS
+    if info.counts_segments and presence == "labelled_by_segment":
+        return False
     return info.label == {"labelled_by_segment": RUN_TO_FAILURE, "labelled_by_sample": MIXED}[presence]

@@ -6,7 +6,7 @@ import filecmp
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,9 @@ class ImportReport:
         return len(self.added) + len(self.unchanged)
 
 
-def import_recordings(source: Path, raw: Path, *, dataset: str | None, progress: Progress) -> ImportReport:
+def import_recordings(
+    source: Path, raw: Path, *, dataset: str | None, progress: Progress, leave_out: Collection[str] = ()
+) -> ImportReport:
     """Copy one dataset of a recordings folder into ``raw``.
 
     Every file is read through before anything is copied. Files are copied, never linked, so that nothing done to the
@@ -54,14 +56,15 @@ def import_recordings(source: Path, raw: Path, *, dataset: str | None, progress:
         raw: Folder to fill; made when missing.
         dataset: Which dataset; None takes the only one there is.
         progress: Told after each file that was read, then after each that was copied.
+        leave_out: Recordings that are neither read nor copied: ``preprocess.leave_out`` of a config.
 
     Raises:
-        DataError: Unknown dataset, or a broken index or file: the text names each, and nothing was copied. Or the disk
-            refused.
+        DataError: Unknown dataset, a recording to leave out that is not there, or a broken index or file: the text
+            names each, and nothing was copied. Or the disk refused.
     """
     table = read_table(source / INDEX_NAME)
     chosen = choose_dataset(table, dataset)
-    rows = [row for row in table.rows if row.get("dataset", "") == chosen]
+    rows = _rows_of(table, chosen, leave_out)
     old = _old_table(raw)
     infos = _Reader(table.path, source, raw, {row["recording_id"]: row["file"] for row in old.rows}).read(
         rows, progress
@@ -95,6 +98,17 @@ def choose_dataset(table: IndexTable, dataset: str | None) -> str:
         got = "none chosen" if dataset is None else repr(dataset)
         raise DataError(f"{table.path}: dataset: expected one of {names}, got {got}; choose one")
     return dataset
+
+
+def _rows_of(table: IndexTable, dataset: str, leave_out: Collection[str]) -> list[Mapping[str, str]]:
+    rows = [row for row in table.rows if row.get("dataset", "") == dataset]
+    unknown = sorted(set(leave_out) - {row["recording_id"] for row in rows})
+    if unknown:
+        raise DataError(
+            f"{table.path}: expected every recording of preprocess.leave_out, got none named {', '.join(unknown)}; "
+            "correct the config or import the dataset it was made for"
+        )
+    return [row for row in rows if row["recording_id"] not in leave_out]
 
 
 def _old_table(raw: Path) -> IndexTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -28,7 +29,13 @@ _WHOLE = re.compile(r"[0-9]{1,19}")
 _BEYOND_WHOLE = 2**63
 _SPAN = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")
 _TOPIC_SIGNS = frozenset("/+#")
+_WHOLE_AS_FLOAT = re.compile(r"([0-9]{1,19})\.0*")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_STEM = 80
+_DIGEST_N = 8
 
+ORIGINALS = {"recording_id": "original_recording_id", "unit_id": "original_unit_id"}
+"""Columns that carry a name along which ``plain_row`` replaced."""
 
 _SPELLINGS = {
     "g": ("gn", "g-force"),
@@ -73,6 +80,53 @@ def units_of(text: str, n_channel: int) -> tuple[str, ...]:
     return (unit_of(parts[0]) if len(parts) == 1 else UNKNOWN_UNIT,) * n_channel
 
 
+def plain_row(row: Mapping[str, str]) -> dict[str, str]:
+    """A row as other people write it, in the words of the layout.
+
+    Whole numbers may end in ``.0``, a speed or period of 0 is not known, and names that are no file's or no topic's
+    become such: what they were stands in the columns of ``ORIGINALS``.
+    """
+    plain = dict(row)
+    for column in {"start_ns", "n_samples", "n_segments"} & row.keys():
+        if match := _WHOLE_AS_FLOAT.fullmatch(row[column]):
+            plain[column] = match[1]
+    for column in {"speed_rpm", "segment_period_s", "segment_s"} & row.keys():
+        if _is_zero(row[column]):
+            plain[column] = ""
+    plain["recording_id"] = row["recording_id"] if _ID.fullmatch(row["recording_id"]) else _safe(row["recording_id"])
+    for column in {"unit_id", "aircraft", "engine", "flight"} & row.keys():
+        plain[column] = topic_name(row[column])
+    for column, original in ORIGINALS.items():
+        if plain[column] != row[column]:
+            plain[original] = row[column]
+    return plain
+
+
+def topic_name(text: str) -> str:
+    """The text where it can be part of a topic, else a name that can."""
+    return text if _is_identity(text) else _safe(text)
+
+
+def _safe(text: str) -> str:
+    """A name for a file and a topic; by the digest in it, different texts have different ones."""
+    if not text:
+        return ""
+    stem = _UNSAFE.sub("_", text).strip("._-")[:_LONGEST_STEM]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_N]
+    return f"{stem}-{digest}" if stem else digest
+
+
+def _is_identity(text: str) -> bool:
+    return 0 < len(text) <= MAX_TEXT and text.isprintable() and not _TOPIC_SIGNS.intersection(text)
+
+
+def _is_zero(text: str) -> bool:
+    try:
+        return float(text) == 0.0
+    except ValueError:
+        return False
+
+
 class Cells:
     """The cells of one row; ``where`` names the row in errors."""
 
@@ -103,7 +157,7 @@ class Cells:
     def identity(self, column: str) -> str:
         """A name that can be part of a topic."""
         value = self.text(column)
-        if not 0 < len(value) <= MAX_TEXT or not value.isprintable() or _TOPIC_SIGNS.intersection(value):
+        if not _is_identity(value):
             raise self._wrong(column, f"1 to {MAX_TEXT} characters without / + #", "rename it")
         return value
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ground.config import Config
 from ground.contract import Contract, contract_of
 from ground.contract_run import CheckResult
-from ground.errors import ContractError, DataError
+from ground.errors import ContractError
 from ground.interim import interim_bytes
 from ground.marks import MARKS_NAME, Mark, marks_bytes
 from ground.preprocess_recording import OF_OTHER_CHANNELS, Finished, RecordingDesk
@@ -67,13 +67,7 @@ def preprocess(config: Config, workspace: Workspace, *, progress: Progress, base
 
 
 def _chosen(table: IndexTable, leave_out: Sequence[str]) -> IndexTable:
-    names = {row["recording_id"] for row in table.rows}
-    unknown = [name for name in leave_out if name not in names]
-    if unknown:
-        raise DataError(
-            f"{table.path}: expected every recording of preprocess.leave_out, got none named {', '.join(unknown)}; "
-            "correct the config or import the dataset it was made for"
-        )
+    """Without the recordings that are left out; ``ground import --config`` did not bring them at all."""
     return replace(table, rows=tuple(row for row in table.rows if row["recording_id"] not in leave_out))
 
 

@@ -41,13 +41,27 @@ _SURE_N = 1000
 def is_streamable(path: Path, info: RecordingInfo) -> bool:
     """Whether a raw file can be cut without knowing all of it; what cannot be read can, to the error.
 
-    Segments whose period is not stated lie as far apart as the longest of them needs.
+    Segments whose period is not stated lie as far apart as the longest of them needs; stamps that repeat or go back say
+    only all together what they mean.
     """
     try:
         columns = column_names(path)
+        if TIME in columns:
+            return _increase(path) and (SEGMENT in columns or not info.counts_segments)
     except DataError:
         return True
-    return SEGMENT not in columns or TIME in columns or info.segment_period_s > 0.0
+    return info.segment_period_s > 0.0 if SEGMENT in columns else not info.counts_segments
+
+
+def _increase(path: Path) -> bool:
+    """Whether each stamp of a file is known and later than the one before; in the memory of a batch."""
+    last_s = -np.inf
+    for file in sample_batches(path, [TIME], only=True):
+        time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
+        if not (np.diff(time_s, prepend=last_s) > 0.0).all():
+            return False
+        last_s = float(time_s[-1]) if time_s.size else last_s
+    return True
 
 
 def stream_raw(
@@ -145,7 +159,7 @@ class _Cutter:
             changes[is_first:] |= np.diff(segment) != 0
         if file.has(TIME):
             time_s = self._after_last(TIME, np.asarray(file.numbers(TIME), dtype=np.float64))
-            check_stamps(file, time_s, first_row)
+            check_stamps(file, time_s, changes[is_first:], first_row)
             steps = np.diff(time_s)
             self._rate.add(steps)
             if self._rate.is_lost and steps.size >= _SURE_N:

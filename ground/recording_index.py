@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ground.errors import DataError
-from ground.index_cells import Cells
+from ground.index_cells import ORIGINALS, RUN_TO_FAILURE, Cells, plain_row, topic_name
 
 INDEX_NAME = "recordings.csv"
 REQUIRED_COLUMNS = ("recording_id", "file", "unit_id", "sampling_rate_hz", "channels", "signal_units", "label")
@@ -60,6 +60,8 @@ class RecordingInfo:
         speed_hz: Constant shaft speeds by shaft name (``n1``); empty where the index states none.
         n_samples: Samples a channel; 0 where not stated.
         data_sha256: First hex digits of the sha256 over the float32 channels in their order; empty where not stated.
+        segment_s: Of run_to_failure, length of each segment; 0 where not stated.
+        n_segments: Of run_to_failure, how many there are; 0 where not stated.
     """
 
     recording_id: str
@@ -83,6 +85,14 @@ class RecordingInfo:
     speed_hz: Mapping[str, float]
     n_samples: int
     data_sha256: str
+    segment_s: float = 0.0
+    n_segments: int = 0
+
+    @property
+    def counts_segments(self) -> bool:
+        """Whether labels by segment can be read without segment numbers in the file."""
+        last = max((last for _, last in (*self.healthy_segments, *self.faulty_segments)), default=0)
+        return self.label == RUN_TO_FAILURE and bool(self.segment_s or self.n_segments or last == 1)
 
 
 def read_index(folder: Path) -> tuple[RecordingInfo, ...]:
@@ -102,7 +112,7 @@ def read_index(folder: Path) -> tuple[RecordingInfo, ...]:
 
 
 def read_table(path: Path) -> IndexTable:
-    """Read an index as text.
+    """Read an index as text, each row as ``ground.index_cells.plain_row`` words it.
 
     Raises:
         DataError: Missing, not UTF-8 CSV, without a needed column, or with a ragged row.
@@ -127,8 +137,10 @@ def read_table(path: Path) -> IndexTable:
                 f"{path}: row {number}: expected {len(columns)} cells, got {len(cells)}; quote cells that hold commas"
             )
         if cells:
-            rows.append(dict(zip(columns, (cell.strip() for cell in cells), strict=True)))
-    return IndexTable(path, columns, tuple(rows))
+            rows.append(plain_row(dict(zip(columns, (cell.strip() for cell in cells), strict=True))))
+    added = [name for name in ORIGINALS.values() if name not in columns and any(name in row for row in rows)]
+    empty = dict.fromkeys(added, "")
+    return IndexTable(path, (*columns, *added), tuple({**empty, **row} for row in rows))
 
 
 def table_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
@@ -143,7 +155,7 @@ def table_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> by
 def with_identities(row: Mapping[str, str]) -> dict[str, str]:
     """The row with aircraft, engine and flight filled from dataset, unit and recording where it names none."""
     dataset = row.get("dataset", "")
-    defaults = (dataset or UNKNOWN_AIRCRAFT, row["unit_id"], row["recording_id"])
+    defaults = (topic_name(dataset) or UNKNOWN_AIRCRAFT, row["unit_id"], row["recording_id"])
     filled = {name: row.get(name, "") or default for name, default in zip(IDENTITY_COLUMNS, defaults, strict=True)}
     return {**row, **filled}
 
@@ -160,6 +172,7 @@ def parse_row(row: Mapping[str, str], path: Path | str) -> RecordingInfo:
     """
     cells = Cells(with_identities(row), f"{path}: {row['recording_id'] or 'a row without recording_id'}")
     channels = cells.names("channels")
+    is_life = cells.text("label") == RUN_TO_FAILURE
     return RecordingInfo(
         recording_id=cells.recording_id(),
         file=cells.file(),
@@ -182,6 +195,8 @@ def parse_row(row: Mapping[str, str], path: Path | str) -> RecordingInfo:
         speed_hz=cells.speeds(),
         n_samples=cells.whole("n_samples"),
         data_sha256=cells.text("data_sha256"),
+        segment_s=cells.optional_positive("segment_s") if is_life else 0.0,
+        n_segments=cells.whole("n_segments") if is_life else 0,
     )
 
 

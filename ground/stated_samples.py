@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy as np
 from ground.errors import DataError
 from ground.recording_files import SampleFile
 from ground.recording_index import RecordingInfo
+
+_RATE_TOLERANCE = 1e-4
+"""Share by which two texts of one rate may differ: 48828.1 and 48828.125, or 1/60 with so many digits."""
 
 
 def check_stated(info: RecordingInfo, file: SampleFile) -> None:
@@ -69,14 +73,14 @@ def check_rate(info: RecordingInfo, file: SampleFile) -> None:
     """
     if file.stated_rate and not is_rate(file.stated_rate, info.sampling_rate_hz):
         raise DataError(
-            f"{file.path}: expected {info.sampling_rate_hz:g} Hz, as in the index or of the detector, got "
+            f"{file.path}: expected {info.sampling_rate_hz:.12g} Hz, as in the index or of the detector, got "
             f"{file.stated_rate!r:.40} in the file's metadata; correct the one that is wrong"
         )
 
 
 def is_rate(stated: str, rate_hz: float) -> bool:
-    """Whether a text states that rate."""
+    """Whether a text states that rate, be it rounded."""
     try:
-        return float(stated) == rate_hz
+        return math.isclose(float(stated), rate_hz, rel_tol=_RATE_TOLERANCE)
     except ValueError:
         return False

@@ -19,12 +19,14 @@ from ground.timeline import (
     ClockSettings,
     RateMeter,
     Timeline,
+    begins_again,
     counted_timeline,
     order_error,
     overlap_error,
     segment_error,
     segment_timeline,
     stamped_timeline,
+    stamps_in_segments,
 )
 
 DEFAULT_PHASE = "steady"
@@ -110,20 +112,58 @@ def make_timeline(info: RecordingInfo, file: SampleFile, gap_tolerance_s: float)
         DataError: Time or segments go back, overlap, or tell another rate than the index.
     """
     clock = clock_of(info, gap_tolerance_s)
+    if file.has(TIME):
+        return _by_stamps(info, file, clock)
+    if has_segments(info, file):
+        return _by_segments(info, file, clock)
+    return counted_timeline(file.n_samples, clock)
+
+
+def has_segments(info: RecordingInfo, file: SampleFile) -> bool:
+    """Whether a file is made of segments: by its column, or by what the index states of a run to failure."""
+    return file.has(SEGMENT) or info.counts_segments
+
+
+def segments_of(info: RecordingInfo, file: SampleFile) -> NDArray[np.generic]:
+    """The segment number of each sample, (n,): the file's, or counted by ``segment_s``, else by ``n_segments``.
+
+    Raises:
+        DataError: There are none, or the index states segments that the file does not hold.
+    """
+    if file.has(SEGMENT) or not info.counts_segments:
+        return file.numbers(SEGMENT)
+    segment_n = info.segment_s * info.sampling_rate_hz or file.n_samples / (info.n_segments or 1)
+    segment: NDArray[np.int64] = np.floor((np.arange(file.n_samples) + 0.5) / segment_n).astype(np.int64)
+    there = int(segment[-1]) + 1
+    spans = (*info.healthy_segments, *info.faulty_segments)
+    needed = max([info.n_segments - 1, *(first + 1 for first, _ in spans)])
+    if there < needed or (info.n_segments and there > info.n_segments + 1):
+        raise DataError(
+            f"{file.path}: {SEGMENT}: expected {info.n_segments or needed} segments, as in the index, got {there} of "
+            f"{segment_n / info.sampling_rate_hz:g} s; correct the index, or number the samples in a column"
+        )
+    return segment
+
+
+def _by_stamps(info: RecordingInfo, file: SampleFile, clock: ClockSettings) -> Timeline:
     changes = np.zeros(file.n_samples - 1, dtype=np.bool_)
-    if file.has(SEGMENT):
-        segment = file.numbers(SEGMENT)
+    if has_segments(info, file):
+        segment = segments_of(info, file)
         check_segments(file, segment)
         changes = np.diff(segment) != 0
-    if file.has(TIME):
-        time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
-        check_stamps(file, time_s)
-        meter = RateMeter(clock)
-        meter.add(np.diff(time_s))
-        check_clock_rate(file, clock, meter)
-        return stamped_timeline(time_s, changes, clock)
-    if not file.has(SEGMENT):
-        return counted_timeline(file.n_samples, clock)
+    time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
+    check_stamps(file, time_s, changes)
+    meter = RateMeter(clock)
+    meter.add(np.diff(time_s))
+    check_clock_rate(file, clock, meter)
+    if begins_again(time_s, changes):
+        time_s = stamps_in_segments(time_s, _by_segments(info, file, clock), clock)
+    return stamped_timeline(time_s, changes, clock)
+
+
+def _by_segments(info: RecordingInfo, file: SampleFile, clock: ClockSettings) -> Timeline:
+    segment = segments_of(info, file)
+    check_segments(file, segment)
     timeline = segment_timeline(segment, clock)
     check_overlap(file, timeline.first_n, timeline.start_ns, clock)
     return timeline
@@ -138,13 +178,13 @@ def check_segments(file: SampleFile, segment: NDArray[np.generic], first_row: in
     _refuse(file, SEGMENT, "numbers from 0 on that never go back", segment_error(segment, first_row))
 
 
-def check_stamps(file: SampleFile, time_s: NDArray[np.float64], first_row: int = 0) -> None:
-    """Refuse stamps (n,), from ``first_row`` of the file on, that do not increase.
+def check_stamps(file: SampleFile, time_s: NDArray[np.float64], changes: NDArray[np.bool_], first_row: int = 0) -> None:
+    """Refuse stamps that do not increase; the arguments are those of ``order_error``.
 
     Raises:
         DataError: They do not.
     """
-    _refuse(file, TIME, "seconds that increase from row to row", order_error(time_s, first_row))
+    _refuse(file, TIME, "seconds that increase from row to row", order_error(time_s, changes, first_row))
 
 
 def check_clock_rate(file: SampleFile, clock: ClockSettings, meter: RateMeter) -> None:
@@ -316,7 +356,7 @@ def labels_of(info: RecordingInfo, file: SampleFile) -> NDArray[np.int8]:
         if not np.isin(anomaly, (LABEL_HEALTHY, LABEL_FAULTY)).all():
             raise DataError(f"{file.path}: {ANOMALY}: expected 0 or 1 a sample, got other values; correct them")
         return anomaly.astype(np.int8)
-    return _labels_by_segment(info, np.asarray(file.numbers(SEGMENT)))
+    return _labels_by_segment(info, segments_of(info, file))
 
 
 def _labels_by_segment(info: RecordingInfo, segment: NDArray[np.generic]) -> NDArray[np.int8]:

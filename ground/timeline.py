@@ -15,6 +15,9 @@ SEGMENTS = "segment"
 STAMPS = "time_s"
 RATE_TOLERANCE = 0.01
 """Share by which the measured sampling rate may differ from the stated one."""
+MOST_BACK = 3
+"""So many times stamps may go back in any recording, as where a clock was set; in long ones, by ``BACK_SHARE``."""
+BACK_SHARE = 0.001
 UNKNOWN_PAUSE_NS = NS_PER_S
 """Between segments whose times are not known: enough that nothing takes them for one stretch."""
 SLOW_HZ = 10.0
@@ -94,19 +97,37 @@ class ClockSettings:
         return SLOW_RATE_TOLERANCE if self.is_slow else RATE_TOLERANCE
 
 
-def order_error(time_s: NDArray[np.float64], first_row: int = 0) -> str:
-    """What is wrong with the order of the stamps (n,), or nothing: each must be known and later than the one before.
+def order_error(time_s: NDArray[np.float64], changes: NDArray[np.bool_], first_row: int = 0) -> str:
+    """What is wrong with the order of the stamps (n,), or nothing: each must be known, and few go back.
 
-    The first of them is that of ``first_row`` of its file.
+    That some repeat, as where they are coarser than the sampling interval, is a matter of the rate.
+
+    Args:
+        time_s: (n,) stamps.
+        changes: (n - 1,) where a segment border lies between two samples: there the stamps may begin again.
+        first_row: The row of the file that the first of them is in.
     """
     unknown = np.flatnonzero(~np.isfinite(time_s))
     if unknown.size:
         return f"{time_s[unknown[0]]} in row {first_row + unknown[0]}"
-    late = np.flatnonzero(np.diff(time_s) <= 0.0)
-    if not late.size:
+    back = np.flatnonzero((np.diff(time_s) < 0.0) & ~changes)
+    if back.size <= max(MOST_BACK, BACK_SHARE * len(time_s)):
         return ""
-    row = int(late[0]) + 1
-    return f"{float(time_s[row])!r} after {float(time_s[row - 1])!r} in row {first_row + row} ({late.size} such rows)"
+    row = int(back[0]) + 1
+    return f"{float(time_s[row])!r} after {float(time_s[row - 1])!r} in row {first_row + row} ({back.size} such rows)"
+
+
+def begins_again(time_s: NDArray[np.float64], changes: NDArray[np.bool_]) -> bool:
+    """Whether stamps begin again with each segment, or with most of them; arguments as of ``order_error``."""
+    steps = np.diff(time_s)[changes]
+    return bool(2 * np.count_nonzero(steps <= 0.0) > steps.size)
+
+
+def stamps_in_segments(time_s: NDArray[np.float64], segments: Timeline, clock: ClockSettings) -> NDArray[np.float64]:
+    """Stamps (n,) that begin again with each segment, from the start of each segment on."""
+    lengths = np.diff(np.append(segments.first_n, len(time_s)))
+    starts_s = (segments.start_ns - clock.start_ns) / NS_PER_S
+    return time_s + np.repeat(starts_s - time_s[segments.first_n], lengths)
 
 
 def rate_error(time_s: NDArray[np.float64], clock: ClockSettings, tolerance: float) -> str:
@@ -182,24 +203,31 @@ def segment_timeline(segment: NDArray[np.generic], clock: ClockSettings) -> Time
 
 
 def stamped_timeline(time_s: NDArray[np.float64], changes: NDArray[np.bool_], clock: ClockSettings) -> Timeline:
-    """One stretch between gaps of the stamps.
+    """One stretch between gaps of the stamps, and steps back.
+
+    Samples are counted within a stretch, so stamps that repeat do no harm. Where stamps are late, no stretch begins
+    before the one before has ended.
 
     Args:
-        time_s: (n,) seconds since ``clock.start_ns``, increasing.
+        time_s: (n,) seconds since ``clock.start_ns``, increasing but for what ``order_error`` allows.
         changes: (n - 1,) where a segment border lies between two samples.
         clock: Rate and tolerance.
     """
-    is_gap = np.diff(time_s) > clock.longest_step_s
-    first_n = _borders(is_gap | changes)
-    start_ns = clock.start_ns + np.round(time_s[first_n] * NS_PER_S).astype(np.int64)
+    steps = np.diff(time_s)
+    is_gap = steps > clock.longest_step_s
+    first_n = _borders(is_gap | changes | (steps < 0.0))
+    stamped_ns = clock.start_ns + np.round(time_s[first_n] * NS_PER_S).astype(np.int64)
+    is_late = bool((steps <= 0.0).any())
+    start_ns = _after_each_other(first_n, stamped_ns, clock.rate_hz) if is_late else stamped_ns
+    delay_ns = (start_ns - stamped_ns).tolist()
     interval_ns = samples_ns(1, clock.rate_hz)
     after = np.flatnonzero(is_gap & ~changes) + 1
     gaps = tuple(
         TimeGap(
-            clock.start_ns + round(float(time_s[row - 1]) * NS_PER_S) + interval_ns,
-            clock.start_ns + round(float(time_s[row]) * NS_PER_S),
+            clock.start_ns + round(float(time_s[row - 1]) * NS_PER_S) + interval_ns + delay_ns[index - 1],
+            clock.start_ns + round(float(time_s[row]) * NS_PER_S) + delay_ns[index],
         )
-        for row in after
+        for row, index in zip(after, np.searchsorted(first_n, after).tolist(), strict=True)
     )
     measured_hz = _measured_rate_hz(time_s, clock)
     return Timeline(
@@ -212,6 +240,13 @@ def stamped_timeline(time_s: NDArray[np.float64], changes: NDArray[np.bool_], cl
         drift_ppm=(measured_hz / clock.rate_hz - 1.0) * 1e6,
         largest_error_s=_largest_error_s(time_s, first_n, clock.rate_hz),
     )
+
+
+def _after_each_other(first_n: NDArray[np.int64], start_ns: NDArray[np.int64], rate_hz: float) -> NDArray[np.int64]:
+    """Starts (n_stretch,) of stretches, put off until the one before has ended."""
+    lengths_ns = [samples_ns(int(n), rate_hz) for n in np.diff(first_n)]
+    before_ns = np.cumsum([0, *lengths_ns], dtype=np.int64)
+    return np.maximum.accumulate(start_ns - before_ns) + before_ns
 
 
 def _borders(changes: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -238,7 +273,7 @@ class RateMeter:
 
     def add(self, steps: NDArray[np.float64]) -> None:
         """Measure steps (n,) between stamps, in seconds."""
-        within = steps[steps <= self._clock.longest_step_s]
+        within = steps[(steps >= 0.0) & (steps <= self._clock.longest_step_s)]
         if self._clock.is_slow:
             within = within / np.maximum(np.round(within * self._clock.rate_hz), 1.0)
         self._sum_s += float(np.sum(within))

@@ -80,7 +80,8 @@ def read_rig(folder: Path, name: str, *, workers: int, of: Callable[[FeatureSpec
         workspace = Workspace(Path(temporary))
         write(proposal, workspace.root)
         config = load_config(workspace.root / CONFIG_NAME)
-        import_recordings(folder, workspace.raw, dataset=name, progress=silent)
+        leave_out = config.preprocess.leave_out
+        import_recordings(folder, workspace.raw, dataset=name, progress=silent, leave_out=leave_out)
         preprocess(config, workspace, progress=silent, base=config.folder)
         spec = of(config.feature_spec())
         table = interim_windows(config, workspace, spec, progress=silent, workers=workers)

@@ -48,14 +48,20 @@ def import_(
     data: Annotated[Path, typer.Option("--data", help="Folder with recordings.csv.")],
     dataset: Annotated[str | None, typer.Option("--set", help="Which dataset of the folder.")] = None,
     workspace: WorkspaceOption = Path(),
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML config whose preprocess.leave_out is not read either.")
+    ] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Read a folder of recordings into data/raw of a workspace."""
+    from ground.config import load_config
     from ground.importer import import_recordings
 
+    leave_out = load_config(config).preprocess.leave_out if config else ()
+    raw = Workspace(workspace).raw
     with shown() as progress:
-        report = import_recordings(data, Workspace(workspace).raw, dataset=dataset, progress=progress)
+        report = import_recordings(data, raw, dataset=dataset, progress=progress, leave_out=leave_out)
     if as_json:
         say_json({"folder": Workspace(workspace).raw, "recordings": report.recordings, **asdict(report)})
     else:

@@ -76,12 +76,12 @@ def next_commands(data: Path, dataset: str | None, out: Path) -> tuple[str, ...]
     """What to type next."""
     quoted = shlex.quote
     chosen = f" --set {quoted(dataset)}" if dataset else ""
-    folder = quoted(str(out))
+    folder, config = quoted(str(out)), quoted(str(out / CONFIG_NAME))
     return (
         f"Read {out / CONFIG_NAME}, correct what is doubted, then:",
-        f"ground import --data {quoted(str(data))}{chosen} --workspace {folder}",
+        f"ground import --data {quoted(str(data))}{chosen} --config {config} --workspace {folder}",
         f"ground keys new --out {quoted(str(out / 'keys'))}",
-        f"ground pipeline --config {quoted(str(out / CONFIG_NAME))} --workspace {folder} --version 0.1.0",
+        f"ground pipeline --config {config} --workspace {folder} --version 0.1.0",
     )
 
 

@@ -106,9 +106,10 @@ def rate_error(rig: Rig) -> float:
 
 
 def _preprocess(rig: Rig) -> list[str]:
-    if not rig.left_out:
+    left_out = (*rig.left_out, *rig.unreadable)
+    if not left_out:
         return []
-    names = [f"    - {_text(name)}  # {reason}" for name, reason in rig.left_out]
+    names = [f"    - {_text(name)}  # {reason}" for name, reason in left_out]
     return ["preprocess:", "  leave_out:", *names, ""]
 
 

@@ -29,7 +29,14 @@ def doubts_of(choice: Choice, before: Rig, trial: SensorTrial) -> tuple[str, ...
         before: The rig before channels were left out.
         trial: What the rules for sensors say of healthy time.
     """
-    return (*_of_numbers(choice), *_of_labels(choice.rig), *_of_speeds(choice), *_of_signal(choice, before, trial))
+    rig = choice.rig
+    return (
+        *_of_numbers(choice),
+        *_of_labels(rig),
+        *_of_reading(rig),
+        *_of_speeds(choice),
+        *_of_signal(choice, before, trial),
+    )
 
 
 def _of_numbers(choice: Choice) -> Iterator[str]:
@@ -86,6 +93,15 @@ def _of_speeds(choice: Choice) -> Iterator[str]:
         yield f"{len(loads)} operating conditions by their names, none as a number: the model cannot allow for them"
 
 
+def _of_reading(rig: Rig) -> Iterator[str]:
+    if rig.unreadable:
+        reasons = [f"{name} ({reason})" for name, reason in rig.unreadable]
+        yield f"left out, because they cannot be read: {len(reasons)} recordings: {_named(reasons)}"
+    if rig.renamed:
+        names = [f"{old!r} is {new}" for old, new in rig.renamed]
+        yield f"renamed, for a file or a topic cannot have such a name: {_named(names)}"
+
+
 def _of_signal(choice: Choice, before: Rig, trial: SensorTrial) -> Iterator[str]:
     rig = choice.rig
     if rig.left_out:
@@ -120,6 +136,9 @@ def _of_clock(rig: Rig) -> Iterator[str]:
     gaps = sum(facts.gaps for facts in rig.taken)
     if gaps:
         yield f"{gaps} gaps in time; no window crosses one"
+    late = [facts.info.recording_id for facts in rig.taken if facts.late_n]
+    if late:
+        yield f"stamps repeat, go back or begin again with the segments, so samples are counted there: {_named(late)}"
     if rate_error(rig) > RATE_TOLERANCE:
         yield f"the clock is irregular: its stamps are up to {rate_error(rig):.1%} off the stated rate"
 

@@ -11,6 +11,8 @@ from ground.errors import DataError
 from ground.initialise.survey import RecordingFacts, Survey
 from shared_features.spec import CONDITIONS
 
+_MOST_NAMED = 20
+
 Key = tuple[float, tuple[tuple[str, str], ...]]
 """Sampling rate, and names and units of the channels."""
 
@@ -26,6 +28,8 @@ class Rig:
         channels: Names and units.
         taken: Recordings that fit.
         left_out: Recordings that do not, each with the reason.
+        unreadable: Recordings that cannot be read, likewise.
+        renamed: Names in the index that became others, each with the one it became.
     """
 
     folder: str
@@ -34,6 +38,8 @@ class Rig:
     channels: tuple[tuple[str, str], ...]
     taken: tuple[RecordingFacts, ...]
     left_out: tuple[tuple[str, str], ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
 
     @property
     def healthy(self) -> tuple[RecordingFacts, ...]:
@@ -79,9 +85,10 @@ def select(found: Survey) -> Rig:
     usable = [(n, _healthy_s(fitting), key, fitting) for key, n, fitting in groups if key[1] and _healthy_s(fitting)]
     if not usable:
         name = found.dataset or "the folder"
+        unreadable = "".join(f"\nnot read: {reason}" for _, reason in found.unreadable[:_MOST_NAMED])
         raise DataError(
             f"{found.folder}: label: expected healthy time in {name}, to learn from, got none; label healthy "
-            "recordings, or state healthy_segments"
+            f"recordings, or state healthy_segments{unreadable}"
         )
     _, _, key, taken = max(usable, key=lambda group: group[:2])
     left_out = [(facts.info.recording_id, _misfit(key, facts)) for facts in found.recordings]
@@ -92,6 +99,8 @@ def select(found: Survey) -> Rig:
         channels=key[1],
         taken=tuple(taken),
         left_out=tuple((name, reason) for name, reason in left_out if reason),
+        unreadable=found.unreadable,
+        renamed=found.renamed,
     )
 
 

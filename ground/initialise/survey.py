@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from ground.config import PreprocessConfig
 from ground.errors import DataError
 from ground.importer import choose_dataset
+from ground.index_cells import ORIGINALS
 from ground.progress import Progress
 from ground.recording import LABEL_FAULTY, LABEL_HEALTHY
-from ground.recording_files import KNOWN_COLUMNS, SEGMENT, TIME, SampleFile, read_samples
+from ground.recording_files import KNOWN_COLUMNS, TIME, SampleFile, read_samples
 from ground.recording_index import INDEX_NAME, RecordingInfo, parse_row, read_table
-from ground.synchronise import labels_of, make_timeline
+from ground.stated_samples import check_rate, check_stated
+from ground.synchronise import has_segments, labels_of, make_timeline
 from shared_features.errors import SpecError
 from shared_features.groups import check_channel_name
 from shared_features.spec import CONDITIONS
@@ -46,6 +49,7 @@ class RecordingFacts:
         stamped: Whether it has time stamps.
         measured_rate_hz: Rate by the stamps; the stated one where there are none.
         gaps: Gaps that the stamps show.
+        late_n: Stamps that are not later than the one before.
     """
 
     info: RecordingInfo
@@ -62,6 +66,7 @@ class RecordingFacts:
     stamped: bool
     measured_rate_hz: float
     gaps: int
+    late_n: int
 
     @property
     def healthy_s(self) -> float:
@@ -76,11 +81,21 @@ class RecordingFacts:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The recordings of one dataset."""
+    """The recordings of one dataset.
+
+    Attributes:
+        folder: Where they lie.
+        dataset: Its name; may be empty.
+        recordings: Those that can be read, at least one.
+        unreadable: Names of the others, each with the reason.
+        renamed: Names of recordings and specimens as the index has them, each with the one that took its place.
+    """
 
     folder: Path
     dataset: str
     recordings: tuple[RecordingFacts, ...]
+    unreadable: tuple[tuple[str, str], ...]
+    renamed: tuple[tuple[str, str], ...]
 
 
 def survey(folder: Path, dataset: str | None, *, progress: Progress) -> Survey:
@@ -92,29 +107,58 @@ def survey(folder: Path, dataset: str | None, *, progress: Progress) -> Survey:
         progress: Told after each recording.
 
     Raises:
-        DataError: Unknown dataset, or a broken index or file: the text names each.
+        DataError: Unknown dataset, a broken index, or no recording that can be read: the text names each.
     """
     table = read_table(folder / INDEX_NAME)
     chosen = choose_dataset(table, dataset)
     rows = [row for row in table.rows if row.get("dataset", "") == chosen]
     facts: list[RecordingFacts] = []
-    errors = []
+    errors: list[tuple[str, str]] = []
+    twice = {column: _twice(rows, column) for column in ("recording_id", "file")}
     for done, row in enumerate(rows, start=1):
         try:
+            for column, values in twice.items():
+                _refuse_twice(table.path, column, row[column], values)
             facts.append(_facts(folder, parse_row(row, table.path)))
         except DataError as error:
-            errors.append(str(error))
+            errors.append((row["recording_id"], str(error)))
         progress(STEP, done, len(rows))
-    if errors:
+    if not facts:
         more = [f"... and {len(errors) - _MOST_ERRORS} more"] if len(errors) > _MOST_ERRORS else []
-        raise DataError("\n".join([*errors[:_MOST_ERRORS], *more]))
-    return Survey(folder, chosen, tuple(facts))
+        raise DataError("\n".join([*(text for _, text in errors[:_MOST_ERRORS]), *more]))
+    return Survey(
+        folder,
+        chosen,
+        tuple(facts),
+        unreadable=tuple({name: _one_line(text, folder) for name, text in errors}.items()),
+        renamed=tuple(
+            dict.fromkeys((row[was], row[now]) for row in rows for now, was in ORIGINALS.items() if row.get(was))
+        ),
+    )
+
+
+def _twice(rows: Sequence[Mapping[str, str]], column: str) -> frozenset[str]:
+    return frozenset(value for value, count in Counter(row[column] for row in rows).items() if count > 1)
+
+
+def _refuse_twice(path: Path, column: str, value: str, twice: frozenset[str]) -> None:
+    """Which of two rows of one name or file holds cannot be known."""
+    if value in twice:
+        raise DataError(f"{path}: {column}: expected different values, got {value} twice; rename or remove one")
+
+
+def _one_line(text: str, folder: Path) -> str:
+    """An error as a remark in a config, which says nothing of where the folder lies."""
+    plain = " ".join(text.replace(f"{folder}/", "").split())
+    return "".join(sign if sign.isprintable() else "?" for sign in plain)
 
 
 def _facts(folder: Path, info: RecordingInfo) -> RecordingFacts:
     file = read_samples(folder / info.file, info.channels)
     if not file.n_samples:
         raise DataError(f"{file.path}: expected samples, got none; remove the recording or export it again")
+    check_stated(info, file)
+    check_rate(info, file)
     timeline = make_timeline(info, file, GAP_TOLERANCE_S)
     labels = labels_of(info, file)
     numbers = dict(_channels(info, file))
@@ -138,10 +182,11 @@ def _facts(folder: Path, info: RecordingInfo) -> RecordingFacts:
         conditions=tuple(name for name in CONDITIONS if _knows(name, info, file)),
         missing_n=sum(len(column) - seen[name].size for name, column in numbers.items() if seen[name].size),
         largest=largest,
-        has_segments=file.has(SEGMENT),
+        has_segments=has_segments(info, file),
         stamped=file.has(TIME),
         measured_rate_hz=timeline.measured_rate_hz,
         gaps=len(timeline.gaps),
+        late_n=_late_n(file),
     )
 
 
@@ -155,6 +200,10 @@ def _channels(info: RecordingInfo, file: SampleFile) -> Iterator[tuple[str, NDAr
         except SpecError as error:
             raise DataError(f"{file.path}: {error}, in the file and in the index") from error
         yield name, file.numbers(name)
+
+
+def _late_n(file: SampleFile) -> int:
+    return int(np.count_nonzero(np.diff(file.numbers(TIME)) <= 0.0)) if file.has(TIME) else 0
 
 
 def _knows(condition: str, info: RecordingInfo, file: SampleFile) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from ground.errors import DataError
 from ground.importer import import_recordings
+from ground.recording_index import read_table
 from ground.recordings import load_recording, read_index
 
 NAMES = ("flight", "bench", "onset", "life")
@@ -19,8 +20,8 @@ NAMES = ("flight", "bench", "onset", "life")
 def bring(tiny_recordings, tiny_workspace, no_progress):
     """Import the tiny recordings into the workspace."""
 
-    def call(dataset=None, source=tiny_recordings.folder):
-        return import_recordings(source, tiny_workspace.raw, dataset=dataset, progress=no_progress)
+    def call(dataset=None, source=tiny_recordings.folder, **options):
+        return import_recordings(source, tiny_workspace.raw, dataset=dataset, progress=no_progress, **options)
 
     return call
 
@@ -70,6 +71,24 @@ def test_import_names_the_datasets(bring, tiny_recordings, dataset, got):
     tiny_recordings.restate("bench", dataset="other")
     with pytest.raises(DataError, match=f"dataset: expected one of other, tiny, got {got}; choose one"):
         bring(dataset)
+
+
+def test_import_skips_what_is_left_out(bring, tiny_recordings, tiny_workspace):
+    """A recording that the config leaves out is neither read nor copied; one that is not there is a slip."""
+    tiny_recordings.path("life").unlink()
+    assert bring(leave_out=("life",)).added == NAMES[:3]
+    assert [info.recording_id for info in read_index(tiny_workspace.raw)] == list(NAMES[:3])
+    with pytest.raises(DataError, match=r"preprocess\.leave_out, got none named lif; correct the config"):
+        bring(leave_out=("lif",))
+
+
+def test_import_carries_odd_names_along(bring, tiny_recordings, tiny_workspace):
+    """The workspace has the safe name and, beside it, the one of the source."""
+    tiny_recordings.restate("bench", recording_id="Normal 0")
+    name = bring().added[1]
+    row = read_table(tiny_workspace.raw / "recordings.csv").rows[1]
+    assert (row["recording_id"], row["original_recording_id"]) == (name, "Normal 0")
+    assert bring().unchanged[1] == name
 
 
 def test_import_adds_to_what_is_there(bring, tiny_recordings, tiny_workspace):

@@ -108,7 +108,7 @@ def changed(column, row, value):
 BAD = {
     "no channel": ("counted", lambda columns: columns.pop("acc_1"), {}),
     "no samples": ("counted", lambda columns: [columns.update({name: columns[name][:0]}) for name in columns], {}),
-    "time goes back": ("stamped", changed("time_s", 1200, 0.1), {}),
+    "time goes back": ("stamped", lambda columns: columns.update(time_s=columns["time_s"][::-1]), {}),
     "unknown time": ("stamped", changed("time_s", 1100, np.nan), {}),
     "a wrong rate": ("stamped", lambda columns: columns.update(time_s=columns["time_s"] * 1.2), {}),
     "a quite wrong rate": ("stamped", lambda columns: columns.update(time_s=columns["time_s"] * 30.0), {}),

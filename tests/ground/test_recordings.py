@@ -67,8 +67,35 @@ def test_units_are_one_a_channel(tiny_recordings, text, units):
     assert tiny_recordings.info("flight").signal_units == units
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [{"segment_s": "1"}, {"n_segments": "12.0"}, {"segment_s": "1.0", "n_segments": "12"}],
+    ids=["their length", "their number", "both"],
+)
+def test_segments_are_counted_where_no_column_numbers_them(tiny_recordings, stated):
+    """By what the index states: the same stretches and labels as with the column, whole and in pieces."""
+    before = load(tiny_recordings, "life").stretches
+    tiny_recordings.change("life", lambda frame: frame.drop(columns="segment"))
+    tiny_recordings.restate("life", **stated)
+    after = load(tiny_recordings, "life").stretches
+    assert [part.start_ns for part in after] == [part.start_ns for part in before]
+    assert [part.labels.tolist() for part in after] == [part.labels.tolist() for part in before]
+    info = tiny_recordings.info("life")
+    pieces = stream_recording(tiny_recordings.folder, info, conditions=(), piece_n=64).stretches
+    assert sum(len(part.samples) for part in pieces) == sum(len(part.samples) for part in before)
+
+
+@pytest.mark.parametrize("stated", [{"segment_s": "3"}, {"segment_s": "1", "n_segments": "50"}])
+def test_segments_that_the_file_does_not_hold_are_refused(tiny_recordings, stated):
+    """Labels would lie elsewhere."""
+    tiny_recordings.change("life", lambda frame: frame.drop(columns="segment"))
+    tiny_recordings.restate("life", **stated)
+    with pytest.raises(DataError, match=r"life\.parquet: segment: expected .* segments, as in the index, got"):
+        load(tiny_recordings, "life")
+
+
 BAD_CELLS = {
-    "id with a slash": ({"recording_id": "a/b"}, "recording_id"),
+    "no id": ({"recording_id": ""}, "recording_id"),
     "file outside": ({"file": "../secret.parquet"}, "file"),
     "absolute file": ({"file": "/etc/x.parquet"}, "file"),
     "file of another kind": ({"file": "tiny/flight.pkl"}, "file"),
@@ -81,12 +108,11 @@ BAD_CELLS = {
     "misspelt label": ({"label": "healty"}, "label"),
     "start before 1970": ({"start_ns": "-1"}, "start_ns"),
     "start beyond int64": ({"start_ns": "9223372036854775808"}, "start_ns"),
-    "aircraft with a wildcard": ({"aircraft": "+"}, "aircraft"),
     "no unit_id": ({"unit_id": ""}, "unit_id"),
     "span that ends first": ({"healthy_segments": "4:2"}, "healthy_segments"),
     "span of words": ({"faulty_segments": "all"}, "faulty_segments"),
     "spans that overlap": ({"healthy_segments": "0:5", "faulty_segments": "4:6"}, "faulty_segments"),
-    "speed of zero": ({"speed_rpm": "0"}, "speed_rpm"),
+    "speed below zero": ({"speed_rpm": "-1"}, "speed_rpm"),
 }
 
 
@@ -101,6 +127,17 @@ def test_bad_cell_is_named(tiny_recordings, cells, column):
     assert f"{column}: expected" in text
     assert f"got {cells[column]!r}" in text
     assert text.rpartition("; ")[2]
+
+
+def test_odd_cells_are_read(tiny_recordings):
+    """Names that are no file's or topic's become such, always the same; 0 for a speed or period is not known."""
+    odd = {"recording_id": "a b/c", "unit_id": "pump #3", "aircraft": "+", "dataset": "x/y"}
+    tiny_recordings.restate("life", speed_rpm="0", segment_period_s="0.0", n_samples="10240.0", **odd)
+    info = read_index(tiny_recordings.folder)[-1]
+    names = (info.recording_id, info.unit_id, info.aircraft, info.flight)
+    assert [name.rpartition("-")[0] for name in names] == ["a_b_c", "pump_3", "", "a_b_c"]
+    assert (info.dataset, info.speed_hz, info.segment_period_s, info.n_samples) == ("x/y", {}, 0.0, 10240)
+    assert read_index(tiny_recordings.folder)[-1] == info
 
 
 HEADER = b"recording_id,file,unit_id,sampling_rate_hz,channels,signal_units,label"

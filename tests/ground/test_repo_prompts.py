@@ -30,7 +30,7 @@ def ceremony(founded: Ceremony, tmp_path: Path) -> Ceremony:
 @pytest.fixture
 def at_prompt(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], list[str]]:
     """Does something at each prompt; gives the prompts that there were."""
-    monkeypatch.setattr("edge_agent.slots_disk._LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("edge_agent.slots_disk.LOCK_TIMEOUT_S", 0.0)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
 
     def prepare(meanwhile: Callable[[], object]) -> list[str]:
@@ -93,7 +93,7 @@ def test_nobody_waits_for_a_bundle_to_be_tried(
     ceremony: Ceremony, small_bundle: SignedBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its golden vectors take seconds."""
-    monkeypatch.setattr("edge_agent.slots_disk._LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("edge_agent.slots_disk.LOCK_TIMEOUT_S", 0.0)
     tried: list[object] = []
 
     def proves(bundle: object) -> None:

@@ -106,7 +106,8 @@ def featurized(tmp_path):
         write(proposal, out)
         config, workspace = load_config(out / "config.yaml"), Workspace(out)
         assert config.digest == proposal.config.digest
-        import_recordings(folder, workspace.raw, dataset=None, progress=silent)
+        leave_out = config.preprocess.leave_out
+        import_recordings(folder, workspace.raw, dataset=None, progress=silent, leave_out=leave_out)
         preprocess(config, workspace, progress=silent, base=out)
         featurize(config, workspace, progress=silent, workers=1)
         return read_table(workspace.processed / WINDOWS, config.feature_spec()).rows

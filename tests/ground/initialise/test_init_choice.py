@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from ground.errors import DataError
@@ -191,7 +192,7 @@ def test_healthy_specimens_are_kept_apart_from_eight_on(bench):
     assert propose(bench.write()).config.split.strategy == "by_unit"
 
 
-HOSTILE = {
+UNREADABLE = {
     "missing file": (lambda rig: rig.rows[1].update(file="nope.parquet"), r"nope\.parquet: expected a complete Par"),
     "unknown label": (lambda rig: rig.rows[1].update(label="ok"), "r1: label: expected one of healthy, faulty"),
     "rate in words": (lambda rig: rig.rows[1].update(sampling_rate_hz="fast"), "r1: sampling_rate_hz: expected a pos"),
@@ -199,11 +200,6 @@ HOSTILE = {
     "channel that is not there": (lambda rig: rig.rows[1].update(channels="a;z"), r"r1\.parquet: z: expected a column"),
     "life without segments": (lambda rig: rig.rows[4].update(label="run_to_failure"), r"r4\.parquet: segment: expecte"),
     "mixed without labels": (lambda rig: rig.rows[4].update(label="mixed"), r"r4\.parquet: anomaly: expected a column"),
-    "nothing healthy": (lambda rig: [row.update(label="faulty") for row in rig.rows], "label: expected healthy time"),
-    "three samples": (
-        lambda rig: [part.update(a=part["a"][:3], b=part["b"][:3]) for part in rig.files.values()],
-        "expected healthy time of 16 samples or more without a gap, got 3",
-    ),
     "no samples": (
         lambda rig: rig.files.update(r2={"a": np.zeros(0, np.float32), "b": np.zeros(0, np.float32)}),
         r"r2\.parquet: expected samples, got none",
@@ -216,7 +212,38 @@ HOSTILE = {
         lambda rig: rig.files["r2"].update(a=rig.files["r2"]["a"].astype(np.float64) * 1e307),
         r"r2\.parquet: expected samples that float32 holds \(up to 3.4e\+38\), got .*; export the recording",
     ),
+    "cut short": (lambda rig: rig.rows[1].update(n_samples="40001.0"), "expected 40001 samples, as n_samples of the"),
+    "name twice": (lambda rig: rig.rows[1].update(recording_id="r0"), "recording_id: expected different values, got r"),
+    "file twice": (lambda rig: rig.rows[1].update(file="r0.parquet"), r"file: expected different values, got r0\.par"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "text"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_what_cannot_be_read_is_left_out(bench, featurized, spoil, text):
+    """One bad recording ends nothing: file and field are told, and the next commands do without it."""
+    spoil(bench)
+    folder = bench.write()
+    proposal = propose(folder)
+    (doubt,) = (doubt for doubt in proposal.doubts if "cannot be read" in doubt)
+    assert re.search(text, doubt)
+    assert str(folder) not in proposal.config_yaml + doubt
+    left_out = proposal.config.preprocess.leave_out
+    assert left_out
+    assert set(featurized(proposal, folder)["recording_id"]) == set(proposal.recordings)
+    assert set(proposal.recordings).isdisjoint(left_out)
+
+
+HOSTILE = {
+    "nothing healthy": (lambda rig: [row.update(label="faulty") for row in rig.rows], "label: expected healthy time"),
+    "three samples": (
+        lambda rig: [part.update(a=part["a"][:3], b=part["b"][:3]) for part in rig.files.values()],
+        "expected healthy time of 16 samples or more without a gap, got 3",
+    ),
     "two datasets": (lambda rig: rig.rows[1].update(dataset="other"), "dataset: expected one of bench, other, got"),
+    "healthy ones unreadable": (
+        lambda rig: [row.update(file=f"no{row['file']}") for row in rig.rows[:4]],
+        r"(?s)label: expected healthy time.*not read: nor0\.parquet",
+    ),
 }  # fmt: skip
 
 
@@ -229,11 +256,91 @@ def test_broken_folders_are_told_what_is_wrong(bench, spoil, text):
 
 
 def test_all_that_is_wrong_is_said_at_once(bench):
-    """Not one error a run."""
-    bench.rows[1]["label"] = "ok"
-    bench.rows[2]["file"] = "nope.parquet"
+    """Not one error a run, where no recording is left."""
+    for row in bench.rows:
+        row["label"] = "ok"
+    bench.rows[2].update(label="healthy", file="nope.parquet")
     with pytest.raises(DataError, match=r"(?s)r1: label.*nope\.parquet"):
         propose(bench.write())
+
+
+ODD_CELLS = {
+    "whole number of pandas": {"n_samples": "40000.0"},
+    "standing still": {"speed_rpm": "0"},
+    "no period": {"segment_period_s": "0.0"},
+    "odd specimen": {"unit_id": "pump #3"},
+    "specimen with a slash": {"unit_id": "A/B"},
+    "odd name": {"recording_id": "Normal 0"},
+    "odd dataset": {"dataset": "line 3/a"},
+}
+
+
+@pytest.mark.parametrize("cells", ODD_CELLS.values(), ids=ODD_CELLS.keys())
+def test_cells_as_people_write_them_are_read(bench, featurized, cells):
+    """Each recording is taken, and the next commands read it."""
+    for row in bench.rows if "dataset" in cells else bench.rows[1:2]:
+        row.update(cells)
+    folder = bench.write()
+    proposal = propose(folder)
+    assert proposal.config.preprocess.leave_out == ()
+    assert featurized(proposal, folder)["recording_id"].nunique() == 6
+
+
+def test_lives_need_no_column_of_segments(rig, featurized):
+    """Their length is enough; a whole healthy life is one segment; a life that says nothing is left out."""
+    for name, cells in {
+        "counted": {"healthy_segments": "0:50", "faulty_segments": "60:100", "segment_s": "1", "n_segments": "100"},
+        "whole": {"healthy_segments": "0:1"},
+        "mute": {},
+    }.items():
+        rig.add(name, {"a": rig.vibration(200_000, 2000)}, rate_hz=2000, label="run_to_failure", **cells)
+    folder = rig.write()
+    proposal = propose(folder)
+    assert proposal.config.preprocess.leave_out == ("mute",)
+    rows = featurized(proposal, folder)
+    labels = rows.groupby("recording_id")["label"].agg(lambda column: sorted(set(column)))
+    assert labels["counted"] == [-1, 0, 1]
+    assert labels["whole"] == [0]
+
+
+ODD_STAMPS = {
+    "float32 of a day later": lambda n: (86_400 + np.arange(n) / 2000).astype(np.float32),
+    "set back": lambda n: np.arange(n) / 2000 - 3.0 * (np.arange(n) >= 20_000),
+    "begun again": lambda n: np.arange(n) % 4000 / 2000,
+}
+
+
+@pytest.mark.parametrize("stamps", ODD_STAMPS.values(), ids=ODD_STAMPS.keys())
+def test_odd_stamps_are_counted_and_doubted(bench, featurized, stamps):
+    """No recording is lost for its clock, up to the table of windows."""
+    for part, row in zip(bench.files.values(), bench.rows, strict=True):
+        part.update(time_s=stamps(40_000), segment=np.arange(40_000) // 4000)
+        row.update(channels="a;b")
+    folder = bench.write()
+    proposal = propose(folder)
+    assert any("samples are counted there: r0" in doubt for doubt in proposal.doubts)
+    assert featurized(proposal, folder)["recording_id"].nunique() == 6
+
+
+@pytest.mark.parametrize(("stated", "left_out"), [("2000.1", ()), ("2001", ("r1",))])
+def test_a_rate_may_be_rounded_in_the_file(bench, featurized, stated, left_out):
+    """Metadata state the rate with other digits: the next commands read it; another rate is told by ``ground init``."""
+    folder = bench.write()
+    path = folder / "r1.parquet"
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"sampling_rate_hz": stated}), path)
+    proposal = propose(folder)
+    assert proposal.config.preprocess.leave_out == left_out
+    assert featurized(proposal, folder)["recording_id"].nunique() == 6 - len(left_out)
+
+
+def test_odd_names_stay_apart_and_are_told(bench):
+    """Different names never become one, and the doubt has both."""
+    bench.rows[0]["recording_id"], bench.rows[1]["recording_id"] = "Normal 0", "Normal+0"
+    proposal = propose(bench.write())
+    assert len(set(proposal.recordings)) == 6
+    (doubt,) = (doubt for doubt in proposal.doubts if "renamed" in doubt)
+    assert "'Normal 0' is Normal_0-" in doubt
+    assert "'Normal+0' is Normal_0-" in doubt
 
 
 DOUBTS = {

@@ -23,7 +23,7 @@ def test_the_command_writes_a_config_and_says_what_comes_next(bench, tmp_path):
     assert load_config(out / "config.yaml").detector == "bench_detector"
     assert not (out / "contract.yaml").exists()
     assert "2000 Hz" in text
-    assert f"ground import --data {folder} --set bench --workspace '{out}'" in text
+    assert f"ground import --data {folder} --set bench --config '{out / 'config.yaml'}' --workspace" in text
 
 
 def test_what_a_person_corrected_is_not_replaced(bench, tmp_path):
