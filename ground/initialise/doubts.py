@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ground.config import GatesConfig
-from ground.initialise.decision import BY_TIME, NEEDED
+from ground.initialise.decision import BY_TIME, NEEDED, windows_held
 from ground.initialise.document import Choice, rate_error
 from ground.initialise.findings import duration
 from ground.initialise.selection import Rig
@@ -56,6 +56,10 @@ def _of_numbers(choice: Choice) -> Iterator[str]:
     short = [facts.info.recording_id for facts in rig.taken if facts.stretch_n.max() < choice.spans.window_n]
     if short:
         yield f"shorter than a window, so never assessed: {_named(short)}"
+    dealing = choice.dealing
+    mute = [facts.info.recording_id for facts in rig.taken if 0 < windows_held(facts, choice.spans) < dealing.k]
+    if mute:
+        yield f"fewer windows than the {dealing.k} of an alarm, so never alarmed: {_named(mute)}"
 
 
 def _of_labels(rig: Rig) -> Iterator[str]:

@@ -11,14 +11,14 @@ import yaml
 
 from ground.config import Config
 from ground.errors import DataError
-from ground.initialise.decision import Plan, choose_dealing, plans_for
+from ground.initialise.decision import Plan, choose_dealing, plans_for, shorter_plan
 from ground.initialise.document import Choice, config_yaml, contract_yaml
 from ground.initialise.doubts import doubts_of
 from ground.initialise.findings import findings_of
 from ground.initialise.groups import choose_groups
 from ground.initialise.selection import Rig, select
 from ground.initialise.sensors import SWITCHED_OFF, WANTED_SHARE, SensorTrial, try_sensors
-from ground.initialise.spans import Signal, choose_spans
+from ground.initialise.spans import Signal, choose_spans, is_settled
 from ground.initialise.survey import survey
 from ground.progress import Progress, silent
 from ground.splits import VALIDATION
@@ -85,10 +85,20 @@ def _choose_first(rig: Rig) -> Choice:
     """By the first plan that leaves every role windows enough; the one that leaves most to validation, if none does."""
     choices = []
     for plan in plans_for(rig):
-        choices.append(_choose(rig, plan))
+        choices.append(_choose_for_short(rig, plan))
         if choices[-1].dealing.is_enough:
             return choices[-1]
     return max(choices, key=lambda choice: choice.dealing.windows[VALIDATION])
+
+
+def _choose_for_short(rig: Rig, plan: Plan) -> Choice:
+    """In shorter windows, if so many more short recordings can raise the usual alarm and windows stay long enough."""
+    choice = _choose(rig, plan)
+    if not choice.dealing.is_shortened:
+        return choice
+    shorter = _choose(rig, shorter_plan(rig, choice.dealing))
+    is_better = shorter.dealing.n > choice.dealing.n and shorter.dealing.is_enough >= choice.dealing.is_enough
+    return shorter if is_better and is_settled(shorter.spans, rig.rate_hz, rig.slowest_hz) else choice
 
 
 def _choose(rig: Rig, plan: Plan) -> Choice:

@@ -191,6 +191,28 @@ def test_healthy_specimens_are_kept_apart_from_eight_on(bench):
     assert propose(bench.write()).config.split.strategy == "by_unit"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "window_s", "k", "n"), [(20, 4.0, 3, 5), (11, 10.0, 1, 1)], ids=["shorter windows", "fewer windows"]
+)
+def test_short_recordings_of_any_label_can_alarm(rig, seconds, window_s, k, n):
+    """Twelve faulty recordings beside a healthy hour: 3 of 5 windows of 10 s, and none could ever alarm."""
+    rig.add("long", {"a": rig.vibration(500 * 3600, 500)}, rate_hz=500)
+    for index in range(12):
+        rig.add(f"f{index}", {"a": rig.vibration(500 * seconds, 500)}, rate_hz=500, label="faulty", unit_id="u2")
+    config = propose(rig.write()).config
+    assert (config.features.window_s, config.decision.k, config.decision.n) == (window_s, k, n)
+
+
+def test_recordings_too_short_to_alarm_are_named(rig):
+    """Where they are so few that they do not shorten the alarm."""
+    for index in range(20):
+        rig.add(f"h{index}", {"a": rig.vibration(40_000, 2000)}, rate_hz=2000, unit_id=f"u{index}")
+    rig.add("brief", {"a": rig.vibration(3000, 2000)}, rate_hz=2000, label="faulty", unit_id="sick")
+    proposal = propose(rig.write())
+    assert proposal.config.decision.k == 3
+    assert any("of an alarm, so never alarmed: brief" in doubt for doubt in proposal.doubts), proposal.doubts
+
+
 HOSTILE = {
     "missing file": (lambda rig: rig.rows[1].update(file="nope.parquet"), r"nope\.parquet: expected a complete Par"),
     "unknown label": (lambda rig: rig.rows[1].update(label="ok"), "r1: label: expected one of healthy, faulty"),
