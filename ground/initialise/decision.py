@@ -132,9 +132,14 @@ def _by_role(rig: Rig, spans: Spans, plan: Plan) -> tuple[Counter[str], list[int
     if plan.strategy == BY_UNIT:
         dealt = deal(rig.healthy_units, shares, seed=0)
         roles = [(dealt.get(facts.info.unit_id, UNUSED), _count(facts, spans)) for facts in rig.healthy]
-        # Who is dealt what, a seed decides: the shortest recordings may come together.
-        least = min(n for _, n in roles)
-        counts = Counter({role: least * len([1 for each, _ in roles if each == role]) for role in shares})
+        # Who is dealt what, a seed decides: the units of the fewest windows may come together.
+        held = Counter[str]()
+        for facts in rig.healthy:
+            if facts.info.unit_id in dealt:
+                held[facts.info.unit_id] += _count(facts, spans)
+        least = sorted(held.values())
+        units = Counter(dealt.values())
+        counts = Counter({role: sum(least[: units[role]]) for role in shares})
         return counts, [n for role, n in roles if role == CALIBRATION]
     return _by_time(rig, spans, shares)
 

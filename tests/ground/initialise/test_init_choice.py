@@ -213,6 +213,15 @@ def test_recordings_too_short_to_alarm_are_named(rig):
     assert any("of an alarm, so never alarmed: brief" in doubt for doubt in proposal.doubts), proposal.doubts
 
 
+def test_a_brief_recording_leaves_specimens_apart(rig):
+    """One of no window, of a unit with others or of its own, made all roles empty."""
+    for index in range(12):
+        rig.add(f"h{index}", {"a": rig.vibration(40_000, 2000)}, rate_hz=2000, unit_id=f"u{index}")
+    for name, unit in (("brief", "u0"), ("stranger", "u12")):
+        rig.add(name, {"a": rig.vibration(100, 2000)}, rate_hz=2000, unit_id=unit)
+        assert propose(rig.write()).config.split.strategy == "by_unit"
+
+
 HOSTILE = {
     "missing file": (lambda rig: rig.rows[1].update(file="nope.parquet"), r"nope\.parquet: expected a complete Par"),
     "unknown label": (lambda rig: rig.rows[1].update(label="ok"), "r1: label: expected one of healthy, faulty"),
