@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ground.config import GatesConfig
+from ground.index_cells import UNKNOWN_UNIT
 from ground.initialise.decision import BY_TIME, NEEDED, windows_held
 from ground.initialise.document import Choice, rate_error
 from ground.initialise.findings import duration
@@ -15,7 +16,6 @@ from ground.intervals import fewest_for_bound
 from ground.timeline import RATE_TOLERANCE, SLOW_HZ
 from shared_features.groups import PROCESS_UNITS
 
-_UNKNOWN = "unknown"
 _ASSESSED = 0.9
 _GATES = GatesConfig()
 _MOST_NAMED = 5
@@ -102,7 +102,7 @@ def _of_signal(choice: Choice, before: Rig, trial: SensorTrial) -> Iterator[str]
     dropped = [name for name, _ in before.channels if name not in dict(rig.channels)]
     if dropped:
         yield f"left out, because they cannot be believed in healthy time: channels {_named(dropped)}"
-    unknown = [name for name, unit in rig.channels if unit == _UNKNOWN]
+    unknown = [name for name, unit in rig.channels if unit == UNKNOWN_UNIT]
     if unknown:
         yield f"unit unknown: {_named(unknown)}; what depends on it (velocity, the rules for process values) is off"
     if rig.rate_hz > SLOW_HZ and choice.quality:

@@ -213,6 +213,56 @@ def test_recordings_too_short_to_alarm_are_named(rig):
     assert any("of an alarm, so never alarmed: brief" in doubt for doubt in proposal.doubts), proposal.doubts
 
 
+def lose_c(columns, row):
+    """The faulty recordings do not have it."""
+    del columns["c"]
+    row["channels"] = "a;b"
+
+
+def other_c(columns, row):
+    """They have another one in its place."""
+    columns["d"] = columns.pop("c")
+    row["channels"] = "a;b;d"
+
+
+ODD_FAULTS = {
+    "a channel less": (lose_c, ["a", "b"], "g"),
+    "an empty channel": (lambda columns, _row: columns["c"].fill(np.nan), ["a", "b"], "g"),
+    "another channel": (other_c, ["a", "b"], "g"),
+    "no unit": (lambda _columns, row: row.update(signal_units=""), ["a", "b", "c"], "unknown"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "channels", "unit"), ODD_FAULTS.values(), ids=ODD_FAULTS.keys())
+def test_faulty_recordings_that_differ_a_little_are_kept(rig, featurized, change, channels, unit):
+    """By what they have in common with healthy ones: all of them would be left out, and no recall measured."""
+    for index in range(9):
+        label = "healthy" if index < 5 else "faulty"
+        rig.add(f"r{index}", {name: rig.vibration(20_000, 2000) for name in "abc"}, rate_hz=2000, label=label)
+        if label == "faulty":
+            change(rig.files[f"r{index}"], rig.rows[index])
+    folder = rig.write()
+    proposal = propose(folder)
+    assert len(proposal.recordings) == 9
+    assert [(channel.name, channel.unit) for channel in proposal.config.signal.channels] == [
+        (c, unit) for c in channels
+    ]
+    assert set(featurized(proposal, folder)["label"]) == {0, 1}
+
+
+def test_units_that_differ_are_not_taken_for_one_another(bench):
+    """Where two are stated, one that is not stated fits neither."""
+    for row, unit in zip(bench.rows, ["g", "g", "m/s2", "", "g", "m/s2"], strict=True):
+        row["signal_units"] = unit
+    assert propose(bench.write()).recordings == ("r0", "r1", "r4")
+
+
+def test_one_poor_recording_costs_no_channel(bench):
+    """Where most of the recordings of each label keep all channels, the poor one is left out."""
+    bench.add("poor", {"a": bench.vibration(40_000, 2000)}, rate_hz=2000, dataset="bench")
+    assert [channel.name for channel in propose(bench.write()).config.signal.channels] == ["a", "b"]
+
+
 def test_a_brief_recording_leaves_specimens_apart(rig):
     """One of no window, of a unit with others or of its own, made all roles empty."""
     for index in range(12):
