@@ -272,6 +272,53 @@ def test_a_brief_recording_leaves_specimens_apart(rig):
         assert propose(rig.write()).config.split.strategy == "by_unit"
 
 
+def spotty(rig, shares):
+    """Slow values, an hour and a half of them, of which so many are missing in each channel, here and there."""
+    n = 6000
+    columns = {f"c{index}": rig.vibration(n, 1, 0.01) for index in range(len(shares))}
+    for column, share in zip(columns.values(), shares, strict=True):
+        column[rig.rng.random(n) < share] = np.nan
+    rig.add("h", columns, rate_hz=1, signal_units=";".join(["bar"] * len(shares)))
+    return rig.write()
+
+
+@pytest.mark.parametrize(
+    ("shares", "window_s", "kept"),
+    [
+        ([0.0] * 8, 60.0, 8),
+        ([0.01, *[0.0] * 7], 12.0, 8),
+        ([0.01] * 8, 4.0, 8),
+        ([0.5, 0.3, *[0.0] * 6], 60.0, 6),
+        ([0.5, *[0.01] * 7], 4.0, 7),
+    ],
+    ids=["none", "in one", "in all", "many in two", "many in one, some in all"],
+)
+def test_missing_slow_values_shorten_windows(rig, shares, window_s, kept):
+    """One in a hundred left no window of a minute, or every channel that lacked one was left out."""
+    config = propose(spotty(rig, shares)).config
+    assert (config.features.window_s, len(config.signal.channels)) == (window_s, kept)
+
+
+@pytest.mark.parametrize("n_channel", [1, 4])
+def test_an_outage_of_all_costs_neither_channels_nor_length(rig, n_channel):
+    """A logger that was off for a third of the time: shorter windows, or fewer channels, would lose as much."""
+    columns = {f"c{index}": rig.vibration(6000, 1, 0.01) for index in range(n_channel)}
+    for column in columns.values():
+        column[2000:4000] = np.nan
+    rig.add("h", columns, rate_hz=1, signal_units=";".join(["bar"] * n_channel))
+    config = propose(rig.write()).config
+    assert (config.features.window_s, len(config.signal.channels)) == (60.0, n_channel)
+
+
+def test_the_worst_channel_is_left_out_first(bench):
+    """Another that is guilty beside it may do without it."""
+    for columns in bench.files.values():
+        columns["a"][::5000] = np.nan
+        columns["b"][10_000:10_500] = np.nan
+    proposal = propose(bench.write())
+    assert [channel.name for channel in proposal.config.signal.channels] == ["b"]
+
+
 HOSTILE = {
     "missing file": (lambda rig: rig.rows[1].update(file="nope.parquet"), r"nope\.parquet: expected a complete Par"),
     "unknown label": (lambda rig: rig.rows[1].update(label="ok"), "r1: label: expected one of healthy, faulty"),
