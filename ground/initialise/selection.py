@@ -98,21 +98,18 @@ def select(found: Survey) -> Rig:
     Raises:
         DataError: No recording has healthy time in a channel that holds samples.
     """
-    recordings = _unified(found.recordings)
-    counts = Counter(_key(facts) for facts in recordings)
-    groups = [
-        _Group(key, counts[key], [facts for facts in recordings if _misfit(key, facts) == ""])
-        for key in dict.fromkeys([*counts, *_intersections(counts)])
-        if key[1]
-    ]
-    usable = [group for group in groups if _healthy_s(group.fitting)]
+    recordings: Sequence[RecordingFacts] = found.recordings
+    usable, kept = _groups(recordings)
+    unified = _unified(recordings)
+    usable_unified, kept_unified = _groups(unified)
+    if max(kept, default=0.0) < _WORST_SHARE * max(kept_unified, default=0.0):
+        recordings, usable, kept = unified, usable_unified, kept_unified
     if not usable:
         name = found.dataset or "the folder"
         raise DataError(
             f"{found.folder}: label: expected healthy time in {name}, to learn from, got none; label healthy "
             "recordings, or state healthy_segments"
         )
-    kept = [_kept_share(group.fitting, recordings) for group in usable]
     good = [group for group, share in zip(usable, kept, strict=True) if share >= _WORST_SHARE * max(kept)]
     best = max(good, key=lambda group: group.rank)
     key, taken = best.key, best.fitting
@@ -125,6 +122,18 @@ def select(found: Survey) -> Rig:
         taken=tuple(taken),
         left_out=tuple((name, reason) for name, reason in left_out if reason),
     )
+
+
+def _groups(recordings: Sequence[RecordingFacts]) -> tuple[list[_Group], list[float]]:
+    """Groups with healthy time, and the share of recordings that each keeps."""
+    counts = Counter(_key(facts) for facts in recordings)
+    groups = [
+        _Group(key, counts[key], [facts for facts in recordings if _misfit(key, facts) == ""])
+        for key in dict.fromkeys([*counts, *_intersections(counts)])
+        if key[1]
+    ]
+    usable = [group for group in groups if _healthy_s(group.fitting)]
+    return usable, [_kept_share(group.fitting, recordings) for group in usable]
 
 
 def _key(facts: RecordingFacts) -> Key:

@@ -263,6 +263,14 @@ def test_one_poor_recording_costs_no_channel(bench):
     assert [channel.name for channel in propose(bench.write()).config.signal.channels] == ["a", "b"]
 
 
+def test_one_recording_without_a_unit_costs_no_unit(bench):
+    """It is left out, as velocity is made of known units only."""
+    bench.rows[0]["signal_units"] = ""
+    proposal = propose(bench.write())
+    assert proposal.recordings == ("r1", "r2", "r3", "r4", "r5")
+    assert {channel.unit for channel in proposal.config.signal.channels} == {"g"}
+
+
 def test_a_brief_recording_leaves_specimens_apart(rig):
     """One of no window, of a unit with others or of its own, made all roles empty."""
     for index in range(12):
