@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ground.config import ModelConfig, SplitConfig
 from ground.initialise.layout import Spans
 from ground.initialise.selection import Rig
+from ground.initialise.spans import SHORT_SHARE
 from ground.initialise.survey import RecordingFacts
 from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
 from ground.splits import CALIBRATION, FIT, TEST, UNUSED, VALIDATION, deal, shares_of
@@ -67,6 +68,7 @@ class Dealing:
         folds: Folds of the cross-validation.
         k: Windows above the threshold that raise an alarm.
         n: Out of so many.
+        usual_n: Out of how many, if only the usual calibration recording counted.
         windows: Healthy windows by role.
     """
 
@@ -74,12 +76,18 @@ class Dealing:
     folds: int
     k: int
     n: int
+    usual_n: int
     windows: Counter[str]
 
     @property
     def is_enough(self) -> bool:
         """Whether a model can be trained."""
         return all(self.windows[role] >= fewest for role, fewest in NEEDED.items())
+
+    @property
+    def is_shortened(self) -> bool:
+        """Whether short recordings, of whatever label, leave an alarm fewer windows than calibration would."""
+        return self.n < self.usual_n
 
 
 def plans_for(rig: Rig) -> Iterator[Plan]:
@@ -96,11 +104,25 @@ def plans_for(rig: Rig) -> Iterator[Plan]:
 
 
 def choose_dealing(rig: Rig, spans: Spans, plan: Plan) -> Dealing:
-    """What a plan comes to: windows by role, folds, and an alarm that the usual calibration flight can raise."""
+    """What a plan comes to: windows by role, folds, and an alarm that nearly every recording can raise."""
     windows, flights = _by_role(rig, spans, plan)
-    usual = sorted(flights)[len(flights) // 2] if flights else 1
-    n = max(1, min(_MEMORY, usual))
-    return Dealing(plan=plan, folds=_folds(rig, plan.strategy), k=_VOTES[n], n=n, windows=windows)
+    usual_n = _bounded(sorted(flights)[len(flights) // 2] if flights else 1)
+    # The length of a recording is no label: those of all labels count.
+    held = [held for facts in rig.taken if (held := windows_held(facts, spans))]
+    n = min(usual_n, _bounded(int(np.quantile(held, SHORT_SHARE, method="lower")) if held else 1))
+    return Dealing(plan=plan, folds=_folds(rig, plan.strategy), k=_VOTES[n], n=n, usual_n=usual_n, windows=windows)
+
+
+def windows_held(facts: RecordingFacts, spans: Spans) -> int:
+    """Windows of a recording, of whatever label."""
+    return sum(spans.windows(n) for n in facts.stretch_n.tolist())
+
+
+def shorter_plan(rig: Rig, dealing: Dealing) -> Plan:
+    """The same plan in windows of which nearly every recording holds as many as the usual alarm remembers."""
+    held_n = [int(facts.stretch_n.sum()) for facts in rig.taken]
+    short_n = int(np.quantile(held_n, SHORT_SHARE, method="lower"))
+    return replace(dealing.plan, longest_n=min(dealing.plan.longest_n, _part(short_n, dealing.usual_n)))
 
 
 def _by_role(rig: Rig, spans: Spans, plan: Plan) -> tuple[Counter[str], list[int]]:
@@ -110,9 +132,14 @@ def _by_role(rig: Rig, spans: Spans, plan: Plan) -> tuple[Counter[str], list[int
     if plan.strategy == BY_UNIT:
         dealt = deal(rig.healthy_units, shares, seed=0)
         roles = [(dealt.get(facts.info.unit_id, UNUSED), _count(facts, spans)) for facts in rig.healthy]
-        # Who is dealt what, a seed decides: the shortest recordings may come together.
-        least = min(n for _, n in roles)
-        counts = Counter({role: least * len([1 for each, _ in roles if each == role]) for role in shares})
+        # Who is dealt what, a seed decides: the units of the fewest windows may come together.
+        held = Counter[str]()
+        for facts in rig.healthy:
+            if facts.info.unit_id in dealt:
+                held[facts.info.unit_id] += _count(facts, spans)
+        least = sorted(held.values())
+        units = Counter(dealt.values())
+        counts = Counter({role: sum(least[: units[role]]) for role in shares})
         return counts, [n for role, n in roles if role == CALIBRATION]
     return _by_time(rig, spans, shares)
 
@@ -141,6 +168,10 @@ def _cut(facts: RecordingFacts, spans: Spans, shares: dict[str, float]) -> NDArr
 
 def _count(facts: RecordingFacts, spans: Spans) -> int:
     return sum(spans.windows(n) for n in facts.healthy_n.tolist())
+
+
+def _bounded(n: int) -> int:
+    return max(1, min(_MEMORY, n))
 
 
 def _part(n: int, parts: int) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ground.config import GatesConfig
-from ground.initialise.decision import BY_TIME, NEEDED
+from ground.index_cells import UNKNOWN_UNIT
+from ground.initialise.decision import BY_TIME, NEEDED, windows_held
 from ground.initialise.document import Choice, rate_error
 from ground.initialise.findings import duration
 from ground.initialise.selection import Rig
@@ -15,7 +16,6 @@ from ground.intervals import fewest_for_bound
 from ground.timeline import RATE_TOLERANCE, SLOW_HZ
 from shared_features.groups import PROCESS_UNITS
 
-_UNKNOWN = "unknown"
 _ASSESSED = 0.9
 _GATES = GatesConfig()
 _MOST_NAMED = 5
@@ -63,6 +63,10 @@ def _of_numbers(choice: Choice) -> Iterator[str]:
     short = [facts.info.recording_id for facts in rig.taken if facts.stretch_n.max() < choice.spans.window_n]
     if short:
         yield f"shorter than a window, so never assessed: {_named(short)}"
+    dealing = choice.dealing
+    mute = [facts.info.recording_id for facts in rig.taken if 0 < windows_held(facts, choice.spans) < dealing.k]
+    if mute:
+        yield f"fewer windows than the {dealing.k} of an alarm, so never alarmed: {_named(mute)}"
 
 
 def _of_labels(rig: Rig) -> Iterator[str]:
@@ -114,7 +118,7 @@ def _of_signal(choice: Choice, before: Rig, trial: SensorTrial) -> Iterator[str]
     dropped = [name for name, _ in before.channels if name not in dict(rig.channels)]
     if dropped:
         yield f"left out, because they cannot be believed in healthy time: channels {_named(dropped)}"
-    unknown = [name for name, unit in rig.channels if unit == _UNKNOWN]
+    unknown = [name for name, unit in rig.channels if unit == UNKNOWN_UNIT]
     if unknown:
         yield f"unit unknown: {_named(unknown)}; what depends on it (velocity, the rules for process values) is off"
     if rig.rate_hz > SLOW_HZ and choice.quality:

@@ -35,7 +35,7 @@ def findings_of(choice: Choice, trial: SensorTrial) -> tuple[str, ...]:
         f"windows: {choice.healthy_windows} healthy ones",
         f"groups: {_groups(groups.n_bands, groups.velocity_hz)}; {_why_groups(choice)}",
         f"split: {dealing.plan.strategy}; {len(rig.healthy_units)} healthy specimens, by_unit from {FEWEST_UNITS} on",
-        f"alarm: {dealing.k} of {dealing.n} windows, which the usual calibration recording holds",
+        f"alarm: {dealing.k} of {dealing.n} windows, which {_who_holds(choice)}",
         f"sensors: {trial.share:.0%} of {trial.windows} healthy windows can be assessed",
         f"contract: {CONTRACT_NAME if choice.contract else 'the packaged one fits'}",
     )
@@ -46,6 +46,10 @@ def duration(seconds: float) -> str:
     if seconds >= _HOUR_S:
         return f"{seconds / _HOUR_S:.3g} h"
     return f"{seconds / _MINUTE_S:.3g} min" if seconds >= 2 * _MINUTE_S else f"{seconds:.3g} s"
+
+
+def _who_holds(choice: Choice) -> str:
+    return "nearly every recording holds" if choice.dealing.is_shortened else "the usual calibration recording holds"
 
 
 def _s(n: int, rate_hz: float) -> str:

@@ -11,20 +11,32 @@ import yaml
 
 from ground.config import Config
 from ground.errors import DataError
-from ground.initialise.decision import Plan, choose_dealing, plans_for
+from ground.initialise.decision import Plan, choose_dealing, plans_for, shorter_plan
 from ground.initialise.document import Choice, config_yaml, contract_yaml
 from ground.initialise.doubts import doubts_of
 from ground.initialise.findings import findings_of
 from ground.initialise.groups import choose_groups
 from ground.initialise.selection import Rig, select
 from ground.initialise.sensors import SWITCHED_OFF, WANTED_SHARE, SensorTrial, try_sensors
-from ground.initialise.spans import Signal, choose_spans
+from ground.initialise.spans import Signal, choose_spans, is_settled
 from ground.initialise.survey import survey
 from ground.progress import Progress, silent
 from ground.splits import VALIDATION
+from ground.timeline import SLOW_HZ
+from shared_features.quality import NOT_FINITE
 
-_MOST_TRIALS = 8
+_MOST_TRIALS = 40
 _EQUAL_SHARE = 0.9
+_SHORTER_N = (30, 12, 4)
+"""Samples of windows of slow values that missing ones spoil fewer of."""
+_MISSING_SHARE = 0.8
+"""Of healthy windows of slow values that can be assessed: as many as that are worth more than a channel is."""
+_MOST_MISSING = 0.1
+"""Of the shortest windows, which a channel of slow values may refuse for missing ones."""
+_DEAD_SHARE = 0.9
+"""Of windows: channels that refuse as many as that go together, others one at a time."""
+_COMMON_SHARE = 0.9
+"""Of the refused windows: where each channel refuses as many as that, all fail at once, and none is to blame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +93,25 @@ def propose(folder: Path, dataset: str | None = None, *, progress: Progress = si
     )
 
 
-def _choose_first(rig: Rig) -> Choice:
+def _choose_first(rig: Rig, limit_n: int | None = None) -> Choice:
     """By the first plan that leaves every role windows enough; the one that leaves most to validation, if none does."""
     choices = []
     for plan in plans_for(rig):
-        choices.append(_choose(rig, plan))
+        limited = plan if limit_n is None else replace(plan, longest_n=min(plan.longest_n, limit_n))
+        choices.append(_choose_for_short(rig, limited))
         if choices[-1].dealing.is_enough:
             return choices[-1]
     return max(choices, key=lambda choice: choice.dealing.windows[VALIDATION])
+
+
+def _choose_for_short(rig: Rig, plan: Plan) -> Choice:
+    """In shorter windows, if so many more short recordings can raise the usual alarm and windows stay long enough."""
+    choice = _choose(rig, plan)
+    if not choice.dealing.is_shortened:
+        return choice
+    shorter = _choose(rig, shorter_plan(rig, choice.dealing))
+    is_better = shorter.dealing.n > choice.dealing.n and shorter.dealing.is_enough >= choice.dealing.is_enough
+    return shorter if is_better and is_settled(shorter.spans, rig.rate_hz, rig.slowest_hz) else choice
 
 
 def _choose(rig: Rig, plan: Plan) -> Choice:
@@ -136,15 +159,26 @@ def _believable(folder: Path, choice: Choice) -> tuple[Choice, SensorTrial]:
 
 
 def _relaxed(choice: Choice, trial: SensorTrial) -> Choice:
-    """Without the rules that refuse healthy time; where they are off already, without the channel."""
+    """Without the rules that refuse healthy time; where they are off, in shorter windows; else without a channel."""
     guilty = trial.guilty()
     rules = [SWITCHED_OFF[reason] for _, reason in guilty if reason in SWITCHED_OFF]
     quality = _merged(choice.quality, *rules)
     if quality != choice.quality:
         return replace(choice, quality=quality)
-    dead = {name for name, _ in guilty}
+    is_missing = choice.rig.rate_hz <= SLOW_HZ and {reason for _, reason in guilty} == {NOT_FINITE}
+    if is_missing and trial.share >= _MISSING_SHARE:
+        return choice
+    shorter_n = next((n for n in _SHORTER_N if n < choice.spans.window_n), 0)
+    if is_missing and shorter_n and trial.is_scattered:
+        return _choose_first(choice.rig, shorter_n)
+    refused = {name: trial.refused_share(name) for name, _ in choice.rig.channels}
+    worst = max(refused, key=lambda name: refused[name])
+    is_common = min(refused.values()) >= _COMMON_SHARE * (1.0 - trial.share)
+    if is_common or (is_missing and refused[worst] <= _MOST_MISSING):
+        return choice
+    dead = {name for name, share in refused.items() if share >= _DEAD_SHARE} or {worst}
     kept = tuple(channel for channel in choice.rig.channels if channel[0] not in dead)
-    return _choose_first(replace(choice.rig, channels=kept)) if dead and kept else choice
+    return _choose_first(replace(choice.rig, channels=kept)) if kept else choice
 
 
 def _merged(*limits: Any) -> dict[str, float]:

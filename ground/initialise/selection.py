@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
 from ground.errors import DataError
+from ground.index_cells import UNKNOWN_UNIT
 from ground.initialise.survey import RecordingFacts, Survey
 from shared_features.spec import CONDITIONS
 
@@ -15,6 +18,24 @@ _MOST_NAMED = 20
 
 Key = tuple[float, tuple[tuple[str, str], ...]]
 """Sampling rate, and names and units of the channels."""
+
+_MOST_PAIRED = 16
+"""Keys, the most frequent, of which two are tried for the channels that both have."""
+_WORST_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Recordings that fit a key, and how many have it as it is."""
+
+    key: Key
+    n: int
+    fitting: list[RecordingFacts]
+
+    @property
+    def rank(self) -> tuple[int, float, int, int]:
+        """Larger is better."""
+        return self.n, _healthy_s(self.fitting), len(self.fitting), len(self.key[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +98,18 @@ class Rig:
 def select(found: Survey) -> Rig:
     """The largest group of recordings that one detector can read, healthy time among it.
 
+    A group that loses most of the recordings of a label, where another does not, is none: the larger number of
+    channels is no gain if no fault is left.
+
     Raises:
         DataError: No recording has healthy time in a channel that holds samples.
     """
-    keys = Counter(_key(facts) for facts in found.recordings)
-    groups = [(key, n, [facts for facts in found.recordings if _misfit(key, facts) == ""]) for key, n in keys.items()]
-    usable = [(n, _healthy_s(fitting), key, fitting) for key, n, fitting in groups if key[1] and _healthy_s(fitting)]
+    recordings: Sequence[RecordingFacts] = found.recordings
+    usable, kept = _groups(recordings)
+    unified = _unified(recordings)
+    usable_unified, kept_unified = _groups(unified)
+    if max(kept, default=0.0) < _WORST_SHARE * max(kept_unified, default=0.0):
+        recordings, usable, kept = unified, usable_unified, kept_unified
     if not usable:
         name = found.dataset or "the folder"
         unreadable = "".join(f"\nnot read: {reason}" for _, reason in found.unreadable[:_MOST_NAMED])
@@ -90,8 +117,10 @@ def select(found: Survey) -> Rig:
             f"{found.folder}: label: expected healthy time in {name}, to learn from, got none; label healthy "
             f"recordings, or state healthy_segments{unreadable}"
         )
-    _, _, key, taken = max(usable, key=lambda group: group[:2])
-    left_out = [(facts.info.recording_id, _misfit(key, facts)) for facts in found.recordings]
+    good = [group for group, share in zip(usable, kept, strict=True) if share >= _WORST_SHARE * max(kept)]
+    best = max(good, key=lambda group: group.rank)
+    key, taken = best.key, best.fitting
+    left_out = [(facts.info.recording_id, _misfit(key, facts)) for facts in recordings]
     return Rig(
         folder=str(found.folder),
         dataset=found.dataset,
@@ -104,8 +133,55 @@ def select(found: Survey) -> Rig:
     )
 
 
+def _groups(recordings: Sequence[RecordingFacts]) -> tuple[list[_Group], list[float]]:
+    """Groups with healthy time, and the share of recordings that each keeps."""
+    counts = Counter(_key(facts) for facts in recordings)
+    groups = [
+        _Group(key, counts[key], [facts for facts in recordings if _misfit(key, facts) == ""])
+        for key in dict.fromkeys([*counts, *_intersections(counts)])
+        if key[1]
+    ]
+    usable = [group for group in groups if _healthy_s(group.fitting)]
+    return usable, [_kept_share(group.fitting, recordings) for group in usable]
+
+
 def _key(facts: RecordingFacts) -> Key:
     return facts.info.sampling_rate_hz, tuple(facts.units.items())
+
+
+def _unified(recordings: Sequence[RecordingFacts]) -> list[RecordingFacts]:
+    """Without units that only some recordings of a rate state, if all those state the same one."""
+    stated: dict[tuple[float, str], set[str]] = {}
+    for facts in recordings:
+        for name, unit in facts.units.items():
+            stated.setdefault((facts.info.sampling_rate_hz, name), set()).add(unit)
+    doubtful = {
+        channel for channel, units in stated.items() if UNKNOWN_UNIT in units and len(units - {UNKNOWN_UNIT}) == 1
+    }
+    return [
+        replace(facts, units={
+            name: UNKNOWN_UNIT if (facts.info.sampling_rate_hz, name) in doubtful else unit
+            for name, unit in facts.units.items()
+        })
+        for facts in recordings
+    ]  # fmt: skip
+
+
+def _intersections(keys: Counter[Key]) -> list[Key]:
+    """What pairs of the most frequent keys have in common."""
+    pairs = combinations([key for key, _ in keys.most_common(_MOST_PAIRED)], 2)
+    return [
+        (rate_hz, tuple(channel for channel in channels if channel in others))
+        for (rate_hz, channels), (other_hz, others) in pairs
+        if rate_hz == other_hz
+    ]
+
+
+def _kept_share(fitting: list[RecordingFacts], found: Sequence[RecordingFacts]) -> float:
+    """Share of the recordings with healthy and of those with faulty time that fit, whichever is smaller."""
+    healthy = sum(bool(facts.healthy_n.size) for facts in fitting) / sum(bool(facts.healthy_n.size) for facts in found)
+    faulty_n = sum(bool(facts.faulty_n) for facts in found)
+    return min(healthy, sum(bool(facts.faulty_n) for facts in fitting) / faulty_n) if faulty_n else healthy
 
 
 def _healthy_s(recordings: list[RecordingFacts]) -> float:

@@ -30,6 +30,7 @@ SWITCHED_OFF: Mapping[str, Mapping[str, float]] = {
 }
 """Limits that no record reaches, by the reason that they govern."""
 
+_SCATTERED_RATIO = 2.0
 _MOST_RECORDINGS = 24
 _MOST_RECORDS = 480
 _MOST_VALUES = 40_000_000
@@ -43,16 +44,27 @@ class SensorTrial:
         windows: Windows tried.
         assessed: Windows that every channel can be believed in.
         refused: Windows by channel and reason.
+        missing: Share of instants at which a channel lacks its sample.
     """
 
     windows: int
     assessed: int
     refused: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    missing: float = 0.0
 
     @property
     def share(self) -> float:
         """Assessed share; 1 where nothing was tried."""
         return self.assessed / self.windows if self.windows else 1.0
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether windows are refused for much less than they hold, so that shorter ones would lose less."""
+        return 1.0 - self.share > _SCATTERED_RATIO * self.missing
+
+    def refused_share(self, channel: str) -> float:
+        """Share of windows that the worst reason refuses of a channel."""
+        return max((n for (name, _), n in self.refused.items() if name == channel), default=0) / max(1, self.windows)
 
     def guilty(self) -> tuple[tuple[str, str], ...]:
         """Channels and reasons that refuse more than a channel's part of what may be refused."""
@@ -73,14 +85,16 @@ def try_sensors(folder: Path, recordings: Sequence[RecordingFacts], spec: Featur
     each = max(1, records // (spec.window_records * len(some)))
     maker = RecordMaker(spec)
     refused: Counter[tuple[str, str]] = Counter()
-    windows = assessed = 0
+    windows = assessed = missing_n = 0
     for facts in some:
         for window in _windows(folder, facts, spec, each):
             found = _refusals(maker, window, spec)
             refused.update(found)
             windows += 1
+            missing_n += int(np.count_nonzero(~np.isfinite(window).all(axis=1)))
             assessed += not found
-    return SensorTrial(windows, assessed, dict(refused))
+    missing = missing_n / (windows * spec.window_n) if windows else 0.0
+    return SensorTrial(windows, assessed, dict(refused), missing)
 
 
 def _refusals(maker: RecordMaker, window: NDArray[np.float32], spec: FeatureSpec) -> set[tuple[str, str]]:

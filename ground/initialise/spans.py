@@ -21,6 +21,8 @@ WINDOWS_PER_FEATURE = 13
 """Five rows a feature, of the 40 % of the healthy windows that a model learns from."""
 FEW_WINDOWS = 40
 """Below this a part of the healthy time holds too few windows to be cut into four roles, each with a gap between."""
+SHORT_SHARE = 0.1
+"""Of the recordings, which may be too short for a choice."""
 FEWEST_TURNS = 5.0
 FEWEST_N = 1024
 """Samples from which on statistics of fourth order settle."""
@@ -34,7 +36,6 @@ _OVERLAPS = (1, 2, 4)
 _GAIN = 1.25
 _FEWEST_FEATURES = 25
 """Of a channel of vibration: the waveform's, the shape of the spectrum, and eight bands."""
-_SHORT_SHARE = 0.1
 _USED_SHARE = 0.9
 _COVERAGE = 0.92
 _WANTED_S = 1.0
@@ -87,6 +88,14 @@ class Signal:
 def choose_spans(signal: Signal) -> Spans:
     """Window, record, hop and segment of a rig."""
     return _slow_spans(signal) if signal.is_slow else _vibration_spans(signal)
+
+
+def is_settled(spans: Spans, rate_hz: float, slowest_hz: float) -> bool:
+    """Whether windows are long enough to be shortened to: those of slow values hold half of the usual samples."""
+    if rate_hz <= SLOW_HZ:
+        return spans.window_n >= _SLOW_WINDOWS[1][0]
+    turns_n = FEWEST_TURNS / slowest_hz * rate_hz if slowest_hz else 0.0
+    return spans.window_n >= max(float(FEWEST_N), turns_n, _WANTED_S * rate_hz)
 
 
 def _covering(signal: Signal, chosen: Spans, shorter: list[Spans]) -> Spans:
@@ -206,5 +215,5 @@ def _uses(piece_n: int, n: int) -> bool:
 
 
 def _common_n(signal: Signal) -> int:
-    common_n = int(np.quantile(signal.longest_n, _SHORT_SHARE, method="lower"))
+    common_n = int(np.quantile(signal.longest_n, SHORT_SHARE, method="lower"))
     return common_n if common_n >= SMALLEST_N else int(np.median(signal.longest_n))

@@ -192,6 +192,142 @@ def test_healthy_specimens_are_kept_apart_from_eight_on(bench):
     assert propose(bench.write()).config.split.strategy == "by_unit"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "window_s", "k", "n"), [(20, 4.0, 3, 5), (11, 10.0, 1, 1)], ids=["shorter windows", "fewer windows"]
+)
+def test_short_recordings_of_any_label_can_alarm(rig, seconds, window_s, k, n):
+    """Twelve faulty recordings beside a healthy hour: 3 of 5 windows of 10 s, and none could ever alarm."""
+    rig.add("long", {"a": rig.vibration(500 * 3600, 500)}, rate_hz=500)
+    for index in range(12):
+        rig.add(f"f{index}", {"a": rig.vibration(500 * seconds, 500)}, rate_hz=500, label="faulty", unit_id="u2")
+    config = propose(rig.write()).config
+    assert (config.features.window_s, config.decision.k, config.decision.n) == (window_s, k, n)
+
+
+def test_recordings_too_short_to_alarm_are_named(rig):
+    """Where they are so few that they do not shorten the alarm."""
+    for index in range(20):
+        rig.add(f"h{index}", {"a": rig.vibration(40_000, 2000)}, rate_hz=2000, unit_id=f"u{index}")
+    rig.add("brief", {"a": rig.vibration(3000, 2000)}, rate_hz=2000, label="faulty", unit_id="sick")
+    proposal = propose(rig.write())
+    assert proposal.config.decision.k == 3
+    assert any("of an alarm, so never alarmed: brief" in doubt for doubt in proposal.doubts), proposal.doubts
+
+
+def lose_c(columns, row):
+    """The faulty recordings do not have it."""
+    del columns["c"]
+    row["channels"] = "a;b"
+
+
+def other_c(columns, row):
+    """They have another one in its place."""
+    columns["d"] = columns.pop("c")
+    row["channels"] = "a;b;d"
+
+
+ODD_FAULTS = {
+    "a channel less": (lose_c, ["a", "b"], "g"),
+    "an empty channel": (lambda columns, _row: columns["c"].fill(np.nan), ["a", "b"], "g"),
+    "another channel": (other_c, ["a", "b"], "g"),
+    "no unit": (lambda _columns, row: row.update(signal_units=""), ["a", "b", "c"], "unknown"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "channels", "unit"), ODD_FAULTS.values(), ids=ODD_FAULTS.keys())
+def test_faulty_recordings_that_differ_a_little_are_kept(rig, featurized, change, channels, unit):
+    """By what they have in common with healthy ones: all of them would be left out, and no recall measured."""
+    for index in range(9):
+        label = "healthy" if index < 5 else "faulty"
+        rig.add(f"r{index}", {name: rig.vibration(20_000, 2000) for name in "abc"}, rate_hz=2000, label=label)
+        if label == "faulty":
+            change(rig.files[f"r{index}"], rig.rows[index])
+    folder = rig.write()
+    proposal = propose(folder)
+    assert len(proposal.recordings) == 9
+    assert [(channel.name, channel.unit) for channel in proposal.config.signal.channels] == [
+        (c, unit) for c in channels
+    ]
+    assert set(featurized(proposal, folder)["label"]) == {0, 1}
+
+
+def test_units_that_differ_are_not_taken_for_one_another(bench):
+    """Where two are stated, one that is not stated fits neither."""
+    for row, unit in zip(bench.rows, ["g", "g", "m/s2", "", "g", "m/s2"], strict=True):
+        row["signal_units"] = unit
+    assert propose(bench.write()).recordings == ("r0", "r1", "r4")
+
+
+def test_one_poor_recording_costs_no_channel(bench):
+    """Where most of the recordings of each label keep all channels, the poor one is left out."""
+    bench.add("poor", {"a": bench.vibration(40_000, 2000)}, rate_hz=2000, dataset="bench")
+    assert [channel.name for channel in propose(bench.write()).config.signal.channels] == ["a", "b"]
+
+
+def test_one_recording_without_a_unit_costs_no_unit(bench):
+    """It is left out, as velocity is made of known units only."""
+    bench.rows[0]["signal_units"] = ""
+    proposal = propose(bench.write())
+    assert proposal.recordings == ("r1", "r2", "r3", "r4", "r5")
+    assert {channel.unit for channel in proposal.config.signal.channels} == {"g"}
+
+
+def test_a_brief_recording_leaves_specimens_apart(rig):
+    """One of no window, of a unit with others or of its own, made all roles empty."""
+    for index in range(12):
+        rig.add(f"h{index}", {"a": rig.vibration(40_000, 2000)}, rate_hz=2000, unit_id=f"u{index}")
+    for name, unit in (("brief", "u0"), ("stranger", "u12")):
+        rig.add(name, {"a": rig.vibration(100, 2000)}, rate_hz=2000, unit_id=unit)
+        assert propose(rig.write()).config.split.strategy == "by_unit"
+
+
+def spotty(rig, shares):
+    """Slow values, an hour and a half of them, of which so many are missing in each channel, here and there."""
+    n = 6000
+    columns = {f"c{index}": rig.vibration(n, 1, 0.01) for index in range(len(shares))}
+    for column, share in zip(columns.values(), shares, strict=True):
+        column[rig.rng.random(n) < share] = np.nan
+    rig.add("h", columns, rate_hz=1, signal_units=";".join(["bar"] * len(shares)))
+    return rig.write()
+
+
+@pytest.mark.parametrize(
+    ("shares", "window_s", "kept"),
+    [
+        ([0.0] * 8, 60.0, 8),
+        ([0.01, *[0.0] * 7], 12.0, 8),
+        ([0.01] * 8, 4.0, 8),
+        ([0.5, 0.3, *[0.0] * 6], 60.0, 6),
+        ([0.5, *[0.01] * 7], 4.0, 7),
+    ],
+    ids=["none", "in one", "in all", "many in two", "many in one, some in all"],
+)
+def test_missing_slow_values_shorten_windows(rig, shares, window_s, kept):
+    """One in a hundred left no window of a minute, or every channel that lacked one was left out."""
+    config = propose(spotty(rig, shares)).config
+    assert (config.features.window_s, len(config.signal.channels)) == (window_s, kept)
+
+
+@pytest.mark.parametrize("n_channel", [1, 4])
+def test_an_outage_of_all_costs_neither_channels_nor_length(rig, n_channel):
+    """A logger that was off for a third of the time: shorter windows, or fewer channels, would lose as much."""
+    columns = {f"c{index}": rig.vibration(6000, 1, 0.01) for index in range(n_channel)}
+    for column in columns.values():
+        column[2000:4000] = np.nan
+    rig.add("h", columns, rate_hz=1, signal_units=";".join(["bar"] * n_channel))
+    config = propose(rig.write()).config
+    assert (config.features.window_s, len(config.signal.channels)) == (60.0, n_channel)
+
+
+def test_the_worst_channel_is_left_out_first(bench):
+    """Another that is guilty beside it may do without it."""
+    for columns in bench.files.values():
+        columns["a"][::5000] = np.nan
+        columns["b"][10_000:10_500] = np.nan
+    proposal = propose(bench.write())
+    assert [channel.name for channel in proposal.config.signal.channels] == ["b"]
+
+
 UNREADABLE = {
     "missing file": (lambda rig: rig.rows[1].update(file="nope.parquet"), r"nope\.parquet: expected a complete Par"),
     "unknown label": (lambda rig: rig.rows[1].update(label="ok"), "r1: label: expected one of healthy, faulty"),
