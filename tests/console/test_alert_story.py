@@ -35,6 +35,7 @@ from ground.feature_spec import frozen_spec
 from ground.features.rulers import Mark, Ruler
 from ground.featurize import featurize
 from ground.fleet.collect.kinds import Kind
+from ground.fleet.collect.reminder import Reminder
 from ground.fleet.collect.requests import FOLDER, is_asked_for, take_requests
 from ground.frames import frames_for
 from ground.preprocess import preprocess
@@ -426,7 +427,7 @@ def test_the_page_shows_and_asks(scene, tmp_path):
         assert client.post(f"{path}/waveform", data={"csrf": csrf_of(page)}).status_code == HTTPStatus.SEE_OTHER
         assert is_asked_for(tmp_path / "fleet", scene.evidence.id)
         assert "as soon as a collector runs" in client.get(f"{path}/figures").text
-        (request,) = take_requests(tmp_path / "fleet")
+        (request,) = take_requests(tmp_path / "fleet", Reminder(pytest.fail))
         assert (request.agent, request.id) == (AGENT, scene.evidence.id)
         with shown.index.cursor() as cursor:
             assert announced(cursor, scene.evidence.id).n_byte == scene.evidence.n_byte
