@@ -43,7 +43,8 @@ def drift(
     ] = "registry",
     fleet: Annotated[str, typer.Option("--fleet", help="Where --active flies in several fleets: in this one.")] = "",
     reference: Annotated[
-        int, typer.Option("--reference", min=8, help="Its first flights: what is usual, beside an engine's first 4.")
+        int,
+        typer.Option("--reference", min=8, help="Its first flights: what is usual, beside a later engine's first 4."),
     ] = 60,
     block: Annotated[int, typer.Option("--block", min=8, max=200, help="Flights that are tested together.")] = 30,
     model: Annotated[Path | None, typer.Option("--model", help="Its folder, for the names of features.")] = None,

@@ -22,7 +22,7 @@ LEAST_WINDOWS: Final = 10
 LEAST_FLIGHTS: Final = 8
 """Of the reference, and of a block, by engines that have both."""
 OWN_REFERENCE: Final = 4
-"""The first flights of each engine that are of the reference, whenever they come: else a large fleet has hardly any."""
+"""The first flights of an engine that is not among the fleet's first: else a large fleet has hardly any reference."""
 PERMUTATIONS: Final = 4_999
 FALSE_TRIGGERS_PER_FLIGHT: Final = 1e-3
 NAMED: Final = 10
@@ -107,7 +107,7 @@ def level_of(block: int) -> float:
 def divided(flights: Sequence[FlightMeans], reference: int) -> tuple[list[FlightMeans], list[FlightMeans]]:
     """The flights that tell what is usual, and those of late.
 
-    Usual are the first flights of the fleet, and the first ``OWN_REFERENCE`` of each engine: an engine that comes later
+    Usual are the first flights of the fleet, and of each engine that is not among these its first ``OWN_REFERENCE``: it
     is held against its own beginning. Flights that come later change no block of those before.
 
     Args:
@@ -115,10 +115,10 @@ def divided(flights: Sequence[FlightMeans], reference: int) -> tuple[list[Flight
         reference: How many the first ones of the fleet are.
     """
     usual, late = list(flights[:reference]), list[FlightMeans]()
-    known = Counter(each.engine for each in usual)
+    first, own = {each.engine for each in usual}, Counter[str]()
     for each in flights[reference:]:
-        is_usual = known[each.engine] < OWN_REFERENCE
-        known[each.engine] += is_usual
+        is_usual = each.engine not in first and own[each.engine] < OWN_REFERENCE
+        own[each.engine] += is_usual
         (usual if is_usual else late).append(each)
     return usual, late
 
