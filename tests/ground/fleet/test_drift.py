@@ -80,11 +80,11 @@ def test_other_engines_are_no_drift():
 
 def test_a_large_fleet_is_watched():
     """400 engines in random order, few of them in the first 60 flights: each is held against its own first ones."""
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(5)
     before, after = fleet(rng, 2000, engines=400), fleet(rng, 400, engines=400, begin=2000, shift=0.6)
     rng.shuffle(before)
     usual, late = divided([*before, *after], 60)
-    assert max(Counter(each.engine for each in usual).values()) <= 4 + 60
+    assert max(Counter(each.engine for each in usual[60:]).values()) == 4
     assert {each.engine for each in usual} >= {each.engine for each in late}
     blocks = (late[:30], late[30:60], late[-30:])
     tests = [check_block(usual, each, seed=number, permutations=199) for number, each in enumerate(blocks)]
