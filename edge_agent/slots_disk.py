@@ -27,7 +27,7 @@ TEMPORARY: Final = ".new"
 LOCK_TIMEOUT_S: Final = 10.0
 """Longest wait for another process that changes the slots."""
 _STATE_CAP = 64 * 1024
-_DAMAGED = b"damaged"
+DAMAGED: Final = b"damaged"
 _LOCK_POLL_S = 0.02
 
 
@@ -195,12 +195,17 @@ def _read(path: Path) -> bytes:
         raise
     except OSError:
         # A link, or what else stands there, is damage and not the absence of a state.
-        return _DAMAGED
+        return DAMAGED
+    return read_copy(descriptor, _STATE_CAP)
+
+
+def read_copy(descriptor: int, cap: int) -> bytes:
+    """At most ``cap`` bytes of one of two copies of a state; ``DAMAGED`` where it is empty or the disk refuses."""
     try:
-        return os.read(descriptor, _STATE_CAP) or _DAMAGED
+        return os.read(descriptor, cap) or DAMAGED
     except OSError:
         # A folder, or a bad block: what the other copy is for.
-        return _DAMAGED
+        return DAMAGED
     finally:
         os.close(descriptor)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.errors import BundleFormatError, ConfigError, UpdateError
-from edge_agent.slots_disk import write_durably
+from edge_agent.slots_disk import DAMAGED, read_copy, write_durably
 from edge_agent.strict_json import canonical_json, parse_json
 from edge_agent.update_state import UpdateState
 from shared_features.errors import SpecError
@@ -17,7 +17,6 @@ from shared_features.errors import SpecError
 UPDATE_FOLDER: Final = "update"
 STATE_FILES: Final = ("state.0", "state.1")
 _STATE_CAP: Final = 256 * 1024
-_DAMAGED: Final = b"damaged"
 
 
 def update_folder(state_dir: Path) -> Path:
@@ -74,14 +73,8 @@ def _read(path: Path) -> bytes:
             "ask as the agent's user or as root"
         ) from error
     except OSError:
-        return _DAMAGED
-    try:
-        return os.read(descriptor, _STATE_CAP) or _DAMAGED
-    except OSError:
-        # A folder, or a bad block: what the other copy is for.
-        return _DAMAGED
-    finally:
-        os.close(descriptor)
+        return DAMAGED
+    return read_copy(descriptor, _STATE_CAP)
 
 
 def _parse(content: bytes, index: int) -> list[UpdateState]:

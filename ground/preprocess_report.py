@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from edge_agent.frame import NS_PER_S
 from ground.config import PreprocessConfig
 from ground.contract_run import FAILED, NOT_RUN, PASSED, CheckResult
+from ground.held_condition import HeldCondition
 from ground.marks import Mark
 from ground.sensor_report import SensorFinding, sensor_table
-from ground.synchronise import HeldCondition
 
 SCHEMA = 1
 _MOST_ROWS = 500

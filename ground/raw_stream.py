@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S
 from ground.errors import DataError
+from ground.held_condition import hold
 from ground.interim_stream import joined
 from ground.recording import RecordingStream, Stretch
 from ground.recording_files import SEGMENT, TIME, SampleFile, column_names, sample_batches
@@ -25,7 +26,6 @@ from ground.synchronise import (
     check_stamps,
     clock_of,
     cut,
-    hold,
     join_columns,
     labels_of,
     phase_runs,

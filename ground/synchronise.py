@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ground.errors import DataError
+from ground.held_condition import HeldCondition, described, hold
 from ground.index_cells import FAULTY, HEALTHY, MIXED
 from ground.recording import LABEL_FAULTY, LABEL_HEALTHY, UNLABELLED, PhaseRun, Recording, Stretch
 from ground.recording_files import ANOMALY, PHASE, SEGMENT, TIME, SampleFile
@@ -30,23 +31,6 @@ from ground.timeline import (
 )
 
 DEFAULT_PHASE = "steady"
-
-
-@dataclass(frozen=True, slots=True)
-class HeldCondition:
-    """What was done to one operating condition.
-
-    Attributes:
-        name: ``n1_hz`` or ``n2_hz``.
-        held_n: Samples without a value that took the last known one of their stretch.
-        unknown_n: Samples before the first value of their stretch; they stay unknown.
-        longest_hold_s: Longest time that one value was held.
-    """
-
-    name: str
-    held_n: int
-    unknown_n: int
-    longest_hold_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +99,7 @@ def make_timeline(info: RecordingInfo, file: SampleFile, gap_tolerance_s: float)
     if file.has(TIME):
         return _by_stamps(info, file, clock)
     if has_segments(info, file):
-        return _by_segments(info, file, clock)
+        return _by_segments(file, segments_of(info, file), clock)
     return counted_timeline(file.n_samples, clock)
 
 
@@ -146,23 +130,21 @@ def segments_of(info: RecordingInfo, file: SampleFile) -> NDArray[np.generic]:
 
 
 def _by_stamps(info: RecordingInfo, file: SampleFile, clock: ClockSettings) -> Timeline:
-    changes = np.zeros(file.n_samples - 1, dtype=np.bool_)
-    if has_segments(info, file):
-        segment = segments_of(info, file)
-        check_segments(file, segment)
-        changes = np.diff(segment) != 0
+    # Without segments a file is one of them.
+    segment = segments_of(info, file) if has_segments(info, file) else np.zeros(file.n_samples, dtype=np.int8)
+    check_segments(file, segment)
+    changes = np.diff(segment) != 0
     time_s = np.asarray(file.numbers(TIME), dtype=np.float64)
     check_stamps(file, time_s, changes)
     meter = RateMeter(clock)
     meter.add(np.diff(time_s))
     check_clock_rate(file, clock, meter)
     if begins_again(time_s, changes):
-        time_s = stamps_in_segments(time_s, _by_segments(info, file, clock), clock)
+        time_s = stamps_in_segments(time_s, _by_segments(file, segment, clock), clock)
     return stamped_timeline(time_s, changes, clock)
 
 
-def _by_segments(info: RecordingInfo, file: SampleFile, clock: ClockSettings) -> Timeline:
-    segment = segments_of(info, file)
+def _by_segments(file: SampleFile, segment: NDArray[np.generic], clock: ClockSettings) -> Timeline:
     check_segments(file, segment)
     timeline = segment_timeline(segment, clock)
     check_overlap(file, timeline.first_n, timeline.start_ns, clock)
@@ -308,37 +290,9 @@ def _condition(
     if file.has(name):
         values = np.asarray(file.numbers(name), dtype=np.float64)
         filled, last_known = hold(values, timeline.first_n)
-        return filled, (_describe_hold(name, values, last_known, info.sampling_rate_hz),)
+        return filled, (described(name, values, last_known, info.sampling_rate_hz),)
     constant = info.speed_hz.get(name.removesuffix("_hz"), np.nan)
     return np.full(timeline.n_samples, constant), ()
-
-
-def hold(values: NDArray[np.float64], first_n: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Hold each known value until the next one of its stretch, as a receiver on board does that cannot look ahead.
-
-    Args:
-        values: (n,), NaN where unknown.
-        first_n: (n_stretch,) index of each stretch's first sample.
-
-    Returns:
-        The held values, NaN before the first known one of a stretch, and (n,) the index each was taken from.
-    """
-    rows = np.arange(len(values))
-    if np.isfinite(values).all():
-        return values, rows
-    last_known = np.maximum.accumulate(np.where(np.isfinite(values), rows, -1))
-    starts = np.repeat(first_n, np.diff(np.append(first_n, len(values))))
-    known = last_known >= starts
-    return np.where(known, values[last_known], np.nan), np.where(known, last_known, rows)
-
-
-def _describe_hold(
-    name: str, values: NDArray[np.float64], last_known: NDArray[np.int64], rate_hz: float
-) -> HeldCondition:
-    distance = np.arange(len(values)) - last_known
-    missing_n = int(np.count_nonzero(~np.isfinite(values)))
-    held_n = int(np.count_nonzero(distance))
-    return HeldCondition(name, held_n, missing_n - held_n, int(distance.max()) / rate_hz)
 
 
 def labels_of(info: RecordingInfo, file: SampleFile) -> NDArray[np.int8]:

@@ -17,6 +17,7 @@ from rich.table import Table
 from ground.commands.options import JsonOption
 from ground.errors import ConfigError, DataError
 from ground.exit_code import ExitCode
+from ground.fleet.registry.command import DEFAULT, RegistryOption
 from ground.terminal import say, say_json, waiting
 
 if TYPE_CHECKING:
@@ -38,9 +39,7 @@ def drift(
     active: Annotated[
         str, typer.Option("--active", help="Name of a detector: the version of it that flies, by --registry.")
     ] = "",
-    registry: Annotated[
-        str, typer.Option("--registry", envvar="GROUND_REGISTRY", help="Folder, or URL of an MLflow server.")
-    ] = "registry",
+    registry: RegistryOption = DEFAULT,
     fleet: Annotated[str, typer.Option("--fleet", help="Where --active flies in several fleets: in this one.")] = "",
     reference: Annotated[
         int,
@@ -80,9 +79,6 @@ def drift(
     else:
         _print(tests, blocks, names)
         console.print(f"{len(late) % block} flights wait for their block to be full")
-        unknown = sum(test.outcome is Outcome.INSUFFICIENT for test in tests)
-        if unknown:
-            say(f"{unknown} of {len(tests)} blocks could not be tested: too few flights have a phase in common")
     found = [(test, flown) for test, flown in zip(tests, blocks, strict=True) if test.outcome is Outcome.DRIFT]
     if found:
         if out is not None:
@@ -179,6 +175,8 @@ def _name_of(feature: int, names: tuple[str, ...]) -> str:
 
 
 def _print(tests: list[BlockTest], blocks: list[list[FlightMeans]], names: tuple[str, ...]) -> None:
+    from ground.fleet.drift import Outcome
+
     table = Table("flights", "from", "until", "p", "level", "says", "moved most (spreads of the scaler)")
     for test, flown in zip(tests, blocks, strict=True):
         moved = ", ".join(
@@ -189,6 +187,9 @@ def _print(tests: list[BlockTest], blocks: list[list[FlightMeans]], names: tuple
             test.outcome.value, moved,
         )  # fmt: skip
     Console().print(table)
+    unknown = sum(test.outcome is Outcome.INSUFFICIENT for test in tests)
+    if unknown:
+        say(f"{unknown} of {len(tests)} blocks could not be tested: too few flights have a phase in common")
 
 
 def _day(t_ns: int) -> str:

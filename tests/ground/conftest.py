@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,10 @@ from ground.preprocess import preprocess
 from ground.recording_index import INDEX_NAME, read_table, table_bytes
 from ground.recordings import read_index
 from ground.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tests.conftest import SignedBundle
+    from tests.ground.repo_ceremony import Ceremony
 
 RATE_HZ = 1024
 FLIGHT_N = 20 * RATE_HZ
@@ -197,3 +202,17 @@ def tiny_stage(tiny_workspace, tiny_raw):
 def no_progress():
     """A progress that nobody watches."""
     return lambda _step, _done, _total: None
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory, small_bundle: SignedBundle) -> Ceremony:
+    """A public update repository without offers; not to be changed."""
+    from tests.ground.repo_ceremony import begin_public
+
+    return begin_public(tmp_path_factory.mktemp("ceremony"), small_bundle)
+
+
+@pytest.fixture
+def ceremony(founded: Ceremony, tmp_path: Path) -> Ceremony:
+    """A public update repository without offers, of one's own."""
+    return founded.copy(tmp_path / "repo")

@@ -15,19 +15,7 @@ from edge_agent.slots_state import SlotsState
 from ground.fleet.repo.bundle_keys import kinds_of
 from ground.keys import new_key_pair
 from tests.conftest import SignedBundle, make_small_bundle, small_spec
-from tests.ground.repo_ceremony import FLEET, Ceremony, begin_public
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory, small_bundle: SignedBundle) -> Ceremony:
-    """A public repository; not to be changed."""
-    return begin_public(tmp_path_factory.mktemp("ceremony"), small_bundle)
-
-
-@pytest.fixture
-def ceremony(founded: Ceremony, tmp_path: Path) -> Ceremony:
-    """A public repository."""
-    return founded.copy(tmp_path / "repo")
+from tests.ground.repo_ceremony import FLEET, Ceremony
 
 
 @pytest.fixture

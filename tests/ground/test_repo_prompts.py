@@ -10,21 +10,9 @@ import pytest
 from edge_agent.slots_disk import locked
 from ground.fleet.repo import offers
 from tests.conftest import SignedBundle
-from tests.ground.repo_ceremony import FLEET, Ceremony, begin_public
+from tests.ground.repo_ceremony import FLEET, Ceremony
 
 DIGITS = 8
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory, small_bundle: SignedBundle) -> Ceremony:
-    """A public repository; not to be changed."""
-    return begin_public(tmp_path_factory.mktemp("ceremony"), small_bundle)
-
-
-@pytest.fixture
-def ceremony(founded: Ceremony, tmp_path: Path) -> Ceremony:
-    """A public repository without offers."""
-    return founded.copy(tmp_path / "repo")
 
 
 @pytest.fixture

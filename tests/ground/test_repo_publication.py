@@ -17,19 +17,7 @@ from ground.errors import RepositoryError
 from ground.fleet.repo import repository
 from ground.fleet.repo.publication import refresh
 from tests.conftest import SignedBundle
-from tests.ground.repo_ceremony import FLEET, Ceremony, Client, begin_public, served, show
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory, small_bundle: SignedBundle) -> Ceremony:
-    """A public repository without offers; not to be changed."""
-    return begin_public(tmp_path_factory.mktemp("ceremony"), small_bundle)
-
-
-@pytest.fixture
-def ceremony(founded: Ceremony, tmp_path: Path) -> Ceremony:
-    """A public repository without offers."""
-    return founded.copy(tmp_path / "repo")
+from tests.ground.repo_ceremony import FLEET, Ceremony, Client, served, show
 
 
 @pytest.fixture(params=["http", "folder"])

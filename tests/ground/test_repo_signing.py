@@ -13,20 +13,7 @@ from ground.errors import GroundError, RepositoryError, SigningError
 from ground.fleet.repo.publication import refresh
 from ground.fleet.repo.rotation import renew, rotate_key
 from ground.fleet.repo.selection import select
-from tests.conftest import SignedBundle
-from tests.ground.repo_ceremony import Ceremony, Client, begin_public
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory, small_bundle: SignedBundle) -> Ceremony:
-    """A public repository; not to be changed."""
-    return begin_public(tmp_path_factory.mktemp("ceremony"), small_bundle)
-
-
-@pytest.fixture
-def ceremony(founded: Ceremony, tmp_path: Path) -> Ceremony:
-    """A public repository."""
-    return founded.copy(tmp_path / "repo")
+from tests.ground.repo_ceremony import Ceremony, Client
 
 
 @pytest.fixture
