@@ -32,7 +32,7 @@ def load_from_slots(ledger: SlotLedger, store: SlotStore, tell: Callable[[str], 
     Args:
         ledger: Of the agent.
         store: Its slots.
-        tell: Told before another bundle is tried: one may take the whole time that a start has.
+        tell: Told before another proof begins: one may take the whole time that a start has.
 
     Raises:
         BundleError: The active bundle is refused, and so is the previous one, or there is none.
@@ -46,11 +46,11 @@ def load_from_slots(ledger: SlotLedger, store: SlotStore, tell: Callable[[str], 
     try:
         # What is not proven meets a limited child first: what eats the machine must not eat the agent with it.
         is_new = state.stage == TRIAL
-        bundle = (
-            store.open_proven(active.digest, wall_s=START_WALL_S)
-            if is_new
-            else store.open_for_start(state, active.digest)
-        )
+        if is_new:
+            bundle = store.open_proven(active.digest, wall_s=START_WALL_S)
+            tell("loading the active slot, proven in a child")
+        else:
+            bundle = store.open_for_start(state, active.digest)
         model = prove_model(bundle)
     except BundleError as error:
         if state.can_return:

@@ -73,7 +73,7 @@ def start_configured(config: AgentConfig, tell: Callable[[str], object] = lambda
 
     Args:
         config: The agent's config.
-        tell: Told before each further bundle, as in ``load_from_slots``.
+        tell: Told before each further proof, as in ``load_from_slots``.
 
     Raises:
         ConfigError: A key file is missing or wrong.

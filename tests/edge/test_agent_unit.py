@@ -103,6 +103,13 @@ def test_it_never_gives_up() -> None:
     assert float(setting("RestartSec")) >= LEAST_PAUSE_S
 
 
+def test_a_start_that_takes_too_long_is_not_asked_to_end() -> None:
+    """SIGTERM is an order to stop, and gives the start back: a bundle that loads too slowly would be tried for ever."""
+    assert setting("TimeoutStartFailureMode") == "abort"
+    assert "WatchdogSignal" not in settings(UNIT, "Service")
+    assert setting("LimitCORE") == "0"
+
+
 @pytest.mark.parametrize("unit", [UNIT, UPDATE], ids=["agent", "update"])
 def test_the_child_may_give_way(unit: Path) -> None:
     """What it does to itself before it runs a model (nice(2) is setpriority) is not taken away by the filter."""

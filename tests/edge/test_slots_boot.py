@@ -368,6 +368,24 @@ def test_an_end_while_it_loads_costs_nothing(rig: Rig, end: signal.Signals) -> N
     assert not (rig.config.agent.state_dir / "status.json").exists()
 
 
+def test_an_end_for_time_while_it_loads_costs_a_start(rig: Rig) -> None:
+    """As by systemd (``TimeoutStartFailureMode=abort``): a bundle that always loads too slowly is left."""
+    for left in range(BOOTS - 1, -1, -1):
+        with started(rig) as process:
+            wait_until(lambda left=left: rig.ledger.state().boots_left == left, "the start to be counted")
+            process.send_signal(signal.SIGABRT)
+            assert process.wait(30) == -signal.SIGABRT
+    assert rig.start() == rig.old
+    assert (rig.stage, rig.ledger.state().reason) == (ROLLED_BACK, "boots_used_up")
+
+
+def test_each_proof_of_a_trial_has_its_own_minute(rig: Rig) -> None:
+    """The child may take half of the first one; then the agent replays the golden vectors itself."""
+    said: list[str] = []
+    start_configured(rig.config, said.append)
+    assert said == ["loading the active slot, proven in a child"]
+
+
 def test_each_bundle_has_its_own_minute(rig: Rig, releases: Any, tmp_path: Path) -> None:
     """The active one is refused, the previous one loaded, then a shadow: systemd is asked for more time before each."""
     (rig.ledger.folder / f"{rig.new}.bundle").write_bytes(b"rot")

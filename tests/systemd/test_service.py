@@ -69,6 +69,15 @@ def test_watchdog_ends_what_hangs(box: Box) -> None:
     assert "Watchdog timeout" in box.journal()
 
 
+def test_a_start_that_takes_too_long_is_aborted(box: Box) -> None:
+    """Not by SIGTERM, which the agent would take for an order to stop."""
+    drop_in = "/etc/systemd/system/edge-agent.service.d/20-slow.conf"
+    box.put(b"[Service]\nTimeoutStartSec=1\nRestartSec=10\nExecStart=\nExecStart=/bin/sleep 60\n", drop_in)
+    assert box.run("systemctl daemon-reload; systemctl restart edge-agent").returncode != 0
+    box.ask(f"rm {drop_in}; systemctl daemon-reload; systemctl restart edge-agent")
+    assert "status=6/ABRT" in box.journal()
+
+
 def test_hangup_and_reload_leave_it_running(box: Box) -> None:
     """The same process goes on after SIGHUP, after a reload, and after one that is refused."""
     before = main_pid(box)
