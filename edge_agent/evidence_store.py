@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,15 @@ class StoredEvidence:
     evidence: Evidence
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What a snapshot takes, whether its description can be read or not; ``number`` and ``path`` as above."""
+
+    number: int
+    path: Path
+    n_byte: int
+
+
 class EvidenceStore:
     """A folder of snapshots. Not for several writers at once.
 
@@ -68,20 +77,7 @@ class EvidenceStore:
         Raises:
             OSError: The folder cannot be read.
         """
-        found = []
-        for path in sorted(self._folder.glob(f"*{_FRAMES}")) if self._folder.is_dir() else []:
-            name = _NAME.fullmatch(path.stem)
-            try:
-                evidence = Evidence.from_json(path.with_suffix(_DESCRIPTION).read_bytes())
-            except (FileNotFoundError, EvidenceError):
-                continue
-            except OSError as error:
-                # One bad block must not hide the other snapshots.
-                self._tell_once(path, error)
-                continue
-            if name and evidence.id == name.group(2):
-                found.append(StoredEvidence(int(name.group(1)), path, evidence))
-        return found
+        return [each for each in self._look() if isinstance(each, StoredEvidence)]
 
     def find(self, name: str) -> list[StoredEvidence]:
         """The snapshot with an id, or the ``newest``; empty when there is none.
@@ -93,18 +89,20 @@ class EvidenceStore:
         return stored[-1:] if name == NEWEST else [each for each in stored if each.evidence.id == name][-1:]
 
     def tidy(self) -> None:
-        """Remove what a crash left half-written, and what the disk does not give any more; before the first write.
+        """Remove what a crash left half-written; before the first write.
+
+        Of what the disk does not give, nobody knows that it is none: a lack of descriptors or a wrong owner passes.
 
         Raises:
             OSError: The folder cannot be written, or not all of it.
         """
         if not self._folder.is_dir():
             return
-        whole = {each.path for each in self.all()}
+        kept = {each.path for each in self._look()}
         fault: OSError | None = None
         for path in sorted(self._folder.iterdir()):
             try:
-                if path.with_suffix(_FRAMES) not in whole:
+                if path.with_suffix(_FRAMES) not in kept:
                     path.unlink(missing_ok=True)
             except OSError as error:
                 fault = error
@@ -132,9 +130,9 @@ class EvidenceStore:
         if not self._folder.is_dir():
             self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
             sync_folder(self._folder.parent)
-        stored = self.all()
-        while len(stored) >= self._max_files or n_byte + sum(each.evidence.n_byte for each in stored) > self._max_bytes:
-            self._remove(stored.pop(0))
+        stored = [_room_of(each) for each in self._look()]
+        while len(stored) >= self._max_files or n_byte + sum(each.n_byte for each in stored) > self._max_bytes:
+            self._remove(stored.pop(0).path)
         while True:
             number = stored[-1].number + 1 if stored else 1
             try:
@@ -143,7 +141,25 @@ class EvidenceStore:
                 # Others fill the disk, too: the newest evidence is worth more than the oldest.
                 if not stored or _cause(error) not in _FULL:
                     raise
-                self._remove(stored.pop(0))
+                self._remove(stored.pop(0).path)
+
+    def _look(self) -> Iterator[StoredEvidence | _Room]:
+        """Every snapshot, oldest first; of one whose description the disk does not give, what it takes."""
+        for path in sorted(self._folder.glob(f"*{_FRAMES}")) if self._folder.is_dir() else []:
+            name = _NAME.fullmatch(path.stem)
+            if not name:
+                continue
+            try:
+                evidence = Evidence.from_json(path.with_suffix(_DESCRIPTION).read_bytes())
+            except (FileNotFoundError, EvidenceError):
+                continue
+            except OSError as error:
+                # One bad block must not hide the other snapshots.
+                self._tell_once(path, error)
+                yield _Room(int(name.group(1)), path, _size_of(path))
+                continue
+            if evidence.id == name.group(2):
+                yield StoredEvidence(int(name.group(1)), path, evidence)
 
     def _write(self, path: Path, evidence: Evidence, blocks: Iterable[bytes]) -> Evidence:
         description = path.with_suffix(_DESCRIPTION)
@@ -166,10 +182,22 @@ class EvidenceStore:
             self._unreadable.add(path)
             self._on_unreadable(error)
 
-    def _remove(self, stored: StoredEvidence) -> None:
+    def _remove(self, path: Path) -> None:
         # The description first: what a power cut leaves is then tidied away.
-        stored.path.with_suffix(_DESCRIPTION).unlink(missing_ok=True)
-        stored.path.unlink(missing_ok=True)
+        path.with_suffix(_DESCRIPTION).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def _room_of(found: StoredEvidence | _Room) -> _Room:
+    return found if isinstance(found, _Room) else _Room(found.number, found.path, found.evidence.n_byte)
+
+
+def _size_of(path: Path) -> int:
+    """Length of a file; 0 where not even that can be read."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _replace(path: Path, text: bytes) -> None:

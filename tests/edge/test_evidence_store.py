@@ -137,11 +137,30 @@ def test_bad_block_hides_no_other_snapshot(store: EvidenceStore, bad_block: Path
     assert [error.filename for error in told] == [str(bad_block)]
 
 
-def test_bad_block_is_tidied(store: EvidenceStore, bad_block: Path) -> None:
-    """What the disk does not give would take room for ever: it goes with the next start."""
+def test_what_the_disk_does_not_give_stays_at_a_start(store: EvidenceStore, bad_block: Path) -> None:
+    """It may be a lack of descriptors that passes, or an owner that somebody sets right: the frames are whole."""
     store.tidy()
-    assert sorted(each.name[:8] for each in store._folder.iterdir()) == ["00000001"] * 2 + ["00000003"] * 2
-    assert not bad_block.exists()
+    assert bad_block.exists()
+    assert bad_block.with_suffix(".frames").exists()
+
+
+def test_bad_block_counts_and_goes_by_its_age(store: EvidenceStore, bad_block: Path) -> None:
+    """It takes room as the others do, in bytes and in number, and makes room when it is the oldest."""
+    few = EvidenceStore(store._folder, max_bytes=10**9, max_files=3)
+    write(few, 4)
+    assert (names_of(few), bad_block.exists()) == ([3, 4], True)
+    write(store, 5)
+    assert (names_of(store), bad_block.exists()) == ([3, 4, 5], False)
+    assert len(list(store._folder.iterdir())) == 6
+
+
+def test_numbers_go_on_after_a_bad_block(store: EvidenceStore, bad_block: Path) -> None:
+    """Also where it is the newest: two of one number would not tell their age."""
+    for path in store._folder.glob("00000003-*"):
+        path.unlink()
+    write(store, 4)
+    assert sorted(path.name[:8] for path in store._folder.glob("*.frames")) == ["00000001", "00000002", "00000003"]
+    assert bad_block.exists()
 
 
 def test_what_cannot_be_removed_keeps_nothing_else(store: EvidenceStore) -> None:
@@ -211,7 +230,7 @@ def test_full_disk(small_disk: Path) -> None:
     assert names_of(store)[-1] == 4
     assert 1 not in names_of(store)
     for stored in store.all():
-        store._remove(stored)
+        store._remove(stored.path)
     with pytest.raises(OSError, match="No space left"):
         (small_disk / "more").write_bytes(bytes(100 * KIB))
     with pytest.raises(FrameFileError, match="No space left") as caught:
