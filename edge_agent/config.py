@@ -65,7 +65,7 @@ class AgentSection:
 
     def __post_init__(self) -> None:
         for key in ("id", "fleet"):
-            if not _IDENTITY.fullmatch(getattr(self, key)):
+            if not is_identity(getattr(self, key)):
                 raise ConfigError(
                     f"agent.{key}: expected 1 to 64 letters, digits and . _ -, got {getattr(self, key)!r}; rename it"
                 )
@@ -296,6 +296,11 @@ def build_config(merged: Merged) -> AgentConfig:
             raise ConfigError(f"{name}: expected a table [{name}], got nothing; see packaging/agent.toml")
     sections: dict[str, Any] = {name: from_values(SECTIONS[name], found, where=name) for name, found in values.items()}
     return AgentConfig(**sections)
+
+
+def is_identity(text: str) -> bool:
+    """Whether a text may be ``agent.id`` or ``agent.fleet``."""
+    return bool(_IDENTITY.fullmatch(text))
 
 
 def likely_state_dir(path: Path, environment: Mapping[str, str] = os.environ) -> Path:

@@ -2,6 +2,7 @@
 
 A wrong file must not silence a box at its next power-up, any more than a wrong bundle does. The copy lies in the state
 folder, where the agent's own user writes: whom the agent trusts is read from the files as they are, never from there.
+So is who it is: a box that was moved has a new bundle and a new fleet, or the old ones, and never one of each.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any, Final
 
 import structlog
 
-from edge_agent.config import SECTIONS, AgentConfig, build_config, likely_state_dir, load_config
-from edge_agent.config_layers import Layer, merge, read_tables
+from edge_agent.config import SECTIONS, AgentConfig, build_config, is_identity, likely_state_dir, load_config
+from edge_agent.config_layers import Layer, find_text, merge, read_tables
 from edge_agent.config_toml import plain
 from edge_agent.errors import ConfigError
 from edge_agent.replace_file import replace_file
@@ -88,8 +89,10 @@ class ConfigSource:
         kept = self._read_kept(folder / KEPT_FILE)
         rest = {name: table for name, table in kept.items() if name not in _OF_TRUST}
         found = read_tables(self._path, self._environment, {name: SECTIONS[name] for name in _OF_TRUST})
+        # What cannot be read may be what named this box: then it is who it was, or nobody.
+        who = {} if found.broken else self._who()
         # A copy that was carried here states another folder.
-        here = Layer("state_dir", {"agent": {"state_dir": str(folder)}})
+        here = Layer("files", {"agent": {**who, "state_dir": str(folder)}})
         config = self._build(Layer(KEPT_FILE, rest), here, *found.layers)
         if found.broken:
             before = self._build(Layer(KEPT_FILE, kept))
@@ -97,6 +100,11 @@ class ConfigSource:
                 # What is broken off may have been a key that was revoked.
                 raise ConfigError(f"{', '.join(found.broken)}: expected TOML, got a file that cannot be read; mend it")
         return config
+
+    def _who(self) -> dict[str, str]:
+        """Fleet and name as the files state them. The fleet says whose bundles are run: there is none but theirs."""
+        fleet, name = (find_text(self._path, self._environment, "agent", key) for key in ("fleet", "id"))
+        return {"fleet": fleet, **({"id": name} if is_identity(name) else {})}
 
     def _read_kept(self, path: Path) -> dict[str, Any]:
         document = json.loads(path.read_bytes()[:_KEPT_CAP]) if path.is_file() else {}

@@ -51,9 +51,9 @@ def box(tmp_path: Path) -> Box:
 
 
 WRONG: dict[str, Callable[[Box], object]] = {
-    "a key that there is not": lambda box: box.site.write_text("[broker]\nhots = 'far'\n"),
-    "a value out of range": lambda box: box.site.write_text("[broker]\nport = 70000\n"),
-    "what does not go together": lambda box: box.site.write_text("[broker]\nca_file = 'x'\n"),
+    "a key that there is not": lambda box: box.site.write_text(SITE + "hots = 'far'\n"),
+    "a value out of range": lambda box: box.site.write_text(SITE.replace("1884", "70000")),
+    "what does not go together": lambda box: box.site.write_text(SITE + "ca_file = 'x'\n"),
     "no TOML": lambda box: box.site.write_text("[agent]\nid = a1\n"),
     "half a file": lambda box: box.site.write_text(SITE[:45]),
 }
@@ -123,7 +123,7 @@ def test_whom_to_trust_is_read_from_the_files(box: Box) -> None:
     forge(box, "bundle", keys=["/evil.pem"], revoked_keys=[], allow_development=True, path="/evil.bundle")
     forge(box, "shadow", keys=["/evil.pem"], allow_development=True, path="/evil.bundle")
     forge(box, "agent", state_dir="/elsewhere")
-    box.site.write_text("[broker]\nhots = 'far'\n")
+    box.site.write_text(SITE + "hots = 'far'\n")
     assert ConfigSource(box.path, {}).at_start() == good
 
 
@@ -135,11 +135,50 @@ def test_a_key_that_was_revoked_meanwhile(box: Box) -> None:
     assert ConfigSource(box.path, environment).at_start().bundle.revoked_keys == ()
 
 
+TYPO = "[broker]\nhots = 'far'\n"
+
+
+def test_a_box_that_was_moved(box: Box) -> None:
+    """One edit with a typo in it: the new bundle is that of the new fleet, and the new name goes with both."""
+    box.path.write_text(MAIN.replace("'test'", "'new'").replace("b.bundle", "new.bundle"))
+    box.site.write_text(f"[agent]\nid = 'a2'\n{TYPO}")
+    config = ConfigSource(box.path, {}).at_start()
+    assert (config.agent.fleet, config.agent.id, config.bundle.path.name) == ("new", "a2", "new.bundle")
+    assert config.broker == box.good.broker
+    config = ConfigSource(box.path, {"EDGE_AGENT_AGENT__FLEET": "newer"}).at_start()
+    assert config.agent.fleet == "newer"
+
+
+def test_the_fleet_is_never_the_copys(box: Box) -> None:
+    """It says whose bundles are run."""
+    forge(box, "agent", fleet="other")
+    box.site.write_text(SITE + "hots = 'far'\n")
+    assert ConfigSource(box.path, {}).at_start().agent.fleet == "test"
+
+
+def test_a_name_that_is_none(box: Box) -> None:
+    """It is no matter of trust: the box keeps the one that it had."""
+    box.site.write_text(SITE.replace("a1", "a 1"))
+    assert ConfigSource(box.path, {}).at_start() == box.good
+
+
+def test_a_box_whose_name_cannot_be_read(box: Box) -> None:
+    """What is left of the files is what the package shipped: the box is what it was."""
+    box.path.write_text(MAIN.replace("'test'", "'shipped'"))
+    box.site.write_text(SITE.replace("id = 'a1'", "id = 'a1'\nfleet = 'test'"))
+    ConfigSource(box.path, {}).keep(load_config(box.path, {}))
+    box.site.write_text(box.site.read_text() + "x\n")
+    config = ConfigSource(box.path, {}).at_start()
+    assert (config.agent.fleet, config.agent.id) == ("test", "a1")
+
+
 OPEN: dict[str, Callable[[Box], object]] = {
     "no TOML, and it speaks of bundles": lambda box: box.keys.write_text("[bundle]\nrevoked_keys = [\n"),
     "a value that is wrong there": lambda box: box.keys.write_text("[bundle]\nrevoked_keys = ['x']\n"),
     "a key that there is not there": lambda box: box.keys.write_text("[shadow]\nkey = 'x'\n"),
     "no text": lambda box: box.keys.write_text("[bundle]\n", encoding="utf-16"),
+    "a fleet that is none": lambda box: box.site.write_text(SITE.replace("'a1'", "'a1'\nfleet = 'x y'")),
+    "no fleet": lambda box: box.path.write_text(MAIN.replace("fleet = 'test'\n", "")),
     "no main file": lambda box: box.path.unlink(),
     "a main file that is none": lambda box: box.path.write_text(MAIN + "x\n"),
     "a drop-in that cannot be read": lambda box: box.keys.mkdir(),
