@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ PREFIX = "EDGE_AGENT_"
 DEFAULT = "default"
 
 _SEPARATOR = "__"
+_COMMENT = re.compile(r"#.*")
+_ESCAPE = re.compile(r"\\[uU]")
 
 Sections = Mapping[str, type[Any]]
 
@@ -106,7 +109,7 @@ def read_tables(path: Path, environment: Mapping[str, str], sections: Sections) 
         sections: The dataclass of each table that is wanted.
 
     Raises:
-        ConfigError: A file is unreadable, or no TOML and speaks of one of these tables; or as ``read_layers``.
+        ConfigError: A file is unreadable, or no TOML and names one of these tables; or as ``read_layers``.
     """
     layers: list[Layer] = []
     broken: list[str] = []
@@ -125,11 +128,13 @@ def read_tables(path: Path, environment: Mapping[str, str], sections: Sections) 
 
 
 def _is_silent_on(sections: Sections, file: Path) -> bool:
+    """Whether none of these tables is named where a table or a key begins; what is spelled by escapes may be any."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = _COMMENT.sub("", file.read_text(encoding="utf-8"))
     except (OSError, UnicodeError):
         return False
-    return not any(name in text for name in sections)
+    heads = re.compile(rf"(?:^|\[)\W*(?:{'|'.join(sections)})\b", re.MULTILINE)
+    return not (heads.search(text) or _ESCAPE.search(text))
 
 
 def merge(layers: tuple[Layer, ...], sections: Sections, folder: Path) -> Merged:

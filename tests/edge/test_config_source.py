@@ -56,6 +56,9 @@ WRONG: dict[str, Callable[[Box], object]] = {
     "what does not go together": lambda box: box.site.write_text(SITE + "ca_file = 'x'\n"),
     "no TOML": lambda box: box.site.write_text("[agent]\nid = a1\n"),
     "half a file": lambda box: box.site.write_text(SITE[:45]),
+    "no TOML, and a certificate of that name": lambda box: box.site.write_text(SITE + 'ca_file = "/x/ca-bundle.crt\n'),
+    "no TOML, and a comment that names it": lambda box: box.site.write_text(f"# [bundle]\n{SITE}x # shadow\n"),
+    "no TOML, and a key that begins so": lambda box: box.site.write_text(f"bundle_dir = 'x'\n{SITE}x\n"),
 }
 
 
@@ -174,6 +177,11 @@ def test_a_box_whose_name_cannot_be_read(box: Box) -> None:
 
 OPEN: dict[str, Callable[[Box], object]] = {
     "no TOML, and it speaks of bundles": lambda box: box.keys.write_text("[bundle]\nrevoked_keys = [\n"),
+    "no TOML, and a key of that table": lambda box: box.keys.write_text("x\nbundle.revoked_keys = []\n"),
+    "no TOML, and quotes": lambda box: box.keys.write_text("x\n[ 'shadow' ]\n"),
+    "no TOML, and lines that were joined": lambda box: box.keys.write_text("port = 1883 [bundle]\n"),
+    "no TOML, and a mark before it": lambda box: box.keys.write_text("\ufeffbundle.revoked_keys = []\n"),
+    "no TOML, and escapes": lambda box: box.keys.write_text('x\n["b\\u0075ndle"]\n'),
     "a value that is wrong there": lambda box: box.keys.write_text("[bundle]\nrevoked_keys = ['x']\n"),
     "a key that there is not there": lambda box: box.keys.write_text("[shadow]\nkey = 'x'\n"),
     "no text": lambda box: box.keys.write_text("[bundle]\n", encoding="utf-16"),
