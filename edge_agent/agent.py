@@ -205,8 +205,7 @@ class Agent:
         self._notifier.reloading()
         self._swapper.look()
         try:
-            config = self._source.read()
-            check_reload(self._config, config)
+            config = self._read_again()
         except ConfigError as error:
             self._health.config = replace(self._health.config, error=str(error))
             self._health.counters.add("reloads_rejected")
@@ -218,6 +217,15 @@ class Agent:
             self._source.keep(config)
             self._health.counters.add("reloads")
             _log.info("config reloaded", changed=changes)
+
+    def _read_again(self) -> AgentConfig:
+        try:
+            config = self._source.read()
+        except ConfigError as error:
+            # Told now: after a start that is not possible there is nobody to tell it.
+            raise ConfigError(f"{error}; {self._source.outlook()}") from error
+        check_reload(self._config, config)
+        return config
 
     def _apply(self, config: AgentConfig) -> None:
         before, self._config = self._config, config

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.config import likely_state_dir, load_config
+from edge_agent.config_source import ConfigSource
 from edge_agent.errors import ConfigError
 from edge_agent.exit_code import ExitCode
 from edge_agent.output import say, say_json
@@ -19,15 +20,15 @@ def status(config_path: Path, *, as_json: bool) -> ExitCode:
 
     Raises:
         ConfigError: The config is wrong. What the agent said is printed all the same, where its folder can be made out:
-            it may run on, by the config before.
+            it may run on, by the config before. The text says whether a start would.
     """
     try:
         config = load_config(config_path)
-    except ConfigError:
+    except ConfigError as error:
         document = _read(likely_state_dir(config_path))
         if document and not as_json:
             _say(document)
-        raise
+        raise ConfigError(f"{error}; {ConfigSource(config_path).outlook()}") from error
     document = _read(config.agent.state_dir)
     if as_json:
         say_json(document)

@@ -29,6 +29,7 @@ _OF_TRUST: Final = ("bundle", "shadow")
 _NOT_KEPT: Final = "update"
 """None of the running agent's business."""
 _KEPT_CAP: Final = 1024 * 1024
+_NO_COPY: Final = (OSError, ValueError, RecursionError, ConfigError)
 
 _log = structlog.get_logger(__name__)
 
@@ -66,12 +67,32 @@ class ConfigSource:
         try:
             return self.read()
         except ConfigError as error:
+            folder = self._folder()
             try:
-                config = self._kept()
-            except (OSError, ValueError, RecursionError, ConfigError):
+                config = self._go_on_by(self._read_kept(folder), folder)
+            except _NO_COPY:
                 raise error from None
             self.error = str(error)
             return config
+
+    def outlook(self) -> str:
+        """What a start would make of files that are wrong, as the end of a sentence that says so."""
+        folder = self._folder()
+        try:
+            kept = self._read_kept(folder)
+            try:
+                self._go_on_by(kept, folder)
+            except ConfigError:
+                self._build(Layer(KEPT_FILE, kept))
+                return (
+                    "until then NO START is possible: the files leave open whose bundles to run, and the last config "
+                    "that ran does not decide that"
+                )
+        except PermissionError:
+            return "ask as the agent's user or as root whether a start would go on by the last config that ran"
+        except _NO_COPY:
+            return f"until then NO START is possible: {folder} holds no last config that it could go on by"
+        return "until then a start goes on by the last config that ran"
 
     def keep(self, config: AgentConfig) -> None:
         """Keep a config that the agent runs by; a disk that refuses must not end the watch over an engine."""
@@ -84,9 +105,15 @@ class ConfigSource:
         except OSError as error:
             _log.warning("config not kept", error=str(error), path=str(path))
 
-    def _kept(self) -> AgentConfig:
-        folder = likely_state_dir(self._path, self._environment)
-        kept = self._read_kept(folder / KEPT_FILE)
+    def _folder(self) -> Path:
+        return likely_state_dir(self._path, self._environment)
+
+    def _go_on_by(self, kept: dict[str, Any], folder: Path) -> AgentConfig:
+        """What a kept config and the files make together.
+
+        Raises:
+            ConfigError: The files leave open whom to trust.
+        """
         rest = {name: table for name, table in kept.items() if name not in _OF_TRUST}
         found = read_tables(self._path, self._environment, {name: SECTIONS[name] for name in _OF_TRUST})
         # What cannot be read may be what named this box: then it is who it was, or nobody.
@@ -106,7 +133,9 @@ class ConfigSource:
         fleet, name = (find_text(self._path, self._environment, "agent", key) for key in ("fleet", "id"))
         return {"fleet": fleet, **({"id": name} if is_identity(name) else {})}
 
-    def _read_kept(self, path: Path) -> dict[str, Any]:
+    def _read_kept(self, folder: Path) -> dict[str, Any]:
+        """The kept config, by table; may raise any of ``_NO_COPY``."""
+        path = folder / KEPT_FILE
         document = json.loads(path.read_bytes()[:_KEPT_CAP]) if path.is_file() else {}
         known = {"schema": SCHEMA, "of": str(self._path.absolute())}
         tables = document.pop("config", None) if isinstance(document, dict) else None

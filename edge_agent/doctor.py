@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from edge_agent.config import AgentConfig, load_config
+from edge_agent.config_source import ConfigSource
 from edge_agent.doctor_audit import check_audit
 from edge_agent.doctor_machine import check_clock, check_processor, check_telemetry, check_versions
 from edge_agent.doctor_slots import check_slots
@@ -26,7 +27,8 @@ def examine(config_path: Path) -> Iterator[Finding]:
     try:
         config = load_config(config_path)
     except AgentError as error:
-        yield fail("config", str(error), "correct the file; docs/reference/agent.md explains every key")
+        outlook = ConfigSource(config_path).outlook()
+        yield fail("config", str(error), f"correct the file, docs/reference/agent.md explains every key; {outlook}")
         return
     yield fine("config", str(config_path))
     yield from _of("password", lambda: _check_password(config))

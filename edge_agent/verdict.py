@@ -202,7 +202,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "config_rejected",
         DEGRADED,
         lambda signs: signs.config_rejected,
-        "`edge-agent config check`, correct it and reload; a restart goes on by the one before",
+        "`edge-agent config check`, correct it and reload; `edge-agent status` says whether a start would go on",
     ),
     Rule("disk_low", DEGRADED, lambda signs: 0 <= signs.free_bytes < LOW_DISK_BYTES, "make room for the state folder"),
     Rule(

@@ -11,6 +11,7 @@ from edge_agent.agent import Agent
 from edge_agent.config import AgentConfig
 from edge_agent.config_source import ConfigSource
 from edge_agent.detector import LoadedModel
+from edge_agent.errors import ConfigError
 from edge_agent.folder_lock import FolderLock
 from edge_agent.inbox import Arrival
 from edge_agent.sdnotify import Notifier
@@ -30,6 +31,27 @@ class Corrected(ConfigSource):
     def read(self) -> AgentConfig:
         """As corrected."""
         return self._config
+
+
+class Broken(ConfigSource):
+    """Files that somebody has broken."""
+
+    def read(self) -> AgentConfig:
+        """Refused."""
+        raise ConfigError("agent.toml: expected TOML, got x; correct the line")
+
+
+def test_a_refused_reload_says_what_a_start_would_do(
+    make_config: Callable[..., AgentConfig], small_model: LoadedModel, tmp_path: Path
+) -> None:
+    """While there is somebody to say it: the next power-up may find nobody."""
+    config = make_config()
+    prepare_folder(config.agent.state_dir)
+    lock = FolderLock(config.agent.state_dir)
+    agent = Agent(config, small_model, Notifier(), Broken(tmp_path / "agent.toml", {}), lock=lock)
+    agent._reload()
+    lock.close()
+    assert "correct the line; until then NO START is possible" in agent._health.config.error
 
 
 TOPIC = "aircraft/OO-ABC/engine/1/vibration"

@@ -16,7 +16,8 @@ import pytest
 from edge_agent import command_selftest
 from edge_agent.assessment import encode_assessment
 from edge_agent.cli import main
-from edge_agent.config import AgentConfig
+from edge_agent.config import AgentConfig, load_config
+from edge_agent.config_source import ConfigSource
 from edge_agent.detector import Detector, LoadedModel
 from edge_agent.errors import ScorerError
 from edge_agent.exit_code import ExitCode
@@ -81,7 +82,9 @@ def test_wrong_config(run: Run, tmp_path: Path, command: str) -> None:
     path.write_text("[agent]\nid = 7\n")
     code, out, err = run(command, "--config", path)
     assert (code, out) == (ExitCode.USAGE, "")
-    assert err == f"edge-agent: {path}: agent.id: expected a text, got 7; correct the type\n"
+    error, _, outlook = err.partition("correct the type")
+    assert error == f"edge-agent: {path}: agent.id: expected a text, got 7; "
+    assert outlook.startswith("; until then NO START" if command == "status" else "\n")
 
 
 def test_run_with_state_folder_that_cannot_be(run: Run, config_file: Path) -> None:
@@ -313,6 +316,7 @@ def test_status_says_what_to_do(run: Run, config_file: Path, document: dict[str,
 @pytest.mark.parametrize("wrong", ["\n[metrics]\nnonsense = 1\n", "[broken"])
 def test_status_with_a_wrong_config(run: Run, config_file: Path, document: dict[str, Any], wrong: str) -> None:
     """Somebody breaks the config at night: the agent runs on, and its status is still told, before the error."""
+    good = load_config(config_file)
     prepare_folder(config_file.parent / "state")
     write_status(config_file.parent / "state", document)
     drop_in = config_file.parent / "conf.d" / "10.toml"
@@ -321,6 +325,9 @@ def test_status_with_a_wrong_config(run: Run, config_file: Path, document: dict[
     code, out, error = run("status", "--config", config_file)
     assert (code, out.startswith("a1: ")) == (ExitCode.USAGE, True)
     assert str(drop_in) in error
+    assert "until then NO START is possible" in error
+    ConfigSource(config_file).keep(good)
+    assert "until then a start goes on by the last config that ran" in run("status", "--config", config_file)[2]
 
 
 def test_status_of_an_older_agent(run: Run, config_file: Path, document: dict[str, Any]) -> None:

@@ -67,6 +67,7 @@ def test_a_wrong_file_does_not_silence_a_box(box: Box, spoil: Callable[[Box], ob
     """It starts as it ran, and knows why."""
     spoil(box)
     source = ConfigSource(box.path, {})
+    assert "a start goes on" in source.outlook()
     assert source.at_start() == box.good
     with pytest.raises(ConfigError) as wrong:
         source.read()
@@ -198,6 +199,31 @@ def test_where_nobody_knows_whom_to_trust(box: Box, spoil: Callable[[Box], objec
     """The start is refused."""
     spoil(box)
     box.refused()
+    assert "NO START is possible" in ConfigSource(box.path, {}).outlook()
+
+
+def test_a_syntax_error_in_the_main_file(box: Box) -> None:
+    """It may hide a key that was revoked: no start goes on without, and whoever asks is told so."""
+    environment = {"EDGE_AGENT_AGENT__STATE_DIR": str(box.kept.parent)}
+    box.path.write_text(MAIN + f"revoked_keys = ['{HINT}'\n")
+    box.refused(environment)
+    outlook = ConfigSource(box.path, environment).outlook()
+    assert "NO START is possible: the files leave open whose bundles to run" in outlook
+
+
+def test_a_copy_that_only_others_may_read(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may not look does not know."""
+    box.path.write_text(MAIN + "x\n")
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path == box.kept:
+            raise PermissionError
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setenv("EDGE_AGENT_AGENT__STATE_DIR", str(box.kept.parent))
+    assert ConfigSource(box.path).outlook().startswith("ask as the agent's user or as root")
 
 
 def test_a_revocation_that_was_broken_off(box: Box) -> None:
@@ -228,3 +254,4 @@ def test_a_copy_that_does_not_count(box: Box, spoil: Callable[[Box], object]) ->
     spoil(box)
     box.site.write_text("[broker]\nhots = 'far'\n")
     assert "broker.hots" in box.refused()
+    assert "holds no last config" in ConfigSource(box.path, {}).outlook()

@@ -177,6 +177,7 @@ def test_wrong_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert f"fail  config            {path}: " in out
     assert "ok    versions" in out
     assert "-> correct the file" in out
+    assert "until then NO START is possible" in out
 
 
 def test_check_that_breaks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
