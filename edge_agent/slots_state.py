@@ -215,7 +215,13 @@ def end_cleanly(state: SlotsState, digest: str) -> SlotsState:
 
 
 def take_boot_back(state: SlotsState, before: SlotsState) -> SlotsState:
-    """A start ended in order before anything ran: what ``begin_boot`` counted since ``before`` is undone."""
+    """A start ended in order before anything ran: what ``begin_boot`` counted since ``before`` is undone.
+
+    Not where there is nothing to return to, and the count decides nothing: a start that is refused for months would
+    write twice each time.
+    """
+    if not before.can_return:
+        return state
     is_counted = state.active == before.active and state.is_unproven and state.boots_left == before.boots_left - 1
     return replace(state, boots_left=before.boots_left) if is_counted else state
 

@@ -33,7 +33,17 @@ from edge_agent.sdnotify import STEP_S
 from edge_agent.slots import SlotStore
 from edge_agent.slots_boot import given_back
 from edge_agent.slots_ledger import SlotLedger
-from edge_agent.slots_state import GOOD, NO_SLOT, PROBATION, ROLLED_BACK, TRIAL, loaded, mark_good, roll_back
+from edge_agent.slots_state import (
+    GOOD,
+    NO_SLOT,
+    PROBATION,
+    ROLLED_BACK,
+    TRIAL,
+    begin_boot,
+    loaded,
+    mark_good,
+    roll_back,
+)
 from edge_agent.startup import slots_of_config, start_configured
 from edge_agent.trust import TrustedKeys
 from tests.conftest import WAIT_S, wait_until
@@ -431,6 +441,18 @@ def test_starts_that_are_not_given_back(rig: Rig) -> None:
     with pytest.raises(SystemExit):
         end_a_start(rig, SystemExit(), rig.start, lambda: rig.ledger.change(roll_back))
     assert (rig.stage, rig.ledger.state().active.digest) == (ROLLED_BACK, rig.old)
+
+
+def test_a_start_that_is_refused_for_ever_soon_writes_nothing(rig: Rig) -> None:
+    """A first bundle has nothing to return to: the count of its starts decides nothing, and a disk wears out."""
+    rig.ledger.change(lambda state: replace(state, previous=NO_SLOT))
+    generations = []
+    for _ in range(BOOTS + 2):
+        with pytest.raises(SlotRefused):
+            end_a_start(rig, SlotRefused("disk_error", "x"), lambda: rig.ledger.change(begin_boot))
+        generations.append(rig.ledger.state().generation)
+    assert len(set(generations)) == BOOTS
+    assert (rig.stage, rig.ledger.state().active.digest) == (TRIAL, rig.new)
 
 
 def test_killed_in_its_goodbye_it_has_given_the_start_back(rig: Rig) -> None:
