@@ -35,11 +35,11 @@ LIVE_SECTIONS: Final = frozenset({"broker", "metrics", "update"})
 
 @dataclass(frozen=True, slots=True)
 class ConfigState:
-    """What became of the last attempt to read the config again.
+    """What became of the last attempt to read the config, at the start or by a reload.
 
     Attributes:
         loaded: Wall time at which the config in force was read, ISO 8601, UTC.
-        error: Why a later one was rejected; empty when it is the last one.
+        error: Why the files were rejected since, or at the start; empty when they are what is in force.
     """
 
     loaded: str

@@ -140,7 +140,7 @@ class Health:
         identity: What stays the same.
         state: ``starting``, ``online``, ``stopping`` or ``offline``.
         reason: Why it is offline; empty otherwise.
-        config: What became of the last reload.
+        config: What became of the last reading of the config, at the start or by a reload.
         link: How the link to the broker is.
         counters: Counters of all parts.
         latency: Arrival of a frame to the decision about its windows.
