@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ from edge_agent.version import AGENT_VERSION
 from edge_agent.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_agent.config import AgentConfig
     from edge_agent.config_source import ConfigSource
     from edge_agent.detector import LoadedModel
@@ -67,6 +70,7 @@ class Event(Enum):
     LINK_CHANGED = auto()
     SWAPPED = auto()
     WORKER_ENDED = auto()
+    HALF_RELOADED = auto()
 
 
 class Agent:
@@ -147,7 +151,7 @@ class Agent:
         """Run until ``stop`` is called.
 
         Returns:
-            Whether the agent was asked to end; false when its worker failed.
+            Whether the agent was asked to end; false when its worker failed, or a reload did halfway.
         """
         self._start()
         is_asked_to = False
@@ -212,7 +216,7 @@ class Agent:
             _log.error("config rejected, the one before stays in force", error=str(error))
         else:
             changes = changed_keys(self._config, config)
-            self._apply(config)
+            self._whole(lambda: self._apply(config))
             self._health.config = ConfigState(utc_now())
             self._source.keep(config)
             self._health.counters.add("reloads")
@@ -235,14 +239,29 @@ class Agent:
         self._checkup.reconfigure(config)
         self._metrics.reconfigure(config.metrics)
         self._inbox.bound(max_frames=config.limits.inbox_frames, max_bytes=config.limits.inbox_bytes)
-        self._worker.between_turns(lambda: self._pipeline.reconfigure(config))
-        self._worker.between_turns(lambda: self._onlookers.reconfigure(config))
-        self._worker.between_turns(lambda: self._reports.reconfigure(config))
-        self._worker.between_turns(lambda: self._watch_of_units.reconfigure(config))
+        for reconfigure in (
+            self._pipeline.reconfigure,
+            self._onlookers.reconfigure,
+            self._reports.reconfigure,
+            self._watch_of_units.reconfigure,
+        ):
+            self._worker.between_turns(partial(self._whole, partial(reconfigure, config)))
         self._home_assistant.reconfigure(config)
         self._units.bound(most_units(config))
         if (before.broker, before.topics, before.limits) != (config.broker, config.topics, config.limits):
             self._link.reconfigure(config)
+
+    def _whole(self, part: Callable[[], None]) -> None:
+        """Do a part of a reload; where it fails the agent ends, and its next start takes the files as a whole.
+
+        Some of it by the old config and some by the new would be told as reloaded, and nobody wrote that one.
+        """
+        try:
+            part()
+        except Exception:
+            _log.critical("reload failed halfway, the agent ends to start by the files")
+            self._events.put(Event.HALF_RELOADED)
+            raise
 
     def _end(self, *, in_order: bool) -> None:
         self._health.state = STOPPING

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from edge_agent.agent import Agent
 from edge_agent.config import AgentConfig
@@ -31,6 +34,29 @@ class Corrected(ConfigSource):
     def read(self) -> AgentConfig:
         """As corrected."""
         return self._config
+
+
+@pytest.mark.parametrize("part", ["_checkup", "_pipeline", "_onlookers", "_reports", "_watch_of_units"])
+def test_a_reload_that_fails_halfway_ends_the_agent(
+    make_config: Callable[..., AgentConfig], small_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Told as done, it would go on half by the old config for months; systemd starts it anew, by the files."""
+
+    def fail(_config: AgentConfig) -> None:
+        raise MemoryError
+
+    before, after = make_config(), make_config(agent={"deadline_ms": 20.0})
+    prepare_folder(before.agent.state_dir)
+    lock = FolderLock(before.agent.state_dir)
+    agent = Agent(before, small_model, Notifier(), Corrected(after), lock=lock)
+    monkeypatch.setattr(getattr(agent, part), "reconfigure", fail)
+    agent.reload()
+    rescue = threading.Timer(30.0, agent.stop)
+    rescue.start()
+    was_asked_to = agent.run()
+    rescue.cancel()
+    lock.close()
+    assert not was_asked_to
 
 
 class Broken(ConfigSource):
