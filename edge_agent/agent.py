@@ -71,6 +71,7 @@ class Event(Enum):
     SWAPPED = auto()
     WORKER_ENDED = auto()
     HALF_RELOADED = auto()
+    THREAD_ENDED = auto()
 
 
 class Agent:
@@ -151,7 +152,7 @@ class Agent:
         """Run until ``stop`` is called.
 
         Returns:
-            Whether the agent was asked to end; false when its worker failed, or a reload did halfway.
+            Whether the agent was asked to end; false when one of its threads failed, or a reload did halfway.
         """
         self._start()
         is_asked_to = False
@@ -192,6 +193,9 @@ class Agent:
                 self._guard.run("reload", self._reload)
             elif event not in (Event.LINK_CHANGED, Event.SWAPPED):
                 return event
+            if ended := self._ended():
+                _log.critical("threads have ended, the agent ends to start anew", threads=ended)
+                return Event.THREAD_ENDED
             self._health.link = self._link.state
             self._guard.run("probation", self._probation.tick)
             self._guard.run("swap", self._swapper.tick)
@@ -203,6 +207,20 @@ class Agent:
                 self._guard.run("home_assistant", self._tell_home_assistant)
             tell = self._notifier.ready if event is Event.RELOAD else self._notifier.status
             tell(self._summary())
+
+    def _ended(self) -> list[str]:
+        """Threads that should run and do not: each goes on after a fault, so it was one that nobody foresaw.
+
+        That of the worker says so itself, and that of hot swaps is started anew: nothing that it knew is lost with it.
+        """
+        lives = {
+            "link": self._link.is_alive,
+            "journal": self._journal.is_alive,
+            "evidence": self._reports.is_alive,
+            "units": self._units.is_alive,
+            "metrics": self._metrics.is_alive,
+        }
+        return [name for name, is_alive in lives.items() if not is_alive]
 
     def _reload(self) -> None:
         """Change to the config as it is now, or keep the one in force and say why."""

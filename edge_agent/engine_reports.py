@@ -59,6 +59,11 @@ class EngineReports:
         # The worker observes, the main thread ticks: where no engine is heard, only the latter notices.
         self._lock = threading.Lock()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs that writes waveforms."""
+        return self._desk.is_alive
+
     def reconfigure(self, config: AgentConfig) -> None:
         """Go on by another config, between two turns of the worker."""
         with self._lock:

@@ -84,6 +84,11 @@ class EvidenceDesk:
         self._waiting_requests = 0
         self._thread = threading.Thread(target=self._work, name="evidence", daemon=True)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def reconfigure(self, config: AgentConfig) -> None:
         """Go on by another config; what is on its way keeps the one before."""
         self._expiry_s = self._shipper.expiry_s = config.broker.message_expiry_s

@@ -64,6 +64,11 @@ class Journal:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs, where there is to be one."""
+        return not self._settings.enabled or self._thread.is_alive()
+
     def start(self) -> None:
         """Begin: what an earlier run left is read, and sent once the link stands."""
         if self._settings.enabled:

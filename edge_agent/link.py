@@ -71,6 +71,11 @@ class Link:
         """How the link is."""
         return self._state
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin to connect; a broker that is not there is waited for."""
         self._thread.start()

@@ -55,8 +55,8 @@ class LogWriter:
                 self._write(f'{{"event": "log lines lost", "level": "warning", "n": {lost}}}\n')
 
     def _write(self, line: str) -> None:
-        left = memoryview(line.encode(errors="backslashreplace"))
-        # A reader that is gone, or a full disk: the log is lost, and nothing else happens.
-        with suppress(OSError):
+        # A reader that is gone, a full disk, no memory: the line is lost, and nothing else happens.
+        with suppress(Exception):
+            left = memoryview(line.encode(errors="backslashreplace"))
             while left:
                 left = left[os.write(self._descriptor, left) :]

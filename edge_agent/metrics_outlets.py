@@ -34,6 +34,11 @@ class MetricsOutlets:
         self._ports: list[MetricsPort] = []
         self._troubles: dict[str, str] = {}
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs, where the port is open."""
+        return all(port.is_alive for port in self._ports)
+
     def give(self, document: Mapping[str, Any], gauges: Collection[str]) -> None:
         """Hand over the metrics of a status document; does nothing where nobody wants them."""
         if self._config.listen == NOWHERE and self._config.textfile == NO_TEXTFILE:

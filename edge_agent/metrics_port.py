@@ -106,6 +106,11 @@ class MetricsPort:
         self._thread.start()
 
     @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    @property
     def port(self) -> int:
         """The port."""
         return int(self._server.server_address[1])

@@ -84,14 +84,19 @@ class UnitStore:
         self._stopping = threading.Event()
         self._write_errors = 0
         self._again_s = 0.0
-        self._told: set[tuple[str, int | None]] = set()
+        self._told: set[tuple[str, str]] = set()
         self._take_requests()
         self._thread = threading.Thread(target=self._run, name="units", daemon=True)
 
     @property
     def write_errors(self) -> int:
-        """Times the disk refused a unit's state."""
+        """Times that a unit's state was not written."""
         return self._write_errors
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
 
     def bound(self, limit: int) -> None:
         """Keep at most so many from the next new unit on."""
@@ -169,7 +174,7 @@ class UnitStore:
         for engine in gone:
             try:
                 remove_unit(self._folder, engine)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - one unit must not end the keeping of the others
                 self._refused("unit state not removed", error, engine=engine)
                 with self._lock:
                     # Invented names must not fill the memory instead of the disk.
@@ -178,15 +183,15 @@ class UnitStore:
         for state in changed.values():
             try:
                 write_unit(self._folder, state)
-            except OSError as error:
-                self._refused("unit state not written", error, engine=state.engine)
-                with self._lock:
-                    if state.engine in self._states:
-                        self._changed.setdefault(state.engine, state)
             except ValueError as error:
                 # A number that JSON does not know must not end the keeping of other units; it is none a second later.
                 self._write_errors += 1
                 _log.error("unit state not written", engine=state.engine, error=str(error))
+            except Exception as error:  # noqa: BLE001 - as above
+                self._refused("unit state not written", error, engine=state.engine)
+                with self._lock:
+                    if state.engine in self._states:
+                        self._changed.setdefault(state.engine, state)
 
     def _take_requests(self) -> None:
         try:
@@ -200,13 +205,14 @@ class UnitStore:
                     self._reset.add(engine)
                     self._resets += (engine,)
                 _log.info("unit reset", engine=engine)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._refused("unit not reset", error, folder=str(self._folder))
 
-    def _refused(self, event: str, error: OSError, **what: str) -> None:
-        """Count it, and say it once until all is written."""
+    def _refused(self, event: str, error: Exception, **what: str) -> None:
+        """Count it, and say it once until all is written; a fault of our own code with its traceback."""
         self._write_errors += 1
         self._again_s = time.monotonic() + AGAIN_S
-        if (event, error.errno) not in self._told:
-            self._told.add((event, error.errno))
-            _log.error(event, error=str(error), **what)
+        key = (event, str(error.errno) if isinstance(error, OSError) else type(error).__name__)
+        if key not in self._told:
+            self._told.add(key)
+            _log.error(event, error=str(error), exc_info=not isinstance(error, OSError), **what)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
+from edge_agent.log_writer import LogWriter
 from edge_agent.logs import configure_logs
 
 
@@ -50,6 +51,26 @@ def test_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
         # What could not be written would be tried again, and raise, when the file is closed.
         monkeypatch.undo()
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def test_a_line_that_cannot_be_made_is_lost_and_the_next_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that writes goes on: nobody would miss it but in the log."""
+    reader, writer = os.pipe()
+    write, faults = os.write, [MemoryError()]
+
+    def fail_once(descriptor: int, data: bytes) -> int:
+        if descriptor == writer and faults:
+            raise faults.pop()
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", fail_once)
+    log = LogWriter(writer)
+    log.write("lost\n")
+    log.write("kept\n")
+    log.close()
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        assert stream.read() == "kept\n"
 
 
 def test_warnings_are_lines(capsys: pytest.CaptureFixture[str]) -> None:

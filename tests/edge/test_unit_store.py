@@ -98,6 +98,26 @@ def test_a_state_that_cannot_be_written_costs_no_other(store, tmp_path, log_line
     assert [line["event"] for line in log_lines] == ["unit state not written"]
 
 
+@pytest.mark.parametrize("step", ["write_unit", "remove_unit", "reset_requests"])
+def test_a_fault_of_ours_does_not_end_the_keeping(store, tmp_path, monkeypatch, log_lines, step):
+    """It is counted, and told once with its traceback; a moment later all is written."""
+    store.put(new_unit(ENGINE, "d1", COMMISSIONING))
+    wait_until(lambda: read_units(tmp_path / "units")[0], "the state to be written")
+    monkeypatch.setattr(unit_store, "AGAIN_S", 0.0)
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unit_store, step, fail)
+        for number in range(4):
+            store.put(new_unit(f"a/{number}", "d1", COMMISSIONING))
+        wait_until(lambda: store.write_errors > 2, "several rounds")
+        assert store.is_alive
+    wait_until(lambda: sorted(read_units(tmp_path / "units")[0]) == ["a/1", "a/2", "a/3"], "all to be written")
+    assert [line["exc_info"] for line in log_lines if line["log_level"] == "error"] == [True]
+
+
 def test_a_damaged_file_is_told_and_left(tmp_path, log_lines):
     """The unit is commissioned anew; others are not affected."""
     folder = tmp_path / "units"
