@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,23 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     yield make
     for run in made:
         run.journal.stop(WAIT_S)
+
+
+@pytest.mark.parametrize("grade", Grade)
+def test_nothing_expires_in_it(make_run: Any, grade: Grade) -> None:
+    """How long the broker is to keep a message begins when it has it: an outage of any length costs none."""
+    first = make_run()
+    first.outbox.add(replace(message("late", grade), expiry_s=1))
+    first.wait_for(f"journal_waiting.{grade.name.lower()}", 1)
+    assert first.journal.stop(WAIT_S)
+    time.sleep(1.1)
+    again = make_run()
+    again.wait_for(f"journal_waiting.{grade.name.lower()}", 1)
+    deadline_s = time.monotonic() + WAIT_S
+    while not (taken := again.outbox.take(100)):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    assert [(each.topic, each.expiry_s) for each in taken] == [("late", 1)]
 
 
 def test_nothing_is_written_while_the_broker_takes_everything(make_run: Any, tmp_path: Path) -> None:
