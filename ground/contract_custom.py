@@ -14,7 +14,7 @@ from open_data_contract_standard.model import DataQuality
 from ground.config import Config
 from ground.contract_rule import Rule, broken, numbers
 from ground.errors import ContractError
-from ground.index_cells import MIXED, RUN_TO_FAILURE, UNKNOWN_UNIT, names_of, units_of
+from ground.index_cells import MIXED, RUN_TO_FAILURE, names_of, units_of
 from ground.recording_files import SEGMENT, TIME, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.stated_samples import is_rate
@@ -28,7 +28,7 @@ from ground.timeline import (
     segment_error,
     segment_timeline,
 )
-from shared_features.groups import TACH
+from shared_features.groups import TACH, fits_unit
 
 ENGINE = "enginear"
 _NAME_KEY = "check"
@@ -135,8 +135,7 @@ def _find_other_unit(expected: Mapping[str, str], table: pd.DataFrame) -> str:
 
 def _units_fit(expected: Mapping[str, str], names: tuple[str, ...], text: str) -> bool:
     units = dict(zip(names, units_of(text, len(names)), strict=False))
-    # A config that knows no unit, as where only some recordings state one, contradicts none.
-    return all(unit in (UNKNOWN_UNIT, units[name]) for name, unit in expected.items() if name in units)
+    return all(fits_unit(unit, units[name]) for name, unit in expected.items() if name in units)
 
 
 def _stated_n_samples(check: CustomCheck, context: SamplesContext) -> Rule:
