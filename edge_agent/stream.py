@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_agent.frame import Frame, samples_ns
 from shared_features.extract import StreamingExtractor, WindowFeatures
-from shared_features.groups import TACH, joined_units
+from shared_features.groups import TACH, fits_unit, joined_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,7 +136,7 @@ class WindowStream:
         if len(units) != len(frame.channels):
             return False
         stated = dict(zip(frame.channels, units, strict=True))
-        return all(stated[name] == unit for name, unit in zip(self._names, self._units, strict=True))
+        return all(fits_unit(unit, stated[name]) for name, unit in zip(self._names, self._units, strict=True))
 
     def _is_late(self, frame: Frame) -> bool:
         flight, seq, end_ns = self._previous

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from ground.errors import DataError
-from ground.workspace import write_atomic
 
 SCHEMA: Final = 1
 SUFFIX: Final = ".run.json"
@@ -64,40 +63,6 @@ class FilePrint:
 
 UNKNOWN: Final = BatchRecord(command=(), began="", ended="", recordings=0, left_out=(), n_byte=0, tail_sha256="")
 """Of results that nothing beside them tells about."""
-
-
-def write_record(
-    results: Path,
-    *,
-    command: tuple[str, ...],
-    began: str,
-    ended: str,
-    recordings: int,
-    left_out: tuple[str, ...],
-    empty: tuple[str, ...] = (),
-) -> Path:
-    """Keep beside a results file what made it.
-
-    Args:
-        results: The file, written whole.
-        command: See ``BatchRecord``, as the others.
-        began: Wall time of the beginning.
-        ended: Wall time of the end.
-        recordings: Recordings assessed.
-        left_out: Why others were not.
-        empty: Those of them that gave no window.
-
-    Raises:
-        OSError: The disk refuses.
-    """
-    found = print_of(results)
-    record = BatchRecord(
-        command=command, began=began, ended=ended, recordings=recordings, left_out=left_out, empty=empty,
-        n_byte=found.n_byte, tail_sha256=found.tail_sha256,
-    )  # fmt: skip
-    path = record_path(results)
-    write_atomic(path, record.to_json())
-    return path
 
 
 def batch_command(

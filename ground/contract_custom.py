@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from open_data_contract_standard.model import DataQuality
 
 from ground.config import Config
 from ground.contract_rule import Rule, broken, numbers
-from ground.errors import ContractError
-from ground.index_cells import MIXED, RUN_TO_FAILURE, UNKNOWN_UNIT, names_of, units_of
+from ground.errors import ContractError, DataError
+from ground.index_cells import MIXED, RUN_TO_FAILURE, names_of, units_of
 from ground.recording_files import SEGMENT, TIME, SampleFile
 from ground.recording_index import RecordingInfo
 from ground.stated_samples import is_rate
-from ground.synchronise import clock_of
+from ground.synchronise import clock_of, segments_of
 from ground.tach import rising_edges
 from ground.timeline import (
     RATE_TOLERANCE,
@@ -28,7 +29,7 @@ from ground.timeline import (
     segment_error,
     segment_timeline,
 )
-from shared_features.groups import TACH
+from shared_features.groups import TACH, fits_unit
 
 ENGINE = "enginear"
 _NAME_KEY = "check"
@@ -135,8 +136,7 @@ def _find_other_unit(expected: Mapping[str, str], table: pd.DataFrame) -> str:
 
 def _units_fit(expected: Mapping[str, str], names: tuple[str, ...], text: str) -> bool:
     units = dict(zip(names, units_of(text, len(names)), strict=False))
-    # A config that knows no unit, as where only some recordings state one, contradicts none.
-    return all(unit in (UNKNOWN_UNIT, units[name]) for name, unit in expected.items() if name in units)
+    return all(fits_unit(unit, units[name]) for name, unit in expected.items() if name in units)
 
 
 def _stated_n_samples(check: CustomCheck, context: SamplesContext) -> Rule:
@@ -174,15 +174,30 @@ def _increasing(check: CustomCheck, context: SamplesContext) -> Rule:
         check.name,
         "seconds that increase from row to row",
         "sort the rows or repair the recorder's clock",
-        partial(_find_order, context.file),
+        partial(_find_order, context),
     )
 
 
-def _find_order(file: SampleFile, column: pd.Series) -> str:
-    changes = np.zeros(max(0, len(column) - 1), dtype=np.bool_)
-    if file.has(SEGMENT):
-        changes = np.diff(numbers(file.table.column(SEGMENT).to_pandas())) != 0
-    return order_error(numbers(column).astype(np.float64), changes)
+def _find_order(context: SamplesContext, column: pd.Series) -> str:
+    return order_error(numbers(column).astype(np.float64), _borders(context, len(column)))
+
+
+def _borders(context: SamplesContext, n: int) -> NDArray[np.bool_]:
+    """(n - 1,) where a border of segments lies between two samples."""
+    try:
+        segment = _segments(context, n)
+    except DataError:
+        # Segments that the file does not hold are refused when it is synchronised; until then they may lie anywhere.
+        return np.ones(max(0, n - 1), dtype=np.bool_)
+    borders: NDArray[np.bool_] = np.diff(segment) != 0
+    return borders
+
+
+def _segments(context: SamplesContext, n: int) -> NDArray[np.generic]:
+    """The segment number of each of ``n`` samples; what the column holds is for its own checks to judge."""
+    if context.file.has(SEGMENT):
+        return numbers(context.file.table.column(SEGMENT).to_pandas())
+    return segments_of(context.info, context.file) if context.info.counts_segments else np.zeros(n, dtype=np.int8)
 
 
 def _measured_rate(check: CustomCheck, context: SamplesContext) -> Rule:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar, cast
@@ -55,7 +55,7 @@ class _Bench(WorkerPlugin):  # type: ignore[misc]
         self.platform = Platform.here()
 
     def do(self, pile: list[tuple[Any, ...]]) -> _Worked:
-        """The results of the items of a pile, one after the other.
+        """The results of the items of a pile, one after the other, until its time is up: the first ones at least.
 
         Raises:
             DataError: Other software than the asking process's, whose results could differ from its.
@@ -64,13 +64,19 @@ class _Bench(WorkerPlugin):  # type: ignore[misc]
         if here != self.platform:
             raise DataError(f"worker: expected {self.platform}, got {here}; install the same on every machine")
         begun_s = time.monotonic()
-        results = [self.work(*item) for item in pile]
-        return _Worked(results, time.monotonic() - begun_s)
+        results: list[Any] = []
+        seconds = 0.0
+        for item in pile:
+            results.append(self.work(*item))
+            seconds = time.monotonic() - begun_s
+            if seconds > _PILE_S:
+                break
+        return _Worked(results, seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Worked:
-    """The results of the items of a pile, and how long they took together."""
+    """The results of the first items of a pile, and how long they took together."""
 
     results: list[Any]
     seconds: float
@@ -171,7 +177,8 @@ def _drained(client: Client, bench: str, items: Iterator[tuple[Any, ...]], where
         pile, _ = under_way.pop(future.key)
         worked = _result_of(future, threads)
         if isinstance(worked, _Worked):
-            piles.note(len(pile), worked.seconds)
+            piles.note(len(worked.results), worked.seconds)
+            piles.take_back(islice(pile.items(), len(worked.results), None))
             yield from map(Done, pile, worked.results)
         elif len(pile) == 1:
             yield from (Done(index, worked) for index in pile)
@@ -192,21 +199,31 @@ class _Piles:
 
     def __init__(self, items: Iterator[tuple[Any, ...]]) -> None:
         self._numbered = enumerate(items)
+        self._back: deque[tuple[int, tuple[Any, ...]]] = deque()
         self._parted: deque[_Pile] = deque()
         self._size = 1
 
     def __iter__(self) -> Iterator[_Pile]:
         """The next piles; may be called again."""
-        while pile := self._parted.popleft() if self._parted else dict(islice(self._numbered, self._size)):
+        while pile := self._parted.popleft() if self._parted else self._gathered():
             yield pile
 
     def note(self, n: int, seconds: float) -> None:
         """Make the next piles by what one of ``n`` items took."""
         self._size = min(_LARGEST_PILE, 1 + int(_PILE_S * n / max(seconds, _PILE_S / _LARGEST_PILE)))
 
+    def take_back(self, rest: Iterable[tuple[int, tuple[Any, ...]]]) -> None:
+        """Hand items out again, by index, that a worker had no time for: they are longer than those before them."""
+        self._back.extend(rest)
+
     def part(self, pile: _Pile) -> None:
         """Hand the items of a pile out again, each alone: over one of them workers died."""
         self._parted.extend({index: item} for index, item in pile.items())
+
+    def _gathered(self) -> _Pile:
+        n = min(self._size, len(self._back))
+        back = [self._back.popleft() for _ in range(n)]
+        return dict(chain(back, islice(self._numbered, self._size - n)))
 
 
 def _next(coming: SimpleQueue[Future], threads: _Threads) -> Future:

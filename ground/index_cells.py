@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from edge_agent.wire import MAX_TEXT
 from ground.errors import DataError
-from shared_features.spec import UNITS
+from shared_features.groups import UNITS, UNKNOWN_UNIT
 
 HEALTHY = "healthy"
 FAULTY = "faulty"
@@ -18,7 +18,6 @@ RUN_TO_FAILURE = "run_to_failure"
 MIXED = "mixed"
 LABELS = (HEALTHY, FAULTY, RUN_TO_FAILURE, MIXED)
 
-UNKNOWN_UNIT = "unknown"
 PARQUET = ".parquet"
 CSV = ".csv"
 

@@ -10,7 +10,9 @@ from shared_features.errors import SpecError
 
 PROCESS_UNITS = ("bar", "degC", "Hz", "Pa", "kPa", "K", "%", "l/min", "m3/h", "kg/s", "rpm", "W", "kW", "m/s")
 """Units of slow values, which may stand still, jump and peak as no vibration does."""
-UNITS = ("g", "m/s2", "mm/s", "um", "V", "mV", "A", "N", "Nm", *PROCESS_UNITS, "unknown")
+UNKNOWN_UNIT = "unknown"
+"""Of channels whose unit nobody has stated; as a spec's unit it contradicts none."""
+UNITS = ("g", "m/s2", "mm/s", "um", "V", "mV", "A", "N", "Nm", *PROCESS_UNITS, UNKNOWN_UNIT)
 UNIT_SEPARATOR = ";"
 """Between the units of channels that differ in theirs, as a frame and an index list them."""
 SHAFTS = ("n1", "n2")
@@ -51,6 +53,14 @@ def check_channel_name(name: str) -> None:
 def joined_units(units: tuple[str, ...]) -> str:
     """The units of the channels as one text: one for all where they are equal, else one each with ``;`` between."""
     return units[0] if len(set(units)) == 1 else UNIT_SEPARATOR.join(units)
+
+
+def fits_unit(expected: str, stated: str) -> bool:
+    """Whether samples in the unit ``stated`` are what a channel in ``expected`` asks for.
+
+    A known unit asks for itself: samples of an unknown one may be anything. Who knows none cannot contradict any.
+    """
+    return expected in (UNKNOWN_UNIT, stated)
 
 
 def check_choice(value: str, known: tuple[str, ...], where: str) -> None:

@@ -50,6 +50,14 @@ class BrokerConfig(Section):
     certificate: Path | None = None
     key: Path | None = None
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.certificate and not self.ca:
+            raise ValueError("ca: expected what vouches for the broker beside certificate, got nothing; add it")
+        if self.key and not self.certificate:
+            raise ValueError("certificate: expected a certificate beside key, got nothing; add it")
+        return self
+
 
 class InputConfig(Section):
     """A foreign device whose waveforms become frames for agents.

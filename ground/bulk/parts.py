@@ -113,11 +113,6 @@ class PartsFolder:
         """The file of a part."""
         return self._folder / f"{digest}{_SUFFIX}"
 
-    @property
-    def n_kept(self) -> int:
-        """Parts that an earlier run left."""
-        return len(self._kept)
-
 
 @contextmanager
 def opened_parts(folder: Path, context: RunContext) -> Iterator[PartsFolder]:

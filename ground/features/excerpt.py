@@ -14,10 +14,10 @@ from edge_agent.frame import NS_PER_S
 from ground.errors import DataError
 from ground.features.window_search import WindowPart, find_window
 from ground.frames import frames_for
-from ground.index_cells import UNKNOWN_UNIT
 from ground.recording import Recording
 from ground.recordings import RecordingInfo
 from ground.window_extraction import windows_of
+from shared_features.groups import fits_unit
 from shared_features.rotation import Rotation, RotationLog
 from shared_features.spec import CONDITIONS, FeatureSpec
 
@@ -108,7 +108,7 @@ def check_fit(info: RecordingInfo, spec: FeatureSpec) -> None:
     for channel in spec.channels:
         if channel.name not in units:
             raise _unfit(info, "channels", channel.name, ", ".join(info.channels), advice)
-        if channel.unit not in (UNKNOWN_UNIT, units[channel.name]):
+        if not fits_unit(channel.unit, units[channel.name]):
             expected = f"{channel.unit} for {channel.name}"
             raise _unfit(info, "signal_units", expected, units[channel.name], advice)
 

@@ -63,13 +63,13 @@ def drift(
         bundle = _flying(registry, active, fleet)
     names = _names(model)
     with waiting(f"reading {data}"):
-        message, flights = _read(data, bundle, len(names))
+        messages, flights = _read(data, bundle, len(names), is_registered=bool(active))
     usual, late = divided(flights, reference)
     blocks = [late[begin : begin + block] for begin in range(0, len(late) - block + 1, block)]
     with waiting(f"testing {len(blocks)} blocks of flights"):
         tests = [check_block(usual, each, seed=_SEED + number) for number, each in enumerate(blocks)]
     if as_json:
-        events = [_event(message, *each, names) for each in zip(tests, blocks, strict=True)]
+        events = [_event(messages[0], *each, names) for each in zip(tests, blocks, strict=True)]
         say_json({"schema": SCHEMA, "flights": len(flights), "blocks": events})
     elif not blocks:
         console.print(
@@ -82,7 +82,7 @@ def drift(
     found = [(test, flown) for test, flown in zip(tests, blocks, strict=True) if test.outcome is Outcome.DRIFT]
     if found:
         if out is not None:
-            event = _event(message, *found[-1], names)
+            event = _event(messages[0], *found[-1], names)
             write_atomic(out, f"{json.dumps(event, indent=1, sort_keys=True)}\n".encode())
         raise typer.Exit(ExitCode.REFUSED)
 
@@ -105,10 +105,13 @@ def _flying(registry: str, detector: str, fleet: str) -> str:
     return found[0].digest
 
 
-def _read(data: Path, bundle: str, width: int) -> tuple[DriftMessage, list[FlightMeans]]:
+def _read(
+    data: Path, bundle: str, width: int, *, is_registered: bool
+) -> tuple[tuple[DriftMessage, ...], list[FlightMeans]]:
     """The flights of one bundle, and a message of theirs; messages are read one partition after the other.
 
-    They have ``width`` features, or where that is 0 as many as most of them: anybody may publish others.
+    They have ``width`` features, or where that is 0 as many as most of them: anybody may publish others. A bundle that
+    ``is_registered`` may have flown nowhere yet: then there are neither.
     """
     from ground.fleet.flight_sums import FlightSums
 
@@ -123,6 +126,8 @@ def _read(data: Path, bundle: str, width: int) -> tuple[DriftMessage, list[Fligh
         if len(found) == 1:
             first.setdefault(n_feature, message)
             sums[n_feature].add(message, arrived=day)
+    if is_registered and not found:
+        return (), []
     if len(found) != 1:
         names = ", ".join(f"{name} {digest}" for name, digest in sorted(found)) or "none"
         raise DataError(f"drift: expected messages of one bundle, got {names}; choose one with --bundle")
@@ -133,7 +138,7 @@ def _read(data: Path, bundle: str, width: int) -> tuple[DriftMessage, list[Fligh
         )
     if len(widths) > 1:
         say(f"{widths.total() - widths[width]} messages left out, which have other than {width} features")
-    return first[width], sums[width].flights()
+    return (first[width],), sums[width].flights()
 
 
 def _messages(data: Path) -> Iterator[tuple[DriftMessage, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ground.config import GatesConfig
-from ground.index_cells import UNKNOWN_UNIT
 from ground.initialise.decision import BY_TIME, NEEDED, windows_held
 from ground.initialise.document import Choice, rate_error
 from ground.initialise.findings import duration
@@ -14,7 +13,7 @@ from ground.initialise.sensors import SWITCHED_OFF, SensorTrial
 from ground.initialise.spans import ENOUGH_WINDOWS, FEWEST_TURNS
 from ground.intervals import fewest_for_bound
 from ground.timeline import RATE_TOLERANCE, SLOW_HZ
-from shared_features.groups import PROCESS_UNITS
+from shared_features.groups import PROCESS_UNITS, UNKNOWN_UNIT
 
 _ASSESSED = 0.9
 _GATES = GatesConfig()
@@ -120,7 +119,10 @@ def _of_signal(choice: Choice, before: Rig, trial: SensorTrial) -> Iterator[str]
         yield f"left out, because they cannot be believed in healthy time: channels {_named(dropped)}"
     unknown = [name for name, unit in rig.channels if unit == UNKNOWN_UNIT]
     if unknown:
-        yield f"unit unknown: {_named(unknown)}; what depends on it (velocity, the rules for process values) is off"
+        yield (
+            f"unit unknown: {_named(unknown)}; what depends on it (velocity, the rules for process values) is off, "
+            "and engines are heard in whatever unit they state: see that it is that of these recordings"
+        )
     if rig.rate_hz > SLOW_HZ and choice.quality:
         off = [reason for reason, limits in SWITCHED_OFF.items() if set(limits) <= set(choice.quality)]
         yield f"healthy time looks like broken sensors ({', '.join(off)}): these rules are switched off"

@@ -10,8 +10,8 @@ from itertools import combinations
 import numpy as np
 
 from ground.errors import DataError
-from ground.index_cells import UNKNOWN_UNIT
 from ground.initialise.survey import RecordingFacts, Survey
+from shared_features.groups import UNKNOWN_UNIT
 from shared_features.spec import CONDITIONS
 
 _MOST_NAMED = 20

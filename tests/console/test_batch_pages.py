@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
-from ground.batch_record import write_record
 from ground.batch_table import results_table
 from ground.console.data import batch_timeline as batch_timeline_module
 from ground.console.data import batches
@@ -24,6 +23,7 @@ from ground.console.data.batches import find_batch, results_of
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
 from ground.errors import DataError
+from tests.ground.report.batch_records import write_record
 from tests.ground.report.test_batch_page import windows
 
 HOSTILE = "<img src=x onerror=alert(1)>"

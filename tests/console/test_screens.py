@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ground.batch import ModelSource
-from ground.batch_record import batch_command, write_record
+from ground.batch_record import batch_command
 from ground.bulk.run import run_batch
 from ground.console.role import Role
 from ground.console.settings import ConsoleSettings
@@ -27,6 +27,7 @@ from ground.progress import silent
 from ground.report.command import report
 from tests.console.stage import Stage, make_stage
 from tests.console.web import NARROW, WIDE, Visit, chromium, needs_chromium, served, visiting
+from tests.ground.report.batch_records import write_record
 
 pytestmark = [
     needs_chromium,

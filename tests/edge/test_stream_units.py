@@ -35,9 +35,9 @@ def frame(n, **changes):
     return Frame(**{**fields, **changes})
 
 
-def windows_of(frames):
+def windows_of(frames, spec=SPEC):
     """Windows, by way of the wire."""
-    stream = WindowStream(SPEC)
+    stream = WindowStream(spec)
     return [window for one in frames for window in stream.push(decode_frame(encode_frame(one)))]
 
 
@@ -52,11 +52,29 @@ def test_frames_state_a_unit_for_each_channel():
     assert [window.values.tobytes() for window in found] == [window.values.tobytes() for window in expected]
 
 
-@pytest.mark.parametrize("unit", ["g", "l/min", "g;l/min", "l/min;g;g", "l/min;", ";"])
+@pytest.mark.parametrize(
+    "unit", ["g", "l/min", "g;l/min", "l/min;g;g", "l/min;", ";", "unknown", "unknown;g", "l/min;unknown"]
+)
 def test_other_units_are_a_mismatch(unit):
-    """One for all, swapped, too many, or none."""
+    """One for all, swapped, too many, none, or such as may be any."""
     (window,) = windows_of([frame(0, unit=unit)])
     assert window.reason == "unit_mismatch"
+
+
+@pytest.mark.parametrize("unit", ["l/min;g", "g", "unknown", "unknown;g", "bar;V", "furlong"])
+def test_a_spec_that_knows_no_unit_contradicts_none(unit):
+    """Whatever an engine states: the windows have the bits of those of a spec that knows them."""
+    spec = replace(SPEC, channels=tuple(ChannelSpec(name, "unknown") for name in NAMES))
+    expected, found = windows_of(map(frame, range(N))), windows_of((frame(n, unit=unit) for n in range(N)), spec)
+    assert [window.reason for window in found] == [""] * 4
+    assert [window.values.tobytes() for window in found] == [window.values.tobytes() for window in expected]
+
+
+@pytest.mark.parametrize(("unit", "reason"), [("bar;g", ""), ("bar;V", "unit_mismatch"), ("g;g;g", "unit_mismatch")])
+def test_what_a_spec_knows_of_one_channel_counts(unit, reason):
+    """And as many units as channels, where there is not one for all."""
+    stream = WindowStream(replace(SPEC, channels=(ChannelSpec(NAMES[0], "unknown"), ChannelSpec(NAMES[1], "g"))))
+    assert [window.reason for window in stream.push(frame(0, unit=unit))] == ([reason] if reason else [])
 
 
 def test_one_unit_stands_for_all_channels():

@@ -382,6 +382,27 @@ def test_a_check_that_did_not_run_is_no_pass(tiny_recordings, tiny_config):
         contract.check_index(table, tiny_config())
 
 
+def begin_again(tiny):
+    """Change: the life's stamps begin again 48 times, and no column numbers its segments."""
+    tiny.change("life", lambda frame: frame.drop(columns="segment").assign(time_s=frame.index % 256 / 1024))
+
+
+def test_stamps_may_begin_again_with_segments_that_are_counted(tiny_stage):
+    """As with those that a column numbers: more often than a clock that is set."""
+    begin_again(tiny_stage.raw)
+    tiny_stage.raw.restate("life", n_segments="48")
+    assert not tiny_stage.run().violations
+
+
+def test_segments_that_do_not_fit_are_no_matter_of_the_stamps(tiny_stage):
+    """What is wrong with them is said, and nothing else."""
+    begin_again(tiny_stage.raw)
+    tiny_stage.raw.restate("life", segment_s="1", n_segments="50")
+    with pytest.raises(ContractError, match="segment: expected 50 segments, as in the index, got 12 of 1 s") as refused:
+        tiny_stage.run()
+    assert "sort the rows" not in str(refused.value)
+
+
 def test_missing_samples_break_no_contract(tiny_recordings, tiny_config):
     """Some NaN and infinity are marked later, not refused; the range speaks of numbers only."""
 

@@ -6,8 +6,11 @@ removes a note publishes it.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -80,7 +83,7 @@ def take_requests(root: Path, faults: Reminder) -> Iterator[WaveformRequest]:
     fault = ""
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
-            content = path.read_bytes()
+            content = _read(path)
             path.unlink()
         except FileNotFoundError:
             # Another collector was quicker.
@@ -88,7 +91,7 @@ def take_requests(root: Path, faults: Reminder) -> Iterator[WaveformRequest]:
         except OSError as error:
             fault = fault or (
                 f"{path}: expected a note that can be read and removed, got {error.strerror}; "
-                "let the user of the collectors write to its folder"
+                "let the user of the collectors write to its folder, or remove it"
             )
             continue
         with suppress(ValueError, RecursionError, SpecError):
@@ -99,6 +102,24 @@ def take_requests(root: Path, faults: Reminder) -> Iterator[WaveformRequest]:
         faults.tell(fault)
     else:
         faults.end()
+
+
+def _read(path: Path) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: It cannot be read, or is a link, a FIFO, a device.
+    """
+    # O_NONBLOCK: opening a FIFO would otherwise wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        # Not given away: what cannot be opened as a stream, as a folder, would stay open.
+        with open(descriptor, "rb", closefd=False) as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "no regular file")
+            return stream.read()
+    finally:
+        os.close(descriptor)
 
 
 def _path(root: Path, waveform_id: str) -> Path:

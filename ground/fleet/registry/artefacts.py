@@ -20,6 +20,7 @@ NO_RUN: Final = ""
 _EXPERIMENT: Final = "enginear-registry"
 _DIGEST_TAG: Final = "enginear.digest"
 _SHORT: Final = 16
+_LONGEST_ERROR: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +107,21 @@ class ServerArtefacts:
         self._client = client
 
     def put(self, content: bytes, suffix: str) -> Stored:
-        """Keep content.
+        """Keep content; where the server has lost it, or has another, it lies where it lay.
 
         Raises:
             MlflowException: The server refuses, or does not answer.
         """
         digest = hashlib.sha256(content).hexdigest()
+        name = f"{digest}{suffix}"
         if not self._runs(digest):
             run = self._client.create_run(self._experiment(), run_name=f"{digest[:_SHORT]}{suffix}")
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / f"{digest}{suffix}"
-                path.write_bytes(content)
-                self._client.log_artifact(run.info.run_id, str(path))
+            self._upload(run.info.run_id, name, content)
             # The tag comes last: a run without it, which a kill has left, is not found.
             self._client.set_tag(run.info.run_id, _DIGEST_TAG, digest)
             self._client.set_terminated(run.info.run_id)
+        elif not self._holds(digest, suffix):
+            self._upload(self.locate(digest, suffix).run, name, content)
         return self.locate(digest, suffix)
 
     def get(self, digest: str, suffix: str) -> bytes:
@@ -130,13 +131,18 @@ class ServerArtefacts:
             RegistryError: It is missing, or another.
             MlflowException: The server does not answer.
         """
+        from mlflow.exceptions import MlflowException
+
         stored = self.locate(digest, suffix)
         with tempfile.TemporaryDirectory() as folder:
             try:
                 path = Path(self._client.download_artifacts(stored.run, f"{digest}{suffix}", folder))
                 content = path.read_bytes()
-            except OSError as error:
-                raise RegistryError(f"{stored.uri}: expected what was registered, got {error}; ask again") from error
+            except (OSError, MlflowException) as error:
+                got = " ".join(str(error).split())[:_LONGEST_ERROR]
+                raise RegistryError(
+                    f"{stored.uri}: expected what was registered, got {got}; ask again, or register the same file again"
+                ) from error
         return _checked(content, digest, stored.uri)
 
     def locate(self, digest: str, suffix: str) -> Stored:
@@ -152,6 +158,20 @@ class ServerArtefacts:
                 f"{digest[:_SHORT]}{suffix}: expected what was registered, got none on the server; register it again"
             )
         return Stored(f"{runs[0].info.artifact_uri}/{digest}{suffix}", runs[0].info.run_id)
+
+    def _upload(self, run: str, name: str, content: bytes) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_bytes(content)
+            self._client.log_artifact(run, str(path))
+
+    def _holds(self, digest: str, suffix: str) -> bool:
+        """Whether what was put comes back."""
+        try:
+            self.get(digest, suffix)
+        except RegistryError:
+            return False
+        return True
 
     def _runs(self, digest: str) -> list[Any]:
         found = self._client.search_runs(

@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from edge_agent.errors import BundleError
 from edge_agent.strict_json import parse_json
-from ground.errors import DataError
+from ground.config import load_config
+from ground.errors import ConfigError, DataError
 from ground.fleet.collect.locks import lock_alone
 from ground.fleet.retrain.cause import Cause
 from ground.fleet.retrain.event import DriftEvent
@@ -197,8 +198,11 @@ def _read(path: Path) -> Run:
     try:
         document = parse_json(path.read_bytes(), where=path.name)
         schema = document.pop("schema", None) if isinstance(document, dict) else None
+        if schema == SCHEMA and "fleet" not in document:
+            # Runs that were begun before fleets were kept apart.
+            document["fleet"] = load_config(path.with_name(CONFIG)).bundle.fleet
         return from_mapping(Run, document if schema == SCHEMA else {}, where=path.name)
-    except (OSError, ValueError, BundleError, SpecError) as error:
+    except (OSError, ValueError, BundleError, SpecError, ConfigError) as error:
         raise DataError(
             f"{path}: expected the record of a retraining, got {error!s:.200}; move its folder away to begin anew"
         ) from error

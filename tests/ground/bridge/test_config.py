@@ -52,6 +52,14 @@ def test_paths_start_at_the_folder_of_the_file(tmp_path):
         ({"group": "g", "inputs": [{**INPUT, "device": "a/b"}]}, "characters without"),
         ({"group": "g", "agents": {"port": 70000}}, "agents.port"),
         ({"group": "g", "silent_after_s": 0}, "silent_after_s"),
+        (
+            {"group": "g", "plant": {"certificate": "own.pem", "key": "own.key"}},
+            "plant: ca: expected what vouches for the broker beside certificate, got nothing; add it",
+        ),
+        (
+            {"group": "g", "agents": {"ca": "ca.pem", "key": "own.key"}},
+            "agents: certificate: expected a certificate beside key, got nothing; add it",
+        ),
     ],
 )
 def test_wrong_configs_are_refused(tmp_path, document, text):

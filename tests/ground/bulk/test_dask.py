@@ -102,6 +102,24 @@ def small_cluster():
         yield cluster, DaskEngine(workers=1, scheduler=cluster.scheduler_address)
 
 
+def task_of(number):
+    """The task in which an item is done; from 60 on it takes longer than a task should."""
+    from distributed import get_worker
+
+    time.sleep(0.35 if number >= 60 else 0.0)
+    return get_worker().get_current_task()
+
+
+def test_long_items_after_short_ones_do_not_wait_for_each_other(small_cluster, no_progress):
+    """Short ones are done many to a task; a worker gives back what comes after a long one."""
+    items = [(number,) for number in range(72)]
+    found = small_cluster[1].each(task_of, items, where="data", progress=no_progress)
+    tasks = {done.index: done.result for done in found}
+    assert sorted(tasks) == list(range(72))
+    assert len({tasks[index] for index in range(60)}) < 30
+    assert len({tasks[index] for index in range(60, 72)}) == 12
+
+
 def test_workers_that_are_gone_end_the_run(small_cluster, no_progress, monkeypatch):
     """A cluster that was scaled to nothing is not waited for without a word."""
     from ground import dask_engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import socket
 import threading
 from pathlib import Path
 
@@ -86,6 +87,31 @@ def test_a_note_that_cannot_be_taken(tmp_path):
     (tmp_path / FOLDER / "0.json").mkdir()
     assert list(take_requests(tmp_path, faults)) == []
     assert said == [line, line]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "socket", "link"])
+@pytest.mark.timeout(20)
+def test_what_is_no_regular_file_holds_up_nobody(tmp_path, kind):
+    """A FIFO gives nothing until somebody writes: it is left and told of, and the others are taken."""
+    (tmp_path / FOLDER).mkdir()
+    odd = tmp_path / FOLDER / "0.json"
+    if kind == "fifo":
+        os.mkfifo(odd)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(odd))
+    else:
+        odd.symlink_to(tmp_path / "elsewhere.json")
+        (tmp_path / "elsewhere.json").write_text("{}")
+    ask_for(tmp_path, REQUEST)
+    said = []
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert list(take_requests(tmp_path, Reminder(said.append))) == [REQUEST]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    (line,) = said
+    assert line.startswith(f"{odd}: expected a note that can be read and removed, got ")
+    assert line.endswith("; let the user of the collectors write to its folder, or remove it")
+    assert os.path.lexists(odd)
 
 
 def test_a_note_that_may_not_be_removed_is_not_taken(tmp_path, monkeypatch):

@@ -330,3 +330,16 @@ def test_the_version_that_flies_is_asked_of_the_registry(ask, rig, tmp_path):
     assert (code, "steady" in said) == (0, True)
     code, _, errors = ask([], *options, "--bundle", "d/1.0.0")
     assert (code, "--active, --bundle: expected one of them, got both" in errors) == (2, True)
+
+
+def test_a_version_that_nobody_has_flown_yet_has_no_flights(ask, rig, tmp_path):
+    """Whoever asks each night has it right after each promotion; a name that nobody vouches for may be misspelt."""
+    made = rig.bundle("1.0.0")
+    rig.register(rig.registry(tmp_path / "r"), made, State.VALIDATION, State.ACTIVE)
+    options = ("--active", "small", "--registry", tmp_path / "r")
+    code, said, _ = ask(flown(2), *options)
+    assert (code, "0 flights so far, 0 of them of the reference: expected 30 after those" in said) == (0, True)
+    code, said, _ = ask([], *options, "--json")
+    assert (code, json.loads(said)) == (0, {"schema": 1, "flights": 0, "blocks": []})
+    code, _, errors = ask([], "--bundle", made.name)
+    assert (code, "expected messages of one bundle, got none" in errors) == (2, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from edge_agent.errors import BundleError, ConfigError
 from ground.errors import PromotionError, RegistryError
 from ground.fleet.registry import database
-from ground.fleet.registry.database import DATABASE, make_database
+from ground.fleet.registry.artefacts import BUNDLE, ServerArtefacts
+from ground.fleet.registry.database import DATABASE, database_uri, make_database
 from ground.fleet.registry.decision import NOBODY
 from ground.fleet.registry.plan import Promotion
 from ground.fleet.registry.publishable import publishable
@@ -124,6 +126,22 @@ def test_a_bundle_that_is_not_what_was_registered(rig, tmp_path, damage):
     assert states(registry) == {"1.0.0": "development"}
     rig.register(registry, one, State.VALIDATION)
     assert states(registry) == {"1.0.0": "validation"}
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_what_a_server_has_lost_is_put_back(work_dir, damage):
+    """Where it lay, for decisions name that place. Runs of a database, whose artefacts lie in the working folder."""
+    make_database(work_dir / DATABASE)
+    artefacts = ServerArtefacts(mlflow_client(database_uri(work_dir / DATABASE)))
+    digest = hashlib.sha256(b"content").hexdigest()
+    with without_noise():
+        stored = artefacts.put(b"content", BUNDLE)
+        (path,) = work_dir.rglob(f"{digest}{BUNDLE}")
+        path.unlink() if damage == "gone" else path.write_bytes(b"another")
+        with pytest.raises(RegistryError, match=r"expected (what was|the content that was) registered.* the same file"):
+            artefacts.get(digest, BUNDLE)
+        assert artefacts.put(b"content", BUNDLE) == stored
+        assert artefacts.get(digest, BUNDLE) == path.read_bytes() == b"content"
 
 
 def test_who_decides_second_decides_on_what_is_then(rig, tmp_path):

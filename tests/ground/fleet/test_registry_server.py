@@ -89,6 +89,13 @@ def test_the_way_of_two_versions(server, rig, tmp_path, capsys):
     changed.write_bytes(b"another")
     with pytest.raises(RegistryError, match="expected the content that was registered"):
         again.bundle(one.name)
+    rig.register(again, one)
+    assert again.bundle(one.name) == changed.read_bytes() == one.path.read_bytes()
+    changed.unlink()
+    with pytest.raises(RegistryError, match="expected what was registered"):
+        again.bundle(one.name)
+    rig.register(again, one)
+    assert again.bundle(one.name) == one.path.read_bytes()
 
 
 def test_who_decides_second_decides_on_what_is_then(server, rig):

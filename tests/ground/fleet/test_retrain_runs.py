@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+import yaml
 
 from ground.config import load_config
 from ground.errors import ConfigError, DataError
@@ -130,6 +131,23 @@ def test_a_damaged_run_is_not_begun_anew_by_itself(ledger, content):
     (ledger.path(RUN.name) / "run.json").write_text(content)
     with pytest.raises(DataError, match="expected the record of a retraining"):
         ledger.find(RUN.name)
+
+
+def test_a_run_that_names_no_fleet_is_of_that_of_its_config(ledger):
+    """Runs of before fleets were kept apart: one of them would stop every retraining of the workspace."""
+    ledger.write(RUN, State.OPEN)
+    path = ledger.path(RUN.name) / "run.json"
+    document = json.loads(path.read_bytes())
+    del document["fleet"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(
+        DataError, match=r"run\.json: expected the record of a retraining, got .*config\.yaml: expected"
+    ):
+        ledger.runs()
+    config = yaml.safe_load((ROOT / "ground" / "configs" / "engine_vibration.yaml").read_text())
+    (ledger.path(RUN.name) / "config.yaml").write_text(yaml.safe_dump(config | {"bundle": {"fleet": "west"}}))
+    assert ledger.runs() == (RUN,)
+    assert ledger.name_of(Cause.MANUAL, None, "d", "west", NOW) == RUN.name
 
 
 def test_skipped_causes_are_counted_once(ledger):

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edge_agent.assessment import Assessment, Contribution
-from ground.batch_record import UNKNOWN, batch_command, read_record, record_path, write_record
+from ground.batch_record import UNKNOWN, batch_command, read_record, record_path
 from ground.batch_table import results_table
 from ground.cli import app
 from ground.errors import DataError
@@ -22,6 +22,7 @@ from ground.report import batch_page, batch_results
 from ground.report.batch_page import NOT_KNOWN, make_batch_page, write_batch_page
 from ground.report.batch_results import read_results, windows_of
 from ground.report.pdf import BROWSERS, PrintingError, find_browser, print_pdf
+from tests.ground.report.batch_records import write_record
 
 S = 10**9
 BEGIN_NS = 1_790_000_000 * S
