@@ -133,19 +133,37 @@ def check_disjoint(rows: pd.DataFrame, roles: Roles, values: NDArray[np.float32]
     Args:
         rows: Columns recording_id, unit_id, start_ns, end_ns and reason.
         roles: The roles to check.
-        values: (n, n_feature) features: the same ones under two names are found too.
+        values: (n, n_feature) features: the same ones under two names are found too, by ``is_telling`` windows.
         strategy: ``by_unit`` or ``by_time``.
 
     Raises:
         SplitError: An id, a stretch of time or a window's content is in two roles; the text names it.
     """
     used = roles.role != UNUSED
-    table = rows.assign(group=roles.group, role=roles.role)[used]
+    table = rows.assign(group=roles.group, role=roles.role)
     for column in _IDS[strategy]:
-        _check_column(table, column)
-    _check_time(table)
-    assessed = (table["reason"] == "").to_numpy()
-    _check_contents(table[assessed], values[used][assessed])
+        _check_column(table[used], column)
+    _check_time(table[used])
+    telling = used & is_telling(rows, values)
+    _check_contents(table[telling], values[telling])
+
+
+def is_telling(rows: pd.DataFrame, values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n,) whether a copy of a window is known by its features.
+
+    It is not where the window was not assessed, nor where a recording holds the same features twice: values that stand
+    still repeat themselves, and a copy of a recording has each of its windows once.
+
+    Args:
+        rows: Columns recording_id and reason.
+        values: (n, n_feature) features.
+    """
+    assessed = (rows["reason"] == "").to_numpy(dtype=bool)
+    table = pd.DataFrame({"content": _contents(values[assessed]), "recording_id": rows["recording_id"][assessed]})
+    repeated = table["content"][table.duplicated()]
+    telling = assessed.copy()
+    telling[assessed] = ~table["content"].isin(repeated).to_numpy()
+    return telling
 
 
 def folds(labels: NDArray[np.int8], groups: NDArray[np.object_], *, n_folds: int, seed: int) -> tuple[Fold, ...]:
@@ -265,21 +283,17 @@ def _check_time(table: pd.DataFrame) -> None:
 
 
 def _check_contents(table: pd.DataFrame, values: NDArray[np.float32]) -> None:
-    rows = np.ascontiguousarray(values)
-    content = pd.DataFrame({"content": [row.tobytes() for row in rows], "role": table["role"].to_numpy()})
-    pairs = content.drop_duplicates()
-    shared = pairs[pairs.duplicated("content", keep=False)]
+    content = table[["recording_id", "role"]].assign(content=_contents(values))
+    pairs = content[["content", "role"]].drop_duplicates()
+    shared = pairs[pairs.duplicated("content")]
     if len(shared):
-        same = (content["content"] == shared["content"].iloc[0]).to_numpy()
-        times = table["recording_id"][same].value_counts()
-        # A copy has each window once; only values that stand still repeat themselves within a recording.
-        advice = (
-            "its values do not change from window to window: leave such channels or recordings out (signal.channels, "
-            "preprocess.leave_out)"
-            if times.max() > 1
-            else "the same recording stands in recordings.csv twice: remove one"
-        )
+        names = sorted(content["recording_id"][content["content"] == shared["content"].iloc[0]].unique())
         raise SplitError(
-            f"split: expected each window once, got equal features in several roles, in "
-            f"{' and '.join(sorted(times.index))}; {advice}"
+            f"split: expected each window once, got equal features in several roles, in {' and '.join(names)}; the "
+            "same recording stands in recordings.csv twice: remove one, or, where its values stand still, leave such "
+            "channels or recordings out (signal.channels, preprocess.leave_out)"
         )
+
+
+def _contents(values: NDArray[np.float32]) -> list[bytes]:
+    return [row.tobytes() for row in np.ascontiguousarray(values)]

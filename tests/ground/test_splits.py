@@ -198,11 +198,24 @@ def test_a_copy_under_another_name_is_found_by_its_content():
         check_disjoint(leaked, leaked_roles, np.concatenate([values, values[copy.index]]), strategy="by_unit")
 
 
-def test_values_that_stand_still_are_no_copy():
-    """A constant process value gives the same features over and over: another advice than for a copied file."""
-    rows = fleet()
-    with pytest.raises(SplitError, match="do not change from window to window: leave such channels"):
-        check_disjoint(rows, assigned(rows), np.ones((len(rows), 3), dtype=np.float32), strategy="by_unit")
+@pytest.mark.parametrize("strategy", ["by_unit", "by_time"])
+def test_values_that_stand_still_are_no_copy(strategy):
+    """A plant that stands at night gives the same features over and over, in every recording and role."""
+    split = BY_UNIT if strategy == "by_unit" else BY_TIME
+    rows = fleet() if split is BY_UNIT else recording("r", "u", [0] * 100)
+    values = values_of(rows)
+    values[rows.groupby("recording_id").cumcount() % 10 == 1] = 1.0
+    check_disjoint(rows, assigned(rows, split), values, strategy=strategy)
+
+
+def test_a_copy_that_stands_still_at_night_is_found_by_day():
+    """What does not repeat itself tells, whatever else stands still."""
+    rows = pd.concat([recording(name, "u", [0] * 100) for name in "ab"], ignore_index=True)
+    values = np.concatenate([values_of(rows[:100])] * 2)
+    values[rows.index % 100 > 20] = 1.0
+    roles = Roles(group=rows["recording_id"].to_numpy(), role=np.repeat([FIT, TEST], 100).astype(object))
+    with pytest.raises(SplitError, match="in a and b; the same recording"):
+        check_disjoint(rows, roles, values, strategy="by_time")
 
 
 def test_windows_that_share_samples_are_found():
