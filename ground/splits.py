@@ -128,7 +128,7 @@ def deal(names: Sequence[str], shares: Mapping[str, float], *, seed: int) -> dic
 
 
 def check_disjoint(rows: pd.DataFrame, roles: Roles, values: NDArray[np.float32], *, strategy: str) -> None:
-    """Check that fit, validation, calibration and test share nothing.
+    """Check that fit, validation, calibration and test share nothing, and that groups are independent observations.
 
     Args:
         rows: Columns recording_id, unit_id, start_ns, end_ns and reason.
@@ -137,7 +137,7 @@ def check_disjoint(rows: pd.DataFrame, roles: Roles, values: NDArray[np.float32]
         strategy: ``by_unit`` or ``by_time``.
 
     Raises:
-        SplitError: An id, a stretch of time or a window's content is in two roles; the text names it.
+        SplitError: An id or a stretch of time is in two roles, or a window's content in two groups; the text names it.
     """
     used = roles.role != UNUSED
     table = rows.assign(group=roles.group, role=roles.role)
@@ -283,13 +283,13 @@ def _check_time(table: pd.DataFrame) -> None:
 
 
 def _check_contents(table: pd.DataFrame, values: NDArray[np.float32]) -> None:
-    content = table[["recording_id", "role"]].assign(content=_contents(values))
-    pairs = content[["content", "role"]].drop_duplicates()
+    content = table[["recording_id", "group"]].assign(content=_contents(values))
+    pairs = content[["content", "group"]].drop_duplicates()
     shared = pairs[pairs.duplicated("content")]
     if len(shared):
         names = sorted(content["recording_id"][content["content"] == shared["content"].iloc[0]].unique())
         raise SplitError(
-            f"split: expected each window once, got equal features in several roles, in {' and '.join(names)}; the "
+            f"split: expected each window once, got equal features in several groups, in {' and '.join(names)}; the "
             "same recording stands in recordings.csv twice: remove one, or, where its values stand still, leave such "
             "channels or recordings out (signal.channels, preprocess.leave_out)"
         )
