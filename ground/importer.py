@@ -66,9 +66,9 @@ def import_recordings(
     chosen = choose_dataset(table, dataset)
     rows = _rows_of(table, chosen, leave_out)
     old = _old_table(raw)
-    infos = _Reader(table.path, source, raw, {row["recording_id"]: row["file"] for row in old.rows}).read(
-        rows, progress
-    )
+    old_files = {row["recording_id"]: row["file"] for row in old.rows}
+    owners = {file: name for name, file in old_files.items()}
+    infos = _Reader(table.path, source, raw, old_files, owners).read(rows, progress)
     added: list[str] = []
     unchanged: list[str] = []
     try:
@@ -132,35 +132,41 @@ class _Reader:
         source: Folder to read.
         raw: Folder that will be filled.
         old_files: Files of the recordings that ``raw`` holds already, by recording.
+        owners: The same the other way about: recordings by file.
     """
 
     index: Path
     source: Path
     raw: Path
     old_files: Mapping[str, str]
+    owners: Mapping[str, str]
 
     def read(self, rows: Sequence[Mapping[str, str]], progress: Progress) -> list[RecordingInfo]:
         """Read every recording; all that is wrong comes in one error."""
         infos: list[RecordingInfo] = []
         errors = []
+        taken: dict[str, set[str]] = {"recording_id": set(), "file": set()}
         for done, row in enumerate(rows, start=1):
             try:
-                infos.append(self._read(row, infos))
+                infos.append(self._read(row, taken))
             except DataError as error:
                 errors.append(str(error))
+            else:
+                for column, values in taken.items():
+                    values.add(getattr(infos[-1], column))
             progress(READ_STEP, done, len(rows))
         if errors:
             rest = [f"... and {len(errors) - _MOST_ERRORS} more"] if len(errors) > _MOST_ERRORS else []
             raise DataError("\n".join([*errors[:_MOST_ERRORS], *rest]))
         return infos
 
-    def _read(self, row: Mapping[str, str], others: Sequence[RecordingInfo]) -> RecordingInfo:
+    def _read(self, row: Mapping[str, str], taken: Mapping[str, Collection[str]]) -> RecordingInfo:
         info = parse_row(row, self.index)
-        for name in ("recording_id", "file"):
-            value = getattr(info, name)
-            if any(getattr(other, name) == value for other in others):
+        for column, values in taken.items():
+            value = getattr(info, column)
+            if value in values:
                 raise DataError(
-                    f"{self.index}: {name}: expected different values, got {value} twice; rename or remove one"
+                    f"{self.index}: {column}: expected different values, got {value} twice; rename or remove one"
                 )
         _check_samples(info, read_samples(self.source / info.file, info.channels))
         self._check_old(info)
@@ -169,7 +175,7 @@ class _Reader:
     def _check_old(self, info: RecordingInfo) -> None:
         """Recordings in the workspace never change under their name, and no two share a file."""
         target = self.raw / info.file
-        owner = next((name for name, file in self.old_files.items() if file == info.file), info.recording_id)
+        owner = self.owners.get(info.file, info.recording_id)
         if owner != info.recording_id:
             raise DataError(
                 f"{target}: expected a file of {info.recording_id}, got one of {owner} that is there already; "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ground.config import SplitConfig
 from ground.errors import SplitError
+from ground.row_groups import rows_by_name
 from ground.time_split import cut_by_time, deal_whole, touches_others
 
 FIT: Final = "fit"
@@ -226,16 +227,16 @@ def _roles_by_time(rows: pd.DataFrame, shares: Mapping[str, float]) -> NDArray[n
     recordings = rows["recording_id"].to_numpy(dtype=str)
     start_ns, end_ns = rows["start_ns"].to_numpy(), rows["end_ns"].to_numpy()
     faulty = rows["label"].to_numpy() == FAULTY
+    healthy_rows = rows_by_name(recordings, healthy)
     short: dict[str, int] = {}
-    for recording in np.unique(recordings[healthy]):
-        chosen = np.flatnonzero(healthy & (recordings == recording))
-        chosen = chosen[np.argsort(start_ns[chosen], kind="stable")]
+    for recording, found in healthy_rows.items():
+        chosen = found[np.argsort(start_ns[found], kind="stable")]
         role[chosen] = cut_by_time(start_ns[chosen], end_ns[chosen], shares, otherwise=UNUSED)
         if not set(shares) <= set(role[chosen]):
-            short[str(recording)] = len(chosen)
+            short[recording] = len(chosen)
     # Too few to fill every role, they are better cut as far as they go.
     for recording, dealt in deal_whole(short, shares).items() if len(short) >= len(shares) else ():
-        role[healthy & (recordings == recording)] = dealt
+        role[healthy_rows[recording]] = dealt
     role[healthy & (role != TEST) & touches_others(recordings, start_ns, end_ns, faulty)] = UNUSED
     return role
 
