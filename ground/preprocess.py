@@ -51,11 +51,9 @@ def preprocess(config: Config, workspace: Workspace, *, progress: Progress, base
     finished: list[Finished] = []
     progress(STEP, 0, len(table.rows))
     for done, row in enumerate(table.rows, start=1):
-        outcome = desk.process(row)
-        checks.extend(outcome.checks)
-        for recording, findings in outcome.finished:
-            write_atomic(workspace.interim / findings.row["file"], interim_bytes(recording))
-            finished.append(findings)
+        found, kept = _process(desk, row, workspace.interim)
+        checks.extend(found)
+        finished.extend(kept)
         progress(STEP, done, len(table.rows))
     report = _report(contract, config, checks, finished)
     write_atomic(workspace.interim / REPORT_JSON, report.to_json())
@@ -64,6 +62,16 @@ def preprocess(config: Config, workspace: Workspace, *, progress: Progress, base
         raise ContractError("\n".join(check.text for check in report.violations))
     _finish(workspace.interim, table, [findings.row for findings in finished], report.marks)
     return report
+
+
+def _process(
+    desk: RecordingDesk, row: Mapping[str, str], interim: Path
+) -> tuple[tuple[CheckResult, ...], tuple[Finished, ...]]:
+    """Process one recording and write it; what is returned, and so kept, holds none of its samples."""
+    outcome = desk.process(row)
+    for recording, findings in outcome.finished:
+        write_atomic(interim / findings.row["file"], interim_bytes(recording))
+    return outcome.checks, tuple(findings for _, findings in outcome.finished)
 
 
 def _chosen(table: IndexTable, leave_out: Sequence[str]) -> IndexTable:

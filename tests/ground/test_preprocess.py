@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -14,6 +16,8 @@ from ground.importer import import_recordings
 from ground.marks import Mark, marks_bytes, read_marks
 from ground.preprocess import preprocess
 from ground.record_levels import record_levels
+from ground.recording import Recording
+from ground.recording_files import read_samples
 from ground.recordings import frames_of, load_recording, read_index
 
 RATE_HZ = 1024
@@ -87,6 +91,23 @@ def test_preprocess_is_reproducible(tiny_stage):
         "report.md",
         *(f"{n}.parquet" for n in NAMES),
     }
+
+
+def test_one_recording_is_in_memory_at_a_time(tiny_stage, monkeypatch):
+    """When the next one is read, the one before is gone: recordings are as large as memory bears."""
+    counts = []
+
+    def alive():
+        return sum(type(each) is Recording for each in gc.get_objects())
+
+    def read(*args):
+        counts.append(alive())
+        return read_samples(*args)
+
+    before = alive()
+    monkeypatch.setattr("ground.preprocess_recording.read_samples", read)
+    tiny_stage.run()
+    assert counts == [before] * len(NAMES)
 
 
 def test_recordings_that_are_gone_leave(tiny_stage):
