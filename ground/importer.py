@@ -12,9 +12,8 @@ from pathlib import Path
 
 from ground.errors import DataError
 from ground.progress import Progress
-from ground.recording_files import SampleFile, read_samples
 from ground.recording_index import INDEX_NAME, IndexTable, RecordingInfo, parse_row, read_table, table_bytes
-from ground.stated_samples import check_stated
+from ground.stated_samples import stated_batches
 from ground.workspace import write_atomic
 
 READ_STEP = "import: read"
@@ -168,7 +167,7 @@ class _Reader:
                 raise DataError(
                     f"{self.index}: {column}: expected different values, got {value} twice; rename or remove one"
                 )
-        _check_samples(info, read_samples(self.source / info.file, info.channels))
+        _check_samples(info, self.source / info.file)
         self._check_old(info)
         return info
 
@@ -190,12 +189,12 @@ class _Reader:
             )
 
 
-def _check_samples(info: RecordingInfo, file: SampleFile) -> None:
-    for name in info.channels:
-        file.numbers(name)
-    if not file.n_samples:
-        raise DataError(f"{file.path}: expected samples, got none; remove the recording or export it again")
-    check_stated(info, file)
+def _check_samples(info: RecordingInfo, path: Path) -> None:
+    for file in stated_batches(info, path):
+        for name in info.channels:
+            file.numbers(name)
+        if not file.n_samples:
+            raise DataError(f"{path}: expected samples, got none; remove the recording or export it again")
 
 
 def _copy(source: Path, target: Path) -> bool:

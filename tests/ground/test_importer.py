@@ -6,6 +6,7 @@ import hashlib
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ground.errors import DataError
@@ -144,6 +145,26 @@ def test_import_accepts_a_stated_checksum(bring, tiny_recordings):
 def checksum(tiny, name):
     """The sha256 over the float32 channels."""
     return hashlib.sha256(tiny.frame(name)["acc_1"].to_numpy(np.float32).tobytes()).hexdigest()
+
+
+def test_import_reads_some_rows_at_a_time(bring, tiny_recordings):
+    """A recording may be larger than memory; its checksum, over one channel after the other, is held all the same."""
+    samples = np.random.default_rng(1).normal(size=(2, 1 << 21)).astype(np.float32)
+    table = pa.table({"acc_1": samples[0], "acc_2": samples[1]})
+    tiny_recordings.write_parquet(tiny_recordings.path("flight"), table)
+    stated = {"channels": "acc_1;acc_2", "n_samples": str(samples.shape[1])}
+    tiny_recordings.restate("flight", data_sha256=hashlib.sha256(samples[::-1].tobytes()).hexdigest(), **stated)
+    with pytest.raises(DataError, match=r"flight\.parquet: expected samples with data_sha256"):
+        bring()
+    tiny_recordings.restate("flight", data_sha256=hashlib.sha256(samples.tobytes()).hexdigest())
+    usual = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counted)
+    try:
+        assert bring().recordings == 4
+    finally:
+        pa.set_memory_pool(usual)
+    assert 0 < counted.max_memory() < samples.nbytes / 2
 
 
 BAD_IMPORTS = {
