@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ground.errors import DataError
+from ground.left_out import is_left_out
 from ground.progress import Progress
 from ground.recording_index import INDEX_NAME, IndexTable, RecordingInfo, parse_row, read_table, table_bytes
 from ground.stated_samples import stated_batches
@@ -55,11 +56,12 @@ def import_recordings(
         raw: Folder to fill; made when missing.
         dataset: Which dataset; None takes the only one there is.
         progress: Told after each file that was read, then after each that was copied.
-        leave_out: Recordings that are neither read nor copied: ``preprocess.leave_out`` of a config.
+        leave_out: Names of recordings that are neither read nor copied: ``preprocess.leave_out`` of a config, which may
+            name recordings of other imports, too.
 
     Raises:
-        DataError: Unknown dataset, a recording to leave out that is not there, or a broken index or file: the text
-            names each, and nothing was copied. Or the disk refused.
+        DataError: Unknown dataset, or a broken index or file: the text names each, and nothing was copied. Or the disk
+            refused.
     """
     table = read_table(source / INDEX_NAME)
     chosen = choose_dataset(table, dataset)
@@ -100,14 +102,8 @@ def choose_dataset(table: IndexTable, dataset: str | None) -> str:
 
 
 def _rows_of(table: IndexTable, dataset: str, leave_out: Collection[str]) -> list[Mapping[str, str]]:
-    rows = [row for row in table.rows if row.get("dataset", "") == dataset]
-    unknown = sorted(set(leave_out) - {row["recording_id"] for row in rows})
-    if unknown:
-        raise DataError(
-            f"{table.path}: expected every recording of preprocess.leave_out, got none named {', '.join(unknown)}; "
-            "correct the config or import the dataset it was made for"
-        )
-    return [row for row in rows if row["recording_id"] not in leave_out]
+    names = frozenset(leave_out)
+    return [row for row in table.rows if row.get("dataset", "") == dataset and not is_left_out(row, names)]
 
 
 def _old_table(raw: Path) -> IndexTable:

@@ -29,8 +29,7 @@ _TRAINING = (*_FEATURES, "detector", "model")
 def _preprocess(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
     from ground.preprocess import preprocess
 
-    preprocess(config, workspace, progress=progress, base=config.folder)
-    return ()
+    return preprocess(config, workspace, progress=progress, base=config.folder).notes
 
 
 def featurizing(engine: Engine) -> Work:

@@ -75,12 +75,19 @@ def test_import_names_the_datasets(bring, tiny_recordings, dataset, got):
 
 
 def test_import_skips_what_is_left_out(bring, tiny_recordings, tiny_workspace):
-    """A recording that the config leaves out is neither read nor copied; one that is not there is a slip."""
+    """A recording that the config leaves out is neither read nor copied, be it named as in the source's index."""
     tiny_recordings.path("life").unlink()
-    assert bring(leave_out=("life",)).added == NAMES[:3]
-    assert [info.recording_id for info in read_index(tiny_workspace.raw)] == list(NAMES[:3])
-    with pytest.raises(DataError, match=r"preprocess\.leave_out, got none named lif; correct the config"):
-        bring(leave_out=("lif",))
+    tiny_recordings.restate("bench", recording_id="Normal 0")
+    assert bring(leave_out=("life", "Normal 0")).added == ("flight", "onset")
+    assert [info.recording_id for info in read_index(tiny_workspace.raw)] == ["flight", "onset"]
+
+
+def test_imports_add_up_under_one_list_of_what_is_left_out(bring, tiny_recordings):
+    """The list of a config names bad recordings of the month before, too, which are not in this month's folder."""
+    tiny_recordings.restate("bench", dataset="before")
+    assert bring("before", leave_out=("old-1",)).added == ("bench",)
+    tiny_recordings.truncate("life")
+    assert bring("tiny", leave_out=("old-1", "bench", "life")).added == ("flight", "onset")
 
 
 def test_import_carries_odd_names_along(bring, tiny_recordings, tiny_workspace):
