@@ -38,8 +38,7 @@ def featurizing(engine: Engine) -> Work:
     def work(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
         from ground.featurize import featurize
 
-        report = featurize(config, workspace, progress=progress, engine=engine)
-        return (report.demodulation.summary,) if report.demodulation else ()
+        return featurize(config, workspace, progress=progress, engine=engine).notes
 
     return work
 

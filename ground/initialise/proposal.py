@@ -16,6 +16,7 @@ from ground.initialise.document import Choice, config_yaml, contract_yaml
 from ground.initialise.doubts import doubts_of
 from ground.initialise.findings import findings_of
 from ground.initialise.groups import choose_groups
+from ground.initialise.loudness import faint_channels
 from ground.initialise.selection import Rig, select
 from ground.initialise.sensors import SWITCHED_OFF, WANTED_SHARE, SensorTrial, try_sensors
 from ground.initialise.spans import Signal, choose_spans, is_settled
@@ -83,13 +84,14 @@ def propose(folder: Path, dataset: str | None = None, *, progress: Progress = si
         )
     choice, trial = _believable(folder, chosen)
     text = config_yaml(choice)
+    config = Config.model_validate(yaml.safe_load(text))
     return Proposal(
-        config=Config.model_validate(yaml.safe_load(text)),
+        config=config,
         config_yaml=text,
         contract_yaml=choice.contract,
         recordings=tuple(facts.info.recording_id for facts in choice.rig.taken),
         findings=findings_of(choice, trial),
-        doubts=doubts_of(choice, rig, trial),
+        doubts=doubts_of(choice, rig, trial, faint_channels(folder, choice.rig.healthy, config.feature_spec())),
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ SWITCHED_OFF: Mapping[str, Mapping[str, float]] = {
     SPIKES: {"spike_ratio": NO_LIMIT},
 }
 """Limits that no record reaches, by the reason that they govern."""
+
+Item = TypeVar("Item")
 
 _SCATTERED_RATIO = 2.0
 _MOST_RECORDINGS = 24
@@ -80,14 +83,14 @@ def try_sensors(folder: Path, recordings: Sequence[RecordingFacts], spec: Featur
         recordings: Those with healthy time.
         spec: What would be computed; no group of it follows a shaft.
     """
-    some = [recordings[index] for index in _spread(len(recordings), _MOST_RECORDINGS)]
+    some = spread(recordings, _MOST_RECORDINGS)
     records = min(_MOST_RECORDS, _MOST_VALUES // (spec.record_n * len(spec.channels)))
     each = max(1, records // (spec.window_records * len(some)))
     maker = RecordMaker(spec)
     refused: Counter[tuple[str, str]] = Counter()
     windows = assessed = missing_n = 0
     for facts in some:
-        for window in _windows(folder, facts, spec, each):
+        for window in healthy_windows(folder, facts, spec, each):
             found = _refusals(maker, window, spec)
             refused.update(found)
             windows += 1
@@ -107,8 +110,8 @@ def _refusals(maker: RecordMaker, window: NDArray[np.float32], spec: FeatureSpec
     return {(name, reason) for name, reason in judged if reason}
 
 
-def _windows(folder: Path, facts: RecordingFacts, spec: FeatureSpec, n: int) -> Iterator[NDArray[np.float32]]:
-    """At most ``n`` windows (window_n, n_channel) of healthy time."""
+def healthy_windows(folder: Path, facts: RecordingFacts, spec: FeatureSpec, n: int) -> Iterator[NDArray[np.float32]]:
+    """At most ``n`` windows (window_n, n_channel) of the healthy time of a recording, evenly."""
     info = facts.info
     names = tuple(channel.name for channel in spec.channels)
     file = read_samples(folder / info.file, names)
@@ -119,9 +122,10 @@ def _windows(folder: Path, facts: RecordingFacts, spec: FeatureSpec, n: int) -> 
     starts = [start for first, last in stretches for start in range(first, last - spec.window_n + 1, spec.window_n)]
     good = [start for start in starts if unhealthy_n[start] == unhealthy_n[start + spec.window_n]]
     samples = join_columns([file.numbers(name) for name in names], file.n_samples, np.float32)
-    yield from (samples[good[index] : good[index] + spec.window_n] for index in _spread(len(good), n))
+    yield from (samples[start : start + spec.window_n] for start in spread(good, n))
 
 
-def _spread(n: int, most: int) -> list[int]:
-    """At most ``most`` of the first ``n`` numbers, evenly."""
-    return sorted(set(np.linspace(0, n - 1, min(n, most)).astype(int).tolist())) if n else []
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most ``most`` of them, evenly."""
+    chosen = np.linspace(0, len(items) - 1, min(len(items), most)).astype(int) if items else ()
+    return [items[index] for index in dict.fromkeys(chosen)]

@@ -183,6 +183,18 @@ def test_large_numbers_get_a_contract_of_their_own(bench, featurized):
     assert len(featurized(proposal, folder))
 
 
+def test_a_unit_that_is_too_large_is_doubted(bench, featurized):
+    """Metres for micrometres: the scaler takes most of the features for nothing, and no fault is heard there."""
+    assert not any("too small for their unit" in doubt for doubt in propose(bench.write()).doubts)
+    for columns in bench.files.values():
+        columns["b"] *= np.float32(1e-6)
+    folder = bench.write()
+    proposal = propose(folder)
+    (doubt,) = (doubt for doubt in proposal.doubts if "too small for their unit" in doubt)
+    assert doubt.startswith("too small for their unit: b (")
+    assert len(featurized(proposal, folder))
+
+
 def test_healthy_specimens_are_kept_apart_from_eight_on(bench):
     """Fewer are cut by time."""
     assert propose(bench.write()).config.split.strategy == "by_time"
