@@ -13,6 +13,7 @@ from ground.initialise import propose
 from ground.initialise.groups import choose_groups
 from ground.initialise.layout import Spans, lay_out
 from ground.initialise.spans import Signal, choose_spans
+from ground.recording_files import read_samples
 from shared_features.fourier import is_smooth
 from shared_features.spec import LONGEST_ROW_N
 
@@ -338,6 +339,35 @@ def test_the_worst_channel_is_left_out_first(bench):
         columns["b"][10_000:10_500] = np.nan
     proposal = propose(bench.write())
     assert [channel.name for channel in proposal.config.signal.channels] == ["b"]
+
+
+def test_channels_that_go_cost_no_reading(bench, monkeypatch):
+    """Recordings are read once, and again for other windows or limits: not for each channel, nor in silence."""
+    for columns in bench.files.values():
+        columns.update({f"c{index}": bench.vibration(40_000, 2000) for index in range(6)})
+        for index in range(4):
+            columns[f"c{index}"][:: 5000 * (index + 1)] = np.nan
+    for row in bench.rows:
+        row["channels"] = "a;b;c0;c1;c2;c3;c4;c5"
+    folder = bench.write()
+    reads, steps = [], []
+    monkeypatch.setattr(
+        "ground.initialise.sensors.read_samples", lambda *args: reads.append(args) or read_samples(*args)
+    )
+    proposal = propose(folder, progress=lambda step, done, total: steps.append((step, done, total)))
+    assert [channel.name for channel in proposal.config.signal.channels] == ["a", "b", "c4", "c5"]
+    assert len(reads) <= 3 * 4 + 3
+    assert {("init: read", 6, 6), ("init: try sensors", 4, 4), ("init: compute features", 3, 3)} <= set(steps)
+
+
+def test_findings_are_of_the_config_that_is_written(bench, monkeypatch):
+    """Also where no trial is left: a tachometer's rules are off, and nothing is refused."""
+    monkeypatch.setattr("ground.initialise.proposal._MOST_TRIALS", 1)
+    for columns in bench.files.values():
+        columns["b"] = ((np.arange(40_000) * 25 / 2000) % 1 < 0.1).astype(np.float32)
+    proposal = propose(bench.write())
+    assert proposal.config.features.quality.flat_repeat_ratio == 1.0
+    assert not any("can be assessed" in doubt for doubt in proposal.doubts), proposal.doubts
 
 
 UNREADABLE = {
