@@ -12,7 +12,7 @@ from ground.errors import DataError
 from ground.initialise import propose
 from ground.initialise.groups import choose_groups
 from ground.initialise.layout import Spans, lay_out
-from ground.initialise.spans import Signal, choose_spans
+from ground.initialise.spans import Signal, choose_spans, held_by_nearly_all
 from ground.recording_files import read_samples
 from shared_features.fourier import is_smooth
 from shared_features.spec import LONGEST_ROW_N
@@ -217,9 +217,16 @@ def test_short_recordings_of_any_label_can_alarm(rig, seconds, window_s, k, n):
     assert (config.features.window_s, config.decision.k, config.decision.n) == (window_s, k, n)
 
 
-def test_recordings_too_short_to_alarm_are_named(rig):
-    """Where they are so few that they do not shorten the alarm."""
-    for index in range(20):
+@pytest.mark.parametrize(("n", "fewer"), [(1, 0), (2, 0), (9, 0), (10, 1), (12, 1), (19, 1), (20, 2), (21, 2), (30, 3)])
+def test_a_tenth_of_the_recordings_may_hold_fewer(n, fewer):
+    """No more than a tenth, and not one in nine."""
+    assert held_by_nearly_all(list(range(n))[::-1]) == fewer
+
+
+@pytest.mark.parametrize("n_healthy", [9, 20])
+def test_recordings_too_short_to_alarm_are_named(rig, n_healthy):
+    """Where they are a tenth at most, so few that they do not shorten the alarm."""
+    for index in range(n_healthy):
         rig.add(f"h{index}", {"a": rig.vibration(40_000, 2000)}, rate_hz=2000, unit_id=f"u{index}")
     rig.add("brief", {"a": rig.vibration(3000, 2000)}, rate_hz=2000, label="faulty", unit_id="sick")
     proposal = propose(rig.write())
