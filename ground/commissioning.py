@@ -21,6 +21,7 @@ from ground.commissioning_rehearsal import RehearsedFlight, UnknownUnits, flight
 from ground.commissioning_report import CommissioningReport, StageNumbers
 from ground.config import DecisionConfig
 from ground.flights import FlightScores
+from ground.row_groups import rows_by_name
 from ground.splits import CALIBRATION, FIT, HEALTHY, TEST, VALIDATION, is_sensor_fault
 from ground.units import FEWEST_WINDOWS
 from ground.window_table import WindowTable
@@ -125,12 +126,9 @@ def _units(table: WindowTable, roles: tuple[str, ...], *, healthy: bool) -> dict
     chosen = rows["role"].isin(roles).to_numpy() & (rows["reason"] == "").to_numpy() & ~is_sensor_fault(rows)
     if healthy:
         chosen &= (rows["label"] == HEALTHY).to_numpy()
-    units = rows["unit_id"].to_numpy(dtype=str)
     return {
-        str(unit): WindowTable(
-            rows[chosen & (units == unit)].reset_index(drop=True), table.values[chosen & (units == unit)]
-        )
-        for unit in np.unique(units[chosen])
+        unit: WindowTable(rows.iloc[found].reset_index(drop=True), table.values[found])
+        for unit, found in rows_by_name(rows["unit_id"].to_numpy(dtype=str), chosen).items()
     }
 
 

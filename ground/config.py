@@ -42,7 +42,8 @@ class PreprocessConfig(Section):
             of the machine and stay.
         outlier_max_share: Largest share of a recording that may be left out as outliers; above it nothing is.
         gap_tolerance_s: Time step between samples, beyond the sampling interval, from which there is a gap.
-        leave_out: Recordings of the folder that this detector does not read: of another rate, say, or broken.
+        leave_out: Recordings of the folder that this detector does not read: of another rate, say, or broken; by
+            ``recording_id`` or ``original_recording_id``.
         selection: Recordings by the reason for which ``ground retrain``, which writes it, took or left them.
     """
 

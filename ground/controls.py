@@ -13,11 +13,12 @@ import pandas as pd
 
 from ground import metrics
 from ground.config import Config
+from ground.crossval import NOT_RUN
 from ground.detection import GroupFractions, group_fractions
 from ground.errors import SplitError
 from ground.gates import PASS, auc_gate
 from ground.replay import Replay
-from ground.splits import FIT, TEST, Roles, check_disjoint
+from ground.splits import FIT, TEST, Roles, check_disjoint, is_telling
 from ground.window_table import WindowTable
 
 FOUND = "found"
@@ -31,7 +32,7 @@ class Control:
 
     Attributes:
         name: What was done.
-        outcome: A verdict of the AUC gate, or ``found`` or ``missed``.
+        outcome: A verdict of the AUC gate, or ``found``, ``missed`` or ``not run``.
         auc: AUC that the control reached; NaN where there is none.
         detail: What happened, for the reader.
         holds: Whether it went as it must.
@@ -88,8 +89,14 @@ def _scored(name: str, auc: float, fractions: GroupFractions, config: Config) ->
 
 def _planted(name: str, table: WindowTable, strategy: str, *, renamed: bool) -> Control:
     rows = table.rows
-    source = rows["recording_id"][rows["role"] == FIT].iloc[0]
-    chosen = ((rows["recording_id"] == source) & (rows["role"] == FIT)).to_numpy()
+    is_fit = (rows["role"] == FIT).to_numpy()
+    # Another name leaves only the features to be found by.
+    visible = is_fit & is_telling(rows, table.values) if renamed else is_fit
+    if not visible.any():
+        detail = "the values of each fit recording stand still, or repeat themselves: a copy could not be told"
+        return Control(name=name, outcome=NOT_RUN, auc=np.nan, detail=detail, holds=True)
+    source = rows["recording_id"][visible].iloc[0]
+    chosen = (rows["recording_id"] == source).to_numpy() & is_fit
     copy = rows[chosen].assign(role=TEST)
     if renamed:
         copy = copy.assign(recording_id=ALIAS, unit_id=ALIAS, group=ALIAS)

@@ -22,6 +22,7 @@ from ground.demodulation import BandChoice, BandRecords, choose_band, plain_spec
 from ground.demodulation_records import read_bands, spread_evenly
 from ground.engine import Engine, LocalEngine, Lost, in_order
 from ground.errors import DataError
+from ground.faint import faint_text
 from ground.feature_spec import freeze
 from ground.features_config import awaits_band, with_band
 from ground.marks import EXCLUDED_FROM_FIT, MARKS_NAME, Mark, read_marks
@@ -62,6 +63,7 @@ class FeaturizeReport:
         groups: Groups by role.
         fit_rows: Windows that the scaler was fitted to.
         demodulation: How the demodulation band was chosen; nothing where the config states it, or needs none.
+        faint: Channels whose unit is too large for what they measure; empty where there is none.
     """
 
     recordings: int
@@ -73,6 +75,12 @@ class FeaturizeReport:
     groups: Mapping[str, int]
     fit_rows: int
     demodulation: BandChoice | None
+    faint: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the run."""
+        return tuple(filter(None, (self.demodulation.summary if self.demodulation else "", self.faint)))
 
 
 def featurize(
@@ -110,13 +118,14 @@ def featurize(
     check_disjoint(features.rows, roles, features.values, strategy=config.split.strategy)
     rows = features.rows.assign(group=roles.group, role=roles.role)
     fitted = _is_fitted(rows)
-    scaler = fit_scaler(spec, features.values[fitted])
+    fit_values = features.values[fitted]
+    scaler = fit_scaler(spec, fit_values)
     freeze(workspace, spec, choice)
     write_atomic(workspace.features / WINDOWS, table_bytes(features, spec))
     write_atomic(workspace.processed / SCALER, scaler.to_json())
     normalised = WindowTable(rows, _normalised(scaler, features.values))
     write_atomic(workspace.processed / WINDOWS, table_bytes(normalised, spec))
-    return _report(rows, len(infos), int(fitted.sum()), choice)
+    return _report(rows, len(infos), int(fitted.sum()), choice, faint_text(spec, fit_values))
 
 
 def interim_windows(
@@ -253,7 +262,9 @@ def _rows(part: RecordingWindows) -> pd.DataFrame:
     )
 
 
-def _report(rows: pd.DataFrame, recordings: int, fit_rows: int, choice: BandChoice | None) -> FeaturizeReport:
+def _report(
+    rows: pd.DataFrame, recordings: int, fit_rows: int, choice: BandChoice | None, faint: str
+) -> FeaturizeReport:
     return FeaturizeReport(
         recordings=recordings,
         windows=len(rows),
@@ -264,4 +275,5 @@ def _report(rows: pd.DataFrame, recordings: int, fit_rows: int, choice: BandChoi
         groups=Counter(rows[["role", "group"]].drop_duplicates()["role"]),
         fit_rows=fit_rows,
         demodulation=choice,
+        faint=faint,
     )

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ground.errors import DataError
+from ground.left_out import is_left_out
 from ground.progress import Progress
-from ground.recording_files import SampleFile, read_samples
 from ground.recording_index import INDEX_NAME, IndexTable, RecordingInfo, parse_row, read_table, table_bytes
-from ground.stated_samples import check_stated
+from ground.stated_samples import stated_batches
 from ground.workspace import write_atomic
 
 READ_STEP = "import: read"
@@ -56,19 +56,20 @@ def import_recordings(
         raw: Folder to fill; made when missing.
         dataset: Which dataset; None takes the only one there is.
         progress: Told after each file that was read, then after each that was copied.
-        leave_out: Recordings that are neither read nor copied: ``preprocess.leave_out`` of a config.
+        leave_out: Names of recordings that are neither read nor copied: ``preprocess.leave_out`` of a config, which may
+            name recordings of other imports, too.
 
     Raises:
-        DataError: Unknown dataset, a recording to leave out that is not there, or a broken index or file: the text
-            names each, and nothing was copied. Or the disk refused.
+        DataError: Unknown dataset, or a broken index or file: the text names each, and nothing was copied. Or the disk
+            refused.
     """
     table = read_table(source / INDEX_NAME)
     chosen = choose_dataset(table, dataset)
     rows = _rows_of(table, chosen, leave_out)
     old = _old_table(raw)
-    infos = _Reader(table.path, source, raw, {row["recording_id"]: row["file"] for row in old.rows}).read(
-        rows, progress
-    )
+    old_files = {row["recording_id"]: row["file"] for row in old.rows}
+    owners = {file: name for name, file in old_files.items()}
+    infos = _Reader(table.path, source, raw, old_files, owners).read(rows, progress)
     added: list[str] = []
     unchanged: list[str] = []
     try:
@@ -101,14 +102,8 @@ def choose_dataset(table: IndexTable, dataset: str | None) -> str:
 
 
 def _rows_of(table: IndexTable, dataset: str, leave_out: Collection[str]) -> list[Mapping[str, str]]:
-    rows = [row for row in table.rows if row.get("dataset", "") == dataset]
-    unknown = sorted(set(leave_out) - {row["recording_id"] for row in rows})
-    if unknown:
-        raise DataError(
-            f"{table.path}: expected every recording of preprocess.leave_out, got none named {', '.join(unknown)}; "
-            "correct the config or import the dataset it was made for"
-        )
-    return [row for row in rows if row["recording_id"] not in leave_out]
+    names = frozenset(leave_out)
+    return [row for row in table.rows if row.get("dataset", "") == dataset and not is_left_out(row, names)]
 
 
 def _old_table(raw: Path) -> IndexTable:
@@ -132,44 +127,50 @@ class _Reader:
         source: Folder to read.
         raw: Folder that will be filled.
         old_files: Files of the recordings that ``raw`` holds already, by recording.
+        owners: The same the other way about: recordings by file.
     """
 
     index: Path
     source: Path
     raw: Path
     old_files: Mapping[str, str]
+    owners: Mapping[str, str]
 
     def read(self, rows: Sequence[Mapping[str, str]], progress: Progress) -> list[RecordingInfo]:
         """Read every recording; all that is wrong comes in one error."""
         infos: list[RecordingInfo] = []
         errors = []
+        taken: dict[str, set[str]] = {"recording_id": set(), "file": set()}
         for done, row in enumerate(rows, start=1):
             try:
-                infos.append(self._read(row, infos))
+                infos.append(self._read(row, taken))
             except DataError as error:
                 errors.append(str(error))
+            else:
+                for column, values in taken.items():
+                    values.add(getattr(infos[-1], column))
             progress(READ_STEP, done, len(rows))
         if errors:
             rest = [f"... and {len(errors) - _MOST_ERRORS} more"] if len(errors) > _MOST_ERRORS else []
             raise DataError("\n".join([*errors[:_MOST_ERRORS], *rest]))
         return infos
 
-    def _read(self, row: Mapping[str, str], others: Sequence[RecordingInfo]) -> RecordingInfo:
+    def _read(self, row: Mapping[str, str], taken: Mapping[str, Collection[str]]) -> RecordingInfo:
         info = parse_row(row, self.index)
-        for name in ("recording_id", "file"):
-            value = getattr(info, name)
-            if any(getattr(other, name) == value for other in others):
+        for column, values in taken.items():
+            value = getattr(info, column)
+            if value in values:
                 raise DataError(
-                    f"{self.index}: {name}: expected different values, got {value} twice; rename or remove one"
+                    f"{self.index}: {column}: expected different values, got {value} twice; rename or remove one"
                 )
-        _check_samples(info, read_samples(self.source / info.file, info.channels))
+        _check_samples(info, self.source / info.file)
         self._check_old(info)
         return info
 
     def _check_old(self, info: RecordingInfo) -> None:
         """Recordings in the workspace never change under their name, and no two share a file."""
         target = self.raw / info.file
-        owner = next((name for name, file in self.old_files.items() if file == info.file), info.recording_id)
+        owner = self.owners.get(info.file, info.recording_id)
         if owner != info.recording_id:
             raise DataError(
                 f"{target}: expected a file of {info.recording_id}, got one of {owner} that is there already; "
@@ -184,12 +185,12 @@ class _Reader:
             )
 
 
-def _check_samples(info: RecordingInfo, file: SampleFile) -> None:
-    for name in info.channels:
-        file.numbers(name)
-    if not file.n_samples:
-        raise DataError(f"{file.path}: expected samples, got none; remove the recording or export it again")
-    check_stated(info, file)
+def _check_samples(info: RecordingInfo, path: Path) -> None:
+    for file in stated_batches(info, path):
+        for name in info.channels:
+            file.numbers(name)
+        if not file.n_samples:
+            raise DataError(f"{path}: expected samples, got none; remove the recording or export it again")
 
 
 def _copy(source: Path, target: Path) -> bool:

@@ -29,8 +29,7 @@ _TRAINING = (*_FEATURES, "detector", "model")
 def _preprocess(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
     from ground.preprocess import preprocess
 
-    preprocess(config, workspace, progress=progress, base=config.folder)
-    return ()
+    return preprocess(config, workspace, progress=progress, base=config.folder).notes
 
 
 def featurizing(engine: Engine) -> Work:
@@ -39,8 +38,7 @@ def featurizing(engine: Engine) -> Work:
     def work(config: Config, workspace: Workspace, *, progress: Progress) -> tuple[str, ...]:
         from ground.featurize import featurize
 
-        report = featurize(config, workspace, progress=progress, engine=engine)
-        return (report.demodulation.summary,) if report.demodulation else ()
+        return featurize(config, workspace, progress=progress, engine=engine).notes
 
     return work
 

@@ -5,7 +5,7 @@ It marks and never rewrites: the agent on board gets raw samples, so a detector 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ground.contract import Contract, contract_of
 from ground.contract_run import CheckResult
 from ground.errors import ContractError
 from ground.interim import interim_bytes
+from ground.left_out import is_left_out, unknown_names
 from ground.marks import MARKS_NAME, Mark, marks_bytes
 from ground.preprocess_recording import OF_OTHER_CHANNELS, Finished, RecordingDesk
 from ground.preprocess_report import PreprocessReport
@@ -43,7 +44,9 @@ def preprocess(config: Config, workspace: Workspace, *, progress: Progress, base
         DataError: There is no readable index.
     """
     contract = contract_of(config, base)
-    table = _chosen(read_table(workspace.raw / INDEX_NAME), config.preprocess.leave_out)
+    raw = read_table(workspace.raw / INDEX_NAME)
+    leave_out = config.preprocess.leave_out
+    table = _chosen(raw, frozenset(leave_out))
     # Without an index there are no interim recordings: what an earlier run left is not read by mistake.
     (workspace.interim / INDEX_NAME).unlink(missing_ok=True)
     desk = RecordingDesk(contract, config, workspace.raw, table.path)
@@ -51,13 +54,11 @@ def preprocess(config: Config, workspace: Workspace, *, progress: Progress, base
     finished: list[Finished] = []
     progress(STEP, 0, len(table.rows))
     for done, row in enumerate(table.rows, start=1):
-        outcome = desk.process(row)
-        checks.extend(outcome.checks)
-        for recording, findings in outcome.finished:
-            write_atomic(workspace.interim / findings.row["file"], interim_bytes(recording))
-            finished.append(findings)
+        found, kept = _process(desk, row, workspace.interim)
+        checks.extend(found)
+        finished.extend(kept)
         progress(STEP, done, len(table.rows))
-    report = _report(contract, config, checks, finished)
+    report = _report(contract, config, checks, finished, unknown_names(raw.rows, leave_out))
     write_atomic(workspace.interim / REPORT_JSON, report.to_json())
     write_atomic(workspace.interim / REPORT_MARKDOWN, report.to_markdown())
     if report.violations:
@@ -66,14 +67,25 @@ def preprocess(config: Config, workspace: Workspace, *, progress: Progress, base
     return report
 
 
-def _chosen(table: IndexTable, leave_out: Sequence[str]) -> IndexTable:
+def _process(
+    desk: RecordingDesk, row: Mapping[str, str], interim: Path
+) -> tuple[tuple[CheckResult, ...], tuple[Finished, ...]]:
+    """Process one recording and write it; what is returned, and so kept, holds none of its samples."""
+    outcome = desk.process(row)
+    for recording, findings in outcome.finished:
+        write_atomic(interim / findings.row["file"], interim_bytes(recording))
+    return outcome.checks, tuple(findings for _, findings in outcome.finished)
+
+
+def _chosen(table: IndexTable, leave_out: Collection[str]) -> IndexTable:
     """Without the recordings that are left out; ``ground import --config`` did not bring them at all."""
-    return replace(table, rows=tuple(row for row in table.rows if row["recording_id"] not in leave_out))
+    return replace(table, rows=tuple(row for row in table.rows if not is_left_out(row, leave_out)))
 
 
 def _report(
-    contract: Contract, config: Config, checks: Sequence[CheckResult], finished: Sequence[Finished]
-) -> PreprocessReport:
+    contract: Contract, config: Config, checks: Sequence[CheckResult], finished: Sequence[Finished],
+    unknown_left_out: tuple[str, ...],
+) -> PreprocessReport:  # fmt: skip
     return PreprocessReport(
         contract=contract.name,
         contract_version=contract.version,
@@ -82,6 +94,7 @@ def _report(
         checks=tuple(checks),
         recordings=tuple(findings.report for findings in finished),
         marks=tuple(mark for findings in finished for mark in findings.marks),
+        unknown_left_out=unknown_left_out,
     )
 
 

@@ -17,6 +17,7 @@ from ground.sensor_report import SensorFinding, sensor_table
 SCHEMA = 1
 _MOST_ROWS = 500
 """Beyond this many rows a table is no reading matter; report.json has them all."""
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ class PreprocessReport:
         checks: Every check of every file, whether it passed, failed or could not run.
         recordings: One a recording that kept the contract.
         marks: Every span that stands out.
+        unknown_left_out: Names in ``preprocess.leave_out`` that no raw recording has.
     """
 
     contract: str
@@ -93,6 +95,17 @@ class PreprocessReport:
     checks: tuple[CheckResult, ...]
     recordings: tuple[RecordingReport, ...]
     marks: tuple[Mark, ...]
+    unknown_left_out: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the run."""
+        unknown = self.unknown_left_out
+        if not unknown:
+            return ()
+        more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        named = f"preprocess.leave_out: no raw recording is named {', '.join(unknown[:_MOST_NAMED])}{more}"
+        return (f"{named}; correct the config, unless the import did not bring them",)
 
     @property
     def violations(self) -> tuple[CheckResult, ...]:
@@ -107,6 +120,7 @@ class PreprocessReport:
             "settings": self.settings.model_dump(mode="json"),
             "checks": list(_checks_document(self.checks)),
             "violations": [check.text for check in self.violations],
+            "unknown_left_out": list(self.unknown_left_out),
             "recordings": [asdict(recording) for recording in self.recordings],
             "marks": dict(sorted(Counter(f"{mark.kind}: {mark.action}" for mark in self.marks).items())),
         }
@@ -135,6 +149,9 @@ class PreprocessReport:
             yield "Nothing was written, because the contract is broken:"
             yield ""
             yield from (f"- {check.text}" for check in self.violations)
+        for note in self.notes:
+            yield ""
+            yield f"{note}."
 
     def _decisions(self) -> Iterator[str]:
         settings = self.settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from ground.interim_stream import joined
 from ground.recording import RecordingStream, Stretch
 from ground.recording_files import SEGMENT, TIME, SampleFile, column_names, sample_batches
 from ground.recording_index import RecordingInfo
-from ground.stated_samples import check_count, check_digest, check_rate, sample_bytes
+from ground.stated_samples import check_rate, stated_batches
 from ground.synchronise import (
     check_clock_rate,
     check_overlap,
@@ -105,17 +104,9 @@ class _Cutter:
         Raises:
             DataError: As of ``stream_raw``.
         """
-        digest = hashlib.sha256()
-        for file in sample_batches(self._path, self._info.channels):
+        for file in stated_batches(self._info, self._path):
             yield from self._cut(file)
-            if self._info.data_sha256:
-                digest.update(sample_bytes(file, self._info.channels[0]))
         check_clock_rate(file, self._clock, self._rate)
-        check_count(self._info, self._path, self._read_n)
-        for name in self._info.channels[1:] if self._info.data_sha256 else ():
-            for file in sample_batches(self._path, [name], only=True):
-                digest.update(sample_bytes(file, name))
-        check_digest(self._info, self._path, digest.hexdigest())
 
     def _cut(self, file: SampleFile) -> Iterator[Stretch]:
         """The pieces of the next rows."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ground.config import SplitConfig
 from ground.errors import SplitError
+from ground.row_groups import rows_by_name
 from ground.time_split import cut_by_time, deal_whole, touches_others
 
 FIT: Final = "fit"
@@ -128,24 +129,42 @@ def deal(names: Sequence[str], shares: Mapping[str, float], *, seed: int) -> dic
 
 
 def check_disjoint(rows: pd.DataFrame, roles: Roles, values: NDArray[np.float32], *, strategy: str) -> None:
-    """Check that fit, validation, calibration and test share nothing.
+    """Check that fit, validation, calibration and test share nothing, and that groups are independent observations.
 
     Args:
         rows: Columns recording_id, unit_id, start_ns, end_ns and reason.
         roles: The roles to check.
-        values: (n, n_feature) features: the same ones under two names are found too.
+        values: (n, n_feature) features: the same ones under two names are found too, by ``is_telling`` windows.
         strategy: ``by_unit`` or ``by_time``.
 
     Raises:
-        SplitError: An id, a stretch of time or a window's content is in two roles; the text names it.
+        SplitError: An id or a stretch of time is in two roles, or a window's content in two groups; the text names it.
     """
     used = roles.role != UNUSED
-    table = rows.assign(group=roles.group, role=roles.role)[used]
+    table = rows.assign(group=roles.group, role=roles.role)
     for column in _IDS[strategy]:
-        _check_column(table, column)
-    _check_time(table)
-    assessed = (table["reason"] == "").to_numpy()
-    _check_contents(table[assessed], values[used][assessed])
+        _check_column(table[used], column)
+    _check_time(table[used])
+    telling = used & is_telling(rows, values)
+    _check_contents(table[telling], values[telling])
+
+
+def is_telling(rows: pd.DataFrame, values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n,) whether a copy of a window is known by its features.
+
+    It is not where the window was not assessed, nor where a recording holds the same features twice: values that stand
+    still repeat themselves, and a copy of a recording has each of its windows once.
+
+    Args:
+        rows: Columns recording_id and reason.
+        values: (n, n_feature) features.
+    """
+    assessed = (rows["reason"] == "").to_numpy(dtype=bool)
+    table = pd.DataFrame({"content": _contents(values[assessed]), "recording_id": rows["recording_id"][assessed]})
+    repeated = table["content"][table.duplicated()]
+    telling = assessed.copy()
+    telling[assessed] = ~table["content"].isin(repeated).to_numpy()
+    return telling
 
 
 def folds(labels: NDArray[np.int8], groups: NDArray[np.object_], *, n_folds: int, seed: int) -> tuple[Fold, ...]:
@@ -208,16 +227,16 @@ def _roles_by_time(rows: pd.DataFrame, shares: Mapping[str, float]) -> NDArray[n
     recordings = rows["recording_id"].to_numpy(dtype=str)
     start_ns, end_ns = rows["start_ns"].to_numpy(), rows["end_ns"].to_numpy()
     faulty = rows["label"].to_numpy() == FAULTY
+    healthy_rows = rows_by_name(recordings, healthy)
     short: dict[str, int] = {}
-    for recording in np.unique(recordings[healthy]):
-        chosen = np.flatnonzero(healthy & (recordings == recording))
-        chosen = chosen[np.argsort(start_ns[chosen], kind="stable")]
+    for recording, found in healthy_rows.items():
+        chosen = found[np.argsort(start_ns[found], kind="stable")]
         role[chosen] = cut_by_time(start_ns[chosen], end_ns[chosen], shares, otherwise=UNUSED)
         if not set(shares) <= set(role[chosen]):
-            short[str(recording)] = len(chosen)
+            short[recording] = len(chosen)
     # Too few to fill every role, they are better cut as far as they go.
     for recording, dealt in deal_whole(short, shares).items() if len(short) >= len(shares) else ():
-        role[healthy & (recordings == recording)] = dealt
+        role[healthy_rows[recording]] = dealt
     role[healthy & (role != TEST) & touches_others(recordings, start_ns, end_ns, faulty)] = UNUSED
     return role
 
@@ -265,21 +284,17 @@ def _check_time(table: pd.DataFrame) -> None:
 
 
 def _check_contents(table: pd.DataFrame, values: NDArray[np.float32]) -> None:
-    rows = np.ascontiguousarray(values)
-    content = pd.DataFrame({"content": [row.tobytes() for row in rows], "role": table["role"].to_numpy()})
-    pairs = content.drop_duplicates()
-    shared = pairs[pairs.duplicated("content", keep=False)]
+    content = table[["recording_id", "group"]].assign(content=_contents(values))
+    pairs = content[["content", "group"]].drop_duplicates()
+    shared = pairs[pairs.duplicated("content")]
     if len(shared):
-        same = (content["content"] == shared["content"].iloc[0]).to_numpy()
-        times = table["recording_id"][same].value_counts()
-        # A copy has each window once; only values that stand still repeat themselves within a recording.
-        advice = (
-            "its values do not change from window to window: leave such channels or recordings out (signal.channels, "
-            "preprocess.leave_out)"
-            if times.max() > 1
-            else "the same recording stands in recordings.csv twice: remove one"
-        )
+        names = sorted(content["recording_id"][content["content"] == shared["content"].iloc[0]].unique())
         raise SplitError(
-            f"split: expected each window once, got equal features in several roles, in "
-            f"{' and '.join(sorted(times.index))}; {advice}"
+            f"split: expected each window once, got equal features in several groups, in {' and '.join(names)}; the "
+            "same recording stands in recordings.csv twice: remove one, or, where its values stand still, leave such "
+            "channels or recordings out (signal.channels, preprocess.leave_out)"
         )
+
+
+def _contents(values: NDArray[np.float32]) -> list[bytes]:
+    return [row.tobytes() for row in np.ascontiguousarray(values)]

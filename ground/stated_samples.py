@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ground.errors import DataError
-from ground.recording_files import SampleFile
+from ground.recording_files import SampleFile, sample_batches
 from ground.recording_index import RecordingInfo
 
 _RATE_TOLERANCE = 1e-4
 """Share by which two texts of one rate may differ: 48828.1 and 48828.125, or 1/60 with so many digits."""
+
+
+def stated_batches(info: RecordingInfo, path: Path) -> Iterator[SampleFile]:
+    """A file some rows at a time, held at its end against what the index states of its samples.
+
+    Args:
+        info: Its row of the index.
+        path: The file.
+
+    Raises:
+        DataError: Missing, truncated, or not of its format; after the last batch, as of ``check_stated``.
+    """
+    digest = hashlib.sha256()
+    n_samples = 0
+    for file in sample_batches(path, info.channels):
+        yield file
+        n_samples += file.n_samples
+        if info.data_sha256:
+            digest.update(sample_bytes(file, info.channels[0]))
+    check_count(info, path, n_samples)
+    # The digest is over one channel after the other.
+    for name in info.channels[1:] if info.data_sha256 else ():
+        for file in sample_batches(path, [name], only=True):
+            digest.update(sample_bytes(file, name))
+    check_digest(info, path, digest.hexdigest())
 
 
 def check_stated(info: RecordingInfo, file: SampleFile) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from ground.row_groups import rows_by_name
+
 
 def cut_by_time(
     start_ns: NDArray[np.int64], end_ns: NDArray[np.int64], shares: Mapping[str, float], *, otherwise: str
@@ -62,10 +64,10 @@ def touches_others(
 ) -> NDArray[np.bool_]:
     """(n,) whether a window shares time with one of ``others``, (n,), of its recording: at an onset they overlap."""
     touches = np.zeros(len(recordings), dtype=bool)
-    for recording in np.unique(recordings[others]):
-        rows = np.flatnonzero(recordings == recording)
-        chosen = rows[others[rows]]
-        chosen = chosen[np.argsort(start_ns[chosen], kind="stable")]
+    own_rows = rows_by_name(recordings, np.ones_like(others))
+    for recording, found in rows_by_name(recordings, others).items():
+        rows = own_rows[recording]
+        chosen = found[np.argsort(start_ns[found], kind="stable")]
         # Windows are equally long: of those that begin before this one ends, the last reaches farthest.
         before = np.searchsorted(start_ns[chosen], end_ns[rows])
         touches[rows] = (before > 0) & (end_ns[chosen[np.maximum(before - 1, 0)]] > start_ns[rows])

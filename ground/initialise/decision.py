@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ground.config import ModelConfig, SplitConfig
 from ground.initialise.layout import Spans
 from ground.initialise.selection import Rig
-from ground.initialise.spans import SHORT_SHARE
+from ground.initialise.spans import held_by_nearly_all
 from ground.initialise.survey import RecordingFacts
 from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
 from ground.splits import CALIBRATION, FIT, TEST, UNUSED, VALIDATION, deal, shares_of
@@ -109,7 +109,7 @@ def choose_dealing(rig: Rig, spans: Spans, plan: Plan) -> Dealing:
     usual_n = _bounded(sorted(flights)[len(flights) // 2] if flights else 1)
     # The length of a recording is no label: those of all labels count.
     held = [held for facts in rig.taken if (held := windows_held(facts, spans))]
-    n = min(usual_n, _bounded(int(np.quantile(held, SHORT_SHARE, method="lower")) if held else 1))
+    n = min(usual_n, _bounded(held_by_nearly_all(held) if held else 1))
     return Dealing(plan=plan, folds=_folds(rig, plan.strategy), k=_VOTES[n], n=n, usual_n=usual_n, windows=windows)
 
 
@@ -121,8 +121,8 @@ def windows_held(facts: RecordingFacts, spans: Spans) -> int:
 def shorter_plan(rig: Rig, dealing: Dealing) -> Plan:
     """The same plan in windows of which nearly every recording holds as many as the usual alarm remembers."""
     held_n = [int(facts.stretch_n.sum()) for facts in rig.taken]
-    short_n = int(np.quantile(held_n, SHORT_SHARE, method="lower"))
-    return replace(dealing.plan, longest_n=min(dealing.plan.longest_n, _part(short_n, dealing.usual_n)))
+    longest_n = _part(held_by_nearly_all(held_n), dealing.usual_n)
+    return replace(dealing.plan, longest_n=min(dealing.plan.longest_n, longest_n))
 
 
 def _by_role(rig: Rig, spans: Spans, plan: Plan) -> tuple[Counter[str], list[int]]:

@@ -20,13 +20,14 @@ _GATES = GatesConfig()
 _MOST_NAMED = 5
 
 
-def doubts_of(choice: Choice, before: Rig, trial: SensorTrial) -> tuple[str, ...]:
+def doubts_of(choice: Choice, before: Rig, trial: SensorTrial, faint: str) -> tuple[str, ...]:
     """Doubts, the gravest first.
 
     Args:
         choice: What was chosen.
         before: The rig before channels were left out.
         trial: What the rules for sensors say of healthy time.
+        faint: Which channels are too faint for their unit; empty where none is.
     """
     rig = choice.rig
     return (
@@ -35,6 +36,7 @@ def doubts_of(choice: Choice, before: Rig, trial: SensorTrial) -> tuple[str, ...
         *_of_reading(rig),
         *_of_speeds(choice),
         *_of_signal(choice, before, trial),
+        *filter(None, [faint]),
     )
 
 

@@ -16,14 +16,16 @@ from ground.initialise.document import Choice, config_yaml, contract_yaml
 from ground.initialise.doubts import doubts_of
 from ground.initialise.findings import findings_of
 from ground.initialise.groups import choose_groups
+from ground.initialise.loudness import faint_channels
 from ground.initialise.selection import Rig, select
-from ground.initialise.sensors import SWITCHED_OFF, WANTED_SHARE, SensorTrial, try_sensors
+from ground.initialise.sensors import SWITCHED_OFF, WANTED_SHARE, SensorBench, SensorTrial
 from ground.initialise.spans import Signal, choose_spans, is_settled
 from ground.initialise.survey import survey
 from ground.progress import Progress, silent
 from ground.splits import VALIDATION
 from ground.timeline import SLOW_HZ
 from shared_features.quality import NOT_FINITE
+from shared_features.spec import FeatureSpec
 
 _MOST_TRIALS = 40
 _EQUAL_SHARE = 0.9
@@ -68,7 +70,7 @@ def propose(folder: Path, dataset: str | None = None, *, progress: Progress = si
     Args:
         folder: A recordings folder; see docs/reference/recordings.md.
         dataset: Which dataset; None takes the only one there is.
-        progress: Told after each recording.
+        progress: Told after each recording that was read, in each of the steps.
 
     Raises:
         DataError: Unknown dataset, a broken index or file (the text names file and field), or no healthy time.
@@ -81,15 +83,17 @@ def propose(folder: Path, dataset: str | None = None, *, progress: Progress = si
             f"{rig.folder}: expected healthy time of {chosen.spans.window_n} samples or more without a gap, got "
             f"{most_n} at most; record longer"
         )
-    choice, trial = _believable(folder, chosen)
+    choice, trial = _believable(SensorBench(folder, chosen.rig.healthy, progress), chosen)
     text = config_yaml(choice)
+    config = Config.model_validate(yaml.safe_load(text))
+    faint = faint_channels(folder, choice.rig.healthy, config.feature_spec(), progress=progress)
     return Proposal(
-        config=Config.model_validate(yaml.safe_load(text)),
+        config=config,
         config_yaml=text,
         contract_yaml=choice.contract,
         recordings=tuple(facts.info.recording_id for facts in choice.rig.taken),
         findings=findings_of(choice, trial),
-        doubts=doubts_of(choice, rig, trial),
+        doubts=doubts_of(choice, rig, trial, faint),
     )
 
 
@@ -146,16 +150,20 @@ def _snapshot_n(rig: Rig) -> int:
     return usual_n if len(lengths) > len(rig.taken) and same >= _EQUAL_SHARE else 0
 
 
-def _believable(folder: Path, choice: Choice) -> tuple[Choice, SensorTrial]:
+def _believable(bench: SensorBench, choice: Choice) -> tuple[Choice, SensorTrial]:
     """The choice with the rules for sensors that this rig's healthy time keeps, without the channels that keep none."""
+    trial = bench.try_rules(_spec_of(choice))
     for _ in range(_MOST_TRIALS):
-        spec = Config.model_validate(yaml.safe_load(config_yaml(choice))).feature_spec()
-        trial = try_sensors(folder, choice.rig.healthy, spec)
         better = _relaxed(choice, trial) if trial.share < WANTED_SHARE else choice
         if better == choice:
             break
         choice = better
+        trial = bench.try_rules(_spec_of(choice))
     return choice, trial
+
+
+def _spec_of(choice: Choice) -> FeatureSpec:
+    return Config.model_validate(yaml.safe_load(config_yaml(choice))).feature_spec()
 
 
 def _relaxed(choice: Choice, trial: SensorTrial) -> Choice:

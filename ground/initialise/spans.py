@@ -5,6 +5,7 @@ Pure: sampling rate and lengths in, lengths out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ WINDOWS_PER_FEATURE = 13
 FEW_WINDOWS = 40
 """Below this a part of the healthy time holds too few windows to be cut into four roles, each with a gap between."""
 SHORT_SHARE = 0.1
-"""Of the recordings, which may be too short for a choice."""
+"""Of the recordings, which may at most be too short for a choice."""
 FEWEST_TURNS = 5.0
 FEWEST_N = 1024
 """Samples from which on statistics of fourth order settle."""
@@ -88,6 +89,15 @@ class Signal:
 def choose_spans(signal: Signal) -> Spans:
     """Window, record, hop and segment of a rig."""
     return _slow_spans(signal) if signal.is_slow else _vibration_spans(signal)
+
+
+def held_by_nearly_all(counts: Sequence[int]) -> int:
+    """The largest number of which at most ``SHORT_SHARE`` of the recordings hold fewer.
+
+    Args:
+        counts: Samples, or windows, of each recording; at least one.
+    """
+    return sorted(counts)[int(SHORT_SHARE * len(counts))]
 
 
 def is_settled(spans: Spans, rate_hz: float, slowest_hz: float) -> bool:
@@ -215,5 +225,5 @@ def _uses(piece_n: int, n: int) -> bool:
 
 
 def _common_n(signal: Signal) -> int:
-    common_n = int(np.quantile(signal.longest_n, SHORT_SHARE, method="lower"))
+    common_n = held_by_nearly_all(signal.longest_n.tolist())
     return common_n if common_n >= SMALLEST_N else int(np.median(signal.longest_n))

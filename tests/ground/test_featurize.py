@@ -13,8 +13,10 @@ from ground.errors import DataError, SplitError
 from ground.featurize import featurize
 from ground.frames import frames_of
 from ground.marks import EXCLUDED_FROM_FIT, KEPT, MARKS_NAME, OUTLIER, Mark, marks_bytes
+from ground.pipeline import FEATURIZE
 from ground.preprocess import preprocess
 from ground.recordings import load_recording, read_index
+from ground.stage import run_stage
 from ground.window_extraction import extract_windows_of, windows_of
 from ground.window_table import WINDOWS, read_table
 from shared_features.extract import extract_windows
@@ -96,6 +98,17 @@ def test_outliers_stay_in_the_table_and_out_of_the_fit(interim, config, no_progr
     assert flagged["start_ns"].tolist() == [start_ns + S * half // 2 for half in (3, 4)]
     usable = rows[(rows["role"] == "fit") & (rows["label"] == 0) & (rows["reason"] == "")]
     assert report.fit_rows == len(usable) - usable["outlier"].sum() < len(usable)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-6])
+def test_a_unit_that_is_too_large_is_a_note_of_the_fit(config, tiny_raw, tiny_workspace, no_progress, factor):
+    """What the scaler takes for nothing trains, and hears nothing: the stage says so."""
+    for name in ("flight", "bench", "onset", "life"):
+        tiny_raw.change(name, lambda frame: frame.assign(acc_1=(frame["acc_1"] * factor).astype(np.float32)))
+    preprocess(config, tiny_workspace, progress=no_progress)
+    notes = run_stage(FEATURIZE, tiny_workspace, config, progress=no_progress, force=False).notes
+    assert len(notes) == (factor < 1.0)
+    assert all(note.startswith("too small for their unit: acc_1 (") for note in notes)
 
 
 def test_the_scaler_is_fitted_to_the_fit_alone(interim, config, no_progress):

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ground.errors import DataError
@@ -74,12 +75,19 @@ def test_import_names_the_datasets(bring, tiny_recordings, dataset, got):
 
 
 def test_import_skips_what_is_left_out(bring, tiny_recordings, tiny_workspace):
-    """A recording that the config leaves out is neither read nor copied; one that is not there is a slip."""
+    """A recording that the config leaves out is neither read nor copied, be it named as in the source's index."""
     tiny_recordings.path("life").unlink()
-    assert bring(leave_out=("life",)).added == NAMES[:3]
-    assert [info.recording_id for info in read_index(tiny_workspace.raw)] == list(NAMES[:3])
-    with pytest.raises(DataError, match=r"preprocess\.leave_out, got none named lif; correct the config"):
-        bring(leave_out=("lif",))
+    tiny_recordings.restate("bench", recording_id="Normal 0")
+    assert bring(leave_out=("life", "Normal 0")).added == ("flight", "onset")
+    assert [info.recording_id for info in read_index(tiny_workspace.raw)] == ["flight", "onset"]
+
+
+def test_imports_add_up_under_one_list_of_what_is_left_out(bring, tiny_recordings):
+    """The list of a config names bad recordings of the month before, too, which are not in this month's folder."""
+    tiny_recordings.restate("bench", dataset="before")
+    assert bring("before", leave_out=("old-1",)).added == ("bench",)
+    tiny_recordings.truncate("life")
+    assert bring("tiny", leave_out=("old-1", "bench", "life")).added == ("flight", "onset")
 
 
 def test_import_carries_odd_names_along(bring, tiny_recordings, tiny_workspace):
@@ -144,6 +152,26 @@ def test_import_accepts_a_stated_checksum(bring, tiny_recordings):
 def checksum(tiny, name):
     """The sha256 over the float32 channels."""
     return hashlib.sha256(tiny.frame(name)["acc_1"].to_numpy(np.float32).tobytes()).hexdigest()
+
+
+def test_import_reads_some_rows_at_a_time(bring, tiny_recordings):
+    """A recording may be larger than memory; its checksum, over one channel after the other, is held all the same."""
+    samples = np.random.default_rng(1).normal(size=(2, 1 << 21)).astype(np.float32)
+    table = pa.table({"acc_1": samples[0], "acc_2": samples[1]})
+    tiny_recordings.write_parquet(tiny_recordings.path("flight"), table)
+    stated = {"channels": "acc_1;acc_2", "n_samples": str(samples.shape[1])}
+    tiny_recordings.restate("flight", data_sha256=hashlib.sha256(samples[::-1].tobytes()).hexdigest(), **stated)
+    with pytest.raises(DataError, match=r"flight\.parquet: expected samples with data_sha256"):
+        bring()
+    tiny_recordings.restate("flight", data_sha256=hashlib.sha256(samples.tobytes()).hexdigest())
+    usual = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counted)
+    try:
+        assert bring().recordings == 4
+    finally:
+        pa.set_memory_pool(usual)
+    assert 0 < counted.max_memory() < samples.nbytes / 2
 
 
 BAD_IMPORTS = {

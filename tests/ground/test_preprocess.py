@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -12,9 +14,13 @@ from ground.config import Config
 from ground.errors import ContractError, DataError
 from ground.importer import import_recordings
 from ground.marks import Mark, marks_bytes, read_marks
+from ground.pipeline import PREPROCESS
 from ground.preprocess import preprocess
 from ground.record_levels import record_levels
+from ground.recording import Recording
+from ground.recording_files import read_samples
 from ground.recordings import frames_of, load_recording, read_index
+from ground.stage import run_stage
 
 RATE_HZ = 1024
 RECORD_N = 256
@@ -89,6 +95,23 @@ def test_preprocess_is_reproducible(tiny_stage):
     }
 
 
+def test_one_recording_is_in_memory_at_a_time(tiny_stage, monkeypatch):
+    """When the next one is read, the one before is gone: recordings are as large as memory bears."""
+    counts = []
+
+    def alive():
+        return sum(type(each) is Recording for each in gc.get_objects())
+
+    def read(*args):
+        counts.append(alive())
+        return read_samples(*args)
+
+    before = alive()
+    monkeypatch.setattr("ground.preprocess_recording.read_samples", read)
+    tiny_stage.run()
+    assert counts == [before] * len(NAMES)
+
+
 def test_recordings_that_are_gone_leave(tiny_stage):
     """A recording that is no longer among the raw ones is not among the interim ones either."""
     tiny_stage.run()
@@ -96,6 +119,30 @@ def test_recordings_that_are_gone_leave(tiny_stage):
     index.write_text("\n".join(line for line in index.read_text().splitlines() if not line.startswith("bench")))
     tiny_stage.run()
     assert not (tiny_stage.workspace.interim / "bench.parquet").exists()
+
+
+def test_what_is_left_out_has_the_name_of_its_source_too(tiny_stage):
+    """Import made another name of ``Normal 0``; a person's own index has the old one."""
+    tiny_stage.raw.restate("bench", recording_id="Normal 0")
+    report = tiny_stage.run(preprocess={"leave_out": ["Normal 0", "life"]})
+    assert [row.recording_id for row in report.recordings] == ["flight", "onset"]
+    assert report.notes == ()
+
+
+def test_a_name_to_leave_out_that_is_none_is_told(tiny_stage, tiny_config):
+    """What was to be left out would train as healthy: the stage says it, and so do both reports."""
+    names = ["life", "fligth", "bench-1", "bench-2", "bench-3", "bench-4", "bench-5"]
+    told = (
+        "preprocess.leave_out: no raw recording is named fligth, bench-1, bench-2, bench-3, bench-4 and 1 more; "
+        "correct the config, unless the import did not bring them"
+    )
+    outcome = run_stage(
+        PREPROCESS, tiny_stage.workspace, tiny_config(preprocess={"leave_out": names}),
+        progress=lambda *_: None, force=False,
+    )  # fmt: skip
+    assert outcome.notes == (told,)
+    assert tiny_stage.report()["unknown_left_out"] == names[1:]
+    assert told in (tiny_stage.workspace.interim / "report.md").read_text()
 
 
 def test_a_failed_run_leaves_no_index(tiny_stage):

@@ -65,7 +65,8 @@ def write_config(config: Config, folder: Path, selection: Selection, *, sequence
     document: dict[str, Any] = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
     document["preprocess"] = {
         **document.get("preprocess", {}),
-        "leave_out": list(selection.left_out),
+        # Names that no recording has stay, so that preprocessing tells of them.
+        "leave_out": list(dict.fromkeys((*config.preprocess.leave_out, *selection.left_out))),
         "selection": selection.counts,
     }
     document["bundle"] = {**document.get("bundle", {}), "sequence": sequence}

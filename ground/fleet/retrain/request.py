@@ -14,7 +14,8 @@ from ground.fleet.retrain.cause import Cause
 from ground.fleet.retrain.event import DriftEvent
 from ground.fleet.retrain.selection import Choice, Selection, flight_of, select
 from ground.fleet.verdicts import open_verdicts
-from ground.recording_index import INDEX_NAME, read_index
+from ground.left_out import is_left_out
+from ground.recording_index import INDEX_NAME, read_index, read_table
 from ground.workspace import Workspace
 
 SCHEMA: Final = 1
@@ -80,7 +81,7 @@ def choose(request: Request) -> Chosen:
         )
     flights = {flight_of(info) for info in infos}
     verdicts = open_verdicts(request.verdicts).for_flights(flights) if request.verdicts else {}
-    selection = select(infos, reading.flights, verdicts, left_out=request.config.preprocess.leave_out)
+    selection = select(infos, reading.flights, verdicts, left_out=_left_out(request))
     if not selection.healthy:
         raise DataError(
             f"{request.workspace.raw / INDEX_NAME}: expected healthy flights to train on, got none "
@@ -91,6 +92,12 @@ def choose(request: Request) -> Chosen:
         without_recording=len(reading.flights.keys() - flights),
     )  # fmt: skip
     return Chosen(selection, document, _basis(request, selection))
+
+
+def _left_out(request: Request) -> frozenset[str]:
+    names = frozenset(request.config.preprocess.leave_out)
+    rows = read_table(request.workspace.raw / INDEX_NAME).rows
+    return frozenset(row["recording_id"] for row in rows if is_left_out(row, names))
 
 
 def _check_dataset(data: Path, event: DriftEvent | None) -> None:

@@ -183,11 +183,11 @@ def test_the_next_version(versions, expected):
 
 
 def test_the_config_of_a_run(tmp_path):
-    """The given one with another sequence and fewer flights; the contract comes along."""
+    """The given one with another sequence and fewer flights; names of no recording and the contract come along."""
     given = tmp_path / "given"
     given.mkdir()
     text = (ROOT / "ground" / "configs" / "engine_vibration.yaml").read_text()
-    (given / "c.yaml").write_text(text + "contract: sub/mine.yaml\npreprocess: {leave_out: [bad-1]}\n")
+    (given / "c.yaml").write_text(text + "contract: sub/mine.yaml\npreprocess: {leave_out: [none, bad-1]}\n")
     (given / "sub").mkdir()
     contract = (ROOT / "ground" / "configs" / "engine_vibration.contract.yaml").read_bytes()
     (given / "sub" / "mine.yaml").write_bytes(contract)
@@ -196,7 +196,7 @@ def test_the_config_of_a_run(tmp_path):
     choices = [("bad-1", Reason.CONFIGURED), ("f-1", Reason.ALARMED), ("f-2", Reason.QUIET)]
     selection = Selection(tuple(Choice(name, flight, "healthy", reason) for name, reason in choices))
     written = write_config(config, tmp_path / "run", selection, sequence=7)
-    assert written.preprocess.leave_out == ("bad-1", "f-1")
+    assert written.preprocess.leave_out == ("none", "bad-1", "f-1")
     assert written.preprocess.selection["quiet"] == 1
     assert written.bundle.sequence == 7
     assert (written.folder / written.contract).read_bytes() == contract

@@ -8,7 +8,7 @@ import pytest
 
 from edge_agent.publication import Publication
 from edge_agent.topics_section import TopicsSection
-from ground.config import load_config
+from ground.config import PreprocessConfig, load_config
 from ground.errors import DataError
 from ground.fleet.collect.parts import write_parts
 from ground.fleet.retrain.cause import Cause
@@ -147,6 +147,16 @@ def test_the_record_names_each_recording_and_counts_reasons(request_):
     after = choose(request_)
     assert after.selection.left_out == ("F4",)
     assert after.basis != before.basis
+
+
+def test_what_the_config_leaves_out_has_the_name_of_its_source_too(request_):
+    """Import made another name of ``F 5``; the config has the one of the source."""
+    index = request_.workspace.raw / "recordings.csv"
+    index.write_text(index.read_text().replace("\nF5,", "\nF 5,"))
+    config = CONFIG.model_copy(update={"preprocess": PreprocessConfig(leave_out=("F 5", "F2", "none"))})
+    chosen = choose(replace(request_, config=config))
+    assert chosen.document["counts"]["configured"] == 2
+    assert {name[:2] for name in chosen.selection.left_out} == {"F1", "F2", "F4", "F_"}
 
 
 def test_without_a_dataset_labels_decide(request_):

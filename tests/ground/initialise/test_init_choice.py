@@ -12,7 +12,8 @@ from ground.errors import DataError
 from ground.initialise import propose
 from ground.initialise.groups import choose_groups
 from ground.initialise.layout import Spans, lay_out
-from ground.initialise.spans import Signal, choose_spans
+from ground.initialise.spans import Signal, choose_spans, held_by_nearly_all
+from ground.recording_files import read_samples
 from shared_features.fourier import is_smooth
 from shared_features.spec import LONGEST_ROW_N
 
@@ -183,6 +184,18 @@ def test_large_numbers_get_a_contract_of_their_own(bench, featurized):
     assert len(featurized(proposal, folder))
 
 
+def test_a_unit_that_is_too_large_is_doubted(bench, featurized):
+    """Metres for micrometres: the scaler takes most of the features for nothing, and no fault is heard there."""
+    assert not any("too small for their unit" in doubt for doubt in propose(bench.write()).doubts)
+    for columns in bench.files.values():
+        columns["b"] *= np.float32(1e-6)
+    folder = bench.write()
+    proposal = propose(folder)
+    (doubt,) = (doubt for doubt in proposal.doubts if "too small for their unit" in doubt)
+    assert doubt.startswith("too small for their unit: b (")
+    assert len(featurized(proposal, folder))
+
+
 def test_healthy_specimens_are_kept_apart_from_eight_on(bench):
     """Fewer are cut by time."""
     assert propose(bench.write()).config.split.strategy == "by_time"
@@ -204,9 +217,16 @@ def test_short_recordings_of_any_label_can_alarm(rig, seconds, window_s, k, n):
     assert (config.features.window_s, config.decision.k, config.decision.n) == (window_s, k, n)
 
 
-def test_recordings_too_short_to_alarm_are_named(rig):
-    """Where they are so few that they do not shorten the alarm."""
-    for index in range(20):
+@pytest.mark.parametrize(("n", "fewer"), [(1, 0), (2, 0), (9, 0), (10, 1), (12, 1), (19, 1), (20, 2), (21, 2), (30, 3)])
+def test_a_tenth_of_the_recordings_may_hold_fewer(n, fewer):
+    """No more than a tenth, and not one in nine."""
+    assert held_by_nearly_all(list(range(n))[::-1]) == fewer
+
+
+@pytest.mark.parametrize("n_healthy", [9, 20])
+def test_recordings_too_short_to_alarm_are_named(rig, n_healthy):
+    """Where they are a tenth at most, so few that they do not shorten the alarm."""
+    for index in range(n_healthy):
         rig.add(f"h{index}", {"a": rig.vibration(40_000, 2000)}, rate_hz=2000, unit_id=f"u{index}")
     rig.add("brief", {"a": rig.vibration(3000, 2000)}, rate_hz=2000, label="faulty", unit_id="sick")
     proposal = propose(rig.write())
@@ -326,6 +346,35 @@ def test_the_worst_channel_is_left_out_first(bench):
         columns["b"][10_000:10_500] = np.nan
     proposal = propose(bench.write())
     assert [channel.name for channel in proposal.config.signal.channels] == ["b"]
+
+
+def test_channels_that_go_cost_no_reading(bench, monkeypatch):
+    """Recordings are read once, and again for other windows or limits: not for each channel, nor in silence."""
+    for columns in bench.files.values():
+        columns.update({f"c{index}": bench.vibration(40_000, 2000) for index in range(6)})
+        for index in range(4):
+            columns[f"c{index}"][:: 5000 * (index + 1)] = np.nan
+    for row in bench.rows:
+        row["channels"] = "a;b;c0;c1;c2;c3;c4;c5"
+    folder = bench.write()
+    reads, steps = [], []
+    monkeypatch.setattr(
+        "ground.initialise.sensors.read_samples", lambda *args: reads.append(args) or read_samples(*args)
+    )
+    proposal = propose(folder, progress=lambda step, done, total: steps.append((step, done, total)))
+    assert [channel.name for channel in proposal.config.signal.channels] == ["a", "b", "c4", "c5"]
+    assert len(reads) <= 3 * 4 + 3
+    assert {("init: read", 6, 6), ("init: try sensors", 4, 4), ("init: compute features", 3, 3)} <= set(steps)
+
+
+def test_findings_are_of_the_config_that_is_written(bench, monkeypatch):
+    """Also where no trial is left: a tachometer's rules are off, and nothing is refused."""
+    monkeypatch.setattr("ground.initialise.proposal._MOST_TRIALS", 1)
+    for columns in bench.files.values():
+        columns["b"] = ((np.arange(40_000) * 25 / 2000) % 1 < 0.1).astype(np.float32)
+    proposal = propose(bench.write())
+    assert proposal.config.features.quality.flat_repeat_ratio == 1.0
+    assert not any("can be assessed" in doubt for doubt in proposal.doubts), proposal.doubts
 
 
 UNREADABLE = {
