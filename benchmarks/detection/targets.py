@@ -91,7 +91,9 @@ def _lives(row: Result) -> Iterator[Target]:
     yield _promise(row, "rest of a life's healthy span")
     lives = row.lives + row.cases_failed
     kept = row.lives_kept / lives if lives else NAN
-    yield _share(row, "lives warned of, and no false alarm before", kept, LIVES_SHARE)
+    # A life that was not measured counts as not kept: nothing is left to decide.
+    what = "lives warned of, and no false alarm before"
+    yield Target(row.rig, what, kept, LIVES_SHARE, _at_least(kept, LIVES_SHARE), _failed(row))
     yield from _areas(row)
 
 
@@ -122,22 +124,30 @@ def _areas(row: Result) -> Iterator[Target]:
             row.auc,
             limit,
             row.auc_against_peers,
-            row.best_peer or _unheard(row),
+            _told(row.best_peer or _unheard(row), _failed(row)),
         )
     if not math.isnan(row.rms_auc):
-        yield Target(row.rig, f"{name} against plain RMS", row.auc, row.rms_auc, row.auc_against_rms, "")
+        yield Target(row.rig, f"{name} against plain RMS", row.auc, row.rms_auc, row.auc_against_rms, _failed(row))
 
 
 def _promise(row: Result, where: str) -> Target:
     interval = f"{row.false_alarm_rate_low:.4f} to {row.false_alarm_rate_high:.4f}, n = {row.healthy_assessed}"
-    note = interval if row.healthy_assessed else "nothing was assessed"
-    note += f"; {row.cases_failed} of {row.cases + row.cases_failed} cases not measured" if row.cases_failed else ""
+    note = _told(interval if row.healthy_assessed else "nothing was assessed", _failed(row))
     limit = row.declared_false_alarm_rate
     return Target(row.rig, f"false alarms, {where}", row.false_alarm_rate, limit, row.promise, note)
 
 
 def _share(row: Result, what: str, value: float, limit: float, *, note: str = "") -> Target:
-    return Target(row.rig, what, value, limit, _at_least(value, limit), note)
+    return Target(row.rig, what, value, limit, _verdict(row, value, limit), _told(note, _failed(row)))
+
+
+def _failed(row: Result) -> str:
+    """How many cases are not behind the numbers."""
+    return f"{row.cases_failed} of {row.cases + row.cases_failed} cases not measured" if row.cases_failed else ""
+
+
+def _told(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
 
 
 def _unheard(row: Result) -> str:
@@ -152,13 +162,13 @@ def _judged(row: Result, same: Sequence[Result]) -> Result:
     best_auc = best.auc if best else NAN
     return replace(
         row,
-        coverage_verdict=_at_least(row.coverage_healthy, _coverage_limit(row)),
-        recall_verdict=_at_least(row.event_recall, RECALL),
+        coverage_verdict=_verdict(row, row.coverage_healthy, _coverage_limit(row)),
+        recall_verdict=_verdict(row, row.event_recall, RECALL),
         best_peer=best.contender if best else "",
         best_peer_auc=best_auc,
-        auc_against_peers=_at_least(row.auc, best_auc - AUC_SLACK),
+        auc_against_peers=_verdict(row, row.auc, best_auc - AUC_SLACK),
         rms_auc=rms,
-        auc_against_rms=_at_least(row.auc, rms),
+        auc_against_rms=_verdict(row, row.auc, rms),
     )
 
 
@@ -167,6 +177,12 @@ def _coverage_limit(row: Result) -> float:
     if row.position == OUTSIDE:
         return NAN
     return BETWEEN_COVERAGE if row.protocol.startswith(LEFT_OUT) else LATER_COVERAGE
+
+
+def _verdict(row: Result, value: float, limit: float) -> str:
+    """A case that failed takes its faults along: what the others reach keeps nothing, what they miss stays missed."""
+    verdict = _at_least(value, limit)
+    return UNDECIDED if verdict == KEPT and row.cases_failed else verdict
 
 
 def _at_least(value: float, limit: float) -> str:

@@ -271,6 +271,29 @@ def test_a_default_that_failed_keeps_no_target():
     assert ("later time", UNDECIDED, "not measured: too few rows") in told
 
 
+def test_cases_that_failed_keep_no_target():
+    """Their faults are in no share: what the other units reach decides nothing, what they miss stays missed."""
+    some = row(
+        protocol="left_out_unit", case="all", cases=1, cases_failed=5, events=1, event_recall=1.0, auc=1.0,
+        coverage_healthy=0.5,
+    )  # fmt: skip
+    level = row(protocol="left_out_unit", case="all", contender="rms", kind="baseline", auc=0.9)
+    rows = with_verdicts([some, level])
+    told = {target.target: (target.verdict, target.note) for target in targets_of(rows, {})}
+    unmeasured_cases = "5 of 6 cases not measured"
+    assert told["event recall, left-out units"] == (UNDECIDED, unmeasured_cases)
+    assert told["AUC (left out unit) against plain RMS"] == (UNDECIDED, unmeasured_cases)
+    assert (rows[0].recall_verdict, rows[0].coverage_verdict) == (UNDECIDED, MISSED)
+
+
+def test_a_life_that_was_not_measured_counts_as_not_kept():
+    """So its target is decided."""
+    lives = row(protocol="run_to_failure", case="all", cases=4, cases_failed=1, lives=4, lives_kept=4)
+    told = {target.target: target for target in targets_of(with_verdicts([lives]), {})}
+    found = told["lives warned of, and no false alarm before"]
+    assert (found.value, found.verdict, found.note) == (0.8, KEPT, "1 of 5 cases not measured")
+
+
 def test_a_deaf_detector_misses_a_target_where_it_answers():
     """No alarm keeps every promise, so recall is asked for at values between the trained ones, too."""
     deaf = row(
