@@ -18,6 +18,8 @@ RECALL: Final = 0.95
 AUC_SLACK: Final = 0.005
 LIVES_SHARE: Final = 0.8
 
+_Cases = Mapping[tuple[str, ...], Sequence[Result]]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -42,10 +44,8 @@ class Target:
 
 def with_verdicts(results: Sequence[Result]) -> tuple[Result, ...]:
     """The rows with the verdicts that one row, or those of the same case, decide."""
-    peers: dict[tuple[str, ...], list[Result]] = {}
-    for row in results:
-        peers.setdefault(_case(row), []).append(row)
-    return tuple(_judged(row, peers[_case(row)]) if row.status == OK else row for row in results)
+    cases = _by_case(results)
+    return tuple(_judged(row, cases[_case(row)]) if row.status == OK else row for row in results)
 
 
 def targets_of(results: Sequence[Result], unreadable: Mapping[str, str]) -> tuple[Target, ...]:
@@ -56,48 +56,49 @@ def targets_of(results: Sequence[Result], unreadable: Mapping[str, str]) -> tupl
         unreadable: Why a rig has none, by its name.
     """
     ours = [row for row in results if row.kind == DEFAULT or (row.status == SKIPPED and row.protocol == LATER_TIME)]
-    told = [target for rig in sorted({row.rig for row in results}) for target in _of_rig(ours, rig)]
+    cases = _by_case(results)
+    told = [target for rig in sorted({row.rig for row in results}) for target in _of_rig(ours, rig, cases)]
     told += [_not_measured(rig, "recordings read", reason) for rig, reason in unreadable.items()]
     return tuple(sorted(told, key=lambda target: target.rig))
 
 
-def _of_rig(ours: Iterable[Result], rig: str) -> Iterator[Target]:
+def _of_rig(ours: Iterable[Result], rig: str, cases: _Cases) -> Iterator[Target]:
     for row in ours:
         if row.rig != rig or (row.protocol != LATER_TIME and row.case != POOLED):
             continue
         if row.status != OK:
             yield from [] if row.position else [_not_measured(rig, row.protocol.replace("_", " "), row.reason)]
         elif row.protocol == LATER_TIME:
-            yield from _later_time(row)
+            yield from _later_time(row, cases[_case(row)])
         elif row.protocol.startswith(LEFT_OUT):
-            yield from _left_out(row)
+            yield from _left_out(row, cases[_case(row)])
         else:
-            yield from _lives(row)
+            yield from _lives(row, cases[_case(row)])
 
 
 def _not_measured(rig: str, what: str, reason: str) -> Target:
     return Target(rig, what, NAN, NAN, UNDECIDED, f"not measured: {reason}")
 
 
-def _later_time(row: Result) -> Iterator[Target]:
+def _later_time(row: Result, same: Sequence[Result]) -> Iterator[Target]:
     yield _promise(row, "later time")
     yield _share(row, "coverage on later time", row.coverage_healthy, LATER_COVERAGE)
     if row.events:
         yield _share(row, "event recall", row.event_recall, RECALL, note=_unheard(row))
-    yield from _areas(row)
+    yield from _areas(row, same)
 
 
-def _lives(row: Result) -> Iterator[Target]:
+def _lives(row: Result, same: Sequence[Result]) -> Iterator[Target]:
     yield _promise(row, "rest of a life's healthy span")
     lives = row.lives + row.cases_failed
     kept = row.lives_kept / lives if lives else NAN
     # A life that was not measured counts as not kept: nothing is left to decide.
     what = "lives warned of, and no false alarm before"
     yield Target(row.rig, what, kept, LIVES_SHARE, _at_least(kept, LIVES_SHARE), _failed(row))
-    yield from _areas(row)
+    yield from _areas(row, same)
 
 
-def _left_out(row: Result) -> Iterator[Target]:
+def _left_out(row: Result, same: Sequence[Result]) -> Iterator[Target]:
     name = row.protocol.removeprefix(LEFT_OUT)
     where = f"left-out {name}s {row.position}".rstrip()
     if row.position or name in {"unit", "condition"}:
@@ -109,25 +110,30 @@ def _left_out(row: Result) -> Iterator[Target]:
         yield _share(row, f"event recall, {where}", row.event_recall, RECALL, note=_unheard(row))
     if name == "unit":
         # Where a level says more than a distance (docs/explanation/unknown-units.md) is no place to hide it.
-        yield from _areas(row)
+        yield from _areas(row, same)
 
 
-def _areas(row: Result) -> Iterator[Target]:
+def _areas(row: Result, same: Sequence[Result]) -> Iterator[Target]:
+    """Beside whoever was asked in the same case, whatever came of it."""
     if not row.events:
         return
     name = f"AUC ({row.protocol.replace('_', ' ')})"
-    if not math.isnan(row.best_peer_auc):
-        limit = row.best_peer_auc - AUC_SLACK
-        yield Target(
-            row.rig,
-            f"{name} against the best peer",
-            row.auc,
-            limit,
-            row.auc_against_peers,
-            _told(row.best_peer or _unheard(row), _failed(row)),
-        )
-    if not math.isnan(row.rms_auc):
-        yield Target(row.rig, f"{name} against plain RMS", row.auc, row.rms_auc, row.auc_against_rms, _failed(row))
+    if peers := _peers(same):
+        limit, note = row.best_peer_auc - AUC_SLACK, _told(_beside(peers), _failed(row))
+        yield Target(row.rig, f"{name} against the best peer", row.auc, limit, row.auc_against_peers, note)
+    if levels := _levels(same):
+        note = _told("" if _best(levels) else _beside(levels), _failed(row))
+        yield Target(row.rig, f"{name} against plain RMS", row.auc, row.rms_auc, row.auc_against_rms, note)
+
+
+def _beside(rivals: Sequence[Result]) -> str:
+    """The best of them and who is missing; why, where nobody is left."""
+    best = _best(rivals)
+    if best:
+        missing = ", ".join(row.contender for row in rivals if math.isnan(row.auc))
+        return _told(best.contender, f"without {missing}" if missing else "")
+    reasons = dict.fromkeys(row.reason for row in rivals if row.reason)
+    return f"not measured: {_told(*reasons) or 'nothing to rank'}"
 
 
 def _promise(row: Result, where: str) -> Target:
@@ -156,10 +162,8 @@ def _unheard(row: Result) -> str:
 
 
 def _judged(row: Result, same: Sequence[Result]) -> Result:
-    peers = [other for other in same if other.kind == PEER and not math.isnan(other.auc)]
-    best = max(peers, key=lambda other: other.auc, default=None)
-    rms = next((other.auc for other in same if other.contender == RMS), NAN)
-    best_auc = best.auc if best else NAN
+    best, level = _best(_peers(same)), _best(_levels(same))
+    best_auc, rms = best.auc if best else NAN, level.auc if level else NAN
     return replace(
         row,
         coverage_verdict=_verdict(row, row.coverage_healthy, _coverage_limit(row)),
@@ -170,6 +174,18 @@ def _judged(row: Result, same: Sequence[Result]) -> Result:
         rms_auc=rms,
         auc_against_rms=_verdict(row, row.auc, rms),
     )
+
+
+def _peers(same: Iterable[Result]) -> list[Result]:
+    return [row for row in same if row.kind == PEER]
+
+
+def _levels(same: Iterable[Result]) -> list[Result]:
+    return [row for row in same if row.contender == RMS]
+
+
+def _best(rivals: Iterable[Result]) -> Result | None:
+    return max((row for row in rivals if not math.isnan(row.auc)), key=lambda row: row.auc, default=None)
 
 
 def _coverage_limit(row: Result) -> float:
@@ -189,6 +205,13 @@ def _at_least(value: float, limit: float) -> str:
     if math.isnan(value) or math.isnan(limit):
         return UNDECIDED
     return KEPT if value >= limit else MISSED
+
+
+def _by_case(results: Iterable[Result]) -> _Cases:
+    cases: dict[tuple[str, ...], list[Result]] = {}
+    for row in results:
+        cases.setdefault(_case(row), []).append(row)
+    return cases
 
 
 def _case(row: Result) -> tuple[str, ...]:

@@ -323,6 +323,27 @@ def test_a_detector_that_says_nothing_of_faults_loses_no_target():
     assert told["event recall"].verdict == MISSED
 
 
+def test_rivals_that_are_absent_take_no_target_along():
+    """It is undecided, with their reasons; one that has others to be held against says who is missing."""
+
+    def absent(contender, kind, reason):
+        place = Place(rig="r", protocol=LATER_TIME, contender=contender, kind=kind)
+        return unmeasured(place, "absent", reason)
+
+    ours = row(auc=0.99, events=2)
+    pyod = [absent(f"pyod:{name}", PEER, "pyod: not installed; install it") for name in ("KNN", "LOF")]
+    level = absent("rms", "baseline", "rms: not among the features of this rig's config")
+    told = {target.target: target for target in targets_of(with_verdicts([ours, *pyod, level]), {})}
+    peer, rms = (told[f"AUC (later time) against {whom}"] for whom in ("the best peer", "plain RMS"))
+    assert (peer.verdict, peer.note) == (UNDECIDED, "not measured: pyod: not installed; install it")
+    assert (rms.verdict, rms.note) == (UNDECIDED, "not measured: rms: not among the features of this rig's config")
+    dcase = row(contender="dcase-autoencoder", kind=PEER, auc=0.9)
+    told = {target.target: target for target in targets_of(with_verdicts([ours, *pyod, dcase]), {})}
+    beside = told["AUC (later time) against the best peer"]
+    assert (beside.verdict, beside.note) == (KEPT, "dcase-autoencoder; without pyod:KNN, pyod:LOF")
+    assert "AUC (later time) against plain RMS" not in told, "it was not asked"
+
+
 def test_silence_outside_is_right_and_between_is_not():
     """Coverage is asked for between trained values alone."""
     kept, missed = (
