@@ -98,6 +98,7 @@ class Result(Place):
     detection_delay_median_s: float = NAN
     detection_delay_max_s: float = NAN
     auc: float = NAN
+    auc_cases: int = 0
     partial_auc: float = NAN
     vus_pr: float = NAN
     lives: int = 0
@@ -218,6 +219,7 @@ def _with_areas(result: Result, counts: Tally) -> Result:
     return replace(
         result,
         auc=_mean([area.auc for area in counts.areas]),
+        auc_cases=sum(not math.isnan(area.auc) for area in counts.areas),
         partial_auc=_mean([area.partial_auc for area in counts.areas]),
         vus_pr=_mean([area.vus_pr for area in counts.areas]),
     )

@@ -14,6 +14,8 @@ from benchmarks.detection.protocols import BETWEEN, LATER_TIME, LEFT_OUT, OUTSID
 
 LATER_COVERAGE: Final = 0.90
 BETWEEN_COVERAGE: Final = 0.70
+FAULTY_COVERAGE: Final = 0.90
+"""Share of faulty windows that must be ranked: an AUC of fewer may be that of the easy ones."""
 RECALL: Final = 0.95
 AUC_SLACK: Final = 0.005
 LIVES_SHARE: Final = 0.8
@@ -119,10 +121,10 @@ def _areas(row: Result, same: Sequence[Result]) -> Iterator[Target]:
         return
     name = f"AUC ({row.protocol.replace('_', ' ')})"
     if peers := _peers(same):
-        limit, note = row.best_peer_auc - AUC_SLACK, _told(_beside(peers), _failed(row))
+        limit, note = row.best_peer_auc - AUC_SLACK, _told(_beside(peers), _unlike(row, _best(peers)), _failed(row))
         yield Target(row.rig, f"{name} against the best peer", row.auc, limit, row.auc_against_peers, note)
     if levels := _levels(same):
-        note = _told("" if _best(levels) else _beside(levels), _failed(row))
+        note = _told("" if _best(levels) else _beside(levels), _unlike(row, _best(levels)), _failed(row))
         yield Target(row.rig, f"{name} against plain RMS", row.auc, row.rms_auc, row.auc_against_rms, note)
 
 
@@ -134,6 +136,16 @@ def _beside(rivals: Sequence[Result]) -> str:
         return _told(best.contender, f"without {missing}" if missing else "")
     reasons = dict.fromkeys(row.reason for row in rivals if row.reason)
     return f"not measured: {_told(*reasons) or 'nothing to rank'}"
+
+
+def _unlike(row: Result, rival: Result | None) -> str:
+    """Why an AUC decides nothing beside the rival's: silence about what is hard would win."""
+    notes = []
+    if row.coverage_faulty < FAULTY_COVERAGE:
+        notes.append(f"{100.0 * row.coverage_faulty:.1f} % of faulty windows assessed")
+    if rival and row.auc_cases != rival.auc_cases:
+        notes.append(f"cases with an AUC: {row.auc_cases}, {rival.contender} {rival.auc_cases}")
+    return _told(*notes)
 
 
 def _promise(row: Result, where: str) -> Target:
@@ -163,16 +175,15 @@ def _unheard(row: Result) -> str:
 
 def _judged(row: Result, same: Sequence[Result]) -> Result:
     best, level = _best(_peers(same)), _best(_levels(same))
-    best_auc, rms = best.auc if best else NAN, level.auc if level else NAN
     return replace(
         row,
         coverage_verdict=_verdict(row, row.coverage_healthy, _coverage_limit(row)),
         recall_verdict=_verdict(row, row.event_recall, RECALL),
         best_peer=best.contender if best else "",
-        best_peer_auc=best_auc,
-        auc_against_peers=_verdict(row, row.auc, best_auc - AUC_SLACK),
-        rms_auc=rms,
-        auc_against_rms=_verdict(row, row.auc, rms),
+        best_peer_auc=best.auc if best else NAN,
+        auc_against_peers=_area_verdict(row, best, AUC_SLACK),
+        rms_auc=level.auc if level else NAN,
+        auc_against_rms=_area_verdict(row, level, 0.0),
     )
 
 
@@ -185,7 +196,15 @@ def _levels(same: Iterable[Result]) -> list[Result]:
 
 
 def _best(rivals: Iterable[Result]) -> Result | None:
-    return max((row for row in rivals if not math.isnan(row.auc)), key=lambda row: row.auc, default=None)
+    """Of those that were ranked in most cases."""
+    ranked = (row for row in rivals if not math.isnan(row.auc))
+    return max(ranked, key=lambda row: (row.auc_cases, row.auc), default=None)
+
+
+def _area_verdict(row: Result, rival: Result | None, slack: float) -> str:
+    if rival is None or _unlike(row, rival):
+        return UNDECIDED
+    return _verdict(row, row.auc, rival.auc - slack)
 
 
 def _coverage_limit(row: Result) -> float:

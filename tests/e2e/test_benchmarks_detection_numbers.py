@@ -200,6 +200,9 @@ def test_pooled_counts_add_up_and_areas_average():
     assert (found.healthy_windows, found.events, found.events_found, found.train_windows) == (5, 2, 1, 3)
     assert found.false_alarm_rate == pytest.approx(1 / 5)
     assert found.auc == pytest.approx((1.0 + 2 / 3) / 2)
+    assert found.auc_cases == 2
+    silent = tally(first, answers_of("--nn"), train=first[:2], memory_n=0)
+    assert result_of(PLACE, pooled([*parts, silent]), PROMISE, rounds=50, seed=1).auc_cases == 2
 
 
 def test_by_type_keeps_healthy_time_and_the_type():
@@ -315,11 +318,12 @@ def test_events_that_nothing_was_said_of_are_told_beside_the_recall():
 
 def test_a_detector_that_says_nothing_of_faults_loses_no_target():
     """Nothing can be ranked: that is told, and undecided."""
-    silent = row(events=3, events_not_assessed=3, event_recall=0.0)
-    level = row(contender="rms", kind="baseline", auc=0.99)
+    silent = row(events=3, events_not_assessed=3, event_recall=0.0, coverage_faulty=0.0)
+    level = row(contender="rms", kind="baseline", auc=0.99, auc_cases=1)
     told = {target.target: target for target in targets_of(with_verdicts([silent, level]), {})}
     ranked = told["AUC (later time) against plain RMS"]
     assert (ranked.verdict, ranked.limit) == (UNDECIDED, 0.99)
+    assert ranked.note == "0.0 % of faulty windows assessed; cases with an AUC: 0, rms 1"
     assert told["event recall"].verdict == MISSED
 
 
@@ -342,6 +346,44 @@ def test_rivals_that_are_absent_take_no_target_along():
     beside = told["AUC (later time) against the best peer"]
     assert (beside.verdict, beside.note) == (KEPT, "dcase-autoencoder; without pyod:KNN, pyod:LOF")
     assert "AUC (later time) against plain RMS" not in told, "it was not asked"
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "rival", "verdict", "note"),
+    [
+        ("the same cases", {"coverage_faulty": 0.9, "auc_cases": 2}, {"auc_cases": 2}, KEPT, ""),
+        ("silent in the hard one", {"coverage_faulty": 0.95, "auc_cases": 1}, {"auc_cases": 2}, UNDECIDED,
+         "cases with an AUC: 1, {rival} 2"),
+        ("silent in hard windows", {"coverage_faulty": 0.125, "auc_cases": 2}, {"auc_cases": 2}, UNDECIDED,
+         "12.5 % of faulty windows assessed"),
+        ("the rival was refused in one", {"coverage_faulty": 1.0, "auc_cases": 2}, {"auc_cases": 1}, UNDECIDED,
+         "cases with an AUC: 2, {rival} 1"),
+    ],
+)  # fmt: skip
+def test_silence_wins_no_auc(name, ours, rival, verdict, note):
+    """An AUC over fewer cases or windows than the rival's may be that of the easy ones."""
+    place = {"protocol": "left_out_unit", "case": "all"}
+    rivals = [("pyod:KNN", PEER), ("rms", "baseline")]
+    rows = [row(**place, auc=1.0, events=8, **ours)]
+    rows += [row(**place, auc=0.969, contender=contender, kind=kind, **rival) for contender, kind in rivals]
+    rows = with_verdicts(rows)
+    assert (rows[0].auc_against_peers, rows[0].auc_against_rms) == (verdict, verdict), name
+    told = {target.target: (target.verdict, target.note) for target in targets_of(rows, {})}
+    beside_peer = "; ".join(filter(None, ("pyod:KNN", note.format(rival="pyod:KNN"))))
+    assert told["AUC (left out unit) against the best peer"] == (verdict, beside_peer)
+    assert told["AUC (left out unit) against plain RMS"] == (verdict, note.format(rival="rms"))
+
+
+def test_the_best_peer_was_ranked_in_most_cases():
+    """One that was refused in the hard case is no measure, nor does it leave the verdict open."""
+    rows = with_verdicts(
+        [
+            row(auc=0.95, auc_cases=2, coverage_faulty=1.0),
+            row(contender="pyod:KNN", kind=PEER, auc=0.96, auc_cases=2),
+            row(contender="pyod:LOF", kind=PEER, auc=1.0, auc_cases=1),
+        ]
+    )
+    assert (rows[0].best_peer, rows[0].auc_against_peers) == ("pyod:KNN", MISSED)
 
 
 def test_silence_outside_is_right_and_between_is_not():
