@@ -11,6 +11,7 @@ from benchmarks.detection.contender import DEFAULT, PEER
 from benchmarks.detection.levels import RMS
 from benchmarks.detection.numbers import KEPT, MISSED, NAN, OK, POOLED, SKIPPED, UNDECIDED, Result
 from benchmarks.detection.protocols import BETWEEN, LATER_TIME, LEFT_OUT, OUTSIDE
+from ground.intervals import fewest_for_bound, proportion_bounds
 
 LATER_COVERAGE: Final = 0.90
 BETWEEN_COVERAGE: Final = 0.70
@@ -150,9 +151,20 @@ def _unlike(row: Result, rival: Result | None) -> str:
 
 def _promise(row: Result, where: str) -> Target:
     interval = f"{row.false_alarm_rate_low:.4f} to {row.false_alarm_rate_high:.4f}, n = {row.healthy_assessed}"
-    note = _told(interval if row.healthy_assessed else "nothing was assessed", _failed(row))
+    note = _told(interval if row.healthy_assessed else "nothing was assessed", _to_show(row), _failed(row))
     limit = row.declared_false_alarm_rate
     return Target(row.rig, f"false alarms, {where}", row.false_alarm_rate, limit, row.promise, note)
+
+
+def _to_show(row: Result) -> str:
+    """How many windows would show a promise that these do not refute."""
+    if row.promise != KEPT:
+        return ""
+    alarms = round(row.false_alarm_rate * row.healthy_assessed)
+    declared, confidence = row.declared_false_alarm_rate, row.declared_confidence
+    if proportion_bounds(alarms, row.healthy_assessed, confidence=confidence).upper <= declared:
+        return ""
+    return f"{fewest_for_bound(declared, confidence)} without an alarm would show it"
 
 
 def _share(row: Result, what: str, value: float, limit: float, *, note: str = "") -> Target:

@@ -189,6 +189,24 @@ def test_promise(name, answers, expected):
     assert numbers("h" * 40, answers).promise == expected, name
 
 
+@pytest.mark.parametrize(
+    ("name", "answers", "note"),
+    [
+        ("refuted by none, shown by none", "-" * 4, "0.0000 to 0.6024, n = 4; 299 without an alarm would show it"),
+        ("one fewer than it takes", "-" * 298, "0.0000 to 0.0123, n = 298; 299 without an alarm would show it"),
+        ("shown", "-" * 299, "0.0000 to 0.0123, n = 299"),
+        ("an alarm more than that", "a" + "-" * 298, "0.0001 to 0.0185, n = 299; 299 without an alarm would show it"),
+        ("refuted", "a" * 20 + "-" * 20, "0.3380 to 0.6620, n = 40"),
+        ("silence", "n" * 4, "nothing was assessed"),
+    ],
+)
+def test_a_promise_that_is_kept_may_not_be_shown(name, answers, note):
+    """The note says how many windows would show it: one-sided, at the declared confidence."""
+    rows = with_verdicts([numbers("h" * len(answers), answers)])
+    told = {target.target: target for target in targets_of(rows, {})}
+    assert told["false alarms, later time"].note == note, name
+
+
 def test_pooled_counts_add_up_and_areas_average():
     """Thresholds differ by case, so scores are not mixed."""
     first, second = rows_of("hhff", name="a"), rows_of("hhhf", name="b")
