@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | ``later_time`` | the first 60 % of each recording's healthy time | the rest of it after a guard; all faulty time |
 | ``left_out_speed``, ``..._load``, ``..._condition`` | healthy time at every other value | all time at the one |
-| ``left_out_unit`` | healthy time of every other unit | all time of the one; all faulty time if it has none |
+| ``left_out_unit`` | healthy time of every other unit | all time of the one; if it has no fault, those of strangers |
 | ``run_to_failure`` | the first half of one life's healthy time | the rest of that life after a guard |
 
 Recordings too short for a cut and a guard go to one side of ``later_time``, whole: three of five train.
@@ -179,12 +179,14 @@ def left_out_unit(rows: pd.DataFrame, *, most: int) -> list[Case]:
         raise SplitError(
             f"left-out unit: expected at least {FEWEST_UNITS} units with healthy recordings, got {len(there)}"
         )
-    faulty = (rows["label"] == FAULTY).to_numpy(dtype=bool) & (rows["kind"] == WHOLE).to_numpy(dtype=bool)
+    faulty = (rows["label"] == FAULTY).to_numpy(dtype=bool)
+    # A fault of a unit that trains would be one of a known unit.
+    strangers = faulty & (rows["kind"] == WHOLE).to_numpy(dtype=bool) & ~np.isin(unit, there)
     cases = []
     for name in _spread(there, most):
         out = unit == name
-        has_fault = bool((out & (rows["label"] == FAULTY).to_numpy(dtype=bool)).any())
-        cases.append(Case(LEFT_OUT_UNIT, str(name), usable & ~out, out if has_fault else out | faulty))
+        has_fault = bool((out & faulty).any())
+        cases.append(Case(LEFT_OUT_UNIT, str(name), usable & ~out, out if has_fault else out | strangers))
     return cases
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.detection.events import Event, events_of
+from benchmarks.detection.events import Event, distinct, events_of
 from benchmarks.detection.parts import recording_numbers, recording_parts
 from benchmarks.detection.vus import vus_pr
 from edge_agent.frame import NS_PER_S
@@ -168,7 +168,7 @@ def tally_by_type(
 
 
 def pooled(tallies: Sequence[Tally]) -> Tally:
-    """The counts of several cases together."""
+    """The counts of several cases together; of faults that several of them asked for, one each."""
     reasons: Counter[str] = Counter()
     for each in tallies:
         reasons.update(each.reasons)
@@ -182,7 +182,7 @@ def pooled(tallies: Sequence[Tally]) -> Tally:
         blocks=np.concatenate([each.blocks for each in tallies]),
         episodes=sum(each.episodes for each in tallies),
         healthy_s=sum(each.healthy_s for each in tallies),
-        events=tuple(event for each in tallies for event in each.events),
+        events=distinct(event for each in tallies for event in each.events),
         areas=tuple(area for each in tallies for area in each.areas),
         warned=tuple(life for each in tallies for life in each.warned),
     )

@@ -223,6 +223,21 @@ def test_pooled_counts_add_up_and_areas_average():
     assert result_of(PLACE, pooled([*parts, silent]), PROMISE, rounds=50, seed=1).auc_cases == 2
 
 
+def test_pooled_counts_a_fault_once():
+    """Cases that ask for the same fault are not independent: it is found where every one of them found it."""
+    one, two = rows_of("ffff", name="f", kind="faulty"), rows_of("hfffhfh", name="m")
+    parts = [
+        tally(rows, answers_of(text), train=rows[:0], memory_n=0)
+        for rows, text in ((one, "aa--"), (one, "---a"), (one, "-a--"), (two, "-nnnaan"), (two, "-aaa---"))
+    ]
+    found = result_of(PLACE, pooled(parts), PROMISE, rounds=50, seed=1)
+    # Of the second recording the first fault went unheard in one case, and the second unfound in another.
+    assert (found.events, found.events_found, found.events_not_assessed) == (3, 1, 1)
+    assert found.detection_delay_median_s == pytest.approx(2.0)
+    assert found.event_recall_high == pytest.approx(exact_interval(1, 3, 0.95).high)
+    assert (found.faulty_windows, found.cases) == (3 * 4 + 2 * 4, 1)
+
+
 def test_by_type_keeps_healthy_time_and_the_type():
     """And no other fault."""
     rows = pd.concat(

@@ -120,6 +120,20 @@ def test_left_out_unit():
     assert set(BENCH["unit_id"][cases[0].test]) == {"u1", "u3"}
 
 
+def test_faults_of_units_that_train_are_no_strangers():
+    """A unit without a fault is examined beside faults of units never heard; one that has healthy time is known."""
+    rows = together(
+        *(recording(f"h{unit}", "hhhh", unit_id=unit) for unit in ("u1", "u2", "u3")),
+        recording("fu1", "ffff", unit_id="u1", kind="faulty"),
+        recording("fu4", "ffff", unit_id="u4", kind="faulty"),
+    )
+    asked = {
+        case.name: set(rows["recording_id"][case.test & (rows["label"] == 1).to_numpy()])
+        for case in protocols.left_out_unit(rows, most=6)
+    }
+    assert asked == {"u1": {"fu1"}, "u2": {"fu4"}, "u3": {"fu4"}}
+
+
 def test_at_most_so_many_are_left_out():
     """Evenly spread, both ends among them."""
     rows = together(*(recording(f"h{load}", "h" * 6, load=f"{load} Nm") for load in range(10, 100, 10)))
