@@ -102,6 +102,7 @@ class Result(Place):
     partial_auc: float = NAN
     vus_pr: float = NAN
     lives: int = 0
+    lives_undecided: int = 0
     lives_kept: int = 0
     warning_s: float = NAN
     onset_delay_s: float = NAN
@@ -229,6 +230,7 @@ def _with_lives(result: Result, counts: Tally) -> Result:
     return replace(
         result,
         lives=len(counts.warned),
+        lives_undecided=sum(not life.can_be_kept for life in counts.warned),
         lives_kept=sum(life.kept for life in counts.warned),
         warning_s=_median([life.warning_s for life in counts.warned]),
         onset_delay_s=_median([life.delay_s for life in counts.warned]),

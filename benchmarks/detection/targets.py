@@ -93,11 +93,12 @@ def _later_time(row: Result, same: Sequence[Result]) -> Iterator[Target]:
 
 def _lives(row: Result, same: Sequence[Result]) -> Iterator[Target]:
     yield _promise(row, "rest of a life's healthy span")
-    lives = row.lives + row.cases_failed
+    lives = row.lives - row.lives_undecided + row.cases_failed
     kept = row.lives_kept / lives if lives else NAN
     # A life that was not measured counts as not kept: nothing is left to decide.
     what = "lives warned of, and no false alarm before"
-    yield Target(row.rig, what, kept, LIVES_SHARE, _at_least(kept, LIVES_SHARE), _failed(row))
+    touching = f"{row.lives_undecided} of {row.lives} lives leave no time between" if row.lives_undecided else ""
+    yield Target(row.rig, what, kept, LIVES_SHARE, _at_least(kept, LIVES_SHARE), _told(touching, _failed(row)))
     yield from _areas(row, same)
 
 

@@ -235,7 +235,7 @@ def test_pooled_counts_a_fault_once():
     assert (found.events, found.events_found, found.events_not_assessed) == (3, 1, 1)
     assert found.detection_delay_median_s == pytest.approx(2.0)
     assert found.event_recall_high == pytest.approx(exact_interval(1, 3, 0.95).high)
-    assert (found.faulty_windows, found.cases) == (3 * 4 + 2 * 4, 1)
+    assert found.faulty_windows == 3 * 4 + 2 * 4, "windows are answered for in every case"
 
 
 def test_by_type_keeps_healthy_time_and_the_type():
@@ -272,6 +272,39 @@ def test_lives(name, answers, warning_s, delay_s, early):
     assert found.delay_s == pytest.approx(delay_s, nan_ok=True)
     assert found.early_episodes == early
     assert found.kept is (warning_s > 0.0 and not early)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "answers", "can_be_kept", "early"),
+    [
+        ("time between", "hhhh..ff", "--------", True, 0),
+        ("spans that touch", "hhhhffff", "----aaaa", False, 0),
+        # It lies between, but ends with the mark: an alarm in it would be no warning.
+        ("one window between", "hhhh.fff", "----aaaa", False, 0),
+        ("no mark", "hhhh....", "----aaaa", False, 0),
+        ("repaired, then healthy again", "hhhh..ffhh", "----aa--a-", True, 0),
+        ("an alarm too early after all", "hhhh..ffhh", "-a--aa--a-", True, 1),
+    ],
+)
+def test_lives_that_nobody_can_keep(name, labels, answers, can_be_kept, early):
+    """Without a window between the healthy span and the mark there is no answer that would be right."""
+    found = warned(rows_of(labels, kind="run_to_failure"), answers_of(answers))
+    assert (found.can_be_kept, found.early_episodes) == (can_be_kept, early), name
+    assert found.kept is ("aa" in answers and can_be_kept and not early)
+
+
+def test_lives_that_nobody_can_keep_are_told():
+    """They are no misses; of none but them nothing is decided."""
+    touching = warned(rows_of("hhhhffff", kind="run_to_failure"), answers_of("----aaaa"))
+    kept = warned(rows_of("hhhh..ff", kind="run_to_failure"), answers_of("----aaaa"))
+    place = replace(PLACE, protocol="run_to_failure", case="all")
+    found = {}
+    for lives in ((touching, kept), (touching,)):
+        row_ = result_of(place, Tally(warned=lives), PROMISE, rounds=10, seed=1)
+        told = {target.target: target for target in targets_of(with_verdicts([row_]), {})}
+        found[len(lives)] = told["lives warned of, and no false alarm before"]
+    assert (found[2].value, found[2].verdict, found[2].note) == (1.0, KEPT, "1 of 2 lives leave no time between")
+    assert (found[1].verdict, found[1].note) == (UNDECIDED, "1 of 1 lives leave no time between")
 
 
 def row(**changes):
