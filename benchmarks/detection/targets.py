@@ -51,28 +51,32 @@ def with_verdicts(results: Sequence[Result]) -> tuple[Result, ...]:
     return tuple(_judged(row, cases[_case(row)]) if row.status == OK else row for row in results)
 
 
-def targets_of(results: Sequence[Result], unreadable: Mapping[str, str]) -> tuple[Target, ...]:
+def targets_of(
+    results: Sequence[Result], unreadable: Mapping[str, str], unheard: Mapping[str, int]
+) -> tuple[Target, ...]:
     """The targets of the default on every rig.
 
     Args:
         results: Rows with verdicts.
         unreadable: Why a rig has none, by its name.
+        unheard: Recordings whose faults no window holds, by rig.
     """
     ours = [row for row in results if row.kind == DEFAULT or (row.status == SKIPPED and row.protocol == LATER_TIME)]
     cases = _by_case(results)
-    told = [target for rig in sorted({row.rig for row in results}) for target in _of_rig(ours, rig, cases)]
+    rigs = sorted({row.rig for row in results})
+    told = [target for rig in rigs for target in _of_rig(ours, rig, cases, unheard.get(rig, 0))]
     told += [_not_measured(rig, "recordings read", reason) for rig, reason in unreadable.items()]
     return tuple(sorted(told, key=lambda target: target.rig))
 
 
-def _of_rig(ours: Iterable[Result], rig: str, cases: _Cases) -> Iterator[Target]:
+def _of_rig(ours: Iterable[Result], rig: str, cases: _Cases, unheard: int) -> Iterator[Target]:
     for row in ours:
         if row.rig != rig or (row.protocol != LATER_TIME and row.case != POOLED):
             continue
         if row.status != OK:
             yield from [] if row.position else [_not_measured(rig, row.protocol.replace("_", " "), row.reason)]
         elif row.protocol == LATER_TIME:
-            yield from _later_time(row, cases[_case(row)])
+            yield from _later_time(row, cases[_case(row)], unheard)
         elif row.protocol.startswith(LEFT_OUT):
             yield from _left_out(row, cases[_case(row)])
         else:
@@ -83,11 +87,13 @@ def _not_measured(rig: str, what: str, reason: str) -> Target:
     return Target(rig, what, NAN, NAN, UNDECIDED, f"not measured: {reason}")
 
 
-def _later_time(row: Result, same: Sequence[Result]) -> Iterator[Target]:
+def _later_time(row: Result, same: Sequence[Result], unheard: int) -> Iterator[Target]:
     yield _promise(row, "later time")
     yield _share(row, "coverage on later time", row.coverage_healthy, LATER_COVERAGE)
-    if row.events:
-        yield _share(row, "event recall", row.event_recall, RECALL, note=_unheard(row))
+    if row.events or unheard:
+        windowless = f"the faults of {unheard} recordings are in no window" if unheard else ""
+        note = _told(_unheard(row), windowless)
+        yield _share(row, "event recall", row.event_recall, RECALL, note=note)
     yield from _areas(row, same)
 
 

@@ -203,7 +203,7 @@ def test_promise(name, answers, expected):
 def test_a_promise_that_is_kept_may_not_be_shown(name, answers, note):
     """The note says how many windows would show it: one-sided, at the declared confidence."""
     rows = with_verdicts([numbers("h" * len(answers), answers)])
-    told = {target.target: target for target in targets_of(rows, {})}
+    told = {target.target: target for target in targets_of(rows, {}, {})}
     assert told["false alarms, later time"].note == note, name
 
 
@@ -301,7 +301,7 @@ def test_lives_that_nobody_can_keep_are_told():
     found = {}
     for lives in ((touching, kept), (touching,)):
         row_ = result_of(place, Tally(warned=lives), PROMISE, rounds=10, seed=1)
-        told = {target.target: target for target in targets_of(with_verdicts([row_]), {})}
+        told = {target.target: target for target in targets_of(with_verdicts([row_]), {}, {})}
         found[len(lives)] = told["lives warned of, and no false alarm before"]
     assert (found[2].value, found[2].verdict, found[2].note) == (1.0, KEPT, "1 of 2 lives leave no time between")
     assert (found[1].verdict, found[1].note) == (UNDECIDED, "1 of 1 lives leave no time between")
@@ -327,7 +327,7 @@ def test_verdicts_beside_peers():
     assert (ours.best_peer, ours.best_peer_auc) == ("pyod:KNN", 0.954)
     assert (ours.auc_against_peers, ours.auc_against_rms) == (KEPT, MISSED)
     assert (ours.coverage_verdict, ours.recall_verdict) == (KEPT, MISSED)
-    told = {target.target: target.verdict for target in targets_of(rows, {})}
+    told = {target.target: target.verdict for target in targets_of(rows, {}, {})}
     assert told["event recall"] == MISSED
     assert told["coverage on later time"] == KEPT
 
@@ -336,7 +336,7 @@ def test_a_default_that_failed_keeps_no_target():
     """What could not be trained is told beside what was: a target does not disappear with its row."""
     place = Place(rig="r", protocol=LATER_TIME, contender="default", kind=DEFAULT)
     rows = with_verdicts([unmeasured(place, "error", "too few rows"), row(protocol="run_to_failure", case="all")])
-    told = [(target.target, target.verdict, target.note) for target in targets_of(rows, {})]
+    told = [(target.target, target.verdict, target.note) for target in targets_of(rows, {}, {})]
     assert ("later time", UNDECIDED, "not measured: too few rows") in told
 
 
@@ -348,7 +348,7 @@ def test_cases_that_failed_keep_no_target():
     )  # fmt: skip
     level = row(protocol="left_out_unit", case="all", contender="rms", kind="baseline", auc=0.9)
     rows = with_verdicts([some, level])
-    told = {target.target: (target.verdict, target.note) for target in targets_of(rows, {})}
+    told = {target.target: (target.verdict, target.note) for target in targets_of(rows, {}, {})}
     unmeasured_cases = "5 of 6 cases not measured"
     assert told["event recall, left-out units"] == (UNDECIDED, unmeasured_cases)
     assert told["AUC (left out unit) against plain RMS"] == (UNDECIDED, unmeasured_cases)
@@ -358,7 +358,7 @@ def test_cases_that_failed_keep_no_target():
 def test_a_life_that_was_not_measured_counts_as_not_kept():
     """So its target is decided."""
     lives = row(protocol="run_to_failure", case="all", cases=4, cases_failed=1, lives=4, lives_kept=4)
-    told = {target.target: target for target in targets_of(with_verdicts([lives]), {})}
+    told = {target.target: target for target in targets_of(with_verdicts([lives]), {}, {})}
     found = told["lives warned of, and no false alarm before"]
     assert (found.value, found.verdict, found.note) == (0.8, KEPT, "1 of 5 cases not measured")
 
@@ -368,7 +368,7 @@ def test_a_deaf_detector_misses_a_target_where_it_answers():
     deaf = row(
         protocol="left_out_speed", case="all", position=BETWEEN, coverage_healthy=1.0, events=2, event_recall=0.0
     )
-    told = {target.target: target.verdict for target in targets_of(with_verdicts([deaf]), {})}
+    told = {target.target: target.verdict for target in targets_of(with_verdicts([deaf]), {}, {})}
     assert told["event recall, left-out speeds between"] == MISSED
 
 
@@ -376,17 +376,28 @@ def test_events_that_nothing_was_said_of_are_told_beside_the_recall():
     """A unit that ran outside of what the others know was not heard: that is another miss than a fault unheard."""
     some = row(protocol="left_out_unit", case="all", events=3, events_not_assessed=1, event_recall=2 / 3, auc=0.9)
     level = row(protocol="left_out_unit", case="all", contender="rms", kind="baseline", auc=0.99)
-    told = {target.target: target for target in targets_of(with_verdicts([some, level]), {})}
+    told = {target.target: target for target in targets_of(with_verdicts([some, level]), {}, {})}
     recall = told["event recall, left-out units"]
     assert (recall.verdict, recall.note) == (MISSED, "1 of 3 not assessed")
     assert told["AUC (left out unit) against plain RMS"].verdict == MISSED
+
+
+def test_faults_in_no_window_are_told_beside_the_recall():
+    """Nothing can find them; where there are no others, nothing is known of the recall."""
+    told = {}
+    for events in (2, 0):
+        found = row(events=events, event_recall=1.0 if events else NAN)
+        told[events] = {target.target: target for target in targets_of(with_verdicts([found]), {}, {"r": 3})}
+    some, none = (told[events]["event recall"] for events in (2, 0))
+    assert (some.verdict, some.note) == (KEPT, "the faults of 3 recordings are in no window")
+    assert (none.verdict, none.note) == (UNDECIDED, "the faults of 3 recordings are in no window")
 
 
 def test_a_detector_that_says_nothing_of_faults_loses_no_target():
     """Nothing can be ranked: that is told, and undecided."""
     silent = row(events=3, events_not_assessed=3, event_recall=0.0, coverage_faulty=0.0)
     level = row(contender="rms", kind="baseline", auc=0.99, auc_cases=1)
-    told = {target.target: target for target in targets_of(with_verdicts([silent, level]), {})}
+    told = {target.target: target for target in targets_of(with_verdicts([silent, level]), {}, {})}
     ranked = told["AUC (later time) against plain RMS"]
     assert (ranked.verdict, ranked.limit) == (UNDECIDED, 0.99)
     assert ranked.note == "0.0 % of faulty windows assessed; cases with an AUC: 0, rms 1"
@@ -403,12 +414,12 @@ def test_rivals_that_are_absent_take_no_target_along():
     ours = row(auc=0.99, events=2)
     pyod = [absent(f"pyod:{name}", PEER, "pyod: not installed; install it") for name in ("KNN", "LOF")]
     level = absent("rms", "baseline", "rms: not among the features of this rig's config")
-    told = {target.target: target for target in targets_of(with_verdicts([ours, *pyod, level]), {})}
+    told = {target.target: target for target in targets_of(with_verdicts([ours, *pyod, level]), {}, {})}
     peer, rms = (told[f"AUC (later time) against {whom}"] for whom in ("the best peer", "plain RMS"))
     assert (peer.verdict, peer.note) == (UNDECIDED, "not measured: pyod: not installed; install it")
     assert (rms.verdict, rms.note) == (UNDECIDED, "not measured: rms: not among the features of this rig's config")
     dcase = row(contender="dcase-autoencoder", kind=PEER, auc=0.9)
-    told = {target.target: target for target in targets_of(with_verdicts([ours, *pyod, dcase]), {})}
+    told = {target.target: target for target in targets_of(with_verdicts([ours, *pyod, dcase]), {}, {})}
     beside = told["AUC (later time) against the best peer"]
     assert (beside.verdict, beside.note) == (KEPT, "dcase-autoencoder; without pyod:KNN, pyod:LOF")
     assert "AUC (later time) against plain RMS" not in told, "it was not asked"
@@ -434,7 +445,7 @@ def test_silence_wins_no_auc(name, ours, rival, verdict, note):
     rows += [row(**place, auc=0.969, contender=contender, kind=kind, **rival) for contender, kind in rivals]
     rows = with_verdicts(rows)
     assert (rows[0].auc_against_peers, rows[0].auc_against_rms) == (verdict, verdict), name
-    told = {target.target: (target.verdict, target.note) for target in targets_of(rows, {})}
+    told = {target.target: (target.verdict, target.note) for target in targets_of(rows, {}, {})}
     beside_peer = "; ".join(filter(None, ("pyod:KNN", note.format(rival="pyod:KNN"))))
     assert told["AUC (left out unit) against the best peer"] == (verdict, beside_peer)
     assert told["AUC (left out unit) against plain RMS"] == (verdict, note.format(rival="rms"))

@@ -85,11 +85,21 @@ def test_recordings_too_short_to_be_cut_are_dealt_whole():
     assert signs(case) == "TTTTTTxxxTTTxxx"
 
 
-def test_faults_of_a_short_recording_that_trains_are_examined():
-    """Dealing a recording whole does not lose its faults."""
-    rows = together(*(recording(f"m{number}", "hhh..ff", kind="mixed") for number in range(3)))
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        # The third healthy window ends at 2 s; its guard would reach into the fault, which begins at 2.5 s.
+        ("hhh..f", "TT---x" * 2 + "xxxxxx"),
+        ("hhh..ff", "TT---xx" * 2 + "xxxxxxx"),
+        ("hhh....ff", "TTT---xxx" * 2 + "xxxxxxxxx"),
+        ("hff", "xxx" * 3),
+    ],
+)
+def test_faults_of_a_short_recording_that_trains_are_examined(labels, expected):
+    """Dealing a recording whole loses no fault, nor its first window, from which the delay counts."""
+    rows = together(*(recording(f"m{number}", labels, kind="mixed") for number in range(3)), recording("z", "h" * 20))
     (case,) = protocols.later_time(rows)
-    assert signs(case) == "TTT---xTTT---xxxxxxxx"
+    assert signs(case)[: 3 * len(labels)] == expected
 
 
 def test_life_is_commissioned_on_its_own_first_half():
