@@ -271,6 +271,29 @@ def test_faults_that_no_window_holds_are_named(tmp_path):
     )
 
 
+def test_copies_are_left_out(tmp_path):
+    """A recording under two names would be trained on and examined; recordings that stand still are no copies."""
+    folder = Folder(tmp_path)
+    samples = folder.noise(24 * RATE_HZ)
+    folder.add("bench", "a", {"acc": samples}, unit_id="u1")
+    folder.add("bench", "b", {"acc": samples}, unit_id="u2")
+    folder.add("bench", "c", {"acc": folder.noise(24 * RATE_HZ)}, unit_id="u3")
+    for name in ("p1", "p2"):
+        still = {"pressure": np.full(6000, 3.0), "current": np.full(6000, 1.0)}
+        moving = {key: values + folder.noise(6000, level=0.1) for key, values in still.items()}
+        about = {"sampling_rate_hz": 1, "channels": "pressure;current", "signal_units": "bar;A"}
+        folder.add("process", name, moving, **about)
+        folder.add("process", f"{name}_still", still, **about)
+    folder.close()
+    bench, process = (read_rig(folder.path, name, workers=1) for name in ("bench", "process"))
+    assert sorted(set(bench.table.rows["recording_id"])) == ["bench_a", "bench_c"]
+    assert len(bench.table.rows) == len(bench.table.values)
+    assert bench.recordings == 2
+    assert bench.doubts[-1] == "bench_b holds the samples of bench_a: left out; remove one from recordings.csv"
+    assert process.recordings == 4
+    assert not bench.unheard
+
+
 @pytest.mark.usefixtures("few")
 def test_the_same_folder_gives_the_same_document(tmp_path, monkeypatch):
     """And the page needs nothing from elsewhere."""
