@@ -29,7 +29,8 @@ def main() -> int:
         findings = run(options.data, effort, workers=options.workers, progress=progress)
     results = with_verdicts(findings.results)
     unreadable = {rig.rig: rig.reason for rig in findings.rigs if rig.status != OK}
-    report = Report(findings, results, targets_of(results, unreadable), effort)
+    unheard = {rig.rig: len(rig.unheard) for rig in findings.rigs}
+    report = Report(findings, results, targets_of(results, unreadable, unheard), effort)
     write_atomic(options.out, json_bytes(report))
     page = options.out.with_suffix(".html")
     write_atomic(page, page_of(report).encode("utf-8"))

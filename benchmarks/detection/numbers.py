@@ -98,9 +98,11 @@ class Result(Place):
     detection_delay_median_s: float = NAN
     detection_delay_max_s: float = NAN
     auc: float = NAN
+    auc_cases: int = 0
     partial_auc: float = NAN
     vus_pr: float = NAN
     lives: int = 0
+    lives_undecided: int = 0
     lives_kept: int = 0
     warning_s: float = NAN
     onset_delay_s: float = NAN
@@ -218,6 +220,7 @@ def _with_areas(result: Result, counts: Tally) -> Result:
     return replace(
         result,
         auc=_mean([area.auc for area in counts.areas]),
+        auc_cases=sum(not math.isnan(area.auc) for area in counts.areas),
         partial_auc=_mean([area.partial_auc for area in counts.areas]),
         vus_pr=_mean([area.vus_pr for area in counts.areas]),
     )
@@ -227,6 +230,7 @@ def _with_lives(result: Result, counts: Tally) -> Result:
     return replace(
         result,
         lives=len(counts.warned),
+        lives_undecided=sum(not life.can_be_kept for life in counts.warned),
         lives_kept=sum(life.kept for life in counts.warned),
         warning_s=_median([life.warning_s for life in counts.warned]),
         onset_delay_s=_median([life.delay_s for life in counts.warned]),

@@ -4,10 +4,11 @@
 | --- | --- | --- |
 | ``later_time`` | the first 60 % of each recording's healthy time | the rest of it after a guard; all faulty time |
 | ``left_out_speed``, ``..._load``, ``..._condition`` | healthy time at every other value | all time at the one |
-| ``left_out_unit`` | healthy time of every other unit | all time of the one; all faulty time if it has none |
+| ``left_out_unit`` | healthy time of every other unit | all time of the one; if it has no fault, those of strangers |
 | ``run_to_failure`` | the first half of one life's healthy time | the rest of that life after a guard |
 
-Recordings too short for a cut and a guard go to one side of ``later_time``, whole: three of five train.
+Recordings too short for a cut and a guard go to one side of ``later_time``, whole: three of five train, up to a guard
+before their faults, which are examined.
 Healthy time that may train: all of a ``healthy`` recording; of the others what is healthy before the first fault.
 """
 
@@ -133,7 +134,7 @@ def later_time(rows: pd.DataFrame) -> list[Case]:
     for number, part in enumerate(short):
         # Of neighbours, which often share a condition, some train and some are examined.
         trains = math.ceil(LATER_SHARE * (number + 1)) > math.ceil(LATER_SHARE * number)
-        before, after = _cut(rows, part, usable[part], 1.0)
+        before, after = _cut(rows, part, usable[part] & _well_before_faults(rows, part), 1.0)
         train[before] = trains
         test[after if trains else part] = True
     healthy = (rows["label"] == HEALTHY).to_numpy(dtype=bool)
@@ -179,12 +180,14 @@ def left_out_unit(rows: pd.DataFrame, *, most: int) -> list[Case]:
         raise SplitError(
             f"left-out unit: expected at least {FEWEST_UNITS} units with healthy recordings, got {len(there)}"
         )
-    faulty = (rows["label"] == FAULTY).to_numpy(dtype=bool) & (rows["kind"] == WHOLE).to_numpy(dtype=bool)
+    faulty = (rows["label"] == FAULTY).to_numpy(dtype=bool)
+    # A fault of a unit that trains would be one of a known unit.
+    strangers = faulty & (rows["kind"] == WHOLE).to_numpy(dtype=bool) & ~np.isin(unit, there)
     cases = []
     for name in _spread(there, most):
         out = unit == name
-        has_fault = bool((out & (rows["label"] == FAULTY).to_numpy(dtype=bool)).any())
-        cases.append(Case(LEFT_OUT_UNIT, str(name), usable & ~out, out if has_fault else out | faulty))
+        has_fault = bool((out & faulty).any())
+        cases.append(Case(LEFT_OUT_UNIT, str(name), usable & ~out, out if has_fault else out | strangers))
     return cases
 
 
@@ -241,6 +244,14 @@ def _cut(
         return before, part[:0]
     open_from_ns = end_ns[before].max() + (end_ns[part] - start_ns[part]).max()
     return before, part[start_ns[part] >= open_from_ns]
+
+
+def _well_before_faults(rows: pd.DataFrame, part: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Rows of one recording whose guard reaches into no window that holds faulty samples."""
+    start_ns, end_ns = rows["start_ns"].to_numpy()[part], rows["end_ns"].to_numpy()[part]
+    faulty_ns = start_ns[(rows["faulty_share"].to_numpy() > 0.0)[part]]
+    guard_ns = (end_ns - start_ns).max()
+    return np.asarray(end_ns + guard_ns <= faulty_ns.min(initial=np.iinfo(np.int64).max))
 
 
 def _spread(names: NDArray[Any], most: int) -> list[Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+from benchmarks.detection.copies import copies_of, without
+from benchmarks.detection.unheard import doubt_of, unheard_recordings
 from ground.config import DecisionConfig, load_config
 from ground.featurize import interim_windows
 from ground.importer import import_recordings
@@ -37,7 +39,8 @@ class Rig:
         table: Its windows in physical units, with the columns of ``FROM_INDEX``, all text.
         recordings: How many there are.
         decision: Persistence that the config proposes.
-        doubts: What ``ground init`` doubts about it.
+        doubts: What ``ground init`` doubts about it, and what no number counts.
+        unheard: Recordings whose faults no window holds.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Rig:
     recordings: int
     decision: DecisionConfig
     doubts: tuple[str, ...]
+    unheard: tuple[str, ...] = ()
 
 
 def rig_names(folder: Path) -> tuple[str, ...]:
@@ -76,6 +80,7 @@ def read_rig(folder: Path, name: str, *, workers: int, of: Callable[[FeatureSpec
         GroundError: The recordings cannot be read, break the contract, or give no window.
     """
     proposal = propose(folder, name)
+    index = [row for row in read_table(folder / INDEX_NAME).rows if row.get("dataset", "") == name]
     with TemporaryDirectory(prefix="enginear-detection-") as temporary:
         workspace = Workspace(Path(temporary))
         write(proposal, workspace.root)
@@ -85,22 +90,29 @@ def read_rig(folder: Path, name: str, *, workers: int, of: Callable[[FeatureSpec
         preprocess(config, workspace, progress=silent, base=config.folder)
         spec = of(config.feature_spec())
         table = interim_windows(config, workspace, spec, progress=silent, workers=workers)
-    rows = _with_index(table.rows, folder, name)
+        unheard = unheard_recordings(table.rows, index, workspace.interim)
+    copies = copies_of(table)
+    table = without(table, copies)
+    rows = _with_index(table.rows, index)
     return Rig(
         name=name,
         spec=spec,
         table=WindowTable(rows, table.values),
         recordings=int(rows["recording_id"].nunique()),
         decision=config.decision,
-        doubts=proposal.doubts,
+        doubts=(*proposal.doubts, *doubt_of(unheard), *(_copy_doubt(*pair) for pair in copies.items())),
+        unheard=unheard,
     )
 
 
-def _with_index(rows: pd.DataFrame, folder: Path, name: str) -> pd.DataFrame:
-    table = read_table(folder / INDEX_NAME).rows
-    index = {row["recording_id"]: row for row in table if row.get("dataset", "") == name}
+def _copy_doubt(copy: str, original: str) -> str:
+    return f"{copy} holds the samples of {original}: left out; remove one from {INDEX_NAME}"
+
+
+def _with_index(rows: pd.DataFrame, index: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    by_name = {row["recording_id"]: row for row in index}
     columns = {
-        added: pd.Series([index[recording].get(column, "") for recording in rows["recording_id"]], dtype="str")
+        added: pd.Series([by_name[recording].get(column, "") for recording in rows["recording_id"]], dtype="str")
         for added, column in FROM_INDEX.items()
     }
     return rows.assign(**columns)

@@ -50,6 +50,7 @@ class RigReport:
     faulty_windows: int = 0
     not_assessed: Mapping[str, int]
     doubts: tuple[str, ...] = ()
+    unheard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ def _report(rig: Rig) -> RigReport:
         faulty_windows=int((rows["label"] == 1).sum()),
         not_assessed=dict(sorted(Counter(rows["reason"][rows["reason"] != ""]).items())),
         doubts=rig.doubts,
+        unheard=rig.unheard,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.detection.events import Event, events_of
+from benchmarks.detection.events import Event, distinct, events_of
 from benchmarks.detection.parts import recording_numbers, recording_parts
 from benchmarks.detection.vus import vus_pr
 from edge_agent.frame import NS_PER_S
@@ -47,12 +47,14 @@ class Warned:
             there was none or the life has no mark.
         delay_s: From the onset mark to the first alarm at or after it, when none stood before; NaN otherwise.
         early_episodes: Alarms raised in the healthy span.
+        can_be_kept: Whether the life has a mark, and a window that ends before it lies after the healthy span.
     """
 
     recording_id: str
     warning_s: float
     delay_s: float
     early_episodes: int
+    can_be_kept: bool
 
     @property
     def kept(self) -> bool:
@@ -168,7 +170,7 @@ def tally_by_type(
 
 
 def pooled(tallies: Sequence[Tally]) -> Tally:
-    """The counts of several cases together."""
+    """The counts of several cases together; of faults that several of them asked for, one each."""
     reasons: Counter[str] = Counter()
     for each in tallies:
         reasons.update(each.reasons)
@@ -182,7 +184,7 @@ def pooled(tallies: Sequence[Tally]) -> Tally:
         blocks=np.concatenate([each.blocks for each in tallies]),
         episodes=sum(each.episodes for each in tallies),
         healthy_s=sum(each.healthy_s for each in tallies),
-        events=tuple(event for each in tallies for event in each.events),
+        events=distinct(event for each in tallies for event in each.events),
         areas=tuple(area for each in tallies for area in each.areas),
         warned=tuple(life for each in tallies for life in each.warned),
     )
@@ -198,9 +200,11 @@ def warned(rows: pd.DataFrame, answers: Judgement) -> Warned:
     label = rows["label"].to_numpy()
     alarm, end_ns = answers.alarm, rows["end_ns"].to_numpy()
     raised = alarm & ~np.append(False, alarm[:-1])
-    healthy = np.flatnonzero(label == HEALTHY)
     faulty = np.flatnonzero(rows["faulty_share"].to_numpy() > 0.0)
-    after = np.arange(len(label)) > (healthy[-1] if len(healthy) else -1)
+    place = np.arange(len(label))
+    # What is healthy after the mark has been repaired.
+    healthy = (label == HEALTHY) & (place < (faulty[0] if len(faulty) else len(label)))
+    after = place > np.max(np.flatnonzero(healthy), initial=-1)
     first = np.flatnonzero(alarm & after)
     onset_ns = float(rows["start_ns"].iloc[faulty[0]]) if len(faulty) else float("nan")
     warning_s = (onset_ns - float(end_ns[first[0]])) / NS_PER_S if len(first) else float("nan")
@@ -208,7 +212,8 @@ def warned(rows: pd.DataFrame, answers: Judgement) -> Warned:
         recording_id=str(rows["recording_id"].iloc[0]),
         warning_s=warning_s,
         delay_s=-warning_s if warning_s <= 0.0 else float("nan"),
-        early_episodes=int((raised & (label == HEALTHY)).sum()),
+        early_episodes=int((raised & healthy).sum()),
+        can_be_kept=bool((after & (end_ns < onset_ns)).any()),
     )
 
 

@@ -19,6 +19,7 @@ from benchmarks.detection.levels import baselines
 from benchmarks.detection.ours import ours
 from benchmarks.detection.protocols import FAULT_TYPE, LATER_TIME, LEFT_OUT_UNIT, RUN_TO_FAILURE
 from benchmarks.detection.pyod_peers import PyodPeer
+from benchmarks.detection.rig import read_rig
 from ground.engine import DIED, Done, Lost
 
 RATE_HZ = 2000
@@ -249,6 +250,48 @@ def test_what_dies_is_told(tmp_path, monkeypatch):
     assert ("pyod:KNN", "error", "pyod:KNN: KeyError: 'column'") in told
     targets = {target["target"]: target for target in found["targets"] if target["rig"] == "life"}
     assert targets["later time"]["note"] == f"not measured: default: {DIED}"
+
+
+def test_faults_that_no_window_holds_are_named(tmp_path):
+    """Shorter than a window, they make no event; healthy recordings and those of a faulty sensor have none to make."""
+    folder = Folder(tmp_path)
+    folder.add("bench", "h1", {"acc": folder.noise(24 * RATE_HZ)})
+    folder.add("bench", "f1", {"acc": folder.noise(24 * RATE_HZ, level=3.0)}, label="faulty", unit_id="h1")
+    n = 10
+    folder.add("bench", "short", {"acc": folder.noise(n)}, label="faulty", unit_id="h1")
+    folder.add("bench", "sensor", {"acc": folder.noise(n)}, label="faulty", fault_type="sensor_stuck", unit_id="h1")
+    folder.add("bench", "fine", {"acc": folder.noise(n)}, unit_id="h1")
+    for name, fault in (("mixed", 1), ("mixed_fine", 0)):
+        anomaly = np.where(np.arange(n) < n // 2, 0, fault).astype(np.int8)
+        folder.add("bench", name, {"acc": folder.noise(n), "anomaly": anomaly}, label="mixed", unit_id="h1")
+    found = read_rig(folder.close(), "bench", workers=1)
+    assert found.unheard == ("bench_short", "bench_mixed")
+    assert found.doubts[-1] == (
+        "recordings whose faults no window holds, so no number counts them: bench_short, bench_mixed"
+    )
+
+
+def test_copies_are_left_out(tmp_path):
+    """A recording under two names would be trained on and examined; recordings that stand still are no copies."""
+    folder = Folder(tmp_path)
+    samples = folder.noise(24 * RATE_HZ)
+    folder.add("bench", "a", {"acc": samples}, unit_id="u1")
+    folder.add("bench", "b", {"acc": samples}, unit_id="u2")
+    folder.add("bench", "c", {"acc": folder.noise(24 * RATE_HZ)}, unit_id="u3")
+    for name in ("p1", "p2"):
+        still = {"pressure": np.full(6000, 3.0), "current": np.full(6000, 1.0)}
+        moving = {key: values + folder.noise(6000, level=0.1) for key, values in still.items()}
+        about = {"sampling_rate_hz": 1, "channels": "pressure;current", "signal_units": "bar;A"}
+        folder.add("process", name, moving, **about)
+        folder.add("process", f"{name}_still", still, **about)
+    folder.close()
+    bench, process = (read_rig(folder.path, name, workers=1) for name in ("bench", "process"))
+    assert sorted(set(bench.table.rows["recording_id"])) == ["bench_a", "bench_c"]
+    assert len(bench.table.rows) == len(bench.table.values)
+    assert bench.recordings == 2
+    assert bench.doubts[-1] == "bench_b holds the samples of bench_a: left out; remove one from recordings.csv"
+    assert process.recordings == 4
+    assert not bench.unheard
 
 
 @pytest.mark.usefixtures("few")

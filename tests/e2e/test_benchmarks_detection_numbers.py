@@ -189,6 +189,24 @@ def test_promise(name, answers, expected):
     assert numbers("h" * 40, answers).promise == expected, name
 
 
+@pytest.mark.parametrize(
+    ("name", "answers", "note"),
+    [
+        ("refuted by none, shown by none", "-" * 4, "0.0000 to 0.6024, n = 4; 299 without an alarm would show it"),
+        ("one fewer than it takes", "-" * 298, "0.0000 to 0.0123, n = 298; 299 without an alarm would show it"),
+        ("shown", "-" * 299, "0.0000 to 0.0123, n = 299"),
+        ("an alarm more than that", "a" + "-" * 298, "0.0001 to 0.0185, n = 299; 299 without an alarm would show it"),
+        ("refuted", "a" * 20 + "-" * 20, "0.3380 to 0.6620, n = 40"),
+        ("silence", "n" * 4, "nothing was assessed"),
+    ],
+)
+def test_a_promise_that_is_kept_may_not_be_shown(name, answers, note):
+    """The note says how many windows would show it: one-sided, at the declared confidence."""
+    rows = with_verdicts([numbers("h" * len(answers), answers)])
+    told = {target.target: target for target in targets_of(rows, {}, {})}
+    assert told["false alarms, later time"].note == note, name
+
+
 def test_pooled_counts_add_up_and_areas_average():
     """Thresholds differ by case, so scores are not mixed."""
     first, second = rows_of("hhff", name="a"), rows_of("hhhf", name="b")
@@ -200,6 +218,24 @@ def test_pooled_counts_add_up_and_areas_average():
     assert (found.healthy_windows, found.events, found.events_found, found.train_windows) == (5, 2, 1, 3)
     assert found.false_alarm_rate == pytest.approx(1 / 5)
     assert found.auc == pytest.approx((1.0 + 2 / 3) / 2)
+    assert found.auc_cases == 2
+    silent = tally(first, answers_of("--nn"), train=first[:2], memory_n=0)
+    assert result_of(PLACE, pooled([*parts, silent]), PROMISE, rounds=50, seed=1).auc_cases == 2
+
+
+def test_pooled_counts_a_fault_once():
+    """Cases that ask for the same fault are not independent: it is found where every one of them found it."""
+    one, two = rows_of("ffff", name="f", kind="faulty"), rows_of("hfffhfh", name="m")
+    parts = [
+        tally(rows, answers_of(text), train=rows[:0], memory_n=0)
+        for rows, text in ((one, "aa--"), (one, "---a"), (one, "-a--"), (two, "-nnnaan"), (two, "-aaa---"))
+    ]
+    found = result_of(PLACE, pooled(parts), PROMISE, rounds=50, seed=1)
+    # Of the second recording the first fault went unheard in one case, and the second unfound in another.
+    assert (found.events, found.events_found, found.events_not_assessed) == (3, 1, 1)
+    assert found.detection_delay_median_s == pytest.approx(2.0)
+    assert found.event_recall_high == pytest.approx(exact_interval(1, 3, 0.95).high)
+    assert found.faulty_windows == 3 * 4 + 2 * 4, "windows are answered for in every case"
 
 
 def test_by_type_keeps_healthy_time_and_the_type():
@@ -238,6 +274,39 @@ def test_lives(name, answers, warning_s, delay_s, early):
     assert found.kept is (warning_s > 0.0 and not early)
 
 
+@pytest.mark.parametrize(
+    ("name", "labels", "answers", "can_be_kept", "early"),
+    [
+        ("time between", "hhhh..ff", "--------", True, 0),
+        ("spans that touch", "hhhhffff", "----aaaa", False, 0),
+        # It lies between, but ends with the mark: an alarm in it would be no warning.
+        ("one window between", "hhhh.fff", "----aaaa", False, 0),
+        ("no mark", "hhhh....", "----aaaa", False, 0),
+        ("repaired, then healthy again", "hhhh..ffhh", "----aa--a-", True, 0),
+        ("an alarm too early after all", "hhhh..ffhh", "-a--aa--a-", True, 1),
+    ],
+)
+def test_lives_that_nobody_can_keep(name, labels, answers, can_be_kept, early):
+    """Without a window between the healthy span and the mark there is no answer that would be right."""
+    found = warned(rows_of(labels, kind="run_to_failure"), answers_of(answers))
+    assert (found.can_be_kept, found.early_episodes) == (can_be_kept, early), name
+    assert found.kept is ("aa" in answers and can_be_kept and not early)
+
+
+def test_lives_that_nobody_can_keep_are_told():
+    """They are no misses; of none but them nothing is decided."""
+    touching = warned(rows_of("hhhhffff", kind="run_to_failure"), answers_of("----aaaa"))
+    kept = warned(rows_of("hhhh..ff", kind="run_to_failure"), answers_of("----aaaa"))
+    place = replace(PLACE, protocol="run_to_failure", case="all")
+    found = {}
+    for lives in ((touching, kept), (touching,)):
+        row_ = result_of(place, Tally(warned=lives), PROMISE, rounds=10, seed=1)
+        told = {target.target: target for target in targets_of(with_verdicts([row_]), {}, {})}
+        found[len(lives)] = told["lives warned of, and no false alarm before"]
+    assert (found[2].value, found[2].verdict, found[2].note) == (1.0, KEPT, "1 of 2 lives leave no time between")
+    assert (found[1].verdict, found[1].note) == (UNDECIDED, "1 of 1 lives leave no time between")
+
+
 def row(**changes):
     """A result with some numbers."""
     given = {"rig": "r", "protocol": LATER_TIME, "contender": "default", "kind": DEFAULT, "status": OK, **changes}
@@ -258,7 +327,7 @@ def test_verdicts_beside_peers():
     assert (ours.best_peer, ours.best_peer_auc) == ("pyod:KNN", 0.954)
     assert (ours.auc_against_peers, ours.auc_against_rms) == (KEPT, MISSED)
     assert (ours.coverage_verdict, ours.recall_verdict) == (KEPT, MISSED)
-    told = {target.target: target.verdict for target in targets_of(rows, {})}
+    told = {target.target: target.verdict for target in targets_of(rows, {}, {})}
     assert told["event recall"] == MISSED
     assert told["coverage on later time"] == KEPT
 
@@ -267,8 +336,31 @@ def test_a_default_that_failed_keeps_no_target():
     """What could not be trained is told beside what was: a target does not disappear with its row."""
     place = Place(rig="r", protocol=LATER_TIME, contender="default", kind=DEFAULT)
     rows = with_verdicts([unmeasured(place, "error", "too few rows"), row(protocol="run_to_failure", case="all")])
-    told = [(target.target, target.verdict, target.note) for target in targets_of(rows, {})]
+    told = [(target.target, target.verdict, target.note) for target in targets_of(rows, {}, {})]
     assert ("later time", UNDECIDED, "not measured: too few rows") in told
+
+
+def test_cases_that_failed_keep_no_target():
+    """Their faults are in no share: what the other units reach decides nothing, what they miss stays missed."""
+    some = row(
+        protocol="left_out_unit", case="all", cases=1, cases_failed=5, events=1, event_recall=1.0, auc=1.0,
+        coverage_healthy=0.5,
+    )  # fmt: skip
+    level = row(protocol="left_out_unit", case="all", contender="rms", kind="baseline", auc=0.9)
+    rows = with_verdicts([some, level])
+    told = {target.target: (target.verdict, target.note) for target in targets_of(rows, {}, {})}
+    unmeasured_cases = "5 of 6 cases not measured"
+    assert told["event recall, left-out units"] == (UNDECIDED, unmeasured_cases)
+    assert told["AUC (left out unit) against plain RMS"] == (UNDECIDED, unmeasured_cases)
+    assert (rows[0].recall_verdict, rows[0].coverage_verdict) == (UNDECIDED, MISSED)
+
+
+def test_a_life_that_was_not_measured_counts_as_not_kept():
+    """So its target is decided."""
+    lives = row(protocol="run_to_failure", case="all", cases=4, cases_failed=1, lives=4, lives_kept=4)
+    told = {target.target: target for target in targets_of(with_verdicts([lives]), {}, {})}
+    found = told["lives warned of, and no false alarm before"]
+    assert (found.value, found.verdict, found.note) == (0.8, KEPT, "1 of 5 cases not measured")
 
 
 def test_a_deaf_detector_misses_a_target_where_it_answers():
@@ -276,7 +368,7 @@ def test_a_deaf_detector_misses_a_target_where_it_answers():
     deaf = row(
         protocol="left_out_speed", case="all", position=BETWEEN, coverage_healthy=1.0, events=2, event_recall=0.0
     )
-    told = {target.target: target.verdict for target in targets_of(with_verdicts([deaf]), {})}
+    told = {target.target: target.verdict for target in targets_of(with_verdicts([deaf]), {}, {})}
     assert told["event recall, left-out speeds between"] == MISSED
 
 
@@ -284,20 +376,91 @@ def test_events_that_nothing_was_said_of_are_told_beside_the_recall():
     """A unit that ran outside of what the others know was not heard: that is another miss than a fault unheard."""
     some = row(protocol="left_out_unit", case="all", events=3, events_not_assessed=1, event_recall=2 / 3, auc=0.9)
     level = row(protocol="left_out_unit", case="all", contender="rms", kind="baseline", auc=0.99)
-    told = {target.target: target for target in targets_of(with_verdicts([some, level]), {})}
+    told = {target.target: target for target in targets_of(with_verdicts([some, level]), {}, {})}
     recall = told["event recall, left-out units"]
     assert (recall.verdict, recall.note) == (MISSED, "1 of 3 not assessed")
     assert told["AUC (left out unit) against plain RMS"].verdict == MISSED
 
 
+def test_faults_in_no_window_are_told_beside_the_recall():
+    """Nothing can find them; where there are no others, nothing is known of the recall."""
+    told = {}
+    for events in (2, 0):
+        found = row(events=events, event_recall=1.0 if events else NAN)
+        told[events] = {target.target: target for target in targets_of(with_verdicts([found]), {}, {"r": 3})}
+    some, none = (told[events]["event recall"] for events in (2, 0))
+    assert (some.verdict, some.note) == (KEPT, "the faults of 3 recordings are in no window")
+    assert (none.verdict, none.note) == (UNDECIDED, "the faults of 3 recordings are in no window")
+
+
 def test_a_detector_that_says_nothing_of_faults_loses_no_target():
     """Nothing can be ranked: that is told, and undecided."""
-    silent = row(events=3, events_not_assessed=3, event_recall=0.0)
-    level = row(contender="rms", kind="baseline", auc=0.99)
-    told = {target.target: target for target in targets_of(with_verdicts([silent, level]), {})}
+    silent = row(events=3, events_not_assessed=3, event_recall=0.0, coverage_faulty=0.0)
+    level = row(contender="rms", kind="baseline", auc=0.99, auc_cases=1)
+    told = {target.target: target for target in targets_of(with_verdicts([silent, level]), {}, {})}
     ranked = told["AUC (later time) against plain RMS"]
     assert (ranked.verdict, ranked.limit) == (UNDECIDED, 0.99)
+    assert ranked.note == "0.0 % of faulty windows assessed; cases with an AUC: 0, rms 1"
     assert told["event recall"].verdict == MISSED
+
+
+def test_rivals_that_are_absent_take_no_target_along():
+    """It is undecided, with their reasons; one that has others to be held against says who is missing."""
+
+    def absent(contender, kind, reason):
+        place = Place(rig="r", protocol=LATER_TIME, contender=contender, kind=kind)
+        return unmeasured(place, "absent", reason)
+
+    ours = row(auc=0.99, events=2)
+    pyod = [absent(f"pyod:{name}", PEER, "pyod: not installed; install it") for name in ("KNN", "LOF")]
+    level = absent("rms", "baseline", "rms: not among the features of this rig's config")
+    told = {target.target: target for target in targets_of(with_verdicts([ours, *pyod, level]), {}, {})}
+    peer, rms = (told[f"AUC (later time) against {whom}"] for whom in ("the best peer", "plain RMS"))
+    assert (peer.verdict, peer.note) == (UNDECIDED, "not measured: pyod: not installed; install it")
+    assert (rms.verdict, rms.note) == (UNDECIDED, "not measured: rms: not among the features of this rig's config")
+    dcase = row(contender="dcase-autoencoder", kind=PEER, auc=0.9)
+    told = {target.target: target for target in targets_of(with_verdicts([ours, *pyod, dcase]), {}, {})}
+    beside = told["AUC (later time) against the best peer"]
+    assert (beside.verdict, beside.note) == (KEPT, "dcase-autoencoder; without pyod:KNN, pyod:LOF")
+    assert "AUC (later time) against plain RMS" not in told, "it was not asked"
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "rival", "verdict", "note"),
+    [
+        ("the same cases", {"coverage_faulty": 0.9, "auc_cases": 2}, {"auc_cases": 2}, KEPT, ""),
+        ("silent in the hard one", {"coverage_faulty": 0.95, "auc_cases": 1}, {"auc_cases": 2}, UNDECIDED,
+         "cases with an AUC: 1, {rival} 2"),
+        ("silent in hard windows", {"coverage_faulty": 0.125, "auc_cases": 2}, {"auc_cases": 2}, UNDECIDED,
+         "12.5 % of faulty windows assessed"),
+        ("the rival was refused in one", {"coverage_faulty": 1.0, "auc_cases": 2}, {"auc_cases": 1}, UNDECIDED,
+         "cases with an AUC: 2, {rival} 1"),
+    ],
+)  # fmt: skip
+def test_silence_wins_no_auc(name, ours, rival, verdict, note):
+    """An AUC over fewer cases or windows than the rival's may be that of the easy ones."""
+    place = {"protocol": "left_out_unit", "case": "all"}
+    rivals = [("pyod:KNN", PEER), ("rms", "baseline")]
+    rows = [row(**place, auc=1.0, events=8, **ours)]
+    rows += [row(**place, auc=0.969, contender=contender, kind=kind, **rival) for contender, kind in rivals]
+    rows = with_verdicts(rows)
+    assert (rows[0].auc_against_peers, rows[0].auc_against_rms) == (verdict, verdict), name
+    told = {target.target: (target.verdict, target.note) for target in targets_of(rows, {}, {})}
+    beside_peer = "; ".join(filter(None, ("pyod:KNN", note.format(rival="pyod:KNN"))))
+    assert told["AUC (left out unit) against the best peer"] == (verdict, beside_peer)
+    assert told["AUC (left out unit) against plain RMS"] == (verdict, note.format(rival="rms"))
+
+
+def test_the_best_peer_was_ranked_in_most_cases():
+    """One that was refused in the hard case is no measure, nor does it leave the verdict open."""
+    rows = with_verdicts(
+        [
+            row(auc=0.95, auc_cases=2, coverage_faulty=1.0),
+            row(contender="pyod:KNN", kind=PEER, auc=0.96, auc_cases=2),
+            row(contender="pyod:LOF", kind=PEER, auc=1.0, auc_cases=1),
+        ]
+    )
+    assert (rows[0].best_peer, rows[0].auc_against_peers) == ("pyod:KNN", MISSED)
 
 
 def test_silence_outside_is_right_and_between_is_not():

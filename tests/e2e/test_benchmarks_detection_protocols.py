@@ -85,11 +85,21 @@ def test_recordings_too_short_to_be_cut_are_dealt_whole():
     assert signs(case) == "TTTTTTxxxTTTxxx"
 
 
-def test_faults_of_a_short_recording_that_trains_are_examined():
-    """Dealing a recording whole does not lose its faults."""
-    rows = together(*(recording(f"m{number}", "hhh..ff", kind="mixed") for number in range(3)))
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        # The third healthy window ends at 2 s; its guard would reach into the fault, which begins at 2.5 s.
+        ("hhh..f", "TT---x" * 2 + "xxxxxx"),
+        ("hhh..ff", "TT---xx" * 2 + "xxxxxxx"),
+        ("hhh....ff", "TTT---xxx" * 2 + "xxxxxxxxx"),
+        ("hff", "xxx" * 3),
+    ],
+)
+def test_faults_of_a_short_recording_that_trains_are_examined(labels, expected):
+    """Dealing a recording whole loses no fault, nor its first window, from which the delay counts."""
+    rows = together(*(recording(f"m{number}", labels, kind="mixed") for number in range(3)), recording("z", "h" * 20))
     (case,) = protocols.later_time(rows)
-    assert signs(case) == "TTT---xTTT---xxxxxxxx"
+    assert signs(case)[: 3 * len(labels)] == expected
 
 
 def test_life_is_commissioned_on_its_own_first_half():
@@ -118,6 +128,20 @@ def test_left_out_unit():
     assert [case.name for case in cases] == ["u1", "u2"]
     assert set(BENCH["unit_id"][cases[0].train]) == {"u2"}
     assert set(BENCH["unit_id"][cases[0].test]) == {"u1", "u3"}
+
+
+def test_faults_of_units_that_train_are_no_strangers():
+    """A unit without a fault is examined beside faults of units never heard; one that has healthy time is known."""
+    rows = together(
+        *(recording(f"h{unit}", "hhhh", unit_id=unit) for unit in ("u1", "u2", "u3")),
+        recording("fu1", "ffff", unit_id="u1", kind="faulty"),
+        recording("fu4", "ffff", unit_id="u4", kind="faulty"),
+    )
+    asked = {
+        case.name: set(rows["recording_id"][case.test & (rows["label"] == 1).to_numpy()])
+        for case in protocols.left_out_unit(rows, most=6)
+    }
+    assert asked == {"u1": {"fu1"}, "u2": {"fu4"}, "u3": {"fu4"}}
 
 
 def test_at_most_so_many_are_left_out():
