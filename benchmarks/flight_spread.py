@@ -1,4 +1,4 @@
-"""How much the values of healthy stretches of one recording differ: what ``ground.prediction.PRIOR_SPREAD`` rests on.
+"""How much the values of healthy stretches of one recording differ: what ``ground.prediction.FLIGHT_SPREAD`` rests on.
 
 ``python -m benchmarks.flight_spread --data DIR`` takes each recording with healthy time alone, learns from its first
 half and on, and asks for the sixth that follows, as ``ground.rehearsal.later_time`` does.

@@ -37,7 +37,7 @@ from ground.config import DecisionConfig
 from ground.errors import CalibrationError
 from ground.flights import NO_VALUE, FlightScores, flight_value
 from ground.intervals import NO_RANK, confidence_of_rank, fewest_for_bound, upper_rank
-from ground.prediction import prediction_bound
+from ground.prediction import FLIGHT_SPREAD, prediction_bound
 
 FEWEST_PHASE_FLIGHTS = 10
 """A phase seen in fewer fit flights takes the pooled scale: its own median would be off by 0.4 standard deviations."""
@@ -52,11 +52,13 @@ class Rehearsal:
         flights: The flights.
         is_harder: Whether each detector knew less about what it was asked than the final one will: conditions further
             apart. Then the largest value is bound enough.
+        prior_spread: Between the logarithms of the values of different groups, before any is seen.
     """
 
     name: str
     flights: tuple[FlightScores, ...]
     is_harder: bool
+    prior_spread: float = FLIGHT_SPREAD
 
 
 def calibrate(
@@ -153,7 +155,7 @@ def _asked(rehearsal: Rehearsal, scales: _Scales) -> RehearsalBound:
     values = np.array([value for value in largest.values() if value > NO_VALUE])
     level = float(values.max()) if len(values) else NO_VALUE
     if len(values) and not rehearsal.is_harder:
-        level = prediction_bound(values, scales.decision.false_alarm_rate)
+        level = prediction_bound(values, scales.decision.false_alarm_rate, prior_spread=rehearsal.prior_spread)
     return RehearsalBound(name=rehearsal.name, n_groups=len(values), level=level)
 
 

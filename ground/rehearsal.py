@@ -6,7 +6,7 @@ recordings made on another day, under a load that nobody reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,8 +23,11 @@ from ground.domain import learn_domain, outside_reasons
 from ground.flights import FlightScores
 from ground.learning import learn
 from ground.level_limit import NO_UNITS
+from ground.models.detector_module import DetectorModule
 from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
+from ground.prediction import UNIT_SPREAD
 from ground.scaling import condition_columns
+from ground.surrogates import score_ratio, surrogate_windows
 from ground.training_loop import LoopRun
 from ground.window_table import WindowTable
 from shared_features.spec import FeatureSpec
@@ -42,6 +45,9 @@ FEWEST_BLOCKS = 3
 FEWEST_LEFT_OUT = 2
 MOST_FOLDS = 10
 _VALIDATION_SHARE = 0.2
+
+Carry = Callable[[DetectorModule, NDArray[np.bool_], NDArray[np.bool_]], float]
+"""From a rehearsed detector and the flags of what it learned and is asked to the factor that its scores are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +107,40 @@ def left_out_recordings(table: WindowTable, recipe: Recipe) -> Rehearsal:
     return Rehearsal(name=LEFT_OUT_RECORDINGS, flights=tuple(flights), is_harder=False)
 
 
-def left_out_units(table: WindowTable, recipe: Recipe) -> Rehearsal:
+def left_out_units(table: WindowTable, recipe: Recipe, final: DetectorModule) -> Rehearsal:
     """Each unit, under a detector of the others, where these know its conditions; one group a unit.
 
+    The scores are carried over to the final detector, which knows more of how units differ (``ground.surrogates``).
     Where every unit ran at conditions of its own, each is asked all the same: nothing else tells how units differ.
     Without it a threshold would be that of known units, and strangers alarm for good.
+
+    Args:
+        table: Healthy assessed windows in physical units; see ``later_time``.
+        recipe: How the detectors are made.
+        final: The detector of all units.
     """
+
+    def carry(rehearsed: DetectorModule, known: NDArray[np.bool_], asked: NDArray[np.bool_]) -> float:
+        made_up = surrogate_windows(_part(table, known), _part(table, asked), recipe.spec, recipe.seed)
+        return score_ratio(final, rehearsed, made_up)
+
     unit_of = dict(zip(table.rows["recording_id"], table.rows["unit_id"], strict=True))
-    flights = tuple(_left_out(table, recipe, "unit_id", ()))
+    flights = tuple(_left_out(table, recipe, "unit_id", (), carry=carry))
     if not flights:
-        flights = tuple(_left_out(table, recipe, "unit_id", (), at_any_condition=True))
+        flights = tuple(_left_out(table, recipe, "unit_id", (), carry=carry, at_any_condition=True))
     by_unit = tuple(replace(flight, group=str(unit_of[flight.group])) for flight in flights)
-    return Rehearsal(name=LEFT_OUT_UNITS, flights=by_unit, is_harder=False)
+    return Rehearsal(name=LEFT_OUT_UNITS, flights=by_unit, is_harder=False, prior_spread=UNIT_SPREAD)
 
 
 def left_out_anyhow(table: WindowTable, recipe: Recipe) -> Rehearsal:
     """Each recording, under a detector of the others, whatever these know: for recordings of a window or two."""
     flights = _left_out(table, recipe, "recording_id", ())
     return Rehearsal(name=LEFT_OUT_RECORDINGS, flights=tuple(flights), is_harder=False)
+
+
+def _as_it_is(rehearsed: DetectorModule, known: NDArray[np.bool_], asked: NDArray[np.bool_]) -> float:
+    del rehearsed, known, asked
+    return 1.0
 
 
 def _later_time(table: WindowTable, recipe: Recipe) -> Iterator[FlightScores]:
@@ -140,6 +162,7 @@ def _left_out(
     column: str,
     known_columns: tuple[str, ...],
     *,
+    carry: Carry = _as_it_is,
     at_any_condition: bool = False,
 ) -> Iterator[FlightScores]:
     """Each value of ``column`` left out, asked where the others know its ``known_columns`` and (mostly) conditions."""
@@ -157,7 +180,7 @@ def _left_out(
             asked &= outside_reasons(table.rows, table.values, domain) == INSIDE
             for cluster in clusters:
                 asked &= np.isin(cluster, cluster[known])
-        yield from _scored(table, recipe, known, asked, "", by_recording=True)
+        yield from _scored(table, recipe, known, asked, "", by_recording=True, carry=carry)
 
 
 def _knots(values: NDArray[np.float64], recipe: Recipe) -> tuple[Knots, ...]:
@@ -172,10 +195,12 @@ def _scored(
     group: str,
     *,
     by_recording: bool,
+    carry: Carry = _as_it_is,
 ) -> Iterator[FlightScores]:
     if known.sum() < FEWEST_FIT_ROWS or not asked.any():
         return
-    scores = _module_scores(table, recipe, known, asked)
+    module = _module_of(_part(table, known), recipe)
+    scores = module.outputs(table.values[asked]).score.astype(np.float64) * carry(module, known, asked)
     for flight in flights_of(table.rows[asked], scores):
         parts = (flight.group, group) if by_recording else ("", group)
         yield replace(flight, group=", ".join(filter(None, parts)))
@@ -196,22 +221,22 @@ def flights_of(rows: pd.DataFrame, scores: NDArray[np.float64]) -> list[FlightSc
     ]
 
 
-def _module_scores(
-    table: WindowTable, recipe: Recipe, known: NDArray[np.bool_], asked: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    fit, validation = fit_and_validation(table.rows[known])
-    values = table.values[known]
+def _module_of(table: WindowTable, recipe: Recipe) -> DetectorModule:
+    fit, validation = fit_and_validation(table.rows)
     run = LoopRun(name="rehearsal", seed=recipe.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
-    learned = learn(
+    return learn(
         recipe.spec,
-        values[fit],
-        values[validation],
+        table.values[fit],
+        table.values[validation],
         family=recipe.family,
         settings=recipe.settings,
         run=run,
-        units=units_of(table.rows[known][fit], recipe),
-    )
-    return learned.module.outputs(table.values[asked]).score.astype(np.float64)
+        units=units_of(table.rows[fit], recipe),
+    ).module
+
+
+def _part(table: WindowTable, chosen: NDArray[np.bool_]) -> WindowTable:
+    return WindowTable(table.rows[chosen], table.values[chosen])
 
 
 def units_of(rows: pd.DataFrame, recipe: Recipe) -> NDArray[np.str_]:

@@ -153,7 +153,7 @@ def learn_alone(
     own = _persistent(own, decision)
     rehearsals = [left_out_conditions(table, recipe), left_out_recordings(table, recipe)]
     if units_differ:
-        rehearsals.append(left_out_units(table, recipe))
+        rehearsals.append(left_out_units(table, recipe, learned.module))
     calibration = calibrate(
         own,
         _calibration(table, recipe, decision),

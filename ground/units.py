@@ -12,14 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.scaler import LOG_FLOOR
 from ground.baseline import unit_levels
+from ground.log_scale import in_physical_units, on_scales
 from ground.models.family import FEWEST_FIT_ROWS
 from ground.scaling import condition_columns
 from ground.window_table import WindowTable
-from shared_features.feature import LOG
 from shared_features.spec import FeatureSpec
-from shared_features.vector import columns_of
 
 FEWEST_WINDOWS = FEWEST_FIT_ROWS
 """Healthy windows from which the constant of a unit is known well enough: to a quarter of their spread."""
@@ -49,12 +47,11 @@ class UnitShifts:
         Args:
             table: Windows in physical units.
         """
-        is_log = _is_log(self.spec)
-        scaled = _scaled(table.values, is_log)
+        scaled = on_scales(table.values, self.spec)
         units = table.rows["unit_id"].to_numpy(dtype=str)
         for unit, shift in self.shifts.items():
             scaled[units == unit] -= shift
-        values = np.exp(scaled, where=is_log, out=scaled.copy()).astype(np.float32)
+        values = in_physical_units(scaled, self.spec)
         known = self.knows(units)
         return WindowTable(table.rows, np.where(known[:, None], values, table.values))
 
@@ -75,16 +72,7 @@ def learn_shifts(table: WindowTable, spec: FeatureSpec) -> UnitShifts:
     if len(known) < FEWEST_UNITS:
         return UnitShifts(spec, {})
     of_known = np.isin(units, known)
-    scaled = _scaled(table.values[of_known], _is_log(spec))
+    scaled = on_scales(table.values[of_known], spec)
     levels = unit_levels(scaled, condition_columns(spec), units[of_known])
     usual = np.mean(list(levels.values()), axis=0)
     return UnitShifts(spec, {name: level - usual for name, level in levels.items()})
-
-
-def _is_log(spec: FeatureSpec) -> NDArray[np.bool_]:
-    return np.array([column.scale == LOG for column in columns_of(spec)])
-
-
-def _scaled(values: NDArray[np.float32], is_log: NDArray[np.bool_]) -> NDArray[np.float64]:
-    physical = values.astype(np.float64)
-    return np.where(is_log, np.log(np.maximum(physical, LOG_FLOOR)), physical)

@@ -10,7 +10,7 @@ from ground.calibrate import Rehearsal, calibrate
 from ground.calibration_report import ORDER_STATISTIC, PREDICTION_BOUND
 from ground.config import DecisionConfig
 from ground.flights import FlightScores
-from ground.prediction import PRIOR_SPREAD, PRIOR_WEIGHT, prediction_bound
+from ground.prediction import FLIGHT_SPREAD, PRIOR_WEIGHT, prediction_bound
 
 DECISION = DecisionConfig(k=1, n=1)
 
@@ -31,8 +31,8 @@ def rehearsal(values, *, is_harder=False):
 
 
 def test_one_value_has_the_prior_alone():
-    """Of one flight, only the prior tells a spread: exp(t sqrt(2) PRIOR_SPREAD) times the value."""
-    factor = np.exp(t.ppf(0.95, PRIOR_WEIGHT) * PRIOR_SPREAD * np.sqrt(2.0))
+    """Of one flight, only the prior tells a spread: exp(t sqrt(2) FLIGHT_SPREAD) times the value."""
+    factor = np.exp(t.ppf(0.95, PRIOR_WEIGHT) * FLIGHT_SPREAD * np.sqrt(2.0))
     assert prediction_bound(np.array([3.0]), 0.05) == pytest.approx(3.0 * factor)
 
 
@@ -49,7 +49,7 @@ def test_the_next_flight_is_silent_as_often_as_declared(n):
     4,000 machines, seeded; the count is binomial and its 99.9 % quantile is allowed.
     """
     rng = np.random.default_rng(n)
-    spread = PRIOR_SPREAD * np.sqrt(PRIOR_WEIGHT / rng.chisquare(PRIOR_WEIGHT, 4000))
+    spread = FLIGHT_SPREAD * np.sqrt(PRIOR_WEIGHT / rng.chisquare(PRIOR_WEIGHT, 4000))
     values = np.exp(spread[:, None] * rng.normal(size=(4000, n + 1)))
     exceeding = sum(row[n] > prediction_bound(row[:n], 0.05) for row in values)
     assert exceeding <= binom.ppf(0.999, 4000, 0.05)

@@ -66,6 +66,11 @@ def windows(recordings, *, n=60, seed=0, fault=0.0):
     return WindowTable(frame, np.concatenate(values).astype(np.float32))
 
 
+def detector_of(units):
+    """The graph of a detector of such recordings."""
+    return learn_alone(windows(units), RECIPE, DECISION, units_differ=True).module
+
+
 FOUR_SPEEDS = [(f"r{speed}", "u", 0.0, float(speed)) for speed in (10, 20, 30, 40)]
 
 
@@ -105,16 +110,33 @@ def test_recordings_are_asked_where_others_know_speed_and_unit():
 def test_units_are_left_out_whole():
     """Three units at one speed: each is scored by a detector of the other two, the odd one highest."""
     units = [("a", "u", 0.0, 20.0), ("b", "v", 0.1, 20.0), ("c", "w", 1.0, 20.0)]
-    asked = left_out_units(windows(units), RECIPE).flights
+    asked = left_out_units(windows(units), RECIPE, detector_of(units)).flights
     means = {flight.group: flight.scores.mean() for flight in asked}
     assert max(means, key=means.get) == "w"
-    assert left_out_units(windows(units[:1]), RECIPE).flights == ()
+    assert left_out_units(windows(units[:1]), RECIPE, detector_of(units)).flights == ()
+
+
+def test_what_left_out_units_say_is_carried_over_to_the_final_detector():
+    """Where that one knows no more than the rehearsed one, as it is; where it knows both units, it counts less."""
+    units = [("a", "u", 0.0, 20.0), ("b", "v", 0.5, 20.0)]
+    table = windows(units)
+    alone, both = detector_of(units[:1]), detector_of(units)
+    same, less = (
+        {flight.group: flight.scores for flight in left_out_units(table, RECIPE, final).flights}
+        for final in (alone, both)
+    )
+    np.testing.assert_allclose(same["v"], alone.outputs(table.values[60:]).score, rtol=1e-6)
+    assert less["v"].mean() < same["v"].mean()
 
 
 def test_strangers_do_not_alarm_where_every_unit_ran_at_a_speed_of_its_own():
     """Nobody knows another's speed, so units are asked beyond it: a healthy stranger is no alarm for good."""
     units = [("a", "u", 0.0, 20.0), ("b", "v", 0.4, 25.0), ("c", "w", -0.3, 30.0)]
-    assert {flight.group for flight in left_out_units(windows(units), RECIPE).flights} == {"u", "v", "w"}
+    assert {flight.group for flight in left_out_units(windows(units), RECIPE, detector_of(units)).flights} == {
+        "u",
+        "v",
+        "w",
+    }
     fleet = learn_fleet(windows(units), RECIPE, DECISION)
     assert not fleet.answer(windows([("s", "stranger", 0.3, 25.0)], seed=1)).alarm.any()
 
@@ -203,7 +225,7 @@ def test_left_out_units_speak_once_each():
     """Of a unit with several recordings the largest value counts."""
     units = [(f"{unit}{number}", unit, level, 20.0) for unit, level in (("u", 0.0), ("v", 0.1), ("w", 0.2))
              for number in range(4)]  # fmt: skip
-    asked = left_out_units(windows(units, n=20), RECIPE).flights
+    asked = left_out_units(windows(units, n=20), RECIPE, detector_of(units)).flights
     assert {flight.group for flight in asked} == {"u", "v", "w"}
 
 
