@@ -221,9 +221,11 @@ def _best(rivals: Iterable[Result]) -> Result | None:
 
 
 def _area_verdict(row: Result, rival: Result | None, slack: float) -> str:
-    if rival is None or _unlike(row, rival):
+    """Silence on faults keeps nothing, and excuses nothing."""
+    if rival is None:
         return UNDECIDED
-    return _verdict(row, row.auc, rival.auc - slack)
+    verdict = _verdict(row, row.auc, rival.auc - slack)
+    return UNDECIDED if verdict == KEPT and _unlike(row, rival) else verdict
 
 
 def _coverage_limit(row: Result) -> float:
