@@ -110,8 +110,8 @@ def examine(contender: Contender, table: WindowTable, config: Config) -> Examine
         gates=gates_of(
             config.gates,
             auc=windows.auc,
-            n_healthy=len(fractions.false_alarm_rate),
-            n_faulty=len(fractions.recall),
+            n_healthy=fractions.n_healthy,
+            n_faulty=fractions.n_faulty,
             precision=fractions.precision,
             recall=fractions.recall,
             false_alarm_rate=fractions.false_alarm_rate,

@@ -78,8 +78,8 @@ def _scored(name: str, auc: float, fractions: GroupFractions, config: Config) ->
     settings = config.gates
     gate = auc_gate(
         auc,
-        n_healthy=len(fractions.false_alarm_rate),
-        n_faulty=len(fractions.recall),
+        n_healthy=fractions.n_healthy,
+        n_faulty=fractions.n_faulty,
         limit=settings.auc_min,
         confidence=settings.confidence,
     )

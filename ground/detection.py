@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S
 from ground import metrics
+from ground.inhibition import is_inhibited
 from ground.intervals import Bounds, proportion_bounds
 from ground.replay import Replay
-from ground.splits import HEALTHY, is_sensor_fault
 
 MEDIAN, LATE = 0.5, 0.9
 
@@ -95,13 +95,18 @@ class GroupFractions:
 
     Attributes:
         precision: Faulty share of its windows in alarm; groups without any are left out.
-        recall: Share of its faulty windows in alarm.
+        recall: Share of its faulty windows in alarm, those that were not assessed among them; but for inhibited ones,
+            unless the group has no other.
         false_alarm_rate: Share of its healthy windows in alarm.
+        n_healthy: Groups with a judged healthy window.
+        n_faulty: Groups with a judged faulty window.
     """
 
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
     false_alarm_rate: NDArray[np.float64]
+    n_healthy: int
+    n_faulty: int
 
 
 def window_numbers(answers: Replay) -> WindowNumbers:
@@ -133,8 +138,8 @@ def flight_numbers(answers: Replay, *, confidence: float) -> FlightNumbers:
         answers: Replayed flights.
         confidence: Of each bound.
     """
-    sound = answers.select(~is_sensor_fault(answers.rows))
-    faulty, healthy = sound.faulty, (sound.rows["label"] == HEALTHY).to_numpy()
+    sound = answers.sound
+    faulty, healthy = sound.faulty, sound.healthy
     flights = sound.rows["recording_id"].to_numpy(dtype=str)
     with_fault = np.unique(flights[faulty])
     without = np.unique(flights[~np.isin(flights, flights[~healthy])])
@@ -171,9 +176,20 @@ def group_fractions(answers: Replay) -> GroupFractions:
     groups = judged.rows["group"].to_numpy(dtype=str)
     return GroupFractions(
         precision=metrics.group_means(groups[judged.alarm], judged.faulty[judged.alarm]),
-        recall=metrics.group_means(groups[judged.faulty], judged.alarm[judged.faulty]),
+        recall=_recall(answers.sound),
         false_alarm_rate=metrics.group_means(groups[~judged.faulty], judged.alarm[~judged.faulty]),
+        n_healthy=len(np.unique(groups[~judged.faulty])),
+        n_faulty=len(np.unique(groups[judged.faulty])),
     )
+
+
+def _recall(sound: Replay) -> NDArray[np.float64]:
+    faulty = sound.select(sound.faulty)
+    groups = faulty.rows["group"].to_numpy(dtype=str)
+    counted = ~is_inhibited(faulty.rows["reason"].to_numpy(dtype=object))
+    # Whatever the reasons, a group of which nothing was heard was not found.
+    counted |= ~np.isin(groups, groups[counted])
+    return metrics.group_means(groups[counted], faulty.alarm[counted])
 
 
 def _healthy_hours(sound: Replay, counted: NDArray[np.bool_]) -> float:

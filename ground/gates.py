@@ -100,8 +100,8 @@ def auc_gate(value: float, *, n_healthy: int, n_faulty: int, limit: float, confi
 
     Args:
         value: AUC over all windows; NaN without both classes.
-        n_healthy: Groups with healthy windows.
-        n_faulty: Groups with faulty windows; only ``min(n_healthy, n_faulty)`` pairs share no group.
+        n_healthy: Groups with assessed healthy windows.
+        n_faulty: Groups with assessed faulty windows; only ``min(n_healthy, n_faulty)`` pairs share no group.
         limit: The gate.
         confidence: Of each bound.
     """
@@ -220,10 +220,10 @@ def gates_of(
     Args:
         settings: Limits and confidence.
         auc: Over all test windows.
-        n_healthy: Groups with healthy test windows.
-        n_faulty: Groups with faulty test windows.
+        n_healthy: Groups with assessed healthy test windows.
+        n_faulty: Groups with assessed faulty test windows.
         precision: Faulty share of the alarmed windows, one a group with any.
-        recall: Alarmed share of the faulty windows, one a group with any.
+        recall: Alarmed share of the faulty windows, assessed or not, one a group with any.
         false_alarm_rate: Alarmed share of the healthy windows, one a group with any.
     """
     sure = settings.confidence

@@ -10,6 +10,9 @@ import pytest
 
 from edge_agent.thresholds import Thresholds
 from ground.breakdown import breakdown, sensor_faults
+from ground.config import load_config
+from ground.controls import scoring_controls
+from ground.demo.scenario import CONFIGS, EXAMPLE
 from ground.detection import flight_numbers, group_fractions, window_numbers
 from ground.replay import examined, healthy_flights, replay
 
@@ -34,7 +37,7 @@ def flight(name, scores, labels, **columns):
         "fault_type": columns.get("fault_type", ""),
         "role": "test",
         "outlier": False,
-        "reason": ["flatline" if score is None else "" for score in scores],
+        "reason": [columns.get("reason", "flatline") if score is None else "" for score in scores],
         "score": [0.0 if score is None else score for score in scores],
     }
     return pd.DataFrame(rows)
@@ -123,8 +126,39 @@ def test_gates_count_groups():
     again = flight("quiet2", [0.1] * 4, [0] * 4, group="quiet")
     fractions = group_fractions(answers(*FLEET, again))
     assert sorted(fractions.false_alarm_rate) == pytest.approx([0.0, 0.0, 3 / 5])
-    assert sorted(fractions.recall) == pytest.approx([0.0, 1.0])
+    assert sorted(fractions.recall) == pytest.approx([0.0, 2 / 3])
     assert sorted(fractions.precision) == pytest.approx([0.0, 1.0])
+
+
+def test_silence_about_a_fault_is_a_miss():
+    """Half of the fault found, half of it not assessed; only where operation changes is silence by design."""
+    scores, labels = [3.0, 3.0, None, None], [1] * 4
+    fractions = group_fractions(
+        answers(
+            flight("flat", scores, labels, fault_type="ball"),
+            flight("mute", [None] * 4, labels, fault_type="ball"),
+            flight("outside", scores, labels, fault_type="ball", reason="outside_operating_domain"),
+            flight("transient", scores, labels, fault_type="ball", reason="transient"),
+            flight("turning", scores, labels, fault_type="ball", reason="phase_change"),
+            flight("turning_throughout", [None] * 4, labels, fault_type="ball", reason="phase_change"),
+        )
+    )
+    assert fractions.recall.tolist() == [1 / 4, 0.0, 1 / 4, 1 / 2, 1 / 2, 0.0]
+
+
+def test_silent_groups_are_no_observations_of_the_auc():
+    """Two of three faulty groups and three of four healthy ones were heard."""
+    fleet = answers(
+        *(flight(f"quiet{number}", [0.1] * 4, [0] * 4) for number in range(3)),
+        flight("off", [None] * 4, [0] * 4),
+        flight("found", [3.0] * 4, [1] * 4),
+        flight("half", [3.0, None, None, None], [1] * 4),
+        flight("mute", [None] * 4, [1] * 4),
+    )
+    fractions = group_fractions(fleet)
+    assert (fractions.n_healthy, fractions.n_faulty, len(fractions.recall)) == (3, 2, 3)
+    controls = scoring_controls(fleet, load_config(CONFIGS / f"{EXAMPLE}.yaml"))
+    assert all("from n=2 " in control.detail for control in controls)
 
 
 def test_breakdown_by_phase_and_fault():
