@@ -97,7 +97,7 @@ class GroupFractions:
         precision: Faulty share of its windows in alarm; groups without any are left out.
         recall: Share of its faulty windows in alarm, those that were not assessed among them; but for inhibited ones,
             unless the group has no other.
-        false_alarm_rate: Share of its healthy windows in alarm.
+        false_alarm_rate: Share of its flights with a false alarm, of those with a judged healthy window.
         n_healthy: Groups with a judged healthy window.
         n_faulty: Groups with a judged faulty window.
     """
@@ -177,7 +177,7 @@ def group_fractions(answers: Replay) -> GroupFractions:
     return GroupFractions(
         precision=metrics.group_means(groups[judged.alarm], judged.faulty[judged.alarm]),
         recall=_recall(answers.sound),
-        false_alarm_rate=metrics.group_means(groups[~judged.faulty], judged.alarm[~judged.faulty]),
+        false_alarm_rate=_false_alarm_rate(answers.sound),
         n_healthy=len(np.unique(groups[~judged.faulty])),
         n_faulty=len(np.unique(groups[judged.faulty])),
     )
@@ -190,6 +190,19 @@ def _recall(sound: Replay) -> NDArray[np.float64]:
     # Whatever the reasons, a group of which nothing was heard was not found.
     counted |= ~np.isin(groups, groups[counted])
     return metrics.group_means(groups[counted], faulty.alarm[counted])
+
+
+def _false_alarm_rate(sound: Replay) -> NDArray[np.float64]:
+    judged = sound.healthy & sound.assessed
+    rows = sound.rows[["group", "recording_id"]].assign(false_alarm=_in_false_alarm(sound))[judged]
+    flights = rows.groupby(["group", "recording_id"])["false_alarm"].any()
+    return flights.groupby(level="group").mean().to_numpy(dtype=np.float64)
+
+
+def _in_false_alarm(sound: Replay) -> NDArray[np.bool_]:
+    """(n,) healthy windows in alarm, but for an alarm that was raised in faulty time and merely still stands."""
+    raised_at = sound.rows["faulty_share"].where(sound.raised).groupby(sound.rows["recording_id"]).ffill()
+    return sound.healthy & sound.alarm & ~(raised_at > 0.0).to_numpy(dtype=bool)
 
 
 def _healthy_hours(sound: Replay, counted: NDArray[np.bool_]) -> float:

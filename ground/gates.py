@@ -1,8 +1,9 @@
 """Quality gates: what was measured, how sure that is, and the verdict.
 
 Windows of one flight resemble each other, so a flight (more exactly its group: the unit, or the recording where units
-cannot be kept apart) counts as ONE observation: the fraction of its windows. The bounds are one-sided Clopper-Pearson
-bounds of the sum of these fractions over their number, each at ``gates.confidence``.
+cannot be kept apart) counts as ONE observation: the fraction of its windows or, of false alarms, of its flights. The
+bounds are one-sided Clopper-Pearson bounds of the sum of these fractions over their number, each at
+``gates.confidence``.
 
 ``PASS``          the bound on the gate's far side reaches it: the detector is that good even if the sample was lucky.
 ``FAIL``          the bound on the near side misses it: the detector is not that good even if the sample was unlucky; or
@@ -224,7 +225,7 @@ def gates_of(
         n_faulty: Groups with assessed faulty test windows.
         precision: Faulty share of the alarmed windows, one a group with any.
         recall: Alarmed share of the faulty windows, assessed or not, one a group with any.
-        false_alarm_rate: Alarmed share of the healthy windows, one a group with any.
+        false_alarm_rate: Share of the flights with a false alarm, one a group with any healthy time.
     """
     sure = settings.confidence
     return (

@@ -46,7 +46,7 @@ def contenders_section(evidence: Evidence) -> Section:
                 note="Each scorer has thresholds of its own, calibrated on the same healthy flights for the same "
                 "promise. Partial AUC: up to a false-alarm rate of 10 %, scaled so that 0.5 is chance and 1 perfect. "
                 "Precision, recall and false-alarm rate count windows in alarm, after persistence, all windows alike; "
-                "the gates take the mean over observations, so theirs may differ.",
+                "the gates take the mean over observations, and of false alarms the share of flights, so theirs differ.",
             ),
         ),
     )

@@ -153,6 +153,9 @@ def _measured(evidence: Evidence) -> Lines:
         ),
     )  # fmt: skip
     yield ""
+    yield "AUC, precision, recall and false-alarm rate count windows here, all alike; in the gates observations count,"
+    yield "and of false alarms flights."
+    yield ""
     yield "Latency is a matter of the machine and is measured anew by every evaluation: its 99th percentile may be"
     yield f"{evidence.latency_p99_max_ms:g} ms at most, or no bundle is made. What was measured lies outside of the"
     yield "bundle, in `evaluation/latency.json`."

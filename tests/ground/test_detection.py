@@ -14,6 +14,7 @@ from ground.config import load_config
 from ground.controls import scoring_controls
 from ground.demo.scenario import CONFIGS, EXAMPLE
 from ground.detection import flight_numbers, group_fractions, window_numbers
+from ground.gates import FAIL, share_gate
 from ground.replay import examined, healthy_flights, replay
 
 S = 10**9
@@ -122,10 +123,10 @@ def test_nothing_to_measure_is_not_zero():
 
 
 def test_gates_count_groups():
-    """Flights of one unit are one observation: their windows together."""
+    """Flights of one unit are one observation: their windows together, and of false alarms their flights."""
     again = flight("quiet2", [0.1] * 4, [0] * 4, group="quiet")
     fractions = group_fractions(answers(*FLEET, again))
-    assert sorted(fractions.false_alarm_rate) == pytest.approx([0.0, 0.0, 3 / 5])
+    assert sorted(fractions.false_alarm_rate) == [0.0, 0.0, 1.0]
     assert sorted(fractions.recall) == pytest.approx([0.0, 2 / 3])
     assert sorted(fractions.precision) == pytest.approx([0.0, 1.0])
 
@@ -144,6 +145,30 @@ def test_silence_about_a_fault_is_a_miss():
         )
     )
     assert fractions.recall.tolist() == [1 / 4, 0.0, 1 / 4, 1 / 2, 1 / 2, 0.0]
+
+
+def test_a_false_alarm_counts_its_flight_however_short_it_is():
+    """A few windows of four hundred; of a unit that flies four times, one flight; of two hundred units, twenty."""
+    long = flight("long", [1.5] * 3 + [0.1] * 397, [0] * 400)
+    often = [flight(f"often{number}", [1.5 * (number == 2)] * 4, [0] * 4, group="often") for number in range(4)]
+    assert group_fractions(answers(long, *often)).false_alarm_rate.tolist() == [1.0, 1 / 4]
+    quiet = [flight(f"quiet{number}", [0.1] * 4, [0] * 4) for number in range(180)]
+    loud = [flight(f"loud{number}", [1.5] * 3 + [0.1] * 37, [0] * 40) for number in range(20)]
+    rate = group_fractions(answers(*quiet, *loud)).false_alarm_rate
+    gate = share_gate("false_alarm_rate", rate, 0.05, higher_is_better=False, confidence=0.95)
+    assert (gate.point, gate.n, gate.verdict) == (pytest.approx(0.1), 200, FAIL)
+
+
+def test_an_alarm_that_outlasts_its_fault_is_no_false_one():
+    """Raised in faulty time it may stand a while after the repair; raised before or after, it is false."""
+    # Released only when three windows are below half of the threshold.
+    repaired = flight("repaired", [0.1, 3.0, 3.0, 0.4, 0.4, 0.4], [0, 1, 1, 0, 0, 0], fault_type="ball")
+    begun = flight("begun", [0.1, 3.0, 3.0, 0.4, 0.4, 0.4], [0, -1, -1, 0, 0, 0], fault_type="ball")
+    early = flight("early", [3.0, 3.0, 3.0, 3.0], [0, 0, 1, 1], fault_type="ball")
+    again = flight("again", [3.0, 3.0, 0.1, 0.1, 0.1, 3.0, 3.0], [1, 1, 0, 0, 0, 0, 0], fault_type="ball")
+    result = answers(again, begun, early, repaired)
+    assert result.alarm[result.healthy].sum() == 2 + 1 + 2 + 2 + 1
+    assert group_fractions(result).false_alarm_rate.tolist() == [1.0, 0.0, 1.0, 0.0]
 
 
 def test_silent_groups_are_no_observations_of_the_auc():
