@@ -100,13 +100,14 @@ def examine(contender: Contender, table: WindowTable, config: Config) -> Examine
     judge = set_thresholds(table, contender.scores, config, contender.rehearsals)
     chosen = examined(judge.rows)
     answers = replay(judge.rows[chosen], contender.scores[chosen], judge.thresholds)
-    windows, fractions = window_numbers(answers), group_fractions(answers)
+    k = judge.thresholds.k
+    windows, fractions = window_numbers(answers), group_fractions(answers, k=k)
     judged = answers.select(answers.judged)
     evidence = ContenderEvidence(
         name=contender.name,
         kind=contender.kind,
         windows=windows,
-        flights=flight_numbers(answers, confidence=config.gates.confidence),
+        flights=flight_numbers(answers, k=k, confidence=config.gates.confidence),
         gates=gates_of(
             config.gates,
             auc=windows.auc,

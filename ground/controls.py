@@ -49,9 +49,9 @@ def scoring_controls(answers: Replay, config: Config) -> tuple[Control, ...]:
 
     Args:
         answers: Replayed flights of the detector that ships.
-        config: Gates and seed.
+        config: Decision, gates and seed.
     """
-    judged, fractions = answers.select(answers.judged), group_fractions(answers)
+    judged, fractions = answers.select(answers.judged), group_fractions(answers, k=config.decision.k)
     rng = np.random.default_rng(config.seed)
     shuffled = metrics.auc(rng.permutation(judged.faulty), judged.ratio)
     random = metrics.auc(judged.faulty, rng.random(len(judged.ratio)))

@@ -17,6 +17,7 @@ from ground.crossval import COMPLETE
 from ground.evidence import Evidence
 from ground.report import words
 from ground.report.card_header import with_header
+from ground.report.coverage_sentences import coverage_sentences
 from ground.report.headline import contender_name, gate_bounds, gate_limit, gate_name, gate_observations, gate_value
 from ground.report.limits_section import open_points
 
@@ -129,6 +130,9 @@ def _gates(evidence: Evidence) -> Lines:
             for gate in evidence.gates
         ),
     )
+    for sentence in coverage_sentences(evidence):
+        yield ""
+        yield sentence
 
 
 def _measured(evidence: Evidence) -> Lines:

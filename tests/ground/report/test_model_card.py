@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from edge_agent.layout import MEMBER_CAPS, MODEL_CARD
 from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
+from ground.report.headline import gates_sentence
 from ground.report.model_card import TO_FILL, ModelCardInput, model_card
 
 SECTIONS = [
@@ -46,6 +48,17 @@ def test_card_holds_what_was_measured_and_what_is_promised(card, evidence):
         assert digest in card
     for text in ("ECR-1", "plain RMS (baseline)", "any other"):
         assert text in card
+
+
+def test_flights_that_could_not_alarm_are_told(evidence):
+    """In the card and beside the gates of the page; where there are none, nobody is told of them."""
+    shipped, told = evidence.contenders[0], "could not alarm"
+    for n, expected in ((0, False), (2, True)):
+        changed = replace(shipped, flights=replace(shipped.flights, unheard_flights=n))
+        found = replace(evidence, contenders=(changed, *evidence.contenders[1:]))
+        card = model_card(ModelCardInput(manifest=manifest(), evidence=found))
+        assert (told in card, told in gates_sentence(found)) == (expected, expected)
+    assert "2 healthy test flights with fewer than 2 assessed windows" in card
 
 
 def test_every_table_keeps_its_columns(card):
