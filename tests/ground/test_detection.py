@@ -12,6 +12,7 @@ from edge_agent.thresholds import Thresholds
 from ground.breakdown import breakdown, sensor_faults
 from ground.config import load_config
 from ground.controls import scoring_controls
+from ground.coverage import coverages
 from ground.demo.scenario import CONFIGS, EXAMPLE
 from ground.detection import flight_numbers, group_fractions, window_numbers
 from ground.gates import FAIL, share_gate
@@ -126,6 +127,17 @@ def test_a_false_alarm_counts_in_however_short_a_healthy_time():
     """The only healthy window alarms, since the unlabelled one before it is remembered."""
     fleet = answers(flight("mixed", [3.0, 3.0], [-1, 0]), flight("calm", [3.0, 0.1], [-1, 0]))
     assert group_fractions(fleet, k=K).false_alarm_rate.tolist() == [1.0]
+
+
+def test_coverage_counts_what_was_not_assessed_and_why():
+    """Of sound sensors and labelled windows: silence about a fault is told apart from silence about health."""
+    gap = flight("gap", [0.1, None, None, 0.1], [0] * 4, reason="gap")
+    found = coverages(answers(*FLEET, gap, flight("off", [None], [0])))
+    assert (found.healthy.examined, found.healthy.assessed) == (16, 13)
+    assert found.healthy.not_assessed == (("gap", 2), ("flatline", 1))
+    assert (found.faulty.examined, found.faulty.assessed, found.faulty.not_assessed) == (6, 5, (("flatline", 1),))
+    assert found.faulty.share == pytest.approx(5 / 6)
+    assert math.isnan(coverages(answers(FLEET[0])).faulty.share)
 
 
 def test_delay_runs_from_the_first_faulty_sample():
