@@ -110,7 +110,7 @@ def examine(contender: Contender, table: WindowTable, config: Config) -> Examine
         flights=flight_numbers(answers, k=k, confidence=config.gates.confidence),
         gates=gates_of(
             config.gates,
-            auc=windows.auc,
+            auc=fractions.auc,
             n_healthy=fractions.n_healthy,
             n_faulty=fractions.n_faulty,
             precision=fractions.precision,

@@ -53,8 +53,9 @@ def scoring_controls(answers: Replay, config: Config) -> tuple[Control, ...]:
     """
     judged, fractions = answers.select(answers.judged), group_fractions(answers, k=config.decision.k)
     rng = np.random.default_rng(config.seed)
-    shuffled = metrics.auc(rng.permutation(judged.faulty), judged.ratio)
-    random = metrics.auc(judged.faulty, rng.random(len(judged.ratio)))
+    groups = judged.rows["group"].to_numpy(dtype=str)
+    shuffled = metrics.group_auc(groups, rng.permutation(judged.faulty), judged.ratio)
+    random = metrics.group_auc(groups, judged.faulty, rng.random(len(judged.ratio)))
     return tuple(
         _scored(name, auc, fractions, config)
         for name, auc in (("shuffled_labels", shuffled), ("random_scores", random))

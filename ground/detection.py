@@ -96,6 +96,7 @@ class GroupFractions:
     """One fraction a group, for the gates.
 
     Attributes:
+        auc: Of score over threshold, before persistence; every group weighs alike. NaN without both classes.
         precision: Faulty share of its windows in alarm; groups without any are left out.
         recall: Share of its faulty windows in alarm, those that were not assessed among them; but for inhibited ones,
             unless the group has no other.
@@ -104,6 +105,7 @@ class GroupFractions:
         n_faulty: Groups with a judged faulty window.
     """
 
+    auc: float
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
     false_alarm_rate: NDArray[np.float64]
@@ -185,6 +187,7 @@ def group_fractions(answers: Replay, *, k: int) -> GroupFractions:
     judged = answers.select(answers.judged)
     groups = judged.rows["group"].to_numpy(dtype=str)
     return GroupFractions(
+        auc=metrics.group_auc(groups, judged.faulty, judged.ratio),
         precision=metrics.group_means(groups[judged.alarm], judged.faulty[judged.alarm]),
         recall=_recall(answers.sound),
         false_alarm_rate=_false_alarm_rate(answers.sound, k),

@@ -100,7 +100,7 @@ def auc_gate(value: float, *, n_healthy: int, n_faulty: int, limit: float, confi
     """The gate on the AUC, taken as the share of rightly ordered pairs of a healthy and a faulty group.
 
     Args:
-        value: AUC over all windows; NaN without both classes.
+        value: AUC in which every group weighs alike; NaN without both classes.
         n_healthy: Groups with assessed healthy windows.
         n_faulty: Groups with assessed faulty windows; only ``min(n_healthy, n_faulty)`` pairs share no group.
         limit: The gate.
@@ -220,7 +220,7 @@ def gates_of(
 
     Args:
         settings: Limits and confidence.
-        auc: Over all test windows.
+        auc: Over the test windows, every group weighing alike.
         n_healthy: Groups with assessed healthy test windows.
         n_faulty: Groups with assessed faulty test windows.
         precision: Faulty share of the alarmed windows, one a group with any.

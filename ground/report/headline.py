@@ -85,9 +85,10 @@ def gates_sentence(evidence: Evidence) -> str:
     unit = "the healthy or faulty part of a recording" if evidence.split_strategy == BY_TIME else "a unit (an engine)"
     observation = (
         f"Windows of one flight resemble each other, so {unit} counts as one observation, however many windows it has; "
-        "latency counts by window. Precision and recall are shares of the windows within it: one alarm finds a flight, "
-        "however many of its faulty windows have none. The false-alarm rate is the share of its flights with a false "
-        "alarm, however short. A gate passes only when its confidence bound reaches the limit."
+        "latency counts by window. In the AUC each weighs alike. Precision and recall are shares of the windows within "
+        "it: one alarm finds a flight, however many of its faulty windows have none. The false-alarm rate is the share "
+        "of its flights with a false alarm, however short. A gate passes only when its confidence bound reaches the "
+        "limit."
     )
     return " ".join((observation, *coverage_sentences(evidence)))
 

@@ -181,6 +181,15 @@ def test_silence_about_a_fault_is_a_miss():
     assert fractions.recall.tolist() == [1 / 4, 0.0, 1 / 4, 1 / 2, 1 / 2, 0.0]
 
 
+def test_the_auc_of_the_gate_weighs_groups_alike():
+    """One long flight found, four at chance: by windows nearly perfect, by flights 0.6."""
+    healthy = [flight(f"healthy{number}", [0.2, 0.4], [0] * 2) for number in range(5)]
+    long = flight("long", [3.0] * 500, [1] * 500)
+    fleet = answers(*healthy, long, *(flight(f"missed{number}", [0.2, 0.4], [1] * 2) for number in range(4)))
+    assert window_numbers(fleet).auc > 0.99
+    assert group_fractions(fleet, k=K).auc == pytest.approx((1 + 4 * 0.5) / 5)
+
+
 def test_a_false_alarm_counts_its_flight_however_short_it_is():
     """A few windows of four hundred; of a unit that flies four times, one flight; of two hundred units, twenty."""
     long = flight("long", [1.5] * 3 + [0.1] * 397, [0] * 400)
