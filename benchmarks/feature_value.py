@@ -23,7 +23,6 @@ from ground.checkpoints import MemoryStore
 from ground.config import Config, load_config
 from ground.contenders import Contender, examine
 from ground.demo.scenario import CONFIGS, EXAMPLE, SIMULATED
-from ground.detection import flight_numbers
 from ground.evaluate import read_split_table
 from ground.features_config import BearingConfig, EnvelopeConfig, FeaturesConfig, Section, ShaftConfig, VelocityConfig
 from ground.featurize import featurize
@@ -192,8 +191,8 @@ def _score(table: WindowTable, config: Config, features: FeaturesConfig, family:
     contender = Contender(name=family, kind="other", model=b"", scores=scores, rehearsals=())
     examined = examine(contender, WindowTable(table.rows, values), chosen)
     windows = examined.evidence.windows
-    flights = flight_numbers(examined.answers, confidence=config.gates.confidence)
-    numbers = (windows.auc, windows.partial_auc, windows.recall, flights.recall, windows.false_alarm_rate)
+    found = examined.evidence.flights.recall
+    numbers = (windows.auc, windows.partial_auc, windows.recall, found, windows.false_alarm_rate)
     return Scored(examined.answers, numbers)
 
 

@@ -28,7 +28,7 @@ class CalibrationPoint:
         declared: Bound on the share of healthy flights with an alarm.
         confidence: The confidence that the calibration flights give it.
         insufficient_flights: Whether they are too few for the confidence asked for.
-        flights: Healthy test flights.
+        flights: Healthy test flights with enough assessed windows for an alarm.
         alarmed: Those of them with an alarm.
         measured: Their share; NaN without any flight.
         bounds: One-sided bounds of it, each at ``gates.confidence``.
@@ -64,7 +64,7 @@ def _point(judge: Judge, scores: NDArray[np.float64], config: Config) -> Calibra
     whole = (rows["label"] == HEALTHY).groupby(rows["recording_id"]).transform("all").to_numpy(dtype=bool)
     chosen = examined(rows) & whole
     answers = replay(rows[chosen], scores[chosen], judge.thresholds)
-    numbers = flight_numbers(answers, confidence=config.gates.confidence)
+    numbers = flight_numbers(answers, k=judge.thresholds.k, confidence=config.gates.confidence)
     return CalibrationPoint(
         declared=config.decision.false_alarm_rate,
         confidence=judge.thresholds.confidence,

@@ -100,18 +100,19 @@ def examine(contender: Contender, table: WindowTable, config: Config) -> Examine
     judge = set_thresholds(table, contender.scores, config, contender.rehearsals)
     chosen = examined(judge.rows)
     answers = replay(judge.rows[chosen], contender.scores[chosen], judge.thresholds)
-    windows, fractions = window_numbers(answers), group_fractions(answers)
+    k = judge.thresholds.k
+    windows, fractions = window_numbers(answers), group_fractions(answers, k=k)
     judged = answers.select(answers.judged)
     evidence = ContenderEvidence(
         name=contender.name,
         kind=contender.kind,
         windows=windows,
-        flights=flight_numbers(answers, confidence=config.gates.confidence),
+        flights=flight_numbers(answers, k=k, confidence=config.gates.confidence),
         gates=gates_of(
             config.gates,
-            auc=windows.auc,
-            n_healthy=len(fractions.false_alarm_rate),
-            n_faulty=len(fractions.recall),
+            auc=fractions.auc,
+            n_healthy=fractions.n_healthy,
+            n_faulty=fractions.n_faulty,
             precision=fractions.precision,
             recall=fractions.recall,
             false_alarm_rate=fractions.false_alarm_rate,

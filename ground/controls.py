@@ -50,12 +50,13 @@ def scoring_controls(answers: Replay, config: Config) -> tuple[Control, ...]:
 
     Args:
         answers: Replayed flights of the detector that ships.
-        config: Gates and seed.
+        config: Decision, gates and seed.
     """
-    judged, fractions = answers.select(answers.judged), group_fractions(answers)
+    judged, fractions = answers.select(answers.judged), group_fractions(answers, k=config.decision.k)
     rng = np.random.default_rng(config.seed)
-    shuffled = metrics.auc(rng.permutation(judged.faulty), judged.ratio)
-    random = metrics.auc(judged.faulty, rng.random(len(judged.ratio)))
+    groups = judged.rows["group"].to_numpy(dtype=str)
+    shuffled = metrics.group_auc(groups, rng.permutation(judged.faulty), judged.ratio)
+    random = metrics.group_auc(groups, judged.faulty, rng.random(len(judged.ratio)))
     return tuple(
         _scored(name, auc, fractions, config)
         for name, auc in (("shuffled_labels", shuffled), ("random_scores", random))
@@ -79,8 +80,8 @@ def _scored(name: str, auc: float, fractions: GroupFractions, config: Config) ->
     settings = config.gates
     gate = auc_gate(
         auc,
-        n_healthy=len(fractions.false_alarm_rate),
-        n_faulty=len(fractions.recall),
+        n_healthy=fractions.n_healthy,
+        n_faulty=fractions.n_faulty,
         limit=settings.auc_min,
         confidence=settings.confidence,
     )

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edge_agent.frame import NS_PER_S
 from ground import metrics
+from ground.inhibition import is_inhibited
 from ground.intervals import Bounds, proportion_bounds
 from ground.replay import Replay
-from ground.splits import HEALTHY, is_sensor_fault
 
 MEDIAN, LATE = 0.5, 0.9
 
@@ -55,10 +55,11 @@ class FlightNumbers:
         detected_flights: Those of them in alarm at some faulty window.
         recall: Their share.
         recall_bounds: One-sided bounds of it.
-        healthy_flights: Flights that are healthy throughout.
+        healthy_flights: Flights that are healthy throughout, with enough assessed windows for an alarm.
         alarmed_flights: Those of them with an alarm.
         alarmed_share: Their share: what the threshold promises a bound for.
         alarmed_bounds: One-sided bounds of it.
+        unheard_flights: Flights that are healthy throughout, with fewer assessed windows.
         true_alarms: Alarms raised in faulty time.
         false_alarms: Alarms raised in healthy time, of whatever flight.
         alarm_precision: Share of the true ones.
@@ -78,6 +79,7 @@ class FlightNumbers:
     alarmed_flights: int
     alarmed_share: float
     alarmed_bounds: Bounds
+    unheard_flights: int
     true_alarms: int
     false_alarms: int
     alarm_precision: float
@@ -94,14 +96,21 @@ class GroupFractions:
     """One fraction a group, for the gates.
 
     Attributes:
+        auc: Of score over threshold, before persistence; every group weighs alike. NaN without both classes.
         precision: Faulty share of its windows in alarm; groups without any are left out.
-        recall: Share of its faulty windows in alarm.
-        false_alarm_rate: Share of its healthy windows in alarm.
+        recall: Share of its faulty windows in alarm, those that were not assessed among them; but for inhibited ones,
+            unless the group has no other.
+        false_alarm_rate: Share of its flights with a false alarm, of those that are healthy long enough for one.
+        n_healthy: Groups with a judged healthy window.
+        n_faulty: Groups with a judged faulty window.
     """
 
+    auc: float
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
     false_alarm_rate: NDArray[np.float64]
+    n_healthy: int
+    n_faulty: int
 
 
 def window_numbers(answers: Replay) -> WindowNumbers:
@@ -126,20 +135,22 @@ def window_numbers(answers: Replay) -> WindowNumbers:
     )
 
 
-def flight_numbers(answers: Replay, *, confidence: float) -> FlightNumbers:
+def flight_numbers(answers: Replay, *, k: int, confidence: float) -> FlightNumbers:
     """Numbers over whole flights, those with a faulty sensor left out.
 
     Args:
         answers: Replayed flights.
+        k: Windows above the threshold that an alarm takes.
         confidence: Of each bound.
     """
-    sound = answers.select(~is_sensor_fault(answers.rows))
-    faulty, healthy = sound.faulty, (sound.rows["label"] == HEALTHY).to_numpy()
+    sound = answers.sound
+    faulty, healthy = sound.faulty, sound.healthy
     flights = sound.rows["recording_id"].to_numpy(dtype=str)
     with_fault = np.unique(flights[faulty])
-    without = np.unique(flights[~np.isin(flights, flights[~healthy])])
     detected = np.unique(flights[faulty & sound.alarm])
-    alarmed = np.unique(flights[np.isin(flights, without) & sound.alarm])
+    without, heard_n = _healthy_flights(sound)
+    heard = without[heard_n >= k]
+    alarmed = np.unique(flights[np.isin(flights, heard) & sound.alarm])
     true_n, false_n = int((sound.raised & faulty).sum()), int((sound.raised & healthy).sum())
     hours = _healthy_hours(sound, healthy & sound.assessed)
     delays = _delays_s(sound, detected)
@@ -149,10 +160,11 @@ def flight_numbers(answers: Replay, *, confidence: float) -> FlightNumbers:
         detected_flights=len(detected),
         recall=recall,
         recall_bounds=proportion_bounds(len(detected), len(with_fault), confidence=confidence),
-        healthy_flights=len(without),
+        healthy_flights=len(heard),
         alarmed_flights=len(alarmed),
-        alarmed_share=_share(len(alarmed), len(without)),
-        alarmed_bounds=proportion_bounds(len(alarmed), len(without), confidence=confidence),
+        alarmed_share=_share(len(alarmed), len(heard)),
+        alarmed_bounds=proportion_bounds(len(alarmed), len(heard), confidence=confidence),
+        unheard_flights=len(without) - len(heard),
         true_alarms=true_n,
         false_alarms=false_n,
         alarm_precision=precision,
@@ -165,15 +177,55 @@ def flight_numbers(answers: Replay, *, confidence: float) -> FlightNumbers:
     )
 
 
-def group_fractions(answers: Replay) -> GroupFractions:
-    """The fractions of every group, by which the gates count."""
+def group_fractions(answers: Replay, *, k: int) -> GroupFractions:
+    """The fractions of every group, by which the gates count.
+
+    Args:
+        answers: Replayed flights.
+        k: Windows above the threshold that an alarm takes.
+    """
     judged = answers.select(answers.judged)
     groups = judged.rows["group"].to_numpy(dtype=str)
     return GroupFractions(
+        auc=metrics.group_auc(groups, judged.faulty, judged.ratio),
         precision=metrics.group_means(groups[judged.alarm], judged.faulty[judged.alarm]),
-        recall=metrics.group_means(groups[judged.faulty], judged.alarm[judged.faulty]),
-        false_alarm_rate=metrics.group_means(groups[~judged.faulty], judged.alarm[~judged.faulty]),
+        recall=_recall(answers.sound),
+        false_alarm_rate=_false_alarm_rate(answers.sound, k),
+        n_healthy=len(np.unique(groups[~judged.faulty])),
+        n_faulty=len(np.unique(groups[judged.faulty])),
     )
+
+
+def _recall(sound: Replay) -> NDArray[np.float64]:
+    faulty = sound.select(sound.faulty)
+    groups = faulty.rows["group"].to_numpy(dtype=str)
+    counted = ~is_inhibited(faulty.rows["reason"].to_numpy(dtype=object))
+    # Whatever the reasons, a group of which nothing was heard was not found.
+    counted |= ~np.isin(groups, groups[counted])
+    return metrics.group_means(groups[counted], faulty.alarm[counted])
+
+
+def _healthy_flights(sound: Replay) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
+    """Flights that are healthy throughout, and how many of the windows of each were assessed."""
+    flights = sound.rows["recording_id"].to_numpy(dtype=str)
+    without = ~np.isin(flights, flights[~sound.healthy])
+    names, flight = np.unique(flights[without], return_inverse=True)
+    return names, np.bincount(flight[sound.assessed[without]], minlength=len(names))
+
+
+def _false_alarm_rate(sound: Replay, k: int) -> NDArray[np.float64]:
+    judged = sound.healthy & sound.assessed
+    rows = sound.rows[["group", "recording_id"]].assign(false_alarm=_in_false_alarm(sound))[judged]
+    flights = rows.groupby(["group", "recording_id"])["false_alarm"].agg(["any", "size"])
+    # With fewer windows only what was heard before can alarm; where it did, the flight counts all the same.
+    could_alarm = flights["any"] | (flights["size"] >= k)
+    return flights["any"][could_alarm].groupby(level="group").mean().to_numpy(dtype=np.float64)
+
+
+def _in_false_alarm(sound: Replay) -> NDArray[np.bool_]:
+    """(n,) healthy windows in alarm, but for an alarm that was raised in faulty time and merely still stands."""
+    raised_at = sound.rows["faulty_share"].where(sound.raised).groupby(sound.rows["recording_id"]).ffill()
+    return sound.healthy & sound.alarm & ~(raised_at > 0.0).to_numpy(dtype=bool)
 
 
 def _healthy_hours(sound: Replay, counted: NDArray[np.bool_]) -> float:

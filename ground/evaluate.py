@@ -22,6 +22,7 @@ from ground.commissioning_rehearsal import UnknownUnits, engines_of, expected_le
 from ground.config import Config
 from ground.contenders import RMS, Examined, examine, family_contender, rms_contenders
 from ground.controls import Control, leak_controls, scoring_controls
+from ground.coverage import coverages
 from ground.crossval import CrossValidation, cross_validate
 from ground.datasets import DatasetDigest, dataset_digests
 from ground.domain import outside_reasons
@@ -220,6 +221,7 @@ def _evidence(config: Config, table: WindowTable, measured: _Measured, trained: 
         contenders=tuple(contender.evidence for contender in measured.contenders),
         not_run=measured.not_run,
         calibration_curve=measured.calibration_curve,
+        coverage=coverages(shipped.answers),
         bands=ranking_bands(shipped.answers, seed=config.seed),
         breakdown=breakdown(shipped.answers, confidence=settings.confidence),
         sensor_faults=sensor_faults(shipped.answers),

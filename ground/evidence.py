@@ -20,6 +20,7 @@ from ground.calibration_curve import CalibrationPoint
 from ground.calibration_report import CalibrationReport
 from ground.commissioning_report import CommissioningReport
 from ground.controls import Control
+from ground.coverage import Coverages
 from ground.crossval import CrossValidation
 from ground.datasets import DatasetDigest
 from ground.detection import FlightNumbers, WindowNumbers
@@ -96,6 +97,7 @@ class Evidence:
         contenders: The shipped detector first.
         not_run: Baselines that could not be computed, and why.
         calibration_curve: Declared against measured false-alarm rates of the shipped detector.
+        coverage: What of the windows the shipped detector assessed, and why not the rest.
         bands: About the ROC and precision-recall curves of the shipped detector.
         breakdown: The shipped detector by phase and fault.
         sensor_faults: The shipped detector on flights with a faulty sensor.
@@ -125,6 +127,7 @@ class Evidence:
     contenders: tuple[ContenderEvidence, ...]
     not_run: tuple[str, ...]
     calibration_curve: tuple[CalibrationPoint, ...]
+    coverage: Coverages
     bands: RankingBands
     breakdown: tuple[BreakdownRow, ...]
     sensor_faults: tuple[SensorFaultRow, ...]

@@ -1,8 +1,9 @@
 """Quality gates: what was measured, how sure that is, and the verdict.
 
 Windows of one flight resemble each other, so a flight (more exactly its group: the unit, or the recording where units
-cannot be kept apart) counts as ONE observation: the fraction of its windows. The bounds are one-sided Clopper-Pearson
-bounds of the sum of these fractions over their number, each at ``gates.confidence``.
+cannot be kept apart) counts as ONE observation: the fraction of its windows or, of false alarms, of its flights. The
+bounds are one-sided Clopper-Pearson bounds of the sum of these fractions over their number, each at
+``gates.confidence``.
 
 ``PASS``          the bound on the gate's far side reaches it: the detector is that good even if the sample was lucky.
 ``FAIL``          the bound on the near side misses it: the detector is not that good even if the sample was unlucky; or
@@ -99,9 +100,9 @@ def auc_gate(value: float, *, n_healthy: int, n_faulty: int, limit: float, confi
     """The gate on the AUC, taken as the share of rightly ordered pairs of a healthy and a faulty group.
 
     Args:
-        value: AUC over all windows; NaN without both classes.
-        n_healthy: Groups with healthy windows.
-        n_faulty: Groups with faulty windows; only ``min(n_healthy, n_faulty)`` pairs share no group.
+        value: AUC in which every group weighs alike; NaN without both classes.
+        n_healthy: Groups with assessed healthy windows.
+        n_faulty: Groups with assessed faulty windows; only ``min(n_healthy, n_faulty)`` pairs share no group.
         limit: The gate.
         confidence: Of each bound.
     """
@@ -219,12 +220,12 @@ def gates_of(
 
     Args:
         settings: Limits and confidence.
-        auc: Over all test windows.
-        n_healthy: Groups with healthy test windows.
-        n_faulty: Groups with faulty test windows.
+        auc: Over the test windows, every group weighing alike.
+        n_healthy: Groups with assessed healthy test windows.
+        n_faulty: Groups with assessed faulty test windows.
         precision: Faulty share of the alarmed windows, one a group with any.
-        recall: Alarmed share of the faulty windows, one a group with any.
-        false_alarm_rate: Alarmed share of the healthy windows, one a group with any.
+        recall: Alarmed share of the faulty windows, assessed or not, one a group with any.
+        false_alarm_rate: Share of the flights with a false alarm, one a group with any healthy time.
     """
     sure = settings.confidence
     return (

@@ -96,6 +96,26 @@ def auc(faulty: Bools, score: Floats) -> float:
     return _ratio(ranks - n_faulty * (n_faulty + 1) / 2.0, float(n_faulty) * n_healthy)
 
 
+def group_auc(groups: NDArray[np.str_], faulty: Bools, score: Floats) -> float:
+    """``auc`` in which every group weighs alike, its healthy and its faulty windows apart, however many it has.
+
+    Args:
+        groups: (n,) names.
+        faulty: (n,) the truth.
+        score: (n,) higher is stranger.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    _, part, part_n = np.unique(2 * group + faulty, return_inverse=True, return_counts=True)
+    _, level = np.unique(score, return_inverse=True)
+    weight = 1.0 / part_n[part]
+    faulty_weight = np.bincount(level, weights=weight * faulty)
+    healthy_weight = np.bincount(level, weights=weight * ~faulty)
+    below = np.cumsum(healthy_weight) - healthy_weight / 2.0
+    area = _ratio(float(faulty_weight @ below), float(faulty_weight.sum() * healthy_weight.sum()))
+    # Sums of thirds may end a bit above one.
+    return min(area, 1.0)
+
+
 def partial_auc(faulty: Bools, score: Floats, *, rate: float = PARTIAL_AUC_RATE) -> float:
     """AUC up to a false-alarm rate, scaled so that chance is 0.5 and perfection 1.
 

@@ -60,6 +60,16 @@ class Replay:
         """Whether the window is labelled faulty."""
         return (self.rows["label"] == FAULTY).to_numpy(dtype=bool)
 
+    @property
+    def healthy(self) -> NDArray[np.bool_]:
+        """Whether the window is labelled healthy."""
+        return (self.rows["label"] == HEALTHY).to_numpy(dtype=bool)
+
+    @property
+    def sound(self) -> Replay:
+        """The windows of engines with sound sensors, assessed or not."""
+        return self.select(~is_sensor_fault(self.rows))
+
     def ordered(self, order: NDArray[np.intp]) -> Replay:
         """The same windows in another order: entry i is the one that was at ``order[i]``."""
         return Replay(

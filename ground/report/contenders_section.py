@@ -45,8 +45,8 @@ def contenders_section(evidence: Evidence) -> Section:
                 rows=tuple(_row(contender) for contender in evidence.contenders),
                 note="Each scorer has thresholds of its own, calibrated on the same healthy flights for the same "
                 "promise. Partial AUC: up to a false-alarm rate of 10 %, scaled so that 0.5 is chance and 1 perfect. "
-                "Precision, recall and false-alarm rate count windows in alarm, after persistence, all windows alike; "
-                "the gates take the mean over observations, so theirs may differ.",
+                "Precision, recall and false-alarm rate count windows in alarm, after persistence. All windows count "
+                "alike here; in the gates observations do, and of false alarms flights, so theirs differ.",
             ),
         ),
     )

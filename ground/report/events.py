@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_agent.stream import PHASE_CHANGE
+from ground.inhibition import is_inhibited
 from ground.metrics import covered_hours
 from ground.report.answers import NS_PER_S, Flight
 
@@ -42,7 +42,7 @@ class SensorFlight:
         flight: Its name.
         fault_type: What was wrong.
         windows: Answers in the whole flight.
-        not_assessed: Share of them that are not assessed, changes of phase left aside.
+        not_assessed: Share of them that are not assessed, changes of phase and transients left aside.
         alerts: Alerts in the whole flight.
     """
 
@@ -143,7 +143,7 @@ def _onset_ns(flight: Flight, first: int) -> int:
 
 
 def _sensor_flight(flight: Flight) -> SensorFlight:
-    silent = ~flight.assessed & (flight.reason != PHASE_CHANGE)
+    silent = ~flight.assessed & ~is_inhibited(flight.reason)
     return SensorFlight(
         flight=flight.name,
         fault_type=flight.fault_type,

@@ -7,6 +7,7 @@ import math
 from ground.evidence import BASELINE, ContenderEvidence, Evidence
 from ground.gates import FAIL, INSUFFICIENT, Gate
 from ground.report import words
+from ground.report.coverage_sentences import coverage_sentences
 from ground.report.view import GateLine, RangeBar, Tile
 from ground.run_evidence import RunEvidence, release_class_of
 from ground.splits import BY_TIME
@@ -80,14 +81,16 @@ def gate_lines(gates: tuple[Gate, ...]) -> tuple[GateLine, ...]:
 
 
 def gates_sentence(evidence: Evidence) -> str:
-    """What counts as one observation."""
+    """What counts as one observation, and what was heard at all."""
     unit = "the healthy or faulty part of a recording" if evidence.split_strategy == BY_TIME else "a unit (an engine)"
-    return (
+    observation = (
         f"Windows of one flight resemble each other, so {unit} counts as one observation, however many windows it has; "
-        "latency counts by window. Precision, recall and the false-alarm rate are shares of the windows within it: one "
-        "alarm finds a flight, however many of its faulty windows have none. A gate passes only when its confidence "
-        "bound reaches the limit."
+        "latency counts by window. In the AUC each weighs alike. Precision and recall are shares of the windows within "
+        "it: one alarm finds a flight, however many of its faulty windows have none. The false-alarm rate is the share "
+        "of its flights with a false alarm, however short. A gate passes only when its confidence bound reaches the "
+        "limit."
     )
+    return " ".join((observation, *coverage_sentences(evidence)))
 
 
 def contender_name(contender: ContenderEvidence) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from ground import metrics
 from ground.breakdown import ALL, NO_FAULT
 from ground.config import Config
@@ -74,20 +72,22 @@ def _prevalence(evidence: Evidence, config: Config) -> tuple[str, ...]:
 def _rare_faults(evidence: Evidence) -> tuple[str, ...]:
     """Precision depends on how common faults are, and a test set has far more of them than service."""
     rates = [gate.bounds.upper for gate in evidence.gates if gate.name == _FALSE_ALARM_RATE]
-    windows = [contender.windows for contender in evidence.contenders[:1]]
-    if not rates or not windows or not math.isfinite(windows[0].recall) or not windows[0].faulty:
+    flights = [contender.flights for contender in evidence.contenders[:1]]
+    if not rates or not flights or not flights[0].faulty_flights:
         return ()
-    prevalence = windows[0].faulty / (windows[0].faulty + windows[0].healthy)
+    prevalence = flights[0].faulty_flights / (flights[0].faulty_flights + flights[0].healthy_flights)
     rarer = [share for share in metrics.PREVALENCES if share < prevalence]
+    if not rarer:
+        return ()
     parts = [
-        f"{words.share(metrics.precision_at(windows[0].recall, rates[0], share))} where {share:.0%} are"
+        f"{words.share(metrics.precision_at(flights[0].recall, rates[0], share))} where {share:.0%} are"
         for share in rarer
     ]
     return (
         (
-            f"How often an alarm is right in service: {words.share(prevalence)} of the test windows are faulty, and in "
-            f"service far fewer. At this recall, with a false-alarm rate at its upper bound ({words.share(rates[0])}), "
-            f"the precision would be {words.listed(parts)}."
+            f"How often a flight with an alarm is faulty in service: {words.share(prevalence)} of the test flights "
+            f"are, and in service far fewer. With as many faulty flights found, and a false-alarm rate at its upper "
+            f"bound ({words.share(rates[0])}), it would be {words.listed(parts)}."
         ),
     )
 

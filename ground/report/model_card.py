@@ -17,6 +17,7 @@ from ground.crossval import COMPLETE
 from ground.evidence import Evidence
 from ground.report import words
 from ground.report.card_header import with_header
+from ground.report.coverage_sentences import coverage_sentences
 from ground.report.headline import contender_name, gate_bounds, gate_limit, gate_name, gate_observations, gate_value
 from ground.report.limits_section import open_points
 
@@ -129,6 +130,9 @@ def _gates(evidence: Evidence) -> Lines:
             for gate in evidence.gates
         ),
     )
+    for sentence in coverage_sentences(evidence):
+        yield ""
+        yield sentence
 
 
 def _measured(evidence: Evidence) -> Lines:
@@ -152,6 +156,9 @@ def _measured(evidence: Evidence) -> Lines:
             for one in evidence.contenders
         ),
     )  # fmt: skip
+    yield ""
+    yield "AUC, precision, recall and false-alarm rate count windows here, all alike; in the gates observations count,"
+    yield "and of false alarms flights."
     yield ""
     yield "Latency is a matter of the machine and is measured anew by every evaluation: its 99th percentile may be"
     yield f"{evidence.latency_p99_max_ms:g} ms at most, or no bundle is made. What was measured lies outside of the"

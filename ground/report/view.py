@@ -188,7 +188,7 @@ class Page:
         release_class: What may be made of the evidence.
         meaning: The verdict in a sentence or two.
         tiles: The headline's numbers.
-        gates_sentence: What counts as an observation.
+        gates_sentence: What counts as an observation, and what was heard at all.
         gates: The table of gates.
         gates_note: How the verdicts come about.
         flights: The section about flights.

@@ -239,6 +239,19 @@ def test_negative_controls_hold(evaluation):
     assert controls["leaked_recording"].outcome == controls["renamed_recording"].outcome == "found"
 
 
+def test_coverage_is_in_the_record(evaluation, workspace):
+    """Windows over the change of phase were not assessed: healthy ones, and faulty ones."""
+    coverage = json.loads((workspace.evaluation / METRICS).read_bytes())["coverage"]
+    windows = evaluation.evidence.contenders[0].windows
+    assert {label: coverage[label]["assessed"] for label in coverage} == {
+        "healthy": windows.healthy, "faulty": windows.faulty,
+    }  # fmt: skip
+    for part in coverage.values():
+        assert part["assessed"] < part["examined"]
+        assert part["examined"] - part["assessed"] == sum(n for _, n in part["not_assessed"])
+        assert "phase_change" in dict(part["not_assessed"])
+
+
 def test_dead_sensors_are_reported_apart(evaluation):
     """Two flights, silent from the middle on; they are no healthy and no faulty windows."""
     (row,) = evaluation.evidence.sensor_faults

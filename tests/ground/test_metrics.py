@@ -53,6 +53,28 @@ def test_auc_by_hand():
     assert metrics.auc(faulty, score) == pytest.approx((1 + 0.5 + 0 + 1 + 1 + 0.5) / 6)
 
 
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_group_auc_is_scikit_learns_with_weights(seed, ties):
+    """A window weighs one over the windows of its group and class."""
+    faulty, score = sample(seed, ties=ties)
+    groups = np.random.default_rng(seed).integers(7, size=len(score)).astype(str)
+    kinds = list(zip(groups, faulty, strict=True))
+    weight = [1.0 / kinds.count(kind) for kind in kinds]
+    expected = reference.roc_auc_score(faulty, score, sample_weight=weight)
+    assert metrics.group_auc(groups, faulty, score) == pytest.approx(expected, abs=1e-12)
+
+
+def test_one_long_flight_outweighs_no_others():
+    """Of two faulty groups the one of a thousand windows is above all healthy ones, the other below."""
+    faulty = np.array([True] * 1001 + [False] * 2)
+    groups = np.array(["long"] * 1000 + ["short", "quiet", "calm"])
+    score = np.array([3.0] * 1000 + [0.0, 1.0, 2.0])
+    assert metrics.auc(faulty, score) > 0.99
+    assert metrics.group_auc(groups, faulty, score) == pytest.approx(0.5)
+    assert metrics.group_auc(groups, faulty, faulty * 1.0) == pytest.approx(1.0)
+
+
 def test_counts_by_hand():
     """One window of each kind, two of the missed ones."""
     faulty = np.array([True, False, True, False, True])
@@ -65,6 +87,7 @@ def test_one_class_defines_no_ranking(faulty):
     """Without both classes there is no number, and no error."""
     score = np.arange(len(faulty), dtype=float)
     assert math.isnan(metrics.auc(faulty, score))
+    assert math.isnan(metrics.group_auc(score.astype(str), faulty, score))
     assert math.isnan(metrics.partial_auc(faulty, score))
     assert math.isnan(metrics.average_precision(faulty, score))
     assert len(metrics.roc_curve(faulty, score, points=10).x) == 0

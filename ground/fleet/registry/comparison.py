@@ -82,7 +82,7 @@ class Comparison:
     Attributes:
         before: Name of the one.
         after: Name of the other.
-        measures: Gates first, then flights.
+        measures: Gates first, then flights, then how much was assessed.
         thresholds: By phase, ``POOLED`` first, in units of the score.
         facts: What they are and were made from, digests among them.
     """
@@ -140,7 +140,8 @@ def _side(version: RegisteredVersion, bundle: bytes) -> _Side:
 
 
 def _measures(one: Evidence, other: Evidence) -> tuple[Row, ...]:
-    return _rows({**_gates(one), **_flights(one)}, {**_gates(other), **_flights(other)})
+    before, after = ({**_gates(each), **_flights(each), **_coverage(each)} for each in (one, other))
+    return _rows(before, after)
 
 
 def _rows(one: Mapping[tuple[str, str], Measured], other: Mapping[tuple[str, str], Measured]) -> tuple[Row, ...]:
@@ -172,6 +173,14 @@ def _flights(evidence: Evidence) -> dict[tuple[str, str], Measured]:
         ("false_alarms", "1/h"): Measured(point=flights.false_alarms_per_hour),
         ("delay_median", "s"): Measured(point=flights.delay_median_s, n=flights.detected_flights),
         ("delay_max", "s"): Measured(point=flights.delay_max_s, n=flights.detected_flights),
+    }
+
+
+def _coverage(evidence: Evidence) -> dict[tuple[str, str], Measured]:
+    """None for evidence of before these were counted."""
+    parts = {"healthy": evidence.coverage.healthy, "faulty": evidence.coverage.faulty}
+    return {
+        (f"{label}_windows_assessed", "1"): Measured(point=part.share) for label, part in parts.items() if part.examined
     }
 
 

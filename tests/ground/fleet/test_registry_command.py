@@ -79,6 +79,21 @@ def test_from_registration_to_comparison(ground, rig, tmp_path):
     }  # fmt: skip
 
 
+def test_comparison_tells_how_much_was_assessed(ground, rig, tmp_path):
+    """A version that says less is seen beside one of before, whose evidence did not count that."""
+    rig.registry(tmp_path / "r")
+    part = {"examined": 200, "assessed": 50, "not_assessed": [["flatline", 150]]}
+    told = json.loads(metrics(digest="d3")) | {"coverage": {"healthy": {**part, "assessed": 150}, "faulty": part}}
+    one, two = rig.bundle("1.0.0"), rig.bundle("2.0.0", json.dumps(told).encode())
+    for made in (one, two):
+        ground("registry", "register", "--bundle", made.path, "--key", rig.key, "--by", "ci")
+    compared = json.loads(ground("registry", "compare", one.name, two.name, "--json")[1])
+    found = {each["name"]: (each["before"]["point"], each["after"]["point"]) for each in compared["measures"]}
+    assert found == {
+        "auc": (0.97, 0.97), "healthy_windows_assessed": (None, 0.75), "faulty_windows_assessed": (None, 0.25),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

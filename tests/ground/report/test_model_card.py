@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from edge_agent.layout import MEMBER_CAPS, MODEL_CARD
 from edge_agent.manifest import DEVELOPMENT, RELEASE, Manifest
+from ground.coverage import Coverage, Coverages
+from ground.evidence import Evidence
+from ground.report.evidence_file import record_of
+from ground.report.headline import gates_sentence
 from ground.report.model_card import TO_FILL, ModelCardInput, model_card
 
 SECTIONS = [
@@ -46,6 +52,42 @@ def test_card_holds_what_was_measured_and_what_is_promised(card, evidence):
         assert digest in card
     for text in ("ECR-1", "plain RMS (baseline)", "any other"):
         assert text in card
+
+
+def test_coverage_is_told(evidence):
+    """In the card and beside the gates of the page: shares of assessed windows and the reasons of the rest."""
+    coverage = Coverages(
+        healthy=Coverage(examined=1000, assessed=1000, not_assessed=()),
+        faulty=Coverage(examined=400, assessed=40, not_assessed=(("flatline", 350), ("phase_change", 10))),
+    )
+    found = replace(evidence, coverage=coverage)
+    card = model_card(ModelCardInput(manifest=manifest(), evidence=found))
+    rest = "flat sensor (350) and change of phase within the window (10)"
+    for text in (
+        "Of 1,000 healthy test windows 100.0\u00a0% were assessed.",
+        f"Of 400 faulty test windows 10.0\u00a0% were assessed; the rest: {rest}.",
+    ):
+        assert text in card
+        assert text in gates_sentence(found)
+
+
+def test_evidence_of_before_has_no_coverage(evidence):
+    """A record without it is read, and nothing is told."""
+    document = json.loads(evidence.to_json())
+    del document["coverage"]
+    assert "were assessed" not in gates_sentence(record_of(Evidence, document))
+    assert "were assessed" in gates_sentence(evidence)
+
+
+def test_flights_that_could_not_alarm_are_told(evidence):
+    """In the card and beside the gates of the page; where there are none, nobody is told of them."""
+    shipped, told = evidence.contenders[0], "could not alarm"
+    for n, expected in ((0, False), (2, True)):
+        changed = replace(shipped, flights=replace(shipped.flights, unheard_flights=n))
+        found = replace(evidence, contenders=(changed, *evidence.contenders[1:]))
+        card = model_card(ModelCardInput(manifest=manifest(), evidence=found))
+        assert (told in card, told in gates_sentence(found)) == (expected, expected)
+    assert "2 healthy test flights with fewer than 2 assessed windows" in card
 
 
 def test_every_table_keeps_its_columns(card):

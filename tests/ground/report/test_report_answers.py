@@ -93,6 +93,16 @@ def test_events_count_what_a_technician_saw(stream):
     assert events.not_assessed == {"flatline": 5}
 
 
+@pytest.mark.parametrize(
+    ("reason", "share"), [("flatline", 0.5), ("spikes", 0.5), ("phase_change", 0.0), ("transient", 0.0)]
+)
+def test_what_is_silent_by_design_says_nothing_of_a_sensor(tmp_path, reason, share):
+    """Where the phase or the conditions change, a sound sensor is not assessed either."""
+    rows = flight_rows("f", "nnxx", [1] * 4, fault="sensor_flatline", reason=reason)
+    (sensor,) = events_of(read_stream(write(tmp_path / "s.parquet", rows)).flights).sensor_flights
+    assert sensor.not_assessed == share
+
+
 def test_events_without_healthy_time_have_no_false_alarm_rate(tmp_path):
     """Nothing is made of nothing: the rate is not known, not zero."""
     stream = read_stream(write(tmp_path / "s.parquet", flight_rows("f", "aaa", [1, 1, 1], fault="x")))

@@ -21,6 +21,7 @@ from ground.cli import app
 from ground.errors import ConfigError, DataError, GateError
 from ground.evidence import SCHEMA, Evidence
 from ground.gates import FAIL, INSUFFICIENT, PASS, RunVerdict
+from ground.intervals import Bounds
 from ground.report.command import report
 from ground.report.evidence_file import read_run, record_of
 from ground.report.headline import NO_BUNDLE, gate_lines, meaning, release_class
@@ -151,6 +152,22 @@ def test_stream_over_training_time_says_so(workspace, report_config):
     table.to_parquet(path, index=False)
     page = make_page(workspace, report_config, read_run(workspace))
     assert f"7 of the {len(table):,} windows" in page.flights.sentences[1]
+
+
+def test_rare_faults_are_told_by_flights(streamed, report_config, run_evidence):
+    """The bound on false alarms is of flights, and so are the share of faulty ones and of those found."""
+    shipped = run_evidence.evidence.contenders[0]
+    flights = replace(
+        shipped.flights, faulty_flights=20, detected_flights=18, recall=0.9, healthy_flights=180, alarmed_flights=9
+    )
+    (gate,) = (one for one in run_evidence.evidence.gates if one.name == "false_alarm_rate")
+    gates = (replace(gate, bounds=Bounds(0.02, 0.1)),)
+    contenders = (replace(shipped, flights=flights),)
+    evidence = replace(run_evidence.evidence, contenders=contenders, gates=gates)
+    page = make_page(streamed, report_config, replace(run_evidence, evidence=evidence))
+    (point,) = (text for text in page.sections[-1].points if "in service" in text)
+    assert "10.0\u00a0% of the test flights are" in point
+    assert "it would be 32.1\u00a0% where 5% are and 8.3\u00a0% where 1% are." in point
 
 
 def test_numbers_come_from_the_files(workspace, report_config, tmp_path):
