@@ -97,7 +97,7 @@ def _steady(folder: Path, seconds: int, python: str) -> Row:
         name=f"agent with shadow, {_STREAMS} windows/s of 25.6 kHz: CPU time a second",
         summary=summarise(cpu_s),
         targets=_targets(uses),
-        figures=_figures(uses) | {"unanswered": run.unanswered},
+        figures=_figures(uses) | run.figures,
     )
 
 

@@ -131,7 +131,7 @@ def _rows(scenario: Scenario, run: PacedRun, limit_ms: float) -> list[Row]:
         name=f"{scenario.name}: publish to result, 10 s window, 25.6 kHz",
         summary=total,
         targets=_targets(scenario, total, limit_ms),
-        figures={"deadline_missed": run.deadline_missed, "unanswered": run.unanswered},
+        figures={"deadline_missed": run.deadline_missed} | run.figures,
     )
     parts = {
         "in its inbox": [part.queue for part in run.parts],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,17 +65,25 @@ class PacedRun:
         parts: The agent's own account of the windows that were answered.
         deadline_missed: Results that the agent itself marked.
         pacing_late_s: (n_frame,) how much later than due each frame was published.
+        not_assessed: Windows whose result says that they were not assessed, by its reason.
     """
 
     total_s: NDArray[np.float64]
     parts: tuple[Latency, ...]
     deadline_missed: int
     pacing_late_s: NDArray[np.float64]
+    not_assessed: Mapping[str, int]
 
     @property
     def unanswered(self) -> int:
         """Windows without an assessed result."""
         return int(np.count_nonzero(np.isinf(self.total_s)))
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """How many windows went unanswered, and how many of these the agent did not assess, by reason."""
+        by_reason = {f"not assessed, {reason}": float(n) for reason, n in sorted(self.not_assessed.items())}
+        return {"unanswered": float(self.unanswered)} | by_reason
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -147,11 +156,15 @@ def _send_all(load: Load, sources: list[FrameSource], pair: MqttPair) -> tuple[M
 
 def _outcome(sent: Mapping[_WindowKey, int], receipts: Iterable[Receipt], late_s: list[float]) -> PacedRun:
     answers: dict[_WindowKey, Receipt] = {}
+    reasons: dict[_WindowKey, str] = {}
     for receipt in receipts:
         assessment = receipt.result.assessment
-        if assessment.state != NOT_ASSESSED:
+        key = _WindowKey(assessment.engine, assessment.end_ns)
+        if assessment.state == NOT_ASSESSED:
+            reasons[key] = assessment.reason
+        else:
             # MQTT delivers at least once: the first one counts.
-            answers.setdefault(_WindowKey(assessment.engine, assessment.end_ns), receipt)
+            answers.setdefault(key, receipt)
     total_s = [
         (answers[key].received_ns - published_ns) / NS_PER_S if key in answers else math.inf
         for key, published_ns in sent.items()
@@ -162,4 +175,5 @@ def _outcome(sent: Mapping[_WindowKey, int], receipts: Iterable[Receipt], late_s
         parts=tuple(runtime.latency_ms for runtime in runtimes),
         deadline_missed=sum(runtime.deadline_missed for runtime in runtimes),
         pacing_late_s=np.array(late_s),
+        not_assessed=Counter(reasons[key] for key in sent if key in reasons and key not in answers),
     )

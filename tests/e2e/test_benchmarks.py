@@ -131,11 +131,11 @@ def test_frames_complete_windows_when_the_load_says_so():
         assert all(window.reason == "" and window.end_ns == frame.end_ns for window in windows)
 
 
-def receipt(end_ns, *, received_ns, state="normal"):
+def receipt(end_ns, *, received_ns, state="normal", reason=""):
     """A result of engine 1 as the listener would keep it."""
     assessment = Assessment(
         aircraft="BENCH", engine="1", flight="bench", phase="cruise", seq=0, start_ns=0, end_ns=end_ns, state=state,
-        reason="", event="", score=1.0, threshold=2.0, contributions=(), bundle_id="b/1.0.0", bundle_digest="",
+        reason=reason, event="", score=1.0, threshold=2.0, contributions=(), bundle_id="b/1.0.0", bundle_digest="",
         spec_digest="",
     )  # fmt: skip
     runtime = Runtime(
@@ -151,11 +151,12 @@ def test_unanswered_windows_count_as_endless():
     receipts = [
         receipt(1, received_ns=3_000_000),
         receipt(1, received_ns=9_000_000),
-        receipt(2, received_ns=2_000_000, state="not_assessed"),
+        receipt(2, received_ns=2_000_000, state="not_assessed", reason="gap"),
     ]
     run = paced._outcome(sent, receipts, [0.0])
     assert run.total_s.tolist() == [0.002, math.inf, math.inf]
     assert (run.unanswered, run.deadline_missed, len(run.parts)) == (2, 1, 1)
+    assert run.figures == {"unanswered": 2, "not assessed, gap": 1}
 
 
 @pytest.mark.parametrize(
