@@ -435,13 +435,15 @@ def test_rivals_that_are_absent_take_no_target_along():
          "12.5 % of faulty windows assessed"),
         ("the rival was refused in one", {"coverage_faulty": 1.0, "auc_cases": 2}, {"auc_cases": 1}, UNDECIDED,
          "cases with an AUC: 2, {rival} 1"),
+        ("worse, and silent in the hard one", {"coverage_faulty": 0.95, "auc_cases": 1, "auc": 0.9}, {"auc_cases": 2},
+         MISSED, "cases with an AUC: 1, {rival} 2"),
     ],
 )  # fmt: skip
 def test_silence_wins_no_auc(name, ours, rival, verdict, note):
-    """An AUC over fewer cases or windows than the rival's may be that of the easy ones."""
+    """An AUC over fewer cases or windows than the rival's may be that of the easy ones; that excuses no miss."""
     place = {"protocol": "left_out_unit", "case": "all"}
     rivals = [("pyod:KNN", PEER), ("rms", "baseline")]
-    rows = [row(**place, auc=1.0, events=8, **ours)]
+    rows = [row(**place, **{"auc": 1.0, "events": 8} | ours)]
     rows += [row(**place, auc=0.969, contender=contender, kind=kind, **rival) for contender, kind in rivals]
     rows = with_verdicts(rows)
     assert (rows[0].auc_against_peers, rows[0].auc_against_rms) == (verdict, verdict), name
