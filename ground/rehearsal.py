@@ -27,7 +27,7 @@ from ground.models.detector_module import DetectorModule
 from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
 from ground.prediction import UNIT_SPREAD
 from ground.scaling import condition_columns
-from ground.surrogates import score_ratio, surrogate_windows
+from ground.surrogates import carried_over, surrogate_windows
 from ground.training_loop import LoopRun
 from ground.window_table import WindowTable
 from shared_features.spec import FeatureSpec
@@ -122,7 +122,7 @@ def left_out_units(table: WindowTable, recipe: Recipe, final: DetectorModule) ->
 
     def carry(rehearsed: DetectorModule, known: NDArray[np.bool_], asked: NDArray[np.bool_]) -> float:
         made_up = surrogate_windows(_part(table, known), _part(table, asked), recipe.spec, recipe.seed)
-        return score_ratio(final, rehearsed, made_up)
+        return carried_over(final, rehearsed, made_up)
 
     unit_of = dict(zip(table.rows["recording_id"], table.rows["unit_id"], strict=True))
     flights = tuple(_left_out(table, recipe, "unit_id", (), carry=carry))

@@ -3,7 +3,8 @@
 A detector that was trained without a unit knows less of how units differ than the final one does, so it scores that
 unit higher than the final one will score the next stranger: of two units by a factor of one and a half, of six hardly
 (docs/adr/0026). Both are asked about the same surrogates, which differ from known units by as much as the left-out one
-in every feature, upwards or downwards as a coin falls; the ratio of the scores is what the rehearsal exaggerates by.
+in every feature, upwards or downwards as a coin falls; the ratio of the scores is what the rehearsal exaggerates by, as
+far as one unit tells.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _FEWEST_DIRECTIONS = 8
 _MOST_WINDOWS = 100
 """Windows of known units that are moved in each direction."""
+_BELIEVED = 0.5
+"""Power of the ratio that is believed: one unit tells it to a fifth or worse, and on real lives it goes too far."""
 
 
 def surrogate_windows(known: WindowTable, left_out: WindowTable, spec: FeatureSpec, seed: int) -> NDArray[np.float32]:
@@ -49,10 +52,17 @@ def surrogate_windows(known: WindowTable, left_out: WindowTable, spec: FeatureSp
     return in_physical_units(np.concatenate(moved), spec)
 
 
-def score_ratio(final: DetectorModule, rehearsed: DetectorModule, windows: NDArray[np.float32]) -> float:
-    """Scores of the final detector over those of the rehearsed one: the median over ``windows``."""
-    scores, rehearsed_scores = (module.outputs(windows).score.astype(np.float64) for module in (final, rehearsed))
-    return float(np.median(scores / np.maximum(rehearsed_scores, np.finfo(np.float32).tiny)))
+def carried_over(final: DetectorModule, rehearsed: DetectorModule, made_up: NDArray[np.float32]) -> float:
+    """What to multiply scores of the rehearsed detector by, to have those of the final one.
+
+    Args:
+        final: The detector of all units.
+        rehearsed: One of fewer.
+        made_up: (n, n_feature) windows of surrogate units, in physical units.
+    """
+    scores, rehearsed_scores = (module.outputs(made_up).score.astype(np.float64) for module in (final, rehearsed))
+    ratio = float(np.median(scores / np.maximum(rehearsed_scores, np.finfo(np.float32).tiny)))
+    return ratio**_BELIEVED
 
 
 def _offsets(known: WindowTable, left_out: WindowTable, spec: FeatureSpec) -> NDArray[np.float64]:

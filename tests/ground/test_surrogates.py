@@ -11,7 +11,7 @@ from ground.config import ModelConfig
 from ground.learning import learn
 from ground.log_scale import in_physical_units, on_scales
 from ground.rehearsal import fit_and_validation
-from ground.surrogates import score_ratio, surrogate_windows
+from ground.surrogates import carried_over, surrogate_windows
 from ground.training_loop import LoopRun
 from ground.window_table import WindowTable
 from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
@@ -88,9 +88,9 @@ def test_what_a_speed_does_is_no_offset():
 
 
 def test_a_detector_agrees_with_itself():
-    """The ratio of one detector to itself is one."""
+    """Nothing changes on the way from one detector to itself."""
     module = module_of(windows([np.zeros(N)]))
-    assert score_ratio(module, module, windows([np.ones(N)], seed=2).values) == 1.0
+    assert carried_over(module, module, windows([np.ones(N)], seed=2).values) == 1.0
 
 
 def test_who_knows_more_units_is_less_surprised():
@@ -98,7 +98,7 @@ def test_who_knows_more_units_is_less_surprised():
     offsets = np.array([np.zeros(N), np.full(N, 0.3)])
     both, one, other = windows(offsets), windows(offsets[:1]), named(windows(offsets[1:], seed=1), "other")
     made_up = surrogate_windows(one, other, SPEC, seed=0)
-    assert score_ratio(module_of(both), module_of(one), made_up) < 0.9
+    assert carried_over(module_of(both), module_of(one), made_up) < 0.95
 
 
 @pytest.mark.parametrize("seed", [0, 1])

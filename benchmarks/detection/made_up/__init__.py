@@ -1,1 +1,1 @@
-"""Made-up rigs, seeded, in the layout that all commands read: nothing was tuned to any of them."""
+"""Made-up rigs, seeded, in the layout that all commands read. One number was tuned on them: see docs/adr/0026."""
