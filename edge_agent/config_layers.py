@@ -19,7 +19,8 @@ PREFIX = "EDGE_AGENT_"
 DEFAULT = "default"
 
 _SEPARATOR = "__"
-_COMMENT = re.compile(r"#.*")
+_COMMENT_LINE = re.compile(r"^[ \t]*#.*", re.MULTILINE)
+"""No other comment: a ``#`` behind something may stand in a string, as in a topic."""
 _ESCAPE = re.compile(r"\\[uU]")
 
 Sections = Mapping[str, type[Any]]
@@ -130,7 +131,7 @@ def read_tables(path: Path, environment: Mapping[str, str], sections: Sections) 
 def _is_silent_on(sections: Sections, file: Path) -> bool:
     """Whether none of these tables is named where a table or a key begins; what is spelled by escapes may be any."""
     try:
-        text = _COMMENT.sub("", file.read_text(encoding="utf-8"))
+        text = _COMMENT_LINE.sub("", file.read_text(encoding="utf-8"))
     except (OSError, UnicodeError):
         return False
     heads = re.compile(rf"(?:^|\[)\W*(?:{'|'.join(sections)})\b", re.MULTILINE)

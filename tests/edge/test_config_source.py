@@ -181,6 +181,9 @@ OPEN: dict[str, Callable[[Box], object]] = {
     "no TOML, and a key of that table": lambda box: box.keys.write_text("x\nbundle.revoked_keys = []\n"),
     "no TOML, and quotes": lambda box: box.keys.write_text("x\n[ 'shadow' ]\n"),
     "no TOML, and lines that were joined": lambda box: box.keys.write_text("port = 1883 [bundle]\n"),
+    "no TOML, and lines that were joined behind a topic": lambda box: box.keys.write_text(
+        f"[topics]\ninput = ['aircraft/+/engine/#'] [bundle]\nrevoked_keys = ['{HINT}']\n"
+    ),
     "no TOML, and a mark before it": lambda box: box.keys.write_text("\ufeffbundle.revoked_keys = []\n"),
     "no TOML, and escapes": lambda box: box.keys.write_text('x\n["b\\u0075ndle"]\n'),
     "a value that is wrong there": lambda box: box.keys.write_text("[bundle]\nrevoked_keys = ['x']\n"),
