@@ -74,18 +74,23 @@ def read_layers(path: Path, environment: Mapping[str, str], sections: Sections) 
 
 
 def find_text(path: Path, environment: Mapping[str, str], section: str, key: str) -> str:
-    """The text that a config gives to a key, although it is wrong elsewhere; empty where nothing readable names it."""
-    found = environment.get(f"{PREFIX}{section}{_SEPARATOR}{key}".upper(), "")
-    if found:
-        return found
+    """The last text that a config gives to a key, although it is wrong elsewhere; empty where there is none."""
+    texts = [value for value in find_values(path, environment, section, key) if isinstance(value, str) and value]
+    return texts[-1] if texts else ""
+
+
+def find_values(path: Path, environment: Mapping[str, str], section: str, key: str) -> list[Any]:
+    """What the readable layers of a config give to a key, unchecked, first to last."""
+    values: list[Any] = []
     for file in (path, *sorted((path.parent / DROP_INS).glob("[!.]*.toml"))):
         try:
             table = _read_file(file).document.get(section)
         except ConfigError:
             continue
-        value = table.get(key) if isinstance(table, dict) else None
-        found = value if isinstance(value, str) else found
-    return found
+        if isinstance(table, dict) and key in table:
+            values.append(table[key])
+    variable = f"{PREFIX}{section}{_SEPARATOR}{key}".upper()
+    return [*values, environment[variable]] if variable in environment else values
 
 
 @dataclass(frozen=True, slots=True)

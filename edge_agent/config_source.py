@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from edge_agent.config import SECTIONS, AgentConfig, build_config, is_identity, likely_state_dir, load_config
-from edge_agent.config_layers import Layer, find_text, merge, read_tables
+from edge_agent.config_layers import Layer, find_values, merge, read_tables
 from edge_agent.config_toml import plain
 from edge_agent.errors import ConfigError
 from edge_agent.replace_file import replace_file
@@ -130,8 +130,13 @@ class ConfigSource:
 
     def _who(self) -> dict[str, str]:
         """Fleet and name as the files state them. The fleet says whose bundles are run: there is none but theirs."""
-        fleet, name = (find_text(self._path, self._environment, "agent", key) for key in ("fleet", "id"))
+        fleet, name = (self._stated(key) for key in ("fleet", "id"))
         return {"fleet": fleet, **({"id": name} if is_identity(name) else {})}
+
+    def _stated(self, key: str) -> str:
+        """What the last layer that names a key of ``[agent]`` says; empty where that is no text, or none does."""
+        *_, last = "", *find_values(self._path, self._environment, "agent", key)
+        return last if isinstance(last, str) else ""
 
     def _read_kept(self, folder: Path) -> dict[str, Any]:
         """The kept config, by table; may raise any of ``_NO_COPY``."""

@@ -162,8 +162,9 @@ def test_the_fleet_is_never_the_copys(box: Box) -> None:
 
 def test_a_name_that_is_none(box: Box) -> None:
     """It is no matter of trust: the box keeps the one that it had."""
-    box.site.write_text(SITE.replace("a1", "a 1"))
-    assert ConfigSource(box.path, {}).at_start() == box.good
+    for name in ("'a 1'", "12"):
+        box.site.write_text(SITE.replace("'a1'", name))
+        assert ConfigSource(box.path, {}).at_start() == box.good
 
 
 def test_a_box_whose_name_cannot_be_read(box: Box) -> None:
@@ -190,6 +191,7 @@ OPEN: dict[str, Callable[[Box], object]] = {
     "a key that there is not there": lambda box: box.keys.write_text("[shadow]\nkey = 'x'\n"),
     "no text": lambda box: box.keys.write_text("[bundle]\n", encoding="utf-16"),
     "a fleet that is none": lambda box: box.site.write_text(SITE.replace("'a1'", "'a1'\nfleet = 'x y'")),
+    "a fleet without quotes": lambda box: box.site.write_text(SITE.replace("'a1'", "'a1'\nfleet = 12")),
     "no fleet": lambda box: box.path.write_text(MAIN.replace("fleet = 'test'\n", "")),
     "no main file": lambda box: box.path.unlink(),
     "a main file that is none": lambda box: box.path.write_text(MAIN + "x\n"),
