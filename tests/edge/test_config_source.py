@@ -177,6 +177,39 @@ def test_a_box_whose_name_cannot_be_read(box: Box) -> None:
     assert (config.agent.fleet, config.agent.id) == ("test", "a1")
 
 
+MOVED = MAIN.replace("'test'", "'new'")
+BROKEN = "[broker]\nport = 18x83\n"
+ELSEWHERE = {
+    "an unrelated typo": BROKEN,
+    "the old fleet in a comment": f"[agent]\n# fleet = 'test'\n{BROKEN}",
+    "a fleet that begins so": f"[agent]\nfleet = 'test-2'\n{BROKEN}",
+    "another key": f"[agent]\nsub-fleet = 'test'\n{BROKEN}",
+}
+
+
+@pytest.mark.parametrize("text", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_box_that_was_moved_with_a_file_that_is_no_toml(box: Box, text: str) -> None:
+    """It is not what it was, and by half of the files it is nobody: the error says both."""
+    box.path.write_text(MOVED)
+    box.site.write_text(text)
+    source = ConfigSource(box.path, {})
+    with pytest.raises(ConfigError, match=r"10-site.toml: expected TOML, .*; agent.fleet: expected 'test'.* got 'new'"):
+        source.at_start()
+    assert "NO START is possible" in source.outlook()
+
+
+def test_the_last_file_that_names_a_fleet_decides(box: Box) -> None:
+    """Also among those that are no TOML; and so does a variable, and what is no fleet."""
+    box.path.write_text(MOVED)
+    box.site.write_text(SITE.replace("'a1'", "'a1' fleet = test"))
+    assert ConfigSource(box.path, {}).at_start() == box.good
+    for fleet in ("'new'", "12"):
+        box.keys.write_text(f"[agent]\nfleet = {fleet}\n")
+        with pytest.raises(ConfigError, match=r"agent.fleet: expected 'test'"):
+            ConfigSource(box.path, {}).at_start()
+    assert ConfigSource(box.path, {"EDGE_AGENT_AGENT__FLEET": "test"}).at_start() == box.good
+
+
 OPEN: dict[str, Callable[[Box], object]] = {
     "no TOML, and it speaks of bundles": lambda box: box.keys.write_text("[bundle]\nrevoked_keys = [\n"),
     "no TOML, and a key of that table": lambda box: box.keys.write_text("x\nbundle.revoked_keys = []\n"),
