@@ -155,12 +155,13 @@ class Agent:
             Whether the agent was asked to end; false when one of its threads failed, or a reload did halfway.
         """
         self._start()
-        is_asked_to = False
+        event: Event | None = None
         try:
-            is_asked_to = self._watch() is Event.STOP
+            event = self._watch()
         finally:
-            self._end(in_order=is_asked_to)
-        return is_asked_to
+            # The bundle runs in the worker: what ends there may be its fault, and what nobody foresaw.
+            self._end(gives_back=event not in (None, Event.WORKER_ENDED))
+        return event is Event.STOP
 
     def _start(self) -> None:
         freeze()
@@ -281,11 +282,11 @@ class Agent:
             self._events.put(Event.HALF_RELOADED)
             raise
 
-    def _end(self, *, in_order: bool) -> None:
+    def _end(self, *, gives_back: bool) -> None:
         self._health.state = STOPPING
         self._notifier.stopping()
         self._guard.run("swap", self._swapper.stop)
-        if in_order:
+        if gives_back:
             # First of all: what comes may take longer than whoever asked will wait.
             self._guard.run("probation", self._probation.close)
         if not self._worker.stop(FINISH_TIMEOUT_S):

@@ -19,7 +19,8 @@ PREFIX = "EDGE_AGENT_"
 DEFAULT = "default"
 
 _SEPARATOR = "__"
-_COMMENT = re.compile(r"#.*")
+_COMMENT_LINE = re.compile(r"^[ \t]*#.*", re.MULTILINE)
+"""No other comment: a ``#`` behind something may stand in a string, as in a topic."""
 _ESCAPE = re.compile(r"\\[uU]")
 
 Sections = Mapping[str, type[Any]]
@@ -73,18 +74,33 @@ def read_layers(path: Path, environment: Mapping[str, str], sections: Sections) 
 
 
 def find_text(path: Path, environment: Mapping[str, str], section: str, key: str) -> str:
-    """The text that a config gives to a key, although it is wrong elsewhere; empty where nothing readable names it."""
-    found = environment.get(f"{PREFIX}{section}{_SEPARATOR}{key}".upper(), "")
-    if found:
-        return found
+    """The last text that a config gives to a key, although it is wrong elsewhere; empty where there is none."""
+    texts = [value for value in find_values(path, environment, section, key) if isinstance(value, str) and value]
+    return texts[-1] if texts else ""
+
+
+def find_values(path: Path, environment: Mapping[str, str], section: str, key: str, *, presumed: str = "") -> list[Any]:
+    """What the layers of a config that is wrong elsewhere give to a key, unchecked, first to last.
+
+    Args:
+        path: As ``read_layers``.
+        environment: As ``read_layers``.
+        section: Name of the table.
+        key: Name of the key.
+        presumed: A text that a file which is no TOML gives to the key, too, where its lines say so.
+    """
+    values: list[Any] = []
     for file in (path, *sorted((path.parent / DROP_INS).glob("[!.]*.toml"))):
         try:
             table = _read_file(file).document.get(section)
         except ConfigError:
+            if presumed and _says(file, key, presumed):
+                values.append(presumed)
             continue
-        value = table.get(key) if isinstance(table, dict) else None
-        found = value if isinstance(value, str) else found
-    return found
+        if isinstance(table, dict) and key in table:
+            values.append(table[key])
+    variable = f"{PREFIX}{section}{_SEPARATOR}{key}".upper()
+    return [*values, environment[variable]] if variable in environment else values
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +143,27 @@ def read_tables(path: Path, environment: Mapping[str, str], sections: Sections) 
     return Readable((*layers, *_variables(wanted, sections)), tuple(broken))
 
 
+def _says(file: Path, key: str, value: str) -> bool:
+    """Whether a file that is no TOML has this text behind this key, however they are joined."""
+    said = re.compile(rf"(?<![\w-]){key}\W+{re.escape(value)}(?![\w.-])")
+    return bool(said.search(_uncommented(file) or ""))
+
+
 def _is_silent_on(sections: Sections, file: Path) -> bool:
     """Whether none of these tables is named where a table or a key begins; what is spelled by escapes may be any."""
-    try:
-        text = _COMMENT.sub("", file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError):
+    text = _uncommented(file)
+    if text is None:
         return False
     heads = re.compile(rf"(?:^|\[)\W*(?:{'|'.join(sections)})\b", re.MULTILINE)
     return not (heads.search(text) or _ESCAPE.search(text))
+
+
+def _uncommented(file: Path) -> str | None:
+    """The text of a file without its lines of comment; None where it is no text."""
+    try:
+        return _COMMENT_LINE.sub("", file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError):
+        return None
 
 
 def merge(layers: tuple[Layer, ...], sections: Sections, folder: Path) -> Merged:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from edge_agent.config import SECTIONS, AgentConfig, build_config, is_identity, likely_state_dir, load_config
-from edge_agent.config_layers import Layer, find_text, merge, read_tables
+from edge_agent.config_layers import Layer, find_values, merge, read_tables
 from edge_agent.config_toml import plain
 from edge_agent.errors import ConfigError
 from edge_agent.replace_file import replace_file
@@ -32,6 +32,10 @@ _KEPT_CAP: Final = 1024 * 1024
 _NO_COPY: Final = (OSError, ValueError, RecursionError, ConfigError)
 
 _log = structlog.get_logger(__name__)
+
+
+class _AnotherFleet(ConfigError):
+    """The files state a fleet, and the kept config is of another one."""
 
 
 class ConfigSource:
@@ -70,6 +74,8 @@ class ConfigSource:
             folder = self._folder()
             try:
                 config = self._go_on_by(self._read_kept(folder), folder)
+            except _AnotherFleet as another:
+                raise ConfigError(f"{error}; {another}") from None
             except _NO_COPY:
                 raise error from None
             self.error = str(error)
@@ -126,12 +132,27 @@ class ConfigSource:
             if (config.bundle, config.shadow) != (before.bundle, before.shadow):
                 # What is broken off may have been a key that was revoked.
                 raise ConfigError(f"{', '.join(found.broken)}: expected TOML, got a file that cannot be read; mend it")
+            self._check_fleet(before.agent.fleet)
         return config
 
     def _who(self) -> dict[str, str]:
         """Fleet and name as the files state them. The fleet says whose bundles are run: there is none but theirs."""
-        fleet, name = (find_text(self._path, self._environment, "agent", key) for key in ("fleet", "id"))
+        fleet, name = (self._stated(key) for key in ("fleet", "id"))
         return {"fleet": fleet, **({"id": name} if is_identity(name) else {})}
+
+    def _check_fleet(self, fleet: str) -> None:
+        """Refuse a kept fleet that the files contradict; one that is no TOML, but says it, speaks in its turn."""
+        values = find_values(self._path, self._environment, "agent", "fleet", presumed=fleet)
+        if values and values[-1] != fleet:
+            raise _AnotherFleet(
+                f"agent.fleet: expected {fleet!r}, as in the last config that ran, got {values[-1]!r}; "
+                "correct the file: no start goes on by a config of another fleet"
+            )
+
+    def _stated(self, key: str) -> str:
+        """What the last layer that names a key of ``[agent]`` says; empty where that is no text, or none does."""
+        *_, last = "", *find_values(self._path, self._environment, "agent", key)
+        return last if isinstance(last, str) else ""
 
     def _read_kept(self, folder: Path) -> dict[str, Any]:
         """The kept config, by table; may raise any of ``_NO_COPY``."""

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -132,7 +133,7 @@ class EvidenceStore:
             sync_folder(self._folder.parent)
         stored = [_room_of(each) for each in self._look()]
         while len(stored) >= self._max_files or n_byte + sum(each.n_byte for each in stored) > self._max_bytes:
-            self._remove(stored.pop(0).path)
+            self._remove_oldest(stored)
         while True:
             number = stored[-1].number + 1 if stored else 1
             try:
@@ -141,7 +142,7 @@ class EvidenceStore:
                 # Others fill the disk, too: the newest evidence is worth more than the oldest.
                 if not stored or _cause(error) not in _FULL:
                     raise
-                self._remove(stored.pop(0).path)
+                self._remove_oldest(stored)
 
     def _look(self) -> Iterator[StoredEvidence | _Room]:
         """Every snapshot, oldest first; of one whose description the disk does not give, what it takes."""
@@ -182,9 +183,27 @@ class EvidenceStore:
             self._unreadable.add(path)
             self._on_unreadable(error)
 
+    def _remove_oldest(self, stored: list[_Room]) -> None:
+        """Remove the oldest that the disk lets go of, and take it off the list; the others keep their room.
+
+        Raises:
+            OSError: It lets go of none.
+        """
+        faults: list[OSError] = []
+        for each in stored:
+            try:
+                self._remove(each.path)
+            except OSError as error:
+                faults.append(error)
+            else:
+                stored.remove(each)
+                return
+        raise faults[0]
+
     def _remove(self, path: Path) -> None:
-        # The description first: what a power cut leaves is then tidied away.
-        path.with_suffix(_DESCRIPTION).unlink(missing_ok=True)
+        # The description first: what a power cut leaves is then tidied away. So is one that the disk keeps for now.
+        with suppress(OSError):
+            path.with_suffix(_DESCRIPTION).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
 
 

@@ -104,7 +104,7 @@ class Probation:
             trial.is_over = self._change(lambda state: mark_good(_begun(state, trial), trial.digest))
 
     def close(self) -> None:
-        """The agent was asked to end: this start is not held against the bundle."""
+        """The agent ends, and not by the bundle: this start is not held against it."""
         trial = self._trial
         if not trial.is_over:
             self._change(lambda state: end_cleanly(state, trial.digest))

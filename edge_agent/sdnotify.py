@@ -42,9 +42,9 @@ class Notifier:
         """Start-up is complete."""
         return self._send("READY=1", f"STATUS={status}")
 
-    def loading(self, status: str) -> bool:
-        """Start-up has come a step further: the next one may take ``STEP_S`` again before systemd gives up."""
-        return self._send(f"STATUS={status}", f"EXTEND_TIMEOUT_USEC={STEP_S * _US_PER_S}")
+    def loading(self, status: str, within_s: float = STEP_S) -> bool:
+        """Start-up has come a step further: the next one may take so long from now before systemd gives up."""
+        return self._send(f"STATUS={status}", f"EXTEND_TIMEOUT_USEC={within_s * _US_PER_S:.0f}")
 
     def status(self, status: str) -> bool:
         """One line for ``systemctl status``."""

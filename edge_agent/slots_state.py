@@ -209,7 +209,7 @@ def loaded(state: SlotsState, digest: str) -> SlotsState:
 
 
 def end_cleanly(state: SlotsState, digest: str) -> SlotsState:
-    """The agent was asked to end and did: that start is not held against the bundle."""
+    """The agent has ended, and not by the bundle: that start is not held against it."""
     is_its = any(_is(stage, state, digest) for stage in _UNPROVEN)
     return replace(state, boots_left=min(state.boots_left + 1, LARGEST_EXACT_INTEGER)) if is_its else state
 

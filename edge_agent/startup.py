@@ -14,6 +14,7 @@ from edge_agent.clock import SYNCHRONISED, clock_quality
 from edge_agent.errors import AgentError, BundleError, PolicyRejected
 from edge_agent.load import load_model, prove_model
 from edge_agent.policy import CLOCK_UNKNOWN, Policy
+from edge_agent.prove_child import WALL_S
 from edge_agent.signers import accepted_of, start_keys
 from edge_agent.slots import SlotStore
 from edge_agent.slots_boot import load_from_slots
@@ -150,18 +151,19 @@ def policy_of_config(config: AgentConfig) -> Policy:
     )
 
 
-def load_shadow(config: AgentConfig, tell: Callable[[str], object] = lambda _: None) -> LoadedShadow:
+def load_shadow(config: AgentConfig, tell: Callable[[str, float], object] = lambda *_: None) -> LoadedShadow:
     """Load and prove the second bundle of a config, by the checks of the first; never raises.
 
     What only watches must not keep an engine from being watched: a shadow that is refused is logged, and goes without.
 
     Args:
         config: The agent's config.
-        tell: Told before one is loaded, as in ``load_from_slots``.
+        tell: Told before one is loaded, and how long that may take, s.
     """
     if not config.shadow.wanted:
         return LoadedShadow()
-    tell("loading the shadow")
+    # As long as its install may take: were the start ended for time, the active bundle would be held responsible.
+    tell("loading the shadow", WALL_S)
     try:
         return LoadedShadow(SHADOW_RUNS, models=(load_second(config),))
     except AgentError as error:

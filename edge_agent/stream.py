@@ -71,7 +71,8 @@ class WindowStream:
     """Windows of one engine out of its frames, by one spec.
 
     Frames that overlap the past are dropped and counted in ``late_frames``. A gap (a sequence number or a stretch of
-    time is missing) starts afresh, and what no window had covered is reported as a window with the reason ``gap``.
+    time is missing) starts afresh, and what no window had covered is reported as a window with the reason ``gap``. So
+    does another unit: where the spec says none, any fits, but no window holds two.
     Another flight starts afresh too, without a report, so that a flight's windows depend on that flight alone.
     """
 
@@ -85,6 +86,7 @@ class WindowStream:
         self._tachs = tach_shafts(spec)
         self._step_ns = max(STEP_TOLERANCE_NS, int(STEP_TOLERANCE_SAMPLES * samples_ns(1, spec.sampling_rate_hz)))
         self._previous: tuple[str, int, int] = ("", -1, 0)
+        self._previous_units: tuple[str, ...] = ()
         self._started = False
         self._anchor_ns = 0
         self._flight_ns = 0
@@ -108,35 +110,39 @@ class WindowStream:
 
     def push(self, frame: Frame) -> list[Window]:
         """Take the next frame and give the windows it completes, oldest first."""
-        reason = self._mismatch(frame)
+        units = self._units_of(frame)
+        reason = self._mismatch(frame, units)
         if reason:
             lost = self._break(frame)
             return [*lost, self._unheard(frame, reason)]
         if self._is_late(frame):
             self.late_frames += 1
             return []
-        windows = [] if self._continues(frame) else self._break(frame)
+        windows = [] if self._continues(frame) and units == self._previous_units else self._break(frame)
         self._note(frame)
+        self._previous_units = units
         found = self._extractor.push(self._columns(frame), self._speeds(frame), self._pulses(frame))
         self._seen_n += len(frame.samples)
         windows.extend(self._window(frame, features) for features in found)
         return windows
 
-    def _mismatch(self, frame: Frame) -> str:
+    def _mismatch(self, frame: Frame, units: tuple[str, ...]) -> str:
         if frame.channels != self._names and not set(self._names) <= set(frame.channels):
             return CHANNEL_MISMATCH
         if frame.rate_hz != self._spec.sampling_rate_hz:
             return RATE_MISMATCH
-        return "" if self._has_units(frame) else UNIT_MISMATCH
+        fits = len(units) == len(self._units) and all(map(fits_unit, self._units, units))
+        return "" if fits else UNIT_MISMATCH
 
-    def _has_units(self, frame: Frame) -> bool:
+    def _units_of(self, frame: Frame) -> tuple[str, ...]:
+        """The unit that a frame states for each channel of the spec; empty where it does not for each."""
         if frame.unit == self._unit and frame.channels == self._names:
-            return True
+            return self._units
         units = frame.units
         if len(units) != len(frame.channels):
-            return False
+            return ()
         stated = dict(zip(frame.channels, units, strict=True))
-        return all(fits_unit(unit, stated[name]) for name, unit in zip(self._names, self._units, strict=True))
+        return tuple(stated.get(name, "") for name in self._names)
 
     def _is_late(self, frame: Frame) -> bool:
         flight, seq, end_ns = self._previous

@@ -17,6 +17,7 @@ from edge_agent.detector import LoadedModel
 from edge_agent.errors import ConfigError
 from edge_agent.folder_lock import FolderLock
 from edge_agent.inbox import Arrival
+from edge_agent.probation import Probation
 from edge_agent.sdnotify import Notifier
 from edge_agent.status_file import prepare_folder
 from edge_agent.topics import TopicTemplate
@@ -40,7 +41,11 @@ class Corrected(ConfigSource):
 def test_a_reload_that_fails_halfway_ends_the_agent(
     make_config: Callable[..., AgentConfig], small_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    """Told as done, it would go on half by the old config for months; systemd starts it anew, by the files."""
+    """Told as done, it would go on half by the old config for months; systemd starts it anew, and no bundle pays."""
+    given_back: list[Probation] = []
+
+    def close(probation: Probation) -> None:
+        given_back.append(probation)
 
     def fail(_config: AgentConfig) -> None:
         raise MemoryError
@@ -50,6 +55,7 @@ def test_a_reload_that_fails_halfway_ends_the_agent(
     lock = FolderLock(before.agent.state_dir)
     agent = Agent(before, small_model, Notifier(), Corrected(after), lock=lock)
     monkeypatch.setattr(getattr(agent, part), "reconfigure", fail)
+    monkeypatch.setattr(Probation, "close", close)
     agent.reload()
     rescue = threading.Timer(30.0, agent.stop)
     rescue.start()
@@ -57,6 +63,7 @@ def test_a_reload_that_fails_halfway_ends_the_agent(
     rescue.cancel()
     lock.close()
     assert not was_asked_to
+    assert len(given_back) == 1
 
 
 class Broken(ConfigSource):

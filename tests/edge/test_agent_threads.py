@@ -18,9 +18,11 @@ from edge_agent.folder_lock import FolderLock
 from edge_agent.journal import Journal
 from edge_agent.link import Link
 from edge_agent.metrics_port import _Server
+from edge_agent.probation import Probation
 from edge_agent.sdnotify import Notifier
 from edge_agent.status_file import prepare_folder
 from edge_agent.unit_store import UnitStore
+from edge_agent.worker import Worker
 
 RESCUE_S = 30.0
 THREADS = {
@@ -47,6 +49,18 @@ def run(config: AgentConfig, model: LoadedModel, *, stop_after_s: float) -> bool
 
 
 @pytest.fixture
+def starts_given_back(monkeypatch: pytest.MonkeyPatch) -> list[Probation]:
+    """Probations that were told that the start is not held against the bundle."""
+    told: list[Probation] = []
+
+    def close(probation: Probation) -> None:
+        told.append(probation)
+
+    monkeypatch.setattr(Probation, "close", close)
+    return told
+
+
+@pytest.fixture
 def config(make_config: Callable[..., AgentConfig]) -> AgentConfig:
     """An agent that reports often, with a metrics port, and a broker that is not there."""
     with socket.socket() as probe:
@@ -62,9 +76,13 @@ def config(make_config: Callable[..., AgentConfig]) -> AgentConfig:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("name", THREADS)
 def test_the_agent_ends_with_any_of_its_threads(
-    config: AgentConfig, small_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, name: str
+    config: AgentConfig,
+    small_model: LoadedModel,
+    monkeypatch: pytest.MonkeyPatch,
+    starts_given_back: list[Probation],
+    name: str,
 ) -> None:
-    """Without one of them something would be missing for months, in silence."""
+    """Without one of them something would be missing for months, in silence; no bundle pays for it."""
     kind, method = THREADS[name]
 
     def die(_: object) -> None:
@@ -72,6 +90,24 @@ def test_the_agent_ends_with_any_of_its_threads(
 
     monkeypatch.setattr(kind, method, die)
     assert not run(config, small_model, stop_after_s=RESCUE_S)
+    assert len(starts_given_back) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_end_of_the_worker_costs_the_bundle_a_start(
+    config: AgentConfig,
+    small_model: LoadedModel,
+    monkeypatch: pytest.MonkeyPatch,
+    starts_given_back: list[Probation],
+) -> None:
+    """There the bundle runs: it may be its doing."""
+
+    def die(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Worker, "_turn", die)
+    assert not run(config, small_model, stop_after_s=RESCUE_S)
+    assert starts_given_back == []
 
 
 def test_it_runs_on_while_they_live(config: AgentConfig, small_model: LoadedModel) -> None:

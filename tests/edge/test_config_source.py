@@ -162,8 +162,9 @@ def test_the_fleet_is_never_the_copys(box: Box) -> None:
 
 def test_a_name_that_is_none(box: Box) -> None:
     """It is no matter of trust: the box keeps the one that it had."""
-    box.site.write_text(SITE.replace("a1", "a 1"))
-    assert ConfigSource(box.path, {}).at_start() == box.good
+    for name in ("'a 1'", "12"):
+        box.site.write_text(SITE.replace("'a1'", name))
+        assert ConfigSource(box.path, {}).at_start() == box.good
 
 
 def test_a_box_whose_name_cannot_be_read(box: Box) -> None:
@@ -176,17 +177,54 @@ def test_a_box_whose_name_cannot_be_read(box: Box) -> None:
     assert (config.agent.fleet, config.agent.id) == ("test", "a1")
 
 
+MOVED = MAIN.replace("'test'", "'new'")
+BROKEN = "[broker]\nport = 18x83\n"
+ELSEWHERE = {
+    "an unrelated typo": BROKEN,
+    "the old fleet in a comment": f"[agent]\n# fleet = 'test'\n{BROKEN}",
+    "a fleet that begins so": f"[agent]\nfleet = 'test-2'\n{BROKEN}",
+    "another key": f"[agent]\nsub-fleet = 'test'\n{BROKEN}",
+}
+
+
+@pytest.mark.parametrize("text", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_box_that_was_moved_with_a_file_that_is_no_toml(box: Box, text: str) -> None:
+    """It is not what it was, and by half of the files it is nobody: the error says both."""
+    box.path.write_text(MOVED)
+    box.site.write_text(text)
+    source = ConfigSource(box.path, {})
+    with pytest.raises(ConfigError, match=r"10-site.toml: expected TOML, .*; agent.fleet: expected 'test'.* got 'new'"):
+        source.at_start()
+    assert "NO START is possible" in source.outlook()
+
+
+def test_the_last_file_that_names_a_fleet_decides(box: Box) -> None:
+    """Also among those that are no TOML; and so does a variable, and what is no fleet."""
+    box.path.write_text(MOVED)
+    box.site.write_text(SITE.replace("'a1'", "'a1' fleet = test"))
+    assert ConfigSource(box.path, {}).at_start() == box.good
+    for fleet in ("'new'", "12"):
+        box.keys.write_text(f"[agent]\nfleet = {fleet}\n")
+        with pytest.raises(ConfigError, match=r"agent.fleet: expected 'test'"):
+            ConfigSource(box.path, {}).at_start()
+    assert ConfigSource(box.path, {"EDGE_AGENT_AGENT__FLEET": "test"}).at_start() == box.good
+
+
 OPEN: dict[str, Callable[[Box], object]] = {
     "no TOML, and it speaks of bundles": lambda box: box.keys.write_text("[bundle]\nrevoked_keys = [\n"),
     "no TOML, and a key of that table": lambda box: box.keys.write_text("x\nbundle.revoked_keys = []\n"),
     "no TOML, and quotes": lambda box: box.keys.write_text("x\n[ 'shadow' ]\n"),
     "no TOML, and lines that were joined": lambda box: box.keys.write_text("port = 1883 [bundle]\n"),
+    "no TOML, and lines that were joined behind a topic": lambda box: box.keys.write_text(
+        f"[topics]\ninput = ['aircraft/+/engine/#'] [bundle]\nrevoked_keys = ['{HINT}']\n"
+    ),
     "no TOML, and a mark before it": lambda box: box.keys.write_text("\ufeffbundle.revoked_keys = []\n"),
     "no TOML, and escapes": lambda box: box.keys.write_text('x\n["b\\u0075ndle"]\n'),
     "a value that is wrong there": lambda box: box.keys.write_text("[bundle]\nrevoked_keys = ['x']\n"),
     "a key that there is not there": lambda box: box.keys.write_text("[shadow]\nkey = 'x'\n"),
     "no text": lambda box: box.keys.write_text("[bundle]\n", encoding="utf-16"),
     "a fleet that is none": lambda box: box.site.write_text(SITE.replace("'a1'", "'a1'\nfleet = 'x y'")),
+    "a fleet without quotes": lambda box: box.site.write_text(SITE.replace("'a1'", "'a1'\nfleet = 12")),
     "no fleet": lambda box: box.path.write_text(MAIN.replace("fleet = 'test'\n", "")),
     "no main file": lambda box: box.path.unlink(),
     "a main file that is none": lambda box: box.path.write_text(MAIN + "x\n"),

@@ -154,6 +154,60 @@ def test_bad_block_counts_and_goes_by_its_age(store: EvidenceStore, bad_block: P
     assert len(list(store._folder.iterdir())) == 6
 
 
+def keep_files(monkeypatch: pytest.MonkeyPatch, *kept: Path) -> None:
+    """A disk that does not let go of some files."""
+    unlink = Path.unlink
+
+    def refuse(path: Path, **options: bool) -> None:
+        if path in kept:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+
+
+def test_bad_block_that_cannot_be_removed(
+    store: EvidenceStore, bad_block: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its frames go all the same: a description alone is a left-over."""
+    keep_files(monkeypatch, bad_block)
+    few = EvidenceStore(store._folder, max_bytes=10**9, max_files=1)
+    for seq in (4, 5):
+        write(few, seq)
+        assert names_of(few) == [seq]
+    assert [path.name for path in store._folder.glob("00000002-*")] == [bad_block.name]
+
+
+def test_bad_blocks_that_cannot_be_removed(
+    store: EvidenceStore, bad_block: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the frames stay, too, they keep their room, and the next oldest goes; the fault is told where none does."""
+    keep_files(monkeypatch, bad_block, bad_block.with_suffix(".frames"))
+    few = EvidenceStore(store._folder, max_bytes=10**9, max_files=2)
+    for seq in (4, 5):
+        write(few, seq)
+        assert names_of(few) == [seq]
+    with pytest.raises(OSError, match="00000002"):
+        write(EvidenceStore(store._folder, max_bytes=10**9, max_files=1), 6)
+
+
+def test_full_disk_with_a_bad_block(store: EvidenceStore, bad_block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where others fill the disk: what cannot be removed does not keep the others."""
+    keep_files(monkeypatch, bad_block, bad_block.with_suffix(".frames"))
+    roomy = EvidenceStore(store._folder, max_bytes=10**9, max_files=10)
+    write_whole = roomy._write
+
+    def fill(path: Path, evidence: Evidence, blocks: Any) -> Evidence:
+        if len(list(store._folder.glob("*.frames"))) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_whole(path, evidence, blocks)
+
+    monkeypatch.setattr(roomy, "_write", fill)
+    write(roomy, 4)
+    assert names_of(roomy) == [4]
+    assert bad_block.exists()
+
+
 def test_numbers_go_on_after_a_bad_block(store: EvidenceStore, bad_block: Path) -> None:
     """Also where it is the newest: two of one number would not tell their age."""
     for path in store._folder.glob("00000003-*"):

@@ -29,6 +29,8 @@ def test_messages(manager: tuple[socket.socket, str]) -> None:
     notifier = Notifier.from_environment({"NOTIFY_SOCKET": name})
     assert notifier.loading("loading x.bundle")
     assert receiver.recv(1024) == b"STATUS=loading x.bundle\nEXTEND_TIMEOUT_USEC=60000000"
+    assert notifier.loading("loading the shadow", 0.5)
+    assert receiver.recv(1024) == b"STATUS=loading the shadow\nEXTEND_TIMEOUT_USEC=500000"
     assert notifier.ready("waiting for frames")
     assert receiver.recv(1024) == b"READY=1\nSTATUS=waiting for frames"
     assert notifier.status("busy")

@@ -18,6 +18,7 @@ from edge_agent.inbox import Arrival
 from edge_agent.overload import CALM_S, Ladder
 from edge_agent.pipeline import Pipeline
 from edge_agent.place import Place
+from edge_agent.prove_child import WALL_S
 from edge_agent.publication import Grade, Publication
 from edge_agent.result import RUNTIME
 from edge_agent.shadow import Shadow
@@ -317,6 +318,13 @@ def test_shadow_with_the_keys_of_the_bundle(
     assert load_shadow(make_config(shadow=table)).state == "running"
     assert load_shadow(make_config()) == LoadedShadow()
     assert LoadedShadow().document() == {"state": "none", "reason": ""}
+
+
+def test_a_slow_shadow_has_as_long_as_its_install(make_config: Callable[..., AgentConfig], small_bundle: Any) -> None:
+    """A start that is ended for time costs the active bundle, which can do nothing for it."""
+    asked: list[tuple[str, float]] = []
+    load_shadow(make_config(shadow={"path": str(small_bundle.path)}), lambda *step: asked.append(step))
+    assert asked == [("loading the shadow", WALL_S)]
 
 
 def test_fault_of_the_loader_costs_the_shadow_alone(

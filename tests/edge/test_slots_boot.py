@@ -29,6 +29,7 @@ from edge_agent.load import prove_model
 from edge_agent.manifest import Manifest
 from edge_agent.policy import Policy
 from edge_agent.probation import Probation
+from edge_agent.prove_child import WALL_S
 from edge_agent.sdnotify import STEP_S
 from edge_agent.slots import SlotStore
 from edge_agent.slots_boot import given_back
@@ -396,7 +397,7 @@ def test_each_proof_of_a_trial_has_its_own_minute(rig: Rig) -> None:
     assert said == ["loading the active slot, proven in a child"]
 
 
-def test_each_bundle_has_its_own_minute(rig: Rig, releases: Any, tmp_path: Path) -> None:
+def test_each_bundle_has_its_own_time(rig: Rig, releases: Any, tmp_path: Path) -> None:
     """The active one is refused, the previous one loaded, then a shadow: systemd is asked for more time before each."""
     (rig.ledger.folder / f"{rig.new}.bundle").write_bytes(b"rot")
     with rig.path.open("a") as config:
@@ -410,8 +411,8 @@ def test_each_bundle_has_its_own_minute(rig: Rig, releases: Any, tmp_path: Path)
                 said.append(message.decode())
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
-    steps = ("the active slot", "the previous slot", "the shadow")
-    assert said == [f"STATUS=loading {step}\nEXTEND_TIMEOUT_USEC={STEP_S}000000" for step in steps]
+    steps = {"the active slot": STEP_S, "the previous slot": STEP_S, "the shadow": WALL_S}
+    assert said == [f"STATUS=loading {step}\nEXTEND_TIMEOUT_USEC={s:.0f}000000" for step, s in steps.items()]
 
 
 def end_a_start(rig: Rig, error: BaseException, *steps: Callable[[], object]) -> None:

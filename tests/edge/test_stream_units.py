@@ -70,6 +70,16 @@ def test_a_spec_that_knows_no_unit_contradicts_none(unit):
     assert [window.values.tobytes() for window in found] == [window.values.tobytes() for window in expected]
 
 
+def test_no_window_holds_two_units():
+    """A converter is changed in flight: what comes is as after a gap. The same units in other words are no change."""
+    spec = replace(SPEC, channels=tuple(ChannelSpec(name, "unknown") for name in NAMES))
+    found = windows_of((frame(n, unit="g" if n < 25 else "m/s2") for n in range(N)), spec)
+    spans = [(window.reason, window.start_ns // 10**9, window.end_ns // 10**9) for window in found]
+    assert spans == [("gap", 0, 25), ("", 25, 55)]
+    same = [frame(n, unit="g" if n < 25 else "g;g") for n in range(N)]
+    assert [window.reason for window in windows_of(same, spec)] == [""] * 4
+
+
 @pytest.mark.parametrize(("unit", "reason"), [("bar;g", ""), ("bar;V", "unit_mismatch"), ("g;g;g", "unit_mismatch")])
 def test_what_a_spec_knows_of_one_channel_counts(unit, reason):
     """And as many units as channels, where there is not one for all."""

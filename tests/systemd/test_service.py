@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,9 @@ def test_a_start_that_takes_too_long_is_aborted(box: Box) -> None:
     drop_in = "/etc/systemd/system/edge-agent.service.d/20-slow.conf"
     box.put(b"[Service]\nTimeoutStartSec=1\nRestartSec=10\nExecStart=\nExecStart=/bin/sleep 60\n", drop_in)
     assert box.run("systemctl daemon-reload; systemctl restart edge-agent").returncode != 0
+    # Not from the journal: the watchdog ends what hangs by the same signal.
+    assert box.ask("systemctl show -P ExecMainStatus edge-agent") == str(signal.SIGABRT.value)
     box.ask(f"rm {drop_in}; systemctl daemon-reload; systemctl restart edge-agent")
-    assert "status=6/ABRT" in box.journal()
 
 
 def test_hangup_and_reload_leave_it_running(box: Box) -> None:
