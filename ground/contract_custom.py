@@ -184,11 +184,13 @@ def _find_order(context: SamplesContext, column: pd.Series) -> str:
 
 def _borders(context: SamplesContext, n: int) -> NDArray[np.bool_]:
     """(n - 1,) where a border of segments lies between two samples."""
+    if n == 0:  # nothing can be counted out: another check says so
+        return np.zeros(0, dtype=np.bool_)
     try:
         segment = _segments(context, n)
     except DataError:
         # Segments that the file does not hold are refused when it is synchronised; until then they may lie anywhere.
-        return np.ones(max(0, n - 1), dtype=np.bool_)
+        return np.ones(n - 1, dtype=np.bool_)
     borders: NDArray[np.bool_] = np.diff(segment) != 0
     return borders
 

@@ -13,12 +13,13 @@ import pandas as pd
 
 from ground import metrics
 from ground.config import Config
+from ground.copies import is_recognised
 from ground.crossval import NOT_RUN
 from ground.detection import GroupFractions, group_fractions
 from ground.errors import SplitError
 from ground.gates import PASS, auc_gate
 from ground.replay import Replay
-from ground.splits import FIT, TEST, Roles, check_disjoint, is_telling
+from ground.splits import FIT, TEST, Roles, check_disjoint
 from ground.window_table import WindowTable
 
 FOUND = "found"
@@ -92,9 +93,9 @@ def _planted(name: str, table: WindowTable, strategy: str, *, renamed: bool) -> 
     rows = table.rows
     is_fit = (rows["role"] == FIT).to_numpy()
     # Another name leaves only the features to be found by.
-    visible = is_fit & is_telling(rows, table.values) if renamed else is_fit
+    visible = is_recognised(rows, table.values, is_fit) if renamed else is_fit
     if not visible.any():
-        detail = "the values of each fit recording stand still, or repeat themselves: a copy could not be told"
+        detail = "the values of each fit recording stand still, or are of one window: a copy could not be told"
         return Control(name=name, outcome=NOT_RUN, auc=np.nan, detail=detail, holds=True)
     source = rows["recording_id"][visible].iloc[0]
     chosen = (rows["recording_id"] == source).to_numpy() & is_fit

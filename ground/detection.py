@@ -99,7 +99,7 @@ class GroupFractions:
         auc: Of score over threshold, before persistence; every group weighs alike. NaN without both classes.
         precision: Faulty share of its windows in alarm; groups without any are left out.
         recall: Share of its faulty windows in alarm, those that were not assessed among them; but for inhibited ones,
-            unless the group has no other.
+            unless their flight has no other.
         false_alarm_rate: Share of its flights with a false alarm, of those that are healthy long enough for one.
         n_healthy: Groups with a judged healthy window.
         n_faulty: Groups with a judged faulty window.
@@ -198,10 +198,10 @@ def group_fractions(answers: Replay, *, k: int) -> GroupFractions:
 
 def _recall(sound: Replay) -> NDArray[np.float64]:
     faulty = sound.select(sound.faulty)
-    groups = faulty.rows["group"].to_numpy(dtype=str)
+    groups, flights = (faulty.rows[name].to_numpy(dtype=str) for name in ("group", "recording_id"))
     counted = ~is_inhibited(faulty.rows["reason"].to_numpy(dtype=object))
-    # Whatever the reasons, a group of which nothing was heard was not found.
-    counted |= ~np.isin(groups, groups[counted])
+    # Whatever the reasons, a flight of which nothing was heard was not found: a fault may inhibit its own windows.
+    counted |= ~np.isin(flights, flights[counted])
     return metrics.group_means(groups[counted], faulty.alarm[counted])
 
 

@@ -24,11 +24,11 @@ from ground.coverage import Coverages
 from ground.crossval import CrossValidation
 from ground.datasets import DatasetDigest
 from ground.detection import FlightNumbers, WindowNumbers
+from ground.evidence_schema import SCHEMA
 from ground.gates import Gate, RunVerdict
 from ground.metrics import Curve
 from ground.ranking_bands import Band, RankingBands
 
-SCHEMA = 2
 SHIPPED = "shipped"
 OTHER = "other"
 BASELINE = "baseline"

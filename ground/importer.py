@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ground.errors import DataError
-from ground.left_out import is_left_out
+from ground.left_out import is_left_out, names_of, read_left_out, unknown_names, unknown_note, write_left_out
 from ground.progress import Progress
 from ground.recording_index import INDEX_NAME, IndexTable, RecordingInfo, parse_row, read_table, table_bytes
 from ground.stated_samples import stated_batches
@@ -31,11 +31,18 @@ class ImportReport:
         dataset: The dataset that was taken; may be empty.
         added: Recordings that are new in the workspace.
         unchanged: Recordings that were there already, byte for byte.
+        unknown_left_out: Names to leave out that no recording has, of the source, the workspace or an earlier import.
     """
 
     dataset: str
     added: tuple[str, ...]
     unchanged: tuple[str, ...]
+    unknown_left_out: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the import."""
+        return unknown_note(self.unknown_left_out, whose="recording", unless="another import brings them")
 
     @property
     def recordings(self) -> int:
@@ -67,6 +74,7 @@ def import_recordings(
     chosen = choose_dataset(table, dataset)
     rows = _rows_of(table, chosen, leave_out)
     old = _old_table(raw)
+    unknown = unknown_names((*table.rows, *old.rows), leave_out, known=read_left_out(raw))
     old_files = {row["recording_id"]: row["file"] for row in old.rows}
     owners = {file: name for name, file in old_files.items()}
     infos = _Reader(table.path, source, raw, old_files, owners).read(rows, progress)
@@ -77,10 +85,11 @@ def import_recordings(
             is_new = _copy(source / info.file, raw / info.file)
             (added if is_new else unchanged).append(info.recording_id)
             progress(COPY_STEP, done, len(infos))
+        write_left_out(raw, frozenset(leave_out) & {name for row in table.rows for name in names_of(row)})
         write_atomic(raw / INDEX_NAME, _merged(old, table, rows))
     except OSError as error:
         raise DataError(f"{raw}: expected a writable folder, got {error}; check path and disk space") from error
-    return ImportReport(chosen, tuple(added), tuple(unchanged))
+    return ImportReport(chosen, tuple(added), tuple(unchanged), unknown)
 
 
 def choose_dataset(table: IndexTable, dataset: str | None) -> str:

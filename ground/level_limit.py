@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ground.healthy_rows import healthy_rows
+from ground.log_scale import in_physical_units
 from ground.models.family import FEWEST_FIT_ROWS, FEWEST_VALIDATION_ROWS
 from ground.models.gaussian import GaussianCore, fit_gaussian
 from ground.models.level_guard import LevelLimit
@@ -22,7 +23,6 @@ from ground.prediction import prediction_bound
 from ground.reproducible import reproducible
 from ground.scaling import fit_scaler
 from ground.window_table import feature_names
-from shared_features.feature import LOG
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def learn_level_limit(
     columns = _level_columns(spec)
     if not columns or not FEWEST_UNITS <= len(np.unique(units)) <= MOST_UNITS:
         return LevelLimit()
-    extremes = list(_left_out(spec, _physical(scaler, z), units, settings, columns))
+    extremes = list(_left_out(spec, _physical(spec, scaler, z), units, settings, columns))
     if len(extremes) < FEWEST_UNITS:
         return LevelLimit()
     log_levels, scores = (np.array(each) for each in zip(*extremes, strict=True))
@@ -82,12 +82,9 @@ def learn_level_limit(
     )
 
 
-def _physical(scaler: Scaler, z: NDArray[np.float32]) -> NDArray[np.float32]:
+def _physical(spec: FeatureSpec, scaler: Scaler, z: NDArray[np.float32]) -> NDArray[np.float32]:
     """Back to physical units, to the rounding of float32: without a unit, its kind has another scaler."""
-    scaled = z * np.array(scaler.std) + np.array(scaler.mean)
-    is_log = np.array([scale == LOG for scale in scaler.scales])
-    physical: NDArray[np.float32] = np.exp(scaled, where=is_log, out=scaled.copy()).astype(np.float32)
-    return physical
+    return in_physical_units(z * np.array(scaler.std) + np.array(scaler.mean), spec)
 
 
 def _level_columns(spec: FeatureSpec) -> list[int]:

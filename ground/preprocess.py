@@ -14,7 +14,7 @@ from ground.contract import Contract, contract_of
 from ground.contract_run import CheckResult
 from ground.errors import ContractError
 from ground.interim import interim_bytes
-from ground.left_out import is_left_out, unknown_names
+from ground.left_out import is_left_out, read_left_out, unknown_names
 from ground.marks import MARKS_NAME, Mark, marks_bytes
 from ground.preprocess_recording import OF_OTHER_CHANNELS, Finished, RecordingDesk
 from ground.preprocess_report import PreprocessReport
@@ -58,7 +58,8 @@ def preprocess(config: Config, workspace: Workspace, *, progress: Progress, base
         checks.extend(found)
         finished.extend(kept)
         progress(STEP, done, len(table.rows))
-    report = _report(contract, config, checks, finished, unknown_names(raw.rows, leave_out))
+    unknown = unknown_names(raw.rows, leave_out, known=read_left_out(workspace.raw))
+    report = _report(contract, config, checks, finished, unknown)
     write_atomic(workspace.interim / REPORT_JSON, report.to_json())
     write_atomic(workspace.interim / REPORT_MARKDOWN, report.to_markdown())
     if report.violations:

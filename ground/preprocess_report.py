@@ -11,13 +11,13 @@ from edge_agent.frame import NS_PER_S
 from ground.config import PreprocessConfig
 from ground.contract_run import FAILED, NOT_RUN, PASSED, CheckResult
 from ground.held_condition import HeldCondition
+from ground.left_out import unknown_note
 from ground.marks import Mark
 from ground.sensor_report import SensorFinding, sensor_table
 
 SCHEMA = 1
 _MOST_ROWS = 500
 """Beyond this many rows a table is no reading matter; report.json has them all."""
-_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class PreprocessReport:
         checks: Every check of every file, whether it passed, failed or could not run.
         recordings: One a recording that kept the contract.
         marks: Every span that stands out.
-        unknown_left_out: Names in ``preprocess.leave_out`` that no raw recording has.
+        unknown_left_out: Names in ``preprocess.leave_out`` that no raw recording has, nor one that an import left out.
     """
 
     contract: str
@@ -100,12 +100,7 @@ class PreprocessReport:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the run."""
-        unknown = self.unknown_left_out
-        if not unknown:
-            return ()
-        more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
-        named = f"preprocess.leave_out: no raw recording is named {', '.join(unknown[:_MOST_NAMED])}{more}"
-        return (f"{named}; correct the config, unless the import did not bring them",)
+        return unknown_note(self.unknown_left_out, whose="raw recording", unless="the import did not bring them")
 
     @property
     def violations(self) -> tuple[CheckResult, ...]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_agent.manifest import DEVELOPMENT, RELEASE
-from ground.evidence import SCHEMA, Evidence, plain
+from ground.evidence import Evidence, plain
+from ground.evidence_schema import SCHEMA
 from ground.gates import PASS, Gate, RunVerdict, refuse_failed, with_gate
 from ground.latency import LatencyNumbers
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.scaler import LOG_FLOOR, Scaler
+from edge_agent.scaler import Scaler
 from ground.baseline import healthy_residuals
 from ground.errors import DataError
+from ground.log_scale import on_scales
 from shared_features.feature import LOG
 from shared_features.spec import FeatureSpec
 from shared_features.vector import columns_of
@@ -41,8 +42,7 @@ def fit_scaler(spec: FeatureSpec, values: NDArray[np.float32]) -> Scaler:
         )
     columns = columns_of(spec)
     is_log = np.array([column.scale == LOG for column in columns])
-    physical = values.astype(np.float64)
-    scaled = np.where(is_log, np.log(np.maximum(physical, LOG_FLOOR)), physical)
+    scaled = on_scales(values, spec)
     if not np.isfinite(scaled).all():
         row, column = np.argwhere(~np.isfinite(scaled))[0]
         raise DataError(

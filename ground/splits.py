@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ground.config import SplitConfig
+from ground.copies import check_contents, is_telling
 from ground.errors import SplitError
 from ground.row_groups import rows_by_name
 from ground.time_split import cut_by_time, deal_whole, touches_others
@@ -138,7 +139,7 @@ def check_disjoint(rows: pd.DataFrame, roles: Roles, values: NDArray[np.float32]
         strategy: ``by_unit`` or ``by_time``.
 
     Raises:
-        SplitError: An id or a stretch of time is in two roles, or a window's content in two groups; the text names it.
+        SplitError: An id or a stretch of time is in two roles, or windows' content in two groups; the text names it.
     """
     used = roles.role != UNUSED
     table = rows.assign(group=roles.group, role=roles.role)
@@ -146,25 +147,7 @@ def check_disjoint(rows: pd.DataFrame, roles: Roles, values: NDArray[np.float32]
         _check_column(table[used], column)
     _check_time(table[used])
     telling = used & is_telling(rows, values)
-    _check_contents(table[telling], values[telling])
-
-
-def is_telling(rows: pd.DataFrame, values: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(n,) whether a copy of a window is known by its features.
-
-    It is not where the window was not assessed, nor where a recording holds the same features twice: values that stand
-    still repeat themselves, and a copy of a recording has each of its windows once.
-
-    Args:
-        rows: Columns recording_id and reason.
-        values: (n, n_feature) features.
-    """
-    assessed = (rows["reason"] == "").to_numpy(dtype=bool)
-    table = pd.DataFrame({"content": _contents(values[assessed]), "recording_id": rows["recording_id"][assessed]})
-    repeated = table["content"][table.duplicated()]
-    telling = assessed.copy()
-    telling[assessed] = ~table["content"].isin(repeated).to_numpy()
-    return telling
+    check_contents(table[telling], values[telling])
 
 
 def folds(labels: NDArray[np.int8], groups: NDArray[np.object_], *, n_folds: int, seed: int) -> tuple[Fold, ...]:
@@ -281,20 +264,3 @@ def _check_time(table: pd.DataFrame) -> None:
             f"split: expected no sample of recording {row['recording_id']} in two roles, got a window of {row['role']} "
             "that overlaps one of another role; run `ground featurize` again"
         )
-
-
-def _check_contents(table: pd.DataFrame, values: NDArray[np.float32]) -> None:
-    content = table[["recording_id", "group"]].assign(content=_contents(values))
-    pairs = content[["content", "group"]].drop_duplicates()
-    shared = pairs[pairs.duplicated("content")]
-    if len(shared):
-        names = sorted(content["recording_id"][content["content"] == shared["content"].iloc[0]].unique())
-        raise SplitError(
-            f"split: expected each window once, got equal features in several groups, in {' and '.join(names)}; the "
-            "same recording stands in recordings.csv twice: remove one, or, where its values stand still, leave such "
-            "channels or recordings out (signal.channels, preprocess.leave_out)"
-        )
-
-
-def _contents(values: NDArray[np.float32]) -> list[bytes]:
-    return [row.tobytes() for row in np.ascontiguousarray(values)]

@@ -99,6 +99,7 @@ class Result(Place):
     detection_delay_max_s: float = NAN
     auc: float = NAN
     auc_cases: int = 0
+    auc_of: tuple[str, ...] = ()
     partial_auc: float = NAN
     vus_pr: float = NAN
     lives: int = 0

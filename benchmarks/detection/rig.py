@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from benchmarks.detection.copies import copies_of, without
+from benchmarks.detection.copies import copies_of, doubts_of, without
 from benchmarks.detection.unheard import doubt_of, unheard_recordings
 from ground.config import DecisionConfig, load_config
 from ground.featurize import interim_windows
@@ -100,13 +100,9 @@ def read_rig(folder: Path, name: str, *, workers: int, of: Callable[[FeatureSpec
         table=WindowTable(rows, table.values),
         recordings=int(rows["recording_id"].nunique()),
         decision=config.decision,
-        doubts=(*proposal.doubts, *doubt_of(unheard), *(_copy_doubt(*pair) for pair in copies.items())),
+        doubts=(*proposal.doubts, *doubt_of(unheard), *doubts_of(copies)),
         unheard=unheard,
     )
-
-
-def _copy_doubt(copy: str, original: str) -> str:
-    return f"{copy} holds the samples of {original}: left out; remove one from {INDEX_NAME}"
 
 
 def _with_index(rows: pd.DataFrame, index: Sequence[Mapping[str, str]]) -> pd.DataFrame:

@@ -208,13 +208,13 @@ def _groups(outcomes: Sequence[Outcome]) -> dict[tuple[str, str, str, str], list
 
 def _pooled_row(group: Sequence[Outcome], position: str, effort: Effort) -> Result:
     place = replace(_place(group[0]), case=POOLED, position=position)
-    counted = [outcome.counts for outcome in group if not outcome.status]
+    counted = [outcome for outcome in group if not outcome.status]
     failed = [outcome for outcome in group if outcome.status]
     if not counted:
         return replace(unmeasured(place, failed[0].status, failed[0].reason), cases=0, cases_failed=len(failed))
-    return result_of(
-        place, pooled(counted), PROMISE, rounds=effort.rounds, seed=SEED, cases=len(counted), failed=len(failed)
-    )
+    counts = pooled([outcome.counts for outcome in counted])
+    found = result_of(place, counts, PROMISE, rounds=effort.rounds, seed=SEED, cases=len(counted), failed=len(failed))
+    return replace(found, auc_of=tuple(outcome.case for outcome in counted if outcome.counts.is_ranked))
 
 
 def _place(outcome: Outcome) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -93,6 +94,11 @@ class Tally:
     events: tuple[Event, ...] = ()
     areas: tuple[Areas, ...] = ()
     warned: tuple[Warned, ...] = ()
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether a case has an AUC."""
+        return any(not math.isnan(area.auc) for area in self.areas)
 
     def with_life(self, life: Warned) -> Tally:
         """The same with the announcement of one life."""

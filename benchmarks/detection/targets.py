@@ -153,7 +153,14 @@ def _unlike(row: Result, rival: Result | None) -> str:
         notes.append(f"{100.0 * row.coverage_faulty:.1f} % of faulty windows assessed")
     if rival and row.auc_cases != rival.auc_cases:
         notes.append(f"cases with an AUC: {row.auc_cases}, {rival.contender} {rival.auc_cases}")
+    elif rival and row.auc_of != rival.auc_of:
+        ours, theirs = (", ".join(sorted(each)) for each in _differing(row.auc_of, rival.auc_of))
+        notes.append(f"cases with an AUC: {ours}, {rival.contender} {theirs}")
     return _told(*notes)
+
+
+def _differing(one: Sequence[str], other: Sequence[str]) -> tuple[set[str], set[str]]:
+    return set(one) - set(other), set(other) - set(one)
 
 
 def _promise(row: Result, where: str) -> Target:

@@ -66,3 +66,5 @@ def import_(
         say_json({"folder": Workspace(workspace).raw, "recordings": report.recordings, **asdict(report)})
     else:
         say(f"{report.recordings} recordings in {Workspace(workspace).raw}")
+    for note in report.notes:
+        say(note)

@@ -111,7 +111,7 @@ def _read(
     """The flights of one bundle, and a message of theirs; messages are read one partition after the other.
 
     They have ``width`` features, or where that is 0 as many as most of them: anybody may publish others. A bundle that
-    ``is_registered`` may have flown nowhere yet: then there are neither.
+    ``is_registered`` may have flown nowhere yet: then there are neither, where the dataset says anything at all.
     """
     from ground.fleet.flight_sums import FlightSums
 
@@ -127,6 +127,7 @@ def _read(
             first.setdefault(n_feature, message)
             sums[n_feature].add(message, arrived=day)
     if is_registered and not found:
+        _check_says_something(data)
         return (), []
     if len(found) != 1:
         names = ", ".join(f"{name} {digest}" for name, digest in sorted(found)) or "none"
@@ -139,6 +140,20 @@ def _read(
     if len(widths) > 1:
         say(f"{widths.total() - widths[width]} messages left out, which have other than {width} features")
     return (first[width],), sums[width].flights()
+
+
+def _check_says_something(data: Path) -> None:
+    """A wrong folder, or collectors that keep nothing any more, would be no drift for ever."""
+    from ground.fleet.collect.dataset import read_partitions, schema_of
+    from ground.fleet.collect.kinds import Kind
+
+    columns = {kind: schema_of(kind)[1] for kind in (Kind.DRIFT, Kind.RESULT)}
+    parts = (part for kind, key in columns.items() for part in read_partitions(data, kind, columns=key))
+    if not any(part.table.num_rows for part in parts):
+        raise DataError(
+            f"{data}: expected a dataset with messages of drift or results, got neither; mount it, correct the path, "
+            "or look after the collectors"
+        )
 
 
 def _messages(data: Path) -> Iterator[tuple[DriftMessage, str]]:

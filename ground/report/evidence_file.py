@@ -16,7 +16,8 @@ from edge_agent.errors import AgentError
 from edge_agent.layout import METRICS
 from edge_agent.thresholds import Thresholds
 from ground.errors import DataError
-from ground.evidence import SCHEMA, Evidence
+from ground.evidence import Evidence
+from ground.evidence_schema import SCHEMA
 from ground.run_evidence import LatencyEvidence, RunEvidence
 from ground.workspace import LATENCY, Workspace
 
@@ -41,20 +42,22 @@ def read_run(workspace: Workspace) -> RunEvidence:
     return RunEvidence(evidence, latency)
 
 
-def record_of(kind: type[T], document: Any, *, where: str = METRICS) -> T:
+def record_of(kind: type[T], document: Any, *, where: str = METRICS, schemas: tuple[int, ...] = (SCHEMA,)) -> T:
     """A record out of its parsed JSON.
 
     Args:
         kind: ``Evidence`` or ``LatencyEvidence``.
         document: The JSON object; null stands for a number that is not known.
         where: The place named in errors.
+        schemas: Those that are read.
 
     Raises:
         DataError: Another schema, or a part of another shape.
     """
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not isinstance(document, dict) or document.get("schema") not in schemas:
         got = document.get("schema") if isinstance(document, dict) else type(document).__name__
-        raise DataError(f"{where}: expected schema {SCHEMA}, got {got!r}; run `ground evaluate` again")
+        known = " or ".join(map(str, schemas))
+        raise DataError(f"{where}: expected schema {known}, got {got!r}; run `ground evaluate` again")
     try:
         return _revive(kind, document)
     except (TypeError, ValueError, AttributeError, KeyError, AgentError) as error:

@@ -107,7 +107,8 @@ def _sentences(events: Events) -> list[str]:
         )
     if events.not_assessed:
         reasons = [f"{words.reason_name(reason)} ({n:,})" for reason, n in events.not_assessed.items()]
-        sentences.append(f"Windows not assessed: {words.listed(reasons)}, of {events.windows:,}.")
+        all_windows = f"all {events.windows:,} windows of these flights, whatever their label"
+        sentences.append(f"Not assessed of {all_windows}: {words.listed(reasons)}.")
     return sentences
 
 

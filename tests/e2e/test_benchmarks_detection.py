@@ -15,12 +15,14 @@ import pytest
 from benchmarks.detection import __main__ as command
 from benchmarks.detection import examination, run
 from benchmarks.detection.contender import ContenderAbsent
+from benchmarks.detection.copies import copies_of, doubts_of
 from benchmarks.detection.levels import baselines
 from benchmarks.detection.ours import ours
 from benchmarks.detection.protocols import FAULT_TYPE, LATER_TIME, LEFT_OUT_UNIT, RUN_TO_FAILURE
 from benchmarks.detection.pyod_peers import PyodPeer
 from benchmarks.detection.rig import read_rig
 from ground.engine import DIED, Done, Lost
+from ground.window_table import WindowTable
 
 RATE_HZ = 2000
 COLUMNS = (
@@ -292,6 +294,21 @@ def test_copies_are_left_out(tmp_path):
     assert bench.doubts[-1] == "bench_b holds the samples of bench_a: left out; remove one from recordings.csv"
     assert process.recordings == 4
     assert not bench.unheard
+
+
+def test_snapshots_at_rest_are_no_copies():
+    """Recordings of one window each: two idle ones are equal, and none of them is left out."""
+    names = ["a", "b", "c", "c", "d", "d"]
+    rows = pd.DataFrame({"recording_id": names, "start_ns": [0, 0, 0, 1, 0, 1], "reason": ""})
+    values = np.array([[1.0], [1.0], [2.0], [3.0], [2.0], [3.0]], dtype=np.float32)
+    assert copies_of(WindowTable(rows, values)) == {"d": "c"}
+
+
+def test_of_many_copies_five_are_named():
+    """Of the rest, how many."""
+    told = doubts_of({f"copy{number}": "original" for number in range(200)})
+    assert len(told) == 6
+    assert told[-1] == "195 more recordings hold the samples of others: left out"
 
 
 @pytest.mark.usefixtures("few")

@@ -435,6 +435,8 @@ def test_rivals_that_are_absent_take_no_target_along():
          "12.5 % of faulty windows assessed"),
         ("the rival was refused in one", {"coverage_faulty": 1.0, "auc_cases": 2}, {"auc_cases": 1}, UNDECIDED,
          "cases with an AUC: 2, {rival} 1"),
+        ("silent in one, the rival in another", {"coverage_faulty": 0.95, "auc_cases": 2, "auc_of": ("A", "B")},
+         {"auc_cases": 2, "auc_of": ("B", "C")}, UNDECIDED, "cases with an AUC: A, {rival} C"),
         ("worse, and silent in the hard one", {"coverage_faulty": 0.95, "auc_cases": 1, "auc": 0.9}, {"auc_cases": 2},
          MISSED, "cases with an AUC: 1, {rival} 2"),
     ],

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_agent.layout import METRICS
-from ground.evidence import SCHEMA
+from ground.evidence_schema import SCHEMA
 from ground.fleet.registry.database import DATABASE, make_database
 from ground.fleet.registry.plan import Promotion
 from ground.fleet.registry.registry import Registry, open_registry

@@ -403,6 +403,15 @@ def test_segments_that_do_not_fit_are_no_matter_of_the_stamps(tiny_stage):
     assert "sort the rows" not in str(refused.value)
 
 
+def test_an_empty_file_has_no_segments_to_count(tiny_stage):
+    """That it is empty is said, as of any other, and no defect of ours."""
+    tiny_stage.raw.change("life", lambda frame: frame.drop(columns="segment").assign(time_s=0.0)[:0])
+    tiny_stage.raw.restate("life", n_segments="48")
+    with pytest.raises(ContractError, match="life") as refused:
+        tiny_stage.run()
+    assert "report this as a defect" not in str(refused.value)
+
+
 def test_missing_samples_break_no_contract(tiny_recordings, tiny_config):
     """Some NaN and infinity are marked later, not refused; the range speaks of numbers only."""
 

@@ -48,6 +48,12 @@ def test_a_first_recording_that_stands_still_is_no_flaw(table):
     assert outcomes(table) == {"leaked_recording": FOUND, "renamed_recording": FOUND}
 
 
+def test_a_first_recording_of_one_window_is_no_flaw(table):
+    """One window alone may be a state at rest: a copy of the second recording is planted."""
+    table.rows.loc[1 : N - 1, "reason"] = "clipped"
+    assert outcomes(table) == {"leaked_recording": FOUND, "renamed_recording": FOUND}
+
+
 def test_where_all_stands_still_a_renamed_copy_is_not_looked_for(table):
     """Nobody could tell it; the recording under its own name is found."""
     table.values[:] = 1.0

@@ -181,6 +181,16 @@ def test_silence_about_a_fault_is_a_miss():
     assert fractions.recall.tolist() == [1 / 4, 0.0, 1 / 4, 1 / 2, 1 / 2, 0.0]
 
 
+def test_a_flight_inhibited_throughout_is_a_miss_of_its_unit():
+    """One of ten faulty flights of a unit is found; the fault of the others makes the speed hunt."""
+    found = flight("found", [3.0] * 4, [1] * 4, group="unit", fault_type="ball")
+    hunting = [
+        flight(f"hunting{number}", [None] * 4, [1] * 4, group="unit", fault_type="ball", reason="transient")
+        for number in range(9)
+    ]
+    assert group_fractions(answers(found, *hunting), k=K).recall == pytest.approx([3 / 40])
+
+
 def test_the_auc_of_the_gate_weighs_groups_alike():
     """One long flight found, four at chance: by windows nearly perfect, by flights 0.6."""
     healthy = [flight(f"healthy{number}", [0.2, 0.4], [0] * 2) for number in range(5)]

@@ -11,6 +11,7 @@ import pytest
 
 from ground.errors import DataError
 from ground.importer import import_recordings
+from ground.left_out import read_left_out
 from ground.recording_index import read_table
 from ground.recordings import load_recording, read_index
 
@@ -88,6 +89,20 @@ def test_imports_add_up_under_one_list_of_what_is_left_out(bring, tiny_recording
     assert bring("before", leave_out=("old-1",)).added == ("bench",)
     tiny_recordings.truncate("life")
     assert bring("tiny", leave_out=("old-1", "bench", "life")).added == ("flight", "onset")
+
+
+def test_import_tells_names_to_leave_out_that_are_none(bring, tiny_recordings, tiny_workspace):
+    """Only it knows what the folder holds: of what it left out nothing is said, then or later, and all of a slip."""
+    tiny_recordings.restate("bench", dataset="before", recording_id="Normal 0")
+    report = bring("tiny", leave_out=("life", "Normal 0", "fligth"))
+    assert report.unknown_left_out == ("fligth",)
+    assert report.notes == (
+        "preprocess.leave_out: no recording is named fligth; correct the config, unless another import brings them",
+    )
+    assert read_left_out(tiny_workspace.raw) == {"life", "Normal 0"}
+    tiny_recordings.restate("life", recording_id="other")
+    assert bring("tiny", leave_out=("life", "Normal 0", "other")).notes == ()
+    assert read_left_out(tiny_workspace.raw) == {"life", "Normal 0", "other"}
 
 
 def test_import_carries_odd_names_along(bring, tiny_recordings, tiny_workspace):

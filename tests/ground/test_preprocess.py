@@ -13,6 +13,7 @@ from edge_agent.stream import WindowStream
 from ground.config import Config
 from ground.errors import ContractError, DataError
 from ground.importer import import_recordings
+from ground.left_out import LEFT_OUT_JSON, write_left_out
 from ground.marks import Mark, marks_bytes, read_marks
 from ground.pipeline import PREPROCESS
 from ground.preprocess import preprocess
@@ -127,6 +128,16 @@ def test_what_is_left_out_has_the_name_of_its_source_too(tiny_stage):
     report = tiny_stage.run(preprocess={"leave_out": ["Normal 0", "life"]})
     assert [row.recording_id for row in report.recordings] == ["flight", "onset"]
     assert report.notes == ()
+
+
+def test_a_name_that_the_import_left_out_is_no_slip(tiny_stage):
+    """What ``ground init`` proposes to leave out is not brought; a later slip is not lost among these."""
+    write_left_out(tiny_stage.workspace.raw, ["unreadable"])
+    report = tiny_stage.run(preprocess={"leave_out": ["unreadable", "fligth"]})
+    assert report.unknown_left_out == ("fligth",)
+    (tiny_stage.workspace.raw / LEFT_OUT_JSON).write_text("{")
+    with pytest.raises(DataError, match=r"left_out\.json: expected a list of names"):
+        tiny_stage.run(preprocess={"leave_out": ["unreadable"]})
 
 
 def test_a_name_to_leave_out_that_is_none_is_told(tiny_stage, tiny_config):

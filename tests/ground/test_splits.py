@@ -208,8 +208,47 @@ def test_values_that_stand_still_are_no_copy(strategy):
     check_disjoint(rows, assigned(rows, split), values, strategy=strategy)
 
 
+@pytest.mark.parametrize("n", [20, 1], ids=["of many windows", "snapshots"])
+def test_one_state_at_rest_is_no_copy(n):
+    """Two units of which each was at rest once: one window of many, or all there is."""
+    rows = pd.concat([recording(name, name, [1] * n, fault="imbalance") for name in "ab"], ignore_index=True)
+    values = values_of(rows)
+    values[[0, n]] = 1.0
+    roles = Roles(group=rows["unit_id"].to_numpy(), role=np.full(2 * n, TEST, dtype=object))
+    check_disjoint(rows, roles, values, strategy="by_unit")
+
+
+def test_states_at_rest_that_others_share_are_no_copy():
+    """One with the second, another with the third: no two of them share both."""
+    rows = pd.concat([recording(name, name, [1] * 20, fault="imbalance") for name in "abc"], ignore_index=True)
+    values = values_of(rows)
+    values[[0, 20]], values[[10, 40]] = 1.0, 2.0
+    roles = Roles(group=rows["unit_id"].to_numpy(), role=np.full(60, TEST, dtype=object))
+    check_disjoint(rows, roles, values, strategy="by_unit")
+    values[30] = 2.0
+    with pytest.raises(SplitError, match="in a and b; the same recording"):
+        check_disjoint(rows, roles, values, strategy="by_unit")
+
+
+def test_a_recording_that_holds_its_windows_twice_hides_no_copy():
+    """Ten windows, and again, to fit; the ten of them examined."""
+    rows = pd.concat([recording("a", "u", [0] * 20), recording("b", "u", [0] * 10)], ignore_index=True)
+    values = np.tile(values_of(rows[:10]), (3, 1))
+    roles = Roles(group=rows["recording_id"].to_numpy(), role=np.repeat([FIT, TEST], [20, 10]).astype(object))
+    with pytest.raises(SplitError, match="in a and b; the same recording"):
+        check_disjoint(rows, roles, values, strategy="by_time")
+
+
+def test_snapshots_that_are_exported_twice_are_found():
+    """One window each, so that any one of them could be a state at rest; not all of them."""
+    rows = pd.concat([recording(f"r{n}", "u", [0]) for n in range(8)], ignore_index=True)
+    roles = Roles(group=rows["recording_id"].to_numpy(), role=np.repeat([FIT, TEST], 4).astype(object))
+    with pytest.raises(SplitError, match="in r0 and r4; the same recording"):
+        check_disjoint(rows, roles, np.tile(values_of(rows[:4]), (2, 1)), strategy="by_time")
+
+
 def test_a_copy_that_stands_still_at_night_is_found_by_day():
-    """What does not repeat itself tells, whatever else stands still."""
+    """What does not stand still tells, whatever else does."""
     rows = pd.concat([recording(name, "u", [0] * 100) for name in "ab"], ignore_index=True)
     values = np.concatenate([values_of(rows[:100])] * 2)
     values[rows.index % 100 > 20] = 1.0

@@ -12,6 +12,7 @@ from edge_agent.domain import OUTSIDE_DOMAIN
 from ground.config import DecisionConfig, ModelConfig
 from ground.domain import learn_domain
 from ground.errors import CalibrationError
+from ground.prediction import FLIGHT_SPREAD, UNIT_SPREAD, prediction_bound
 from ground.rehearsal import (
     BLOCKS,
     FEWEST_BLOCKS,
@@ -117,16 +118,34 @@ def test_units_are_left_out_whole():
 
 
 def test_what_left_out_units_say_is_carried_over_to_the_final_detector():
-    """Where that one knows no more than the rehearsed one, as it is; where it knows both units, it counts less."""
-    units = [("a", "u", 0.0, 20.0), ("b", "v", 0.5, 20.0)]
+    """Where that one knows no more than the rehearsed one, as it is; where it knows both units, each counts less."""
+    # Up in one feature and down in the next: surrogates differ so, and not all in one direction.
+    units = [("a", "u", 0.0, 20.0), ("b", "v", np.where(np.arange(N) % 2, 2.0, -2.0), 20.0)]
     table = windows(units)
-    alone, both = detector_of(units[:1]), detector_of(units)
-    same, less = (
-        {flight.group: flight.scores for flight in left_out_units(table, RECIPE, final).flights}
-        for final in (alone, both)
+    first, second = (
+        WindowTable(table.rows[part].reset_index(drop=True), table.values[part]) for part in (slice(60), slice(60, 120))
     )
-    np.testing.assert_allclose(same["v"], alone.outputs(table.values[60:]).score, rtol=1e-6)
-    assert less["v"].mean() < same["v"].mean()
+    of_u, of_v, both = (
+        learn_alone(each, RECIPE, DECISION, units_differ=True).module for each in (first, second, table)
+    )
+    as_it_is = {"u": of_v.outputs(first.values).score, "v": of_u.outputs(second.values).score}
+    for unit, final in (("v", of_u), ("u", of_v)):
+        said = {flight.group: flight.scores for flight in left_out_units(table, RECIPE, final).flights}
+        np.testing.assert_allclose(said[unit], as_it_is[unit], rtol=1e-6)
+    less = {flight.group: flight.scores for flight in left_out_units(table, RECIPE, both).flights}
+    assert all(less[unit].mean() < 0.9 * as_it_is[unit].mean() for unit in "uv")
+
+
+def test_what_left_out_units_say_spreads_as_units_do():
+    """Not as the flights of one do: of two that say the same, the next may say 2.7 times as much."""
+    units = [("a", "u", 0.0, 20.0), ("b", "v", 0.1, 20.0)]
+    asked = left_out_units(windows(units), RECIPE, detector_of(units))
+    assert asked.prior_spread == UNIT_SPREAD
+    assert later_time(windows(FOUR_SPEEDS), RECIPE).prior_spread == FLIGHT_SPREAD
+    # Student's t of 5 degrees: 2.015; the variance (4 * 0.45^2 + 0) / 5, of one more beside two: * 1.5.
+    bound = prediction_bound(np.ones(2), 0.05, prior_spread=asked.prior_spread)
+    assert bound == pytest.approx(np.exp(2.015 * np.sqrt(0.162 * 1.5)), rel=1e-3)
+    assert bound == pytest.approx(2.70, abs=0.005)
 
 
 def test_strangers_do_not_alarm_where_every_unit_ran_at_a_speed_of_its_own():

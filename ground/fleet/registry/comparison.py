@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from edge_agent.archive import read_archive
@@ -12,13 +12,17 @@ from edge_agent.layout import METRICS, THRESHOLDS
 from edge_agent.strict_json import parse_json
 from edge_agent.thresholds import Thresholds
 from ground.evidence import Evidence, plain
+from ground.evidence_schema import BEFORE
+from ground.evidence_schema import SCHEMA as EVIDENCE_SCHEMA
 from ground.fleet.registry.history import RegisteredVersion
+from ground.gates import RunVerdict
 from ground.intervals import Bounds
 from ground.report.evidence_file import record_of
 
 SCHEMA: Final = 1
 POOLED: Final = "pooled"
 _NO_BOUNDS: Final = Bounds(math.nan, math.nan)
+_UNDECIDED: Final = RunVerdict("", ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class Comparison:
         measures: Gates first, then flights, then how much was assessed.
         thresholds: By phase, ``POOLED`` first, in units of the score.
         facts: What they are and were made from, digests among them.
+        notes: What is left empty, and why.
     """
 
     before: str
@@ -92,12 +97,13 @@ class Comparison:
     measures: tuple[Row, ...]
     thresholds: tuple[Row, ...]
     facts: tuple[Fact, ...]
+    notes: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
         """The comparison as JSON types; what is not known is null."""
         facts = [{**asdict(each), "same": each.is_same} for each in self.facts]
         parts = {"before": self.before, "after": self.after, "measures": self.measures, "thresholds": self.thresholds}
-        return {"schema": SCHEMA, **plain(parts), "facts": facts}
+        return {"schema": SCHEMA, **plain(parts), "facts": facts, "notes": list(self.notes)}
 
 
 def compare(before: RegisteredVersion, one: bytes, after: RegisteredVersion, other: bytes) -> Comparison:
@@ -119,12 +125,14 @@ def compare(before: RegisteredVersion, one: bytes, after: RegisteredVersion, oth
         measures=_measures(*(each.evidence for each in sides)),
         thresholds=_levels(*(each.thresholds for each in sides)),
         facts=_facts(*sides),
+        notes=tuple(_note(each) for each in sides if each.schema != EVIDENCE_SCHEMA),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
     version: RegisteredVersion
+    schema: int
     evidence: Evidence
     thresholds: Thresholds
 
@@ -132,16 +140,27 @@ class _Side:
 def _side(version: RegisteredVersion, bundle: bytes) -> _Side:
     members = read_archive(bundle)
     metrics, thresholds = (f"{version.subject.name}: {name}" for name in (METRICS, THRESHOLDS))
+    document = parse_json(members[METRICS], where=metrics)
+    evidence = record_of(Evidence, document, where=metrics, schemas=(EVIDENCE_SCHEMA, BEFORE))
+    schema = document["schema"]
     return _Side(
         version,
-        record_of(Evidence, parse_json(members[METRICS], where=metrics), where=metrics),
+        schema,
+        evidence if schema == EVIDENCE_SCHEMA else replace(evidence, gates=(), verdict=_UNDECIDED),
         Thresholds.from_document(parse_json(members[THRESHOLDS], where=thresholds)),
     )
 
 
+def _note(side: _Side) -> str:
+    return (
+        f"{side.version.subject.name}: its evidence is of schema {side.schema}, today's is {EVIDENCE_SCHEMA}: gates "
+        "and verdict are left out, since they measured something else, and its healthy flights include those too short "
+        "for an alarm; evaluate it again to compare them"
+    )
+
+
 def _measures(one: Evidence, other: Evidence) -> tuple[Row, ...]:
-    before, after = ({**_gates(each), **_flights(each), **_coverage(each)} for each in (one, other))
-    return _rows(before, after)
+    return tuple(row for part in (_gates, _flights, _coverage) for row in _rows(part(one), part(other)))
 
 
 def _rows(one: Mapping[tuple[str, str], Measured], other: Mapping[tuple[str, str], Measured]) -> tuple[Row, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 from edge_agent.layout import METRICS
 from edge_agent.strict_json import parse_json
 from ground.errors import DataError, PromotionError
+from ground.evidence_schema import SCHEMA
 from ground.gates import PASS
 
 
@@ -18,7 +19,7 @@ def check_gates(name: str, metrics: bytes) -> None:
         metrics: Its ``metrics.json``. The gate on latency is not in it: that the bundle is a release says that one.
 
     Raises:
-        PromotionError: A gate did not pass, or there is none.
+        PromotionError: A gate did not pass, or there is none, or they are of another schema.
         DataError: It holds no evaluation.
         BundleFormatError: No strict JSON.
     """
@@ -30,6 +31,11 @@ def check_gates(name: str, metrics: bytes) -> None:
         reasons = [str(each) for each in document["verdict"]["reasons"]]
     except (KeyError, TypeError) as error:
         raise DataError(f"{where}: expected an evaluation, got none: {error!r:.80}; export it again") from error
+    if document.get("schema") != SCHEMA:
+        raise PromotionError(
+            f"{where}: expected schema {SCHEMA}, got {document.get('schema')!r}, whose gates measure something else; "
+            "run `ground evaluate` again and export another version"
+        )
     reasons += [reason for passed, reason in gates if not passed]
     if verdict != PASS or reasons or not gates:
         why = "; ".join(reasons) or ("no gate in it" if not gates else "no reason in it")

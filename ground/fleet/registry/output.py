@@ -76,6 +76,8 @@ def show_comparison(found: Comparison, *, as_json: bool) -> None:
     for row in found.measures:
         table.add_row(row.name, row.unit, _measured(row.before), _measured(row.after))
     _print(table)
+    for note in found.notes:
+        typer.echo(f"note: {note}")
     table = Table("threshold", found.before, found.after)
     for row in found.thresholds:
         table.add_row(row.name, _number(row.before.point), _number(row.after.point))

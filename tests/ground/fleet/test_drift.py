@@ -22,6 +22,7 @@ from ground.fleet.collect.parts import write_parts
 from ground.fleet.drift import FlightMeans, Outcome, check_block, divided, level_of
 from ground.fleet.flight_sums import FlightSums, flights_of
 from ground.fleet.registry.states import State
+from tests.ground.collect.conftest import message as result_message  # noqa: F401 - a fixture
 
 N_FEATURE = 30
 PHASES = ("climb", "cruise")
@@ -330,6 +331,17 @@ def test_the_version_that_flies_is_asked_of_the_registry(ask, rig, tmp_path):
     assert (code, "steady" in said) == (0, True)
     code, _, errors = ask([], *options, "--bundle", "d/1.0.0")
     assert (code, "--active, --bundle: expected one of them, got both" in errors) == (2, True)
+
+
+def test_a_dataset_that_says_nothing_is_none_of_a_fleet(ask, result_message, rig, tmp_path):  # noqa: F811 - the fixture
+    """A wrong folder would be no drift for ever; where results arrive, that no message of drift has is believed."""
+    rig.register(rig.registry(tmp_path / "r"), rig.bundle("1.0.0"), State.VALIDATION, State.ACTIVE)
+    options = ("--active", "small", "--registry", tmp_path / "r")
+    (tmp_path / "data").mkdir()
+    code, _, errors = ask([], *options)
+    assert (code, "expected a dataset with messages of drift or results, got neither" in errors) == (2, True)
+    code, said, _ = ask([result_message()], *options)
+    assert (code, "0 flights so far" in said) == (0, True)
 
 
 def test_a_version_that_nobody_has_flown_yet_has_no_flights(ask, rig, tmp_path):

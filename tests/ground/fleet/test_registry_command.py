@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from ground.cli import main
+from ground.evidence_schema import BEFORE
 from ground.fleet.registry.database import DATABASE, database_uri
 from ground.fleet.registry.states import State
 from ground.mlflow_client import mlflow_client
@@ -92,6 +93,25 @@ def test_comparison_tells_how_much_was_assessed(ground, rig, tmp_path):
     assert found == {
         "auc": (0.97, 0.97), "healthy_windows_assessed": (None, 0.75), "faulty_windows_assessed": (None, 0.25),
     }  # fmt: skip
+
+
+def test_comparison_leaves_out_gates_of_before(ground, rig, tmp_path):
+    """Their numbers meant something else; what else is known of the version stays, and a note says so."""
+    rig.registry(tmp_path / "r")
+    told = json.loads(metrics()) | {"coverage": {"healthy": {"examined": 4, "assessed": 2, "not_assessed": []}}}
+    one = rig.bundle("1.0.0", json.dumps(told | {"schema": BEFORE}).encode())
+    two = rig.bundle("2.0.0", json.dumps(told).encode())
+    for made in (one, two):
+        ground("registry", "register", "--bundle", made.path, "--key", rig.key, "--by", "ci")
+    compared = json.loads(ground("registry", "compare", one.name, two.name, "--json")[1])
+    found = [(each["name"], each["before"]["point"], each["after"]["point"]) for each in compared["measures"]]
+    assert found == [("auc", None, 0.97), ("healthy_windows_assessed", 0.5, 0.5)]
+    facts = {each["name"]: (each["before"], each["after"]) for each in compared["facts"]}
+    assert (facts["verdict"], facts["family"]) == (("", "PASS"), ("mahalanobis", "mahalanobis"))
+    (note,) = compared["notes"]
+    assert note.startswith(f"{one.name}: its evidence is of schema {BEFORE}")
+    assert f"note: {note}" in ground("registry", "compare", one.name, two.name)[1]
+    assert "note:" not in ground("registry", "compare", two.name, two.name)[1]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ground.errors import DataError, PromotionError
+from ground.evidence_schema import BEFORE, SCHEMA
 from ground.fleet.registry.decision import Basis
 from ground.fleet.registry.history import History
 from ground.fleet.registry.plan import Moment, Promotion, plan_promotion, plan_registration, plan_retirement
@@ -59,6 +60,13 @@ def flying(state: State = State.SHADOW) -> History:
 def test_gates_that_did_not_pass(evidence, message):
     """No validation."""
     with pytest.raises(PromotionError, match=message):
+        ask(registered(subject()), "1.0.0", State.VALIDATION, metrics=evidence)
+
+
+def test_gates_of_before_are_evaluated_again():
+    """They passed by rules that asked for less."""
+    evidence = json.dumps(json.loads(metrics()) | {"schema": BEFORE}).encode()
+    with pytest.raises(PromotionError, match=f"expected schema {SCHEMA}, got {BEFORE}.*`ground evaluate` again"):
         ask(registered(subject()), "1.0.0", State.VALIDATION, metrics=evidence)
 
 

@@ -19,7 +19,8 @@ from edge_agent.manifest import DEVELOPMENT, RELEASE
 from ground.batch_record import read_record
 from ground.cli import app
 from ground.errors import ConfigError, DataError, GateError
-from ground.evidence import SCHEMA, Evidence
+from ground.evidence import Evidence
+from ground.evidence_schema import BEFORE, SCHEMA
 from ground.gates import FAIL, INSUFFICIENT, PASS, RunVerdict
 from ground.intervals import Bounds
 from ground.report.command import report
@@ -263,15 +264,20 @@ def _empty(curve):
     return replace(curve, level=curve.level[:0], x=curve.x[:0], y=curve.y[:0])
 
 
+def rewritten(path, **content):
+    """A file of today's schema with nothing else in it."""
+    path.write_text(json.dumps({"schema": SCHEMA, **content}))
+
+
 BAD = {
     "no metrics": lambda root: (root / "evaluation/metrics.json").unlink(),
     "no json": lambda root: (root / "evaluation/metrics.json").write_text("{"),
     "a list": lambda root: (root / "evaluation/metrics.json").write_text("[]"),
     "another schema": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 99}'),
-    "another shape": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 2, "gates": [7]}'),
-    "a text for a number": lambda root: (root / "evaluation/metrics.json").write_text('{"schema": 2, "seed": "x"}'),
+    "another shape": lambda root: rewritten(root / "evaluation/metrics.json", gates=[7]),
+    "a text for a number": lambda root: rewritten(root / "evaluation/metrics.json", seed="x"),
     "no latency": lambda root: (root / "evaluation/latency.json").unlink(),
-    "another latency": lambda root: (root / "evaluation/latency.json").write_text('{"schema": 2}'),
+    "another latency": lambda root: rewritten(root / "evaluation/latency.json"),
     "a broken stream": lambda root: (root / STREAM).write_bytes(b"PAR1"),
 }
 
@@ -283,6 +289,14 @@ def test_damaged_files_are_refused_by_name(workspace, report_config, tmp_path, n
     with pytest.raises(DataError, match=r"(metrics\.json|latency\.json|stream\.parquet): expected"):
         write_page(workspace, report_config, out=tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_evidence_whose_numbers_meant_something_else_is_refused(workspace, report_config, tmp_path):
+    """The words of today never stand about shares of windows that were counted before."""
+    path = workspace.evaluation / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": BEFORE}))
+    with pytest.raises(DataError, match=f"expected schema {SCHEMA}, got {BEFORE}; run `ground evaluate` again"):
+        write_page(workspace, report_config, out=tmp_path / "page.html")
 
 
 def test_page_of_another_config_is_refused(evaluated, report_config, tmp_path):
