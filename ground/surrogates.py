@@ -61,8 +61,8 @@ def carried_over(final: DetectorModule, rehearsed: DetectorModule, made_up: NDAr
         made_up: (n, n_feature) windows of surrogate units, in physical units.
     """
     scores, rehearsed_scores = (module.outputs(made_up).score.astype(np.float64) for module in (final, rehearsed))
-    ratio = float(np.median(scores / np.maximum(rehearsed_scores, np.finfo(np.float32).tiny)))
-    return ratio**_BELIEVED
+    ratio = np.median(scores / np.maximum(rehearsed_scores, np.finfo(np.float32).tiny))
+    return float(ratio**_BELIEVED)
 
 
 def _offsets(known: WindowTable, left_out: WindowTable, spec: FeatureSpec) -> NDArray[np.float64]:
