@@ -137,6 +137,7 @@ def _rows(scenario: Scenario, run: PacedRun, limit_ms: float) -> list[Row]:
         "in its inbox": [part.queue for part in run.parts],
         "decoding": [part.decode for part in run.parts],
         "detecting": [part.detect for part in run.parts],
+        "from arrival to decision": [part.total for part in run.parts],
     }
     return [
         whole,
