@@ -69,6 +69,9 @@ class Relay:
         """End it."""
         self.cut()
         self._server.close()
+        for pair in self._pairs:
+            for end in pair:
+                end.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -86,13 +89,21 @@ class Relay:
             if self._refuse_v5 and first[first.index(b"MQTT") + 4] == 5:
                 near.close()
                 return
-            far = socket.create_connection(("127.0.0.1", self._target))
+            far = self._broker_or_close(near)
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             far.sendall(first)
             self._pairs.append((near, far))
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+
+    def _broker_or_close(self, near: socket.socket) -> socket.socket:
+        """A connection to the broker; where it does not answer, the client's ends, too."""
+        try:
+            return socket.create_connection(("127.0.0.1", self._target))
+        except OSError:
+            near.close()
+            raise
 
     def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
