@@ -199,7 +199,7 @@ def _scored(
 ) -> Iterator[FlightScores]:
     if known.sum() < FEWEST_FIT_ROWS or not asked.any():
         return
-    module = _module_of(_part(table, known), recipe)
+    module = module_of(_part(table, known), recipe, name="rehearsal")
     scores = module.outputs(table.values[asked]).score.astype(np.float64) * carry(module, known, asked)
     for flight in flights_of(table.rows[asked], scores):
         parts = (flight.group, group) if by_recording else ("", group)
@@ -221,9 +221,19 @@ def flights_of(rows: pd.DataFrame, scores: NDArray[np.float64]) -> list[FlightSc
     ]
 
 
-def _module_of(table: WindowTable, recipe: Recipe) -> DetectorModule:
+def module_of(table: WindowTable, recipe: Recipe, *, name: str) -> DetectorModule:
+    """The detector that a recipe makes of healthy windows.
+
+    Args:
+        table: Healthy assessed windows in physical units.
+        recipe: How it is made.
+        name: What errors call it.
+
+    Raises:
+        TrainingError: See ``learn``.
+    """
     fit, validation = fit_and_validation(table.rows)
-    run = LoopRun(name="rehearsal", seed=recipe.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
+    run = LoopRun(name=name, seed=recipe.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
     return learn(
         recipe.spec,
         table.values[fit],

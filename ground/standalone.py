@@ -12,18 +12,15 @@ from edge_agent.domain import INSIDE
 from edge_agent.thresholds import Thresholds
 from ground.calibrate import calibrate
 from ground.calibration_report import CalibrationReport
-from ground.checkpoints import MemoryStore
 from ground.config import DecisionConfig
 from ground.domain import learn_domain, outside_reasons
 from ground.errors import CalibrationError
 from ground.flights import FlightScores
-from ground.learning import learn
 from ground.models.detector_module import DetectorModule
 from ground.models.family import FEWEST_FIT_ROWS
 from ground.rehearsal import (
     BLOCKS,
     Recipe,
-    fit_and_validation,
     flights_of,
     later_time,
     left_out_anyhow,
@@ -31,10 +28,9 @@ from ground.rehearsal import (
     left_out_recordings,
     left_out_time,
     left_out_units,
-    units_of,
+    module_of,
 )
 from ground.replay import Replay, joined, replay
-from ground.training_loop import LoopRun
 from ground.units import UnitShifts, learn_shifts
 from ground.window_table import WindowTable
 
@@ -138,22 +134,12 @@ def learn_alone(
         CalibrationError: No stretch is long enough for an alarm.
     """
     recipe = replace(recipe, units_differ=units_differ)
-    run = LoopRun(name="detector", seed=recipe.seed, store=MemoryStore(), resume=False, progress=lambda *_: None)
-    fit, validation = fit_and_validation(table.rows)
-    learned = learn(
-        recipe.spec,
-        table.values[fit],
-        table.values[validation],
-        family=recipe.family,
-        settings=recipe.settings,
-        run=run,
-        units=units_of(table.rows[fit], recipe),
-    )
-    own = flights_of(table.rows, _scores(learned.module, table, np.ones(len(table.rows), dtype=bool)))
+    module = module_of(table, recipe, name="detector")
+    own = flights_of(table.rows, _scores(module, table, np.ones(len(table.rows), dtype=bool)))
     own = _persistent(own, decision)
     rehearsals = [left_out_conditions(table, recipe), left_out_recordings(table, recipe)]
     if units_differ:
-        rehearsals.append(left_out_units(table, recipe, learned.module))
+        rehearsals.append(left_out_units(table, recipe, module))
     calibration = calibrate(
         own,
         _calibration(table, recipe, decision),
@@ -163,7 +149,7 @@ def learn_alone(
         independent_n=int(table.rows["recording_id"].nunique()),
     )
     domain = learn_domain(recipe.spec, table.rows, table.values)
-    return StandaloneDetector(learned.module, replace(calibration.thresholds, domain=domain), calibration.report)
+    return StandaloneDetector(module, replace(calibration.thresholds, domain=domain), calibration.report)
 
 
 def _calibration(table: WindowTable, recipe: Recipe, decision: DecisionConfig) -> list[FlightScores]:

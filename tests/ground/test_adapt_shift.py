@@ -11,18 +11,9 @@ from ground.config import ModelConfig
 from ground.learning import learn
 from ground.models.detector_module import DetectorModule
 from ground.training_loop import LoopRun
-from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
 from shared_features.vector import columns_of
+from tests.ground.one_channel import SPEC
 
-SPEC = FeatureSpec(
-    sampling_rate_hz=1024.0,
-    record_s=1.0,
-    window_s=1.0,
-    hop_s=1.0,
-    channels=(ChannelSpec("acc", "g"),),
-    conditions=("n1_hz",),
-    spectrum=SpectrumGroup(segment_n=256, overlap_n=128, bands_hz=((8.0, 128.0), (128.0, 256.0))),
-)
 IS_LOG = np.array([column.scale == "log" for column in columns_of(SPEC)])
 IS_LOG[-1] = False
 """The operating condition is no feature of the unit, whatever its scale."""

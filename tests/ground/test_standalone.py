@@ -26,18 +26,9 @@ from ground.rehearsal import (
 from ground.standalone import learn_alone, learn_fleet
 from ground.units import FEWEST_WINDOWS, learn_shifts
 from ground.window_table import WindowTable
-from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
 from shared_features.vector import columns_of
+from tests.ground.one_channel import SPEC
 
-SPEC = FeatureSpec(
-    sampling_rate_hz=1024.0,
-    record_s=1.0,
-    window_s=1.0,
-    hop_s=1.0,
-    channels=(ChannelSpec("acc", "g"),),
-    conditions=("n1_hz",),
-    spectrum=SpectrumGroup(segment_n=256, overlap_n=128, bands_hz=((8.0, 128.0), (128.0, 256.0))),
-)
 IS_LOG = np.array([column.scale == "log" for column in columns_of(SPEC)])
 RECIPE = Recipe(SPEC, "mahalanobis", ModelConfig(), 7)
 DECISION = DecisionConfig(k=2, n=3)

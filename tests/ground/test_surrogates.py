@@ -14,18 +14,9 @@ from ground.rehearsal import fit_and_validation
 from ground.surrogates import carried_over, surrogate_windows
 from ground.training_loop import LoopRun
 from ground.window_table import WindowTable
-from shared_features.spec import ChannelSpec, FeatureSpec, SpectrumGroup
 from shared_features.vector import columns_of
+from tests.ground.one_channel import SPEC
 
-SPEC = FeatureSpec(
-    sampling_rate_hz=1024.0,
-    record_s=1.0,
-    window_s=1.0,
-    hop_s=1.0,
-    channels=(ChannelSpec("acc", "g"),),
-    conditions=("n1_hz",),
-    spectrum=SpectrumGroup(segment_n=256, overlap_n=128, bands_hz=((8.0, 128.0), (128.0, 256.0))),
-)
 N = len(columns_of(SPEC))
 NOISE = 0.01
 SPEED_HZ = 20.0
