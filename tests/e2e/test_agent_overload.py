@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from edge_agent.config import AgentSection
 from edge_agent.detector import Detector
 from edge_agent.load import load_model
 from edge_agent.policy import Policy
@@ -22,6 +23,7 @@ FRAMES = 40
 CHECKED = 4
 """The results of every fourth engine are held against a replay, which takes as long as the agent did."""
 FRAME_S = 0.1
+DEADLINE_MS = AgentSection(id="a1", fleet="f").deadline_ms
 WAIT_S = 60.0
 STATUS = "enginear/a1/status"
 RESULTS = "aircraft/+/engine/+/result"
@@ -97,5 +99,6 @@ def test_degrades_in_the_stated_order(broker: Any, peer: Any, make_agent: Any, b
     assert [each.score for each in assessed] == [right[each.engine, each.start_ns] for each in assessed]
     assert assessed
     assert {each.assessment.reason for each in results} == {"", "gap"}
-    assert any(each.runtime.deadline_missed for each in results)
+    # How late they were is the machine's affair; what is said of it is not.
+    assert all(each.runtime.deadline_missed == (each.runtime.latency_ms.total > DEADLINE_MS) for each in results)
     assert agent.stop() == 0
