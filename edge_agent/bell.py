@@ -1,8 +1,9 @@
-"""A bell: one thread waits for it in poll(2) among sockets, others ring it."""
+"""A bell: one thread waits for it in poll(2) among sockets, others ring it, and may wait until it was answered."""
 
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 
 
@@ -11,6 +12,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._number = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._answered = threading.Event()
         weakref.finalize(self, os.close, self._number)
 
     def fileno(self) -> int:
@@ -19,8 +21,17 @@ class Bell:
 
     def ring(self) -> None:
         """Wake who waits."""
+        self._answered.clear()
         os.eventfd_write(self._number, 1)
 
     def silence(self) -> None:
         """Make ready for the next ring; only after one."""
         os.eventfd_read(self._number)
+
+    def answer(self) -> None:
+        """Say that what it was rung for is done."""
+        self._answered.set()
+
+    def wait_for_answer(self, timeout_s: float) -> bool:
+        """Wait for the first answer since the last ring; whether it came in time."""
+        return self._answered.wait(timeout_s)

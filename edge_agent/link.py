@@ -85,6 +85,11 @@ class Link:
         self._outbox.add(*publications)
         self._bell.ring()
 
+    def hand_over(self, timeout_s: float) -> None:
+        """Leave the interpreter to the link, if it stands, until it has sent what was published or found no room."""
+        if self._state.connected:
+            self._bell.wait_for_answer(timeout_s)
+
     def reconfigure(self, config: AgentConfig) -> None:
         """Connect anew by another config; the broker keeps the session, and what waits goes out afterwards."""
         self._config = config

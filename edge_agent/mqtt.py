@@ -161,10 +161,7 @@ class Connection:
         Raises:
             LinkError: The broker does not answer, acknowledges nothing, or is silent.
         """
-        if self.accepted and not self._leaving:
-            self._send_waiting()
-        if self._client.want_write():
-            self._client.loop_write()
+        self._write()
         if not self._wait_and_read():
             return False
         self._client.loop_misc()
@@ -183,6 +180,13 @@ class Connection:
         opened = self._client.socket()
         if opened is not None:
             opened.close()
+
+    def _write(self) -> None:
+        if self.accepted and not self._leaving:
+            self._send_waiting()
+        if self._client.want_write():
+            self._client.loop_write()
+        self._bell.answer()
 
     def _send_waiting(self) -> None:
         now_s = time.monotonic()
@@ -224,6 +228,8 @@ class Connection:
         ready = dict(self._poll.poll(0 if pending else round(self._timing.tick_s * 1e3)))
         if self._bell.fileno() in ready:
             self._bell.silence()
+            # What was decided leaves before another frame is read, which takes several times as long.
+            self._write()
         readable = pending or ready.get(opened.fileno(), 0) & ~select.POLLOUT
         return not readable or self._client.loop_read() == 0
 

@@ -6,7 +6,7 @@ replay are compared. The format is described in docs/reference/payload.md.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -76,7 +76,13 @@ class Result:
 
 def encode_result(result: Result) -> bytes:
     """The msgpack bytes of a result: the fields of the assessment, then ``runtime``."""
-    return bytes(msgpack.packb({**result.assessment.to_document(), RUNTIME: asdict(result.runtime)}))
+    return bytes(msgpack.packb({**result.assessment.to_document(), RUNTIME: _plain(result.runtime)}))
+
+
+def _plain(record: Runtime | Latency) -> dict[str, Any]:
+    # Of a third of a result's bytes, ``dataclasses.asdict`` took four fifths of the time: it copies every value.
+    fields = ((name, getattr(record, name)) for name in record.__slots__)
+    return {name: _plain(value) if isinstance(value, Latency) else value for name, value in fields}
 
 
 def as_historical(payload: bytes) -> bytes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT_S = 1.0
 _LINGER_S = 0.001
-"""Rest after results were queued, before the observers go to work: the link sends in it, undisturbed."""
+"""Longest wait for the link to send results, and rest before the observers go to work: the broker works in it."""
 _NO_WAIT_S = 0.0
 _MOST_BEHIND = 64
 """Frames that observers may lag behind, since live frames go first; with more, each frame waits for one of them."""
@@ -133,7 +133,11 @@ class Worker:
             self._on_fault()
             self._tell_once(arrival, type(error).__name__)
             return False
-        return self._publish(publications)
+        is_answered = self._publish(publications)
+        if is_answered:
+            # A frame that waits already would keep the interpreter, and the result here, for as long as it takes.
+            self._link.hand_over(_LINGER_S)
+        return is_answered
 
     def _tell_once(self, arrival: Arrival, kind: str) -> None:
         # What fails once fails at every frame: ten tracebacks a second would fill the disk. All are counted.

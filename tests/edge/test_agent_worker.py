@@ -25,6 +25,7 @@ class Scripted:
     def __init__(self) -> None:
         self.published: SimpleQueue[Publication] = SimpleQueue()
         self.ended = threading.Event()
+        self.handed_over: list[int] = []
         self.faults = 0
         self.beats = 0
         self.behind = 0
@@ -66,6 +67,11 @@ class Scripted:
         for publication in publications:
             self.published.put(publication)
 
+    def hand_over(self, timeout_s: float) -> None:
+        """Note what of the published has been handed over."""
+        assert timeout_s > 0.0
+        self.handed_over.append(self.published.qsize())
+
     def beat(self) -> None:
         """Note a turn."""
         self.beats += 1
@@ -101,6 +107,18 @@ def test_a_message_never_ends_the_worker(inbox: Inbox, log_lines: list[Any]) -> 
     assert worker.stop(WAIT_S)
     assert scripted.faults == 3
     assert [(line["event"], line["topic"]) for line in log_lines] == [("message failed", "a")]
+
+
+def test_results_leave_before_the_next_frame(inbox: Inbox) -> None:
+    """Also where a frame waits already; what the observers say is in no such haste."""
+    scripted = Scripted()
+    worker = make_worker(scripted, inbox)
+    for topic in ("a", "b"):
+        inbox.put(Arrival(topic, b"fine", 0))
+    worker.start()
+    assert [scripted.published.get(timeout=WAIT_S).topic for _ in range(4)] == ["a", "b", "after", "after"]
+    assert worker.stop(WAIT_S)
+    assert scripted.handed_over == [1, 2]
 
 
 def test_stop_finishes_the_frame_in_hand(inbox: Inbox) -> None:

@@ -33,6 +33,8 @@ from tests.faults.fake_broker import CONNACK, CONNECT, PINGREQ, PINGRESP, SUBSCR
 from tests.faults.relay import relay
 
 MIB = 1024 * 1024
+SILENCE_MS = 300
+"""After so long the broker has said all that it has to say."""
 
 
 @pytest.fixture
@@ -130,10 +132,43 @@ def test_will(broker: Any, peer: Any, make_ends: Any) -> None:
     assert peer.next_where(lambda message: message.payload == b"will")
 
 
-def connection_of(ends: Ends) -> Connection:
+def test_sends_before_it_reads(broker: Any, peer: Any, make_ends: Any) -> None:
+    """What is published while it waits leaves before a frame that came at the same time is read."""
+    ends = make_ends(broker.port, start=False)
+    bell, seen = Bell(), []
+    ends.listener = replace(ends.listener, on_arrival=lambda _: seen.append(ends.outbox.in_flight))
+    connection = connection_of(ends, bell)
+    connection.open()
+    waits = connection._poll
+    while not connection.subscribed or connection._client.pending() or waits.poll(SILENCE_MS):
+        assert connection.turn()
+
+    class BothAtOnce:
+        """Waits until the frame is there, too."""
+
+        register = waits.register
+
+        def poll(self, timeout_ms: int) -> list[tuple[int, int]]:
+            """As the real one."""
+            if not seen and not ends.outbox.in_flight:
+                ends.outbox.add(Publication(topic="result", payload=b"r"))
+                bell.ring()
+                wait_until(lambda: len(waits.poll(0)) == 2, "the frame beside the bell")
+            return waits.poll(timeout_ms)
+
+    connection._poll = BothAtOnce()  # type: ignore[assignment]
+    peer.publish(INPUT, b"frame")
+    while not seen:
+        assert connection.turn()
+    connection.close()
+    assert seen == [1]
+    assert bell.wait_for_answer(0.0)
+
+
+def connection_of(ends: Ends, bell: Bell | None = None) -> Connection:
     """A connection of 3.1.1 that is not open yet."""
     return Connection(
-        ends.config, V311, ends.outbox, ends.listener, Bell(),
+        ends.config, V311, ends.outbox, ends.listener, bell or Bell(),
         probe=Probe(interval_s=30.0, timeout_s=10.0), timing=LinkTiming(), first=True,
     )  # fmt: skip
 
