@@ -18,9 +18,10 @@ import numpy as np
 
 from benchmarks.agent import running_agent, shadow_table
 from benchmarks.backlog import leave_backlog
-from benchmarks.bench_bundle import make_bundle
+from benchmarks.bench_bundle import bench_config, make_bundle
 from benchmarks.cal import make_cal
 from benchmarks.command import EXIT_LIMIT, EXIT_OK, parser, positive, run_command
+from benchmarks.echo import running_echo
 from benchmarks.measure import Case, Summary, summarise, time_interleaved
 from benchmarks.mqtt_pair import connected_pair
 from benchmarks.paced import Load, PacedRun, run_paced
@@ -35,6 +36,7 @@ LIMIT_MS = 50.0
 """The promise of the agent; the design's targets are far below it."""
 
 _CAL_ROUNDS = 300
+_FLOOR_WINDOWS = 1_000
 _MS_PER_S = 1e3
 
 
@@ -82,6 +84,8 @@ def main() -> int:
         windows = chosen.windows or scenario.windows
         run = _measure(scenario, windows)
         rows += _rows(scenario, run, chosen.limit_ms)
+        if scenario.name == ONE_CHANNEL:
+            rows.append(_floor(scenario, min(windows, _FLOOR_WINDOWS), run))
         over += _over_limit(scenario, run, chosen.limit_ms)
         cal.append(_cal())
     mode = "quick" if chosen.quick else "full"
@@ -117,6 +121,26 @@ def _measure(scenario: Scenario, windows: int) -> PacedRun:
             running_agent(folder, bundle, broker, tables=tables) as agent,
         ):
             return run_paced(load, pair, agent)
+
+
+def _floor(scenario: Scenario, windows: int, run: PacedRun) -> Row:
+    """The same way with an agent that decides nothing: what no agent can be faster than, here and now."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        spec = bench_config(scenario.n_channel).feature_spec()
+        load = Load(spec=spec, streams=scenario.streams, windows=-(-windows // scenario.streams))
+        with (
+            running_broker(MOSQUITTO, folder) as broker,
+            connected_pair(broker) as pair,
+            running_echo(folder, load, broker) as echo,
+        ):
+            floor = run_paced(load, pair, echo)
+    summary = summarise(floor.total_s)
+    shares = {
+        "median, share of the agent's": summary.median / summarise(run.total_s).median,
+        "p99, share of the agent's": summary.p99 / summarise(run.total_s).p99,
+    }
+    return Row(name=f"{scenario.name}: the same way, nothing decided", summary=summary, figures=floor.figures | shares)
 
 
 def _cal() -> NDArray[np.float64]:

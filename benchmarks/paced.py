@@ -49,10 +49,20 @@ class Load:
         """Time from the first frame of an engine to the end of its last one."""
         return self.frames_per_stream * FRAME_S
 
+    @property
+    def first_n(self) -> int:
+        """Frames of an engine up to the end of its first window."""
+        return round(self.spec.window_s / FRAME_S)
+
+    @property
+    def per_hop_n(self) -> int:
+        """Frames of an engine from window to window."""
+        return round(self.spec.hop_s / FRAME_S)
+
     def completes(self, index: int) -> bool:
         """Whether frame ``index`` of an engine completes a window."""
-        per_hop, first = round(self.spec.hop_s / FRAME_S), round(self.spec.window_s / FRAME_S)
-        return index + 1 >= first and (index + 1 - first) % per_hop == 0
+        after_n = index + 1 - self.first_n
+        return after_n >= 0 and after_n % self.per_hop_n == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -280,6 +280,9 @@ def test_latency_over_the_limit_fails(tmp_path):
     assert (whole["n"], whole["p99.9"]) == (QUICK[0].streams, None)
     assert whole["figures"]["unanswered"] == 0
     assert "deadline_missed" in whole["figures"]
+    floor = others[-1]
+    assert (floor["n"], floor["figures"]["unanswered"]) == (QUICK[0].streams, 0)
+    assert floor["figures"]["median, share of the agent's"] > 0.0
     verdicts = {target["text"]: target["verdict"] for target in whole["targets"]}
     assert verdicts["gate: p99 <= 0.0001 ms"] == report.MISSED
     assert verdicts["p99.9 <= 5 ms"] == report.UNDECIDED
