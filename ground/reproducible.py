@@ -23,13 +23,14 @@ def reproducible(seed: int) -> Iterator[None]:
         seed: Seeds torch's global generator, from which initial weights and the order of batches come.
     """
     threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
+    mode = torch.get_deterministic_debug_mode()
     with threadpool_limits(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True)
+        # As ``use_deterministic_algorithms`` does, without importing torch's compiler: seconds in each process.
+        torch.set_deterministic_debug_mode("error")
         torch.set_num_threads(1)
         try:
             yield
         finally:
             torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(deterministic)
+            torch.set_deterministic_debug_mode(mode)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -243,3 +245,11 @@ def test_cores_do_not_matter_and_settings_come_back() -> None:
         torch.set_num_threads(before)
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_compiler_is_not_imported() -> None:
+    """Training compiles nothing, and the import takes longer than the default detector's whole training."""
+    code = "import sys\nfrom ground.reproducible import reproducible\n"
+    asks = "with reproducible(1): print('torch._inductor' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code + asks], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
