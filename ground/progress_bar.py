@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -11,17 +13,32 @@ from rich.progress import Progress as Bars
 
 from ground.progress import Progress
 
+LINE_EVERY_S: Final = 60.0
+"""Where there is no terminal, so often is told how far it has come: a log of hours must not look like a standstill."""
+
 
 @contextmanager
-def shown_progress(console: Console) -> Iterator[Progress]:
-    """Show progress while the block runs; on anything but a terminal only the finished bars remain."""
+def shown_progress(console: Console, now_s: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
+    """Show progress while the block runs.
+
+    On anything but a terminal the finished bars remain, and before them a line a minute.
+
+    Args:
+        console: Where to.
+        now_s: The monotonic clock.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     tasks: dict[str, TaskID] = {}
+    told_s = now_s()
     with Bars(*columns, console=console) as bars:
 
         def advance(what: str, done: int, total: int) -> None:
+            nonlocal told_s
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=done, total=total)
+            if not console.is_terminal and done < total and now_s() - told_s >= LINE_EVERY_S:
+                told_s = now_s()
+                console.print(f"{what} {done}/{total}")
 
         yield advance
