@@ -197,7 +197,7 @@ bench-fleet: $(VENV)/.dev ## 1,000 agents, one broker, two collectors; what 10,0
 bench-console: $(VENV)/.dev ## Server time of the console's pages, with 10,000 alerts (BENCH= for more rounds)
 	$(BIN)/python -m benchmarks.console $(BENCH)
 
-bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for a minute)
+bench-latency: $(VENV)/.dev ## Socket to result, paced (10,000 windows; LONG=--quick for two minutes)
 	$(BIN)/python -m benchmarks.latency $(LONG)
 
 .venv-edge/.made: $(VENV)/.dev packaging/edge.lock $(wildcard edge_agent/*.py shared_features/*.py)

@@ -1,4 +1,4 @@
-"""An agent that decides nothing: what the way to and fro costs on this machine, whatever decides.
+"""An agent that decides nothing: what the way to and fro takes a plain client of the MQTT library.
 
 Run as a program it is that agent; ``running_echo`` starts it.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import sys
 import time
 from collections import Counter
@@ -20,25 +19,19 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from benchmarks.agent import AGENT
+from benchmarks.mqtt_pair import FRAMES, QOS, RESULTS, STATUS, set_no_delay
 from benchmarks.processes import Program, running
 from edge_agent.assessment import Assessment
 from edge_agent.decision import NORMAL
 from edge_agent.frame import Frame
 from edge_agent.health import ONLINE
 from edge_agent.result import Latency, Result, Runtime, encode_result
-from edge_agent.topics import TopicTemplate
-from edge_agent.topics_section import TopicsSection
 from edge_agent.wire import decode_frame
 
 if TYPE_CHECKING:
     from benchmarks.paced import Load
     from ground.publish import Broker
 
-_TOPICS = TopicsSection()
-_FRAMES = TopicTemplate(_TOPICS.input[-1])
-_RESULTS = TopicTemplate(_TOPICS.result)
-_STATUS = TopicTemplate(_TOPICS.status).fill(agent=AGENT)
-_QOS = 1
 _NO_DIGEST = "0" * 64
 _LONGEST_FRAME = 2**24
 
@@ -69,23 +62,20 @@ def main() -> None:
     heard: Counter[str] = Counter()
 
     def subscribe(*_: Any) -> None:
-        client.subscribe(_FRAMES.filter, _QOS)
+        client.subscribe(FRAMES.filter, QOS)
 
     def say_online(*_: Any) -> None:
-        client.publish(_STATUS, json.dumps({"state": ONLINE}), _QOS, retain=True)
-
-    def send_at_once(_client: Client, _data: Any, opened: Any) -> None:
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.publish(STATUS, json.dumps({"state": ONLINE}), QOS, retain=True)
 
     def answer(_client: Client, _data: Any, message: MQTTMessage) -> None:
         heard[message.topic] += 1
         after_n = heard[message.topic] - chosen.first_n
         if after_n >= 0 and after_n % chosen.per_hop_n == 0:
             frame = decode_frame(bytes(message.payload), max_bytes=_LONGEST_FRAME)
-            topic = _RESULTS.fill(aircraft=frame.aircraft, engine=frame.engine)
-            client.publish(topic, encode_result(_nothing_decided(frame)), _QOS)
+            topic = RESULTS.fill(aircraft=frame.aircraft, engine=frame.engine)
+            client.publish(topic, encode_result(_nothing_decided(frame)), QOS)
 
-    client.on_socket_open = send_at_once
+    client.on_socket_open = set_no_delay
     client.on_connect = subscribe
     client.on_subscribe = say_online
     client.on_message = answer

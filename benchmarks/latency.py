@@ -124,7 +124,7 @@ def _measure(scenario: Scenario, windows: int) -> PacedRun:
 
 
 def _floor(scenario: Scenario, windows: int, run: PacedRun) -> Row:
-    """The same way with an agent that decides nothing: what no agent can be faster than, here and now."""
+    """The same way, right after, with a plain client that decides nothing: what machine and broker take."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spec = bench_config(scenario.n_channel).feature_spec()

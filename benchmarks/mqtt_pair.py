@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from ground.publish import Broker
 
 _TOPICS = TopicsSection()
-_FRAMES = TopicTemplate(_TOPICS.input[-1])
-_RESULTS = TopicTemplate(_TOPICS.result)
-_STATUS = TopicTemplate(_TOPICS.status).fill(agent=AGENT)
-_QOS = 1
+FRAMES = TopicTemplate(_TOPICS.input[-1])
+RESULTS = TopicTemplate(_TOPICS.result)
+STATUS = TopicTemplate(_TOPICS.status).fill(agent=AGENT)
+QOS = 1
 _KEEPALIVE_S = 60
 _CONNECT_TIMEOUT_S = 10.0
 _LONGEST_WAIT_NS = NS_PER_S
@@ -74,11 +74,11 @@ class MqttPair:
 
     def publish(self, aircraft: str, engine: str, payload: bytes) -> None:
         """Send a frame; what the socket does not take at once goes out in ``serve_until``."""
-        self._sensor.publish(_FRAMES.fill(aircraft=aircraft, engine=engine), payload, _QOS)
+        self._sensor.publish(FRAMES.fill(aircraft=aircraft, engine=engine), payload, QOS)
 
     def subscribe(self) -> None:
         """Ask for results and for the agent's status."""
-        self._listener.subscribe([(_RESULTS.filter, _QOS), (_STATUS, _QOS)])
+        self._listener.subscribe([(RESULTS.filter, QOS), (STATUS, QOS)])
 
     def serve_until(self, due_ns: int, done: Callable[[], bool] = lambda: False) -> bool:
         """Move messages until the monotonic time ``due_ns``, or until ``done``; gives ``done()``.
@@ -110,7 +110,7 @@ class MqttPair:
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         received_ns = time.monotonic_ns()
-        if message.topic == _STATUS:
+        if message.topic == STATUS:
             self._agent_online = json.loads(message.payload)["state"] == ONLINE
         else:
             self._receipts.append(Receipt(received_ns, decode_result(bytes(message.payload))))
@@ -141,12 +141,13 @@ def connected_pair(broker: Broker) -> Iterator[MqttPair]:
 
 def _connected(broker: Broker) -> Client:
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-    client.on_socket_open = _set_no_delay
+    client.on_socket_open = set_no_delay
     client.connect(broker.host, broker.port, _KEEPALIVE_S)
     return client
 
 
-def _set_no_delay(_client: Client, _data: Any, opened: Any) -> None:
+def set_no_delay(_client: Client, _data: Any, opened: Any) -> None:
+    """Have a client's socket send at once: its ``on_socket_open``."""
     # Nagle's algorithm would hold a frame back until the one before it is acknowledged: up to 40 ms that are not the
     # agent's.
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -29,7 +29,7 @@ class Bell:
         os.eventfd_read(self._number)
 
     def answer(self) -> None:
-        """Say that what it was rung for is done."""
+        """Say that what it was rung for is done; after ``silence``, so that a ring meanwhile is heard again."""
         self._answered.set()
 
     def wait_for_answer(self, timeout_s: float) -> bool:

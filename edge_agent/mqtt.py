@@ -186,7 +186,6 @@ class Connection:
             self._send_waiting()
         if self._client.want_write():
             self._client.loop_write()
-        self._bell.answer()
 
     def _send_waiting(self) -> None:
         now_s = time.monotonic()
@@ -228,8 +227,9 @@ class Connection:
         ready = dict(self._poll.poll(0 if pending else round(self._timing.tick_s * 1e3)))
         if self._bell.fileno() in ready:
             self._bell.silence()
-            # What was decided leaves before another frame is read, which takes several times as long.
+            # What was decided leaves before the next read, which takes several times as long.
             self._write()
+            self._bell.answer()
         readable = pending or ready.get(opened.fileno(), 0) & ~select.POLLOUT
         return not readable or self._client.loop_read() == 0
 

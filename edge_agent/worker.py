@@ -133,11 +133,11 @@ class Worker:
             self._on_fault()
             self._tell_once(arrival, type(error).__name__)
             return False
-        is_answered = self._publish(publications)
-        if is_answered:
+        has_published = self._publish(publications)
+        if has_published:
             # A frame that waits already would keep the interpreter, and the result here, for as long as it takes.
             self._link.hand_over(_LINGER_S)
-        return is_answered
+        return has_published
 
     def _tell_once(self, arrival: Arrival, kind: str) -> None:
         # What fails once fails at every frame: ten tracebacks a second would fill the disk. All are counted.

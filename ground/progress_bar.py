@@ -14,14 +14,14 @@ from rich.progress import Progress as Bars
 from ground.progress import Progress
 
 LINE_EVERY_S: Final = 60.0
-"""Where there is no terminal, so often is told how far it has come: a log of hours must not look like a standstill."""
+"""Where there is no terminal, how far it has come is told at most so often: a log must not look like a standstill."""
 
 
 @contextmanager
 def shown_progress(console: Console, now_s: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
     """Show progress while the block runs.
 
-    On anything but a terminal the finished bars remain, and before them a line a minute.
+    On anything but a terminal the finished bars remain, and before them a line a minute, as steps end.
 
     Args:
         console: Where to.
@@ -39,6 +39,6 @@ def shown_progress(console: Console, now_s: Callable[[], float] = time.monotonic
             bars.update(tasks[what], completed=done, total=total)
             if not console.is_terminal and done < total and now_s() - told_s >= LINE_EVERY_S:
                 told_s = now_s()
-                console.print(f"{what} {done}/{total}")
+                console.print(f"{what} {done}/{total}", markup=False, highlight=False, soft_wrap=True)
 
         yield advance

@@ -26,7 +26,7 @@ def reproducible(seed: int) -> Iterator[None]:
     mode = torch.get_deterministic_debug_mode()
     with threadpool_limits(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        # As ``use_deterministic_algorithms`` does, without importing torch's compiler: seconds in each process.
+        # As ``use_deterministic_algorithms``, which imports torch's compiler: seconds in a process that needs none.
         torch.set_deterministic_debug_mode("error")
         torch.set_num_threads(1)
         try:

@@ -25,6 +25,7 @@ class Scripted:
     def __init__(self) -> None:
         self.published: SimpleQueue[Publication] = SimpleQueue()
         self.ended = threading.Event()
+        self.n_published = 0
         self.handed_over: list[int] = []
         self.faults = 0
         self.beats = 0
@@ -64,13 +65,14 @@ class Scripted:
 
     def publish(self, *publications: Publication) -> None:
         """Note what is published."""
+        self.n_published += len(publications)
         for publication in publications:
             self.published.put(publication)
 
     def hand_over(self, timeout_s: float) -> None:
         """Note what of the published has been handed over."""
         assert timeout_s > 0.0
-        self.handed_over.append(self.published.qsize())
+        self.handed_over.append(self.n_published)
 
     def beat(self) -> None:
         """Note a turn."""

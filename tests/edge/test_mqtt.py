@@ -134,13 +134,14 @@ def test_will(broker: Any, peer: Any, make_ends: Any) -> None:
 
 def test_sends_before_it_reads(broker: Any, peer: Any, make_ends: Any) -> None:
     """What is published while it waits leaves before a frame that came at the same time is read."""
-    ends = make_ends(broker.port, start=False)
+    # So long that no ping is taken for the frame.
+    ends = make_ends(broker.port, start=False, broker={"keepalive_s": 60})
     bell, seen = Bell(), []
     ends.listener = replace(ends.listener, on_arrival=lambda _: seen.append(ends.outbox.in_flight))
     connection = connection_of(ends, bell)
     connection.open()
     waits = connection._poll
-    while not connection.subscribed or connection._client.pending() or waits.poll(SILENCE_MS):
+    while not connection.subscribed or ends.outbox.in_flight or connection._client.pending() or waits.poll(SILENCE_MS):
         assert connection.turn()
 
     class BothAtOnce:
@@ -150,7 +151,7 @@ def test_sends_before_it_reads(broker: Any, peer: Any, make_ends: Any) -> None:
 
         def poll(self, timeout_ms: int) -> list[tuple[int, int]]:
             """As the real one."""
-            if not seen and not ends.outbox.in_flight:
+            if not seen and not ends.outbox.in_flight and not connection._client.pending():
                 ends.outbox.add(Publication(topic="result", payload=b"r"))
                 bell.ring()
                 wait_until(lambda: len(waits.poll(0)) == 2, "the frame beside the bell")
@@ -163,6 +164,23 @@ def test_sends_before_it_reads(broker: Any, peer: Any, make_ends: Any) -> None:
     connection.close()
     assert seen == [1]
     assert bell.wait_for_answer(0.0)
+
+
+def test_what_is_handed_over_has_left(broker: Any, make_ends: Any) -> None:
+    """It is with the broker, or on its way there."""
+    ends = make_ends(broker.port)
+    ends.wait_for_up()
+    wait_until(lambda: not len(ends.outbox), "what is said at the beginning")
+    before = ends.outbox.acknowledged
+    ends.link.publish(Publication(topic="result", payload=b"r"))
+    ends.link.hand_over(WAIT_S)
+    assert ends.outbox.in_flight or ends.outbox.acknowledged > before
+
+
+def test_nobody_waits_for_a_link_that_is_down(make_ends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage must not cost each result a wait."""
+    monkeypatch.setattr(Bell, "wait_for_answer", lambda *_: pytest.fail("waited"))
+    make_ends(9, start=False).link.hand_over(WAIT_S)
 
 
 def connection_of(ends: Ends, bell: Bell | None = None) -> Connection:
