@@ -200,6 +200,18 @@ def test_figures_are_drawn_anew_in_other_colours(visit: Visit) -> None:
         assert visit.page.evaluate("() => window.observing") == 1
 
 
+def test_a_legend_tells_what_is_under_the_cursor(visit: Visit) -> None:
+    """And nothing, not two dashes, where no cursor is."""
+    visit.open(ENGINE)
+    legend = visit.page.locator(".plot .u-legend")
+    legend.wait_for()
+    values = legend.locator(".u-value")
+    assert set(values.all_inner_texts()) == {""}
+    visit.page.locator(".plot .u-over").hover()
+    assert all(re.fullmatch(r"\d[\d.:e -]*", text) for text in values.all_inner_texts() if text)
+    assert any(values.all_inner_texts())
+
+
 _DRAWN = """(styles) => {
   const canvas = document.querySelector(".plot canvas");
   const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

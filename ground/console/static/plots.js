@@ -7,6 +7,8 @@
   const HEIGHT = 280;
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--plot-${name}`).trim();
 
+  const utc = (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC");
+
   // A step of that many seconds or more, its label, and what is added where year, day or minute begin.
   const DAY = "\n{YYYY}-{MM}-{DD}";
   const TIMES = [
@@ -28,8 +30,14 @@
   // Values between two gaps: no line goes through them.
   const alone = (values) => values.flatMap((value, i) => value != null && values[i - 1] == null && values[i + 1] == null ? [i] : []);
 
+  // What the legend says of the point under the cursor; nothing where there is none.
+  const numberAt = (_, value) => value == null ? "" : String(Number(value.toPrecision(4)));
+  const minuteOf = uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}");
+  const timeAt = (_, value) => value == null ? "" : minuteOf(utc(value));
+
   const seriesOf = (part) => ({
     label: part.label,
+    value: numberAt,
     stroke: part.style === "edge" ? "transparent" : color(part.style),
     width: part.style === "own" ? 1.6 : 1,
     points: {show: part.style !== "edge", size: 6, fill: color(part.style), ...(part.points ? {} : {filter: () => alone(part.values)})},
@@ -93,13 +101,13 @@
 
   const optionsOf = (plot, width) => ({
     width, height: HEIGHT,
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
+    tzDate: utc,
     scales: {
       x: {time: Boolean(plot.x.time), distr: plot.x.log ? 3 : 1},
       y: {distr: plot.y.log ? 3 : 1, ...(plot.y.range ? {range: () => plot.y.range} : {})},
     },
     axes: [axisOf(plot.x), {...axisOf(plot.y), size: 62}],
-    series: [{...(plot.x.time ? {value: "{YYYY}-{MM}-{DD} {HH}:{mm}"} : {}), label: plot.x.unit ? `${plot.x.label} (${plot.x.unit})` : plot.x.label}, ...plot.series.map(seriesOf)],
+    series: [{label: plot.x.unit ? `${plot.x.label} (${plot.x.unit})` : plot.x.label, value: plot.x.time ? timeAt : numberAt}, ...plot.series.map(seriesOf)],
     bands: (plot.bands || []).map((pair) => ({series: pair.map((i) => i + 1), fill: color(pair[0] === 0 ? "self" : "band")})),
     cursor: {drag: {x: true, y: false}},
     legend: {live: true},
