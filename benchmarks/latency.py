@@ -32,6 +32,8 @@ from ground.demo.broker import MOSQUITTO, running_broker
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from shared_features.spec import FeatureSpec
+
 LIMIT_MS = 50.0
 """The promise of the agent; the design's targets are far below it."""
 
@@ -109,7 +111,7 @@ def _measure(scenario: Scenario, windows: int) -> PacedRun:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bundle = make_bundle(folder, n_channel=scenario.n_channel)
-        load = Load(spec=bundle.spec, streams=scenario.streams, windows=-(-windows // scenario.streams))
+        load = _load(scenario, bundle.spec, windows)
         tables = ""
         if scenario.at_once:
             tables = shadow_table(make_bundle(folder / "shadow", n_channel=scenario.n_channel))
@@ -123,22 +125,26 @@ def _measure(scenario: Scenario, windows: int) -> PacedRun:
             return run_paced(load, pair, agent)
 
 
+def _load(scenario: Scenario, spec: FeatureSpec, windows: int) -> Load:
+    """At least so many windows over all engines."""
+    return Load(spec=spec, streams=scenario.streams, windows=-(-windows // scenario.streams))
+
+
 def _floor(scenario: Scenario, windows: int, run: PacedRun) -> Row:
     """The same way, right after, with a plain client that decides nothing: what machine and broker take."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        spec = bench_config(scenario.n_channel).feature_spec()
-        load = Load(spec=spec, streams=scenario.streams, windows=-(-windows // scenario.streams))
+        load = _load(scenario, bench_config(scenario.n_channel).feature_spec(), windows)
         with (
             running_broker(MOSQUITTO, folder) as broker,
             connected_pair(broker) as pair,
             running_echo(folder, load, broker) as echo,
         ):
             floor = run_paced(load, pair, echo)
-    summary = summarise(floor.total_s)
+    summary, agent = summarise(floor.total_s), summarise(run.total_s)
     shares = {
-        "median, share of the agent's": summary.median / summarise(run.total_s).median,
-        "p99, share of the agent's": summary.p99 / summarise(run.total_s).p99,
+        "median, share of the agent's": summary.median / agent.median,
+        "p99, share of the agent's": summary.p99 / agent.p99,
     }
     return Row(name=f"{scenario.name}: the same way, nothing decided", summary=summary, figures=floor.figures | shares)
 

@@ -33,6 +33,7 @@ def shown_progress(console: Console, now_s: Callable[[], float] = time.monotonic
     with Bars(*columns, console=console) as bars:
 
         def advance(what: str, done: int, total: int) -> None:
+            """See ``Progress``."""
             nonlocal told_s
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)

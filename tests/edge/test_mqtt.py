@@ -132,7 +132,7 @@ def test_will(broker: Any, peer: Any, make_ends: Any) -> None:
     assert peer.next_where(lambda message: message.payload == b"will")
 
 
-def test_sends_before_it_reads(broker: Any, peer: Any, make_ends: Any) -> None:
+def test_sends_before_it_reads(broker: Any, peer: Any, make_ends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is published while it waits leaves before a frame that came at the same time is read."""
     # So long that no ping is taken for the frame.
     ends = make_ends(broker.port, start=False, broker={"keepalive_s": 60})
@@ -157,7 +157,7 @@ def test_sends_before_it_reads(broker: Any, peer: Any, make_ends: Any) -> None:
                 wait_until(lambda: len(waits.poll(0)) == 2, "the frame beside the bell")
             return waits.poll(timeout_ms)
 
-    connection._poll = BothAtOnce()  # type: ignore[assignment]
+    monkeypatch.setattr(connection, "_poll", BothAtOnce())
     peer.publish(INPUT, b"frame")
     while not seen:
         assert connection.turn()
